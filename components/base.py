@@ -1,0 +1,100 @@
+"""What every component is: a typed contract, its parameters and an executor.
+
+Component modules must import fast, without TensorFlow or Beam: the configuration is checked against their
+parameter models before anything heavy loads. Executors import what they drive inside `execute`.
+"""
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict
+
+from components.artifacts import Artifact
+from components.beam_runner import BeamConfig
+
+
+class Params(BaseModel):
+    """Base of all configuration models: unknown keys are refused, values are immutable and finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class ExecutionContext:
+    """What an executor gets from whoever runs it; nothing here may change its results.
+
+    Attributes:
+        beam: which Beam runner the data steps use.
+        progress: takes one short line about how far the step is.
+        scratch: a directory for temporary files, removed by the runner afterwards.
+    """
+
+    beam: BeamConfig = field(default_factory=BeamConfig)
+    progress: Callable[[str], None] = lambda line: None
+    scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+
+    @contextmanager
+    def scratch_directory(self) -> Iterator[Path]:
+        """A fresh directory below `scratch`, removed when the block ends."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.scratch) as name:
+            yield Path(name)
+
+
+InputsT = TypeVar("InputsT")
+OutputsT = TypeVar("OutputsT")
+ParamsT = TypeVar("ParamsT")
+
+
+class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
+    """One step of the pipeline.
+
+    A subclass names its contract with two frozen dataclasses of artifacts, `Inputs` and `Outputs`, and can be
+    run alone: `Trainer(params).execute(Trainer.Inputs(...), Trainer.Outputs(...), ExecutionContext())`.
+
+    Attributes:
+        params: everything that can change the result besides the inputs; part of the cache key.
+    """
+
+    Inputs: ClassVar[type]
+    Outputs: ClassVar[type]
+
+    def __init__(self, params: ParamsT) -> None:
+        self.params = params
+
+    @abstractmethod
+    def execute(self, inputs: InputsT, outputs: OutputsT, context: ExecutionContext) -> Mapping[str, Any]:
+        """Reads `inputs`, fills the directories of `outputs`, returns facts worth showing (JSON values).
+
+        Raises:
+            RunError: the data or the environment does not allow the step to finish.
+        """
+
+    def external_fingerprint(self) -> str:
+        """Digest of what the step reads that is not an artifact, such as source files; part of the cache key."""
+        return ""
+
+    @classmethod
+    def input_types(cls) -> dict[str, type[Artifact]]:
+        """Artifact type of each input by name."""
+        return _artifact_types(cls.Inputs)
+
+    @classmethod
+    def output_types(cls) -> dict[str, type[Artifact]]:
+        """Artifact type of each output by name."""
+        return _artifact_types(cls.Outputs)
+
+
+def _artifact_types(contract: type) -> dict[str, type[Artifact]]:
+    hints = get_type_hints(contract)
+    return {field.name: hints[field.name] for field in fields(contract)}
+
+
+@dataclass(frozen=True)
+class NoInputs:
+    """Contract of a component that starts a pipeline."""

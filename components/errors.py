@@ -1,0 +1,27 @@
+"""The errors a user can meet, and the exit code each one ends the process with."""
+
+
+class PipelineError(Exception):
+    """Base of all errors whose message is meant for the user, shown without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(PipelineError):
+    """The command line or the configuration asks for something impossible."""
+
+    exit_code = 2
+
+
+class RunError(PipelineError):
+    """A run failed for a reason in the data or the environment that the message names."""
+
+    exit_code = 3
+
+
+class DataError(RunError):
+    """The input data cannot be used: too many bad rows, nothing left to learn from, a broken file."""
+
+
+class RefusedError(RunError):
+    """A gate said no: anomalies in the data, a model not blessed, a serving model that answers wrongly."""

@@ -1,0 +1,187 @@
+"""Reading and writing TransformedExamples: every query's events once, in order, as flat arrays.
+
+    events/      candidate.npy int32 (row in candidates/), split.npy int8, and where the data have them
+                 timestamp.npy int64 (microseconds UTC), weight.npy float32, context.COLUMN.npy [events, width]
+    queries/     ids.arrow, offsets.npy int64 [queries + 1] into events/, COLUMN.npy [queries, width]
+    candidates/  ids.arrow, COLUMN.npy [candidates, width], train_count.npy int64
+    metadata.json
+
+Queries are ordered by (hash of the id, id), candidates by id, events of a query by (time, order column, hash of
+query and candidate). Arrays are opened memory-mapped, so data may exceed memory and storage is linear in events.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from components.artifacts import TransformedExamples
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+"""Codes of `split.npy` are positions in this tuple."""
+
+_CONTEXT = "context."
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of all queries: those of query `q` are `offsets[q]:offsets[q + 1]`, oldest first.
+
+    Attributes:
+        offsets: int64 `[queries + 1]`.
+        candidate: int32 `[events]`, row of the candidate.
+        split: int8 `[events]`, position in `SPLITS`.
+        timestamp: int64 `[events]`, microseconds UTC, or None.
+        weight: float32 `[events]`, or None where all are 1.
+        context: encoded context columns, each `[events, width]`.
+    """
+
+    offsets: np.ndarray
+    candidate: np.ndarray
+    split: np.ndarray
+    timestamp: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    context: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.candidate)
+
+    def queries(self) -> np.ndarray:
+        """Query row of every event, int64 `[events]`."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    def select(self, splits: Collection[Split]) -> "Events":
+        """Only the events of these splits, the order of queries and events kept."""
+        if set(splits) == set(SPLITS):
+            return self
+        keep = np.isin(self.split, [SPLITS.index(name) for name in splits])
+        kept_before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+        return replace(
+            self,
+            offsets=kept_before[self.offsets],
+            candidate=self.candidate[keep],
+            split=self.split[keep],
+            timestamp=None if self.timestamp is None else self.timestamp[keep],
+            weight=None if self.weight is None else self.weight[keep],
+            context={name: values[keep] for name, values in self.context.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Queries or candidates: row `i` of every column belongs to `ids[i]`.
+
+    Attributes:
+        ids: strings, as `pyarrow.LargeStringArray`.
+        columns: encoded columns by name, each `[rows, width]`, int32 tokens or float32.
+    """
+
+    ids: pa.Array
+    columns: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything in a TransformedExamples artifact.
+
+    Attributes:
+        metadata: `ordered` (whether events of a query have an order in time), the split's settings, counts.
+        train_count: int64 `[candidates]`, training events of each candidate.
+    """
+
+    events: Events
+    queries: Entities
+    candidates: Entities
+    train_count: np.ndarray
+    metadata: Mapping[str, Any]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the source has an order; if not, a query's events are a bag."""
+        return bool(self.metadata["ordered"])
+
+
+def read_dataset(artifact: TransformedExamples) -> Dataset:
+    """Opens the artifact; arrays are memory-mapped and read-only."""
+    events, queries, candidates = (_read_arrays(artifact.path / name) for name in ("events", "queries", "candidates"))
+    offsets, train_count = queries.pop("offsets"), candidates.pop("train_count")
+    context = {name.removeprefix(_CONTEXT): events.pop(name) for name in list(events) if name.startswith(_CONTEXT)}
+    return Dataset(
+        events=Events(offsets=offsets, context=context, **events),
+        queries=Entities(read_ids(artifact.path / "queries"), queries),
+        candidates=Entities(read_ids(artifact.path / "candidates"), candidates),
+        train_count=train_count,
+        metadata=artifact.read_json("metadata.json"),
+    )
+
+
+def write_dataset(artifact: TransformedExamples, dataset: Dataset) -> None:
+    """Writes a dataset that is already in memory."""
+    context = {_CONTEXT + name: values for name, values in dataset.events.context.items()}
+    event_arrays = {name: getattr(dataset.events, name) for name in ("candidate", "split", "timestamp", "weight")}
+    _write_arrays(artifact.path / "events", event_arrays | context)
+    _write_arrays(artifact.path / "queries", {"offsets": dataset.events.offsets, **dataset.queries.columns})
+    _write_arrays(artifact.path / "candidates", {"train_count": dataset.train_count, **dataset.candidates.columns})
+    write_ids(artifact.path / "queries", dataset.queries.ids)
+    write_ids(artifact.path / "candidates", dataset.candidates.ids)
+    artifact.write_json("metadata.json", dict(dataset.metadata))
+
+
+def read_ids(directory: Path) -> pa.Array:
+    """The ids in `directory/ids.arrow`, memory-mapped."""
+    with pa.memory_map(str(directory / "ids.arrow")) as source:
+        ids = pa.ipc.open_file(source).read_all()["id"].combine_chunks()
+    return ids.chunk(0) if isinstance(ids, pa.ChunkedArray) else ids
+
+
+def write_ids(directory: Path, ids: pa.Array) -> None:
+    """Writes ids as `directory/ids.arrow`, one uncompressed Arrow record batch."""
+    directory.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"id": ids.cast(pa.large_string())})
+    with pa.OSFile(str(directory / "ids.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def concatenate_npy(parts: Iterable[np.ndarray], target: Path, rows: int) -> None:
+    """Writes arrays one after the other into one `.npy` file, holding one of them in memory at a time.
+
+    Args:
+        parts: arrays alike in dtype and trailing shape; at least one.
+        target: the file to write.
+        rows: total length along the first axis.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    output: np.memmap | None = None
+    start = 0
+    for part in parts:
+        if output is None:
+            output = np.lib.format.open_memmap(target, "w+", part.dtype, (rows, *part.shape[1:]))
+        output[start : start + len(part)] = part
+        start += len(part)
+    if output is None or start != rows:
+        raise ValueError(f"{target.name}: {start} rows arrived, {rows} were announced")
+    output.flush()
+
+
+def _read_arrays(directory: Path) -> dict[str, np.ndarray]:
+    return {file.stem: _read_array(file) for file in sorted(directory.glob("*.npy"))}
+
+
+def _read_array(file: Path) -> np.ndarray:
+    # An empty file cannot be memory-mapped.
+    values: np.ndarray = np.load(file, mmap_mode="r" if file.stat().st_size > 4096 else None, allow_pickle=False)
+    return values
+
+
+def _write_arrays(directory: Path, arrays: Mapping[str, np.ndarray | None]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, values in arrays.items():
+        if values is not None:
+            np.save(directory / f"{name}.npy", values, allow_pickle=False)
