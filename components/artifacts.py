@@ -32,7 +32,7 @@ class Artifact:
 
 
 class Examples(Artifact):
-    """Parquet shards of clean rows in `interactions/`, `queries/`, `candidates/`, of rejected ones in `dead_letters/`."""
+    """Parquet shards of clean rows in `interactions/`, `queries/`, `candidates/`, of rejects in `dead_letters/`."""
 
 
 class Statistics(Artifact):

@@ -8,9 +8,10 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
@@ -85,6 +86,11 @@ class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
         return _artifact_types(cls.Inputs)
 
     @classmethod
+    def required_inputs(cls) -> frozenset[str]:
+        """Names of the inputs without a default."""
+        return frozenset(field.name for field in fields(cls.Inputs) if field.default is MISSING)
+
+    @classmethod
     def output_types(cls) -> dict[str, type[Artifact]]:
         """Artifact type of each output by name."""
         return _artifact_types(cls.Outputs)
@@ -92,7 +98,13 @@ class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
 
 def _artifact_types(contract: type) -> dict[str, type[Artifact]]:
     hints = get_type_hints(contract)
-    return {field.name: hints[field.name] for field in fields(contract)}
+    return {field.name: _without_none(hints[field.name]) for field in fields(contract)}
+
+
+def _without_none(hint: Any) -> type[Artifact]:
+    """The artifact type of an optional input such as `Model | None`."""
+    artifact: type[Artifact] = next(iter(set(get_args(hint)) - {NoneType}), hint)
+    return artifact
 
 
 @dataclass(frozen=True)

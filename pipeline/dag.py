@@ -1,0 +1,103 @@
+"""The pipeline as data: components wired to each other's outputs, in an order that can be run."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from components.base import Component
+
+
+@dataclass(frozen=True)
+class OutputRef:
+    """One output of one node."""
+
+    node: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A component in its place.
+
+    Attributes:
+        id: unique in the pipeline; names the step on the command line and its folder under the root.
+        component: what runs.
+        inputs: where each of the component's inputs comes from.
+        after: nodes that must have succeeded before, though none of their outputs is read: gates.
+    """
+
+    id: str
+    component: Component
+    inputs: Mapping[str, OutputRef] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+
+    def __getitem__(self, output: str) -> OutputRef:
+        if output not in self.component.output_types():
+            raise ValueError(f"{self.id} has no output '{output}'; it has {', '.join(self.component.output_types())}")
+        return OutputRef(self.id, output)
+
+    @property
+    def upstream(self) -> frozenset[str]:
+        """Ids of the nodes this one waits for."""
+        return frozenset(ref.node for ref in self.inputs.values()) | frozenset(self.after)
+
+
+class Pipeline:
+    """Nodes in topological order: a node can only be wired to nodes added before it.
+
+    Attributes:
+        name: names the folder under the root and the served model.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._nodes: dict[str, Node] = {}
+
+    def add(
+        self,
+        component: Component,
+        *,
+        id: str = "",
+        after: Iterable[Node] = (),
+        **inputs: OutputRef,  # noqa: A002
+    ) -> Node:
+        """Adds a component, checking its inputs against what the named outputs hold.
+
+        Args:
+            component: the component.
+            id: the node's id; the component's name if empty.
+            after: gates, see `Node.after`.
+            **inputs: an output of an earlier node for each input.
+
+        Raises:
+            ValueError: an input is missing, unknown or of another artifact type.
+        """
+        node = Node(id or type(component).__name__, component, inputs, tuple(gate.id for gate in after))
+        if node.id in self._nodes:
+            raise ValueError(f"two nodes are called {node.id}")
+        self._check_contract(node)
+        self._nodes[node.id] = node
+        return node
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes in topological order."""
+        return tuple(self._nodes.values())
+
+    def downstream(self, node_id: str) -> frozenset[str]:
+        """The node itself and every node that waits for it, directly or not."""
+        found = {node_id}
+        for node in self.nodes:
+            if node.upstream & found:
+                found.add(node.id)
+        return frozenset(found)
+
+    def _check_contract(self, node: Node) -> None:
+        expected = node.component.input_types()
+        missing = set(node.component.required_inputs()) - set(node.inputs)
+        unknown = set(node.inputs) - set(expected)
+        if missing or unknown:
+            raise ValueError(f"{node.id}: missing inputs {sorted(missing)}, unknown inputs {sorted(unknown)}")
+        for name, ref in node.inputs.items():
+            given = self._nodes[ref.node].component.output_types()[ref.output]
+            if given is not expected[name]:
+                raise ValueError(f"{node.id}.{name} wants {expected[name].__name__}, {ref} is {given.__name__}")

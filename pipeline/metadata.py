@@ -1,0 +1,196 @@
+"""What has been run: executions, runs and the lock, as plain files under the root.
+
+ROOT/PIPELINE/<node>/<execution>/<output>/     one directory an execution, never written again
+ROOT/PIPELINE/<node>/<execution>/manifest.json  written last: without it the execution does not exist
+ROOT/PIPELINE/runs/<run>.json and <run>.log     one record a run
+ROOT/PIPELINE/.lock                             held by the one runner at work
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.errors import RunError
+
+_MANIFEST = "manifest.json"
+_RUNS = "runs"
+
+
+def new_id() -> str:
+    """An id that sorts by time: `20260131T235959.123456Z-1a2b`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"
+
+
+def now() -> str:
+    """The current time, ISO 8601 in UTC to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A finished execution of a node, as its manifest tells it.
+
+    Attributes:
+        node: id of the node.
+        id: id of the execution.
+        component: class name of the component.
+        fingerprint: its cache key.
+        inputs: `node/execution/output` of every input.
+        outputs: names of the outputs.
+        params: the component's parameters.
+        libraries: versions it ran with.
+        facts: what the executor reported.
+        run: the run that executed it.
+        started: ISO time.
+        seconds: wall-clock time.
+    """
+
+    node: str
+    id: str
+    component: str
+    fingerprint: str
+    inputs: dict[str, str]
+    outputs: list[str]
+    params: dict[str, Any]
+    libraries: dict[str, str]
+    facts: dict[str, Any]
+    run: str
+    started: str
+    seconds: float
+
+
+@dataclass
+class Step:
+    """A step of a run: `state` is cached, run, failed, refused, interrupted or waiting."""
+
+    node: str
+    state: str = "waiting"
+    execution: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Run:
+    """A run of the pipeline: `state` is running, done, failed, refused or interrupted."""
+
+    id: str
+    config: str
+    pid: int
+    started: str = field(default_factory=now)
+    finished: str = ""
+    state: str = "running"
+    message: str = ""
+    steps: list[Step] = field(default_factory=list)
+
+
+class Store:
+    """The records of one pipeline below a root directory."""
+
+    def __init__(self, root: Path, pipeline: str) -> None:
+        self.directory = root / pipeline
+
+    def execution_directory(self, node: str, execution: str) -> Path:
+        """Where an execution keeps its outputs and its manifest."""
+        return self.directory / node / execution
+
+    def output(self, execution: Execution, name: str) -> Path:
+        """Directory of one output."""
+        return self.execution_directory(execution.node, execution.id) / name
+
+    def commit(self, execution: Execution) -> None:
+        """Makes an execution exist."""
+        manifest = self.execution_directory(execution.node, execution.id) / _MANIFEST
+        write_atomically(manifest, json.dumps(asdict(execution), indent=2, ensure_ascii=False) + "\n")
+
+    def executions(self, node: str) -> list[Execution]:
+        """Finished executions of a node, oldest first."""
+        manifests = sorted((self.directory / node).glob(f"*/{_MANIFEST}"))
+        return [Execution(**json.loads(file.read_text(encoding="utf-8"))) for file in manifests]
+
+    def find(self, node: str, fingerprint: str) -> Execution | None:
+        """The newest finished execution with this cache key."""
+        matching = [found for found in self.executions(node) if found.fingerprint == fingerprint]
+        return matching[-1] if matching else None
+
+    def latest(self, node: str) -> Execution | None:
+        """The newest finished execution of a node."""
+        finished = self.executions(node)
+        return finished[-1] if finished else None
+
+    def remove_unfinished(self, node: str) -> None:
+        """Deletes what killed or failed executions of a node left behind. Only the holder of the lock may."""
+        for directory in (self.directory / node).glob("*/"):
+            if not (directory / _MANIFEST).exists():
+                shutil.rmtree(directory)
+
+    def save_run(self, run: Run) -> None:
+        """Writes a run's record."""
+        record = json.dumps(asdict(run), indent=2, ensure_ascii=False)
+        write_atomically(self.directory / _RUNS / f"{run.id}.json", record + "\n")
+
+    def log_file(self, run: Run) -> Path:
+        """Where a run's log goes."""
+        return self.directory / _RUNS / f"{run.id}.log"
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first. One that still says running though its process is gone was interrupted."""
+        found = []
+        for file in sorted((self.directory / _RUNS).glob("*.json")):
+            record = json.loads(file.read_text(encoding="utf-8"))
+            run = Run(**{**record, "steps": [Step(**step) for step in record["steps"]]})
+            if run.state == "running" and not self._is_locked_by(run.pid):
+                run.state = "interrupted"
+            found.append(run)
+        return found
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the pipeline for one runner; the lock dies with the process.
+
+        Raises:
+            RunError: another runner holds it.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / ".lock").open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(f"{self.directory} is in use by process {self._lock_holder()}; wait for it") from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def _lock_holder(self) -> str:
+        with suppress(OSError):
+            return (self.directory / ".lock").read_text(encoding="utf-8").strip()
+        return "unknown"
+
+    def _is_locked_by(self, pid: int) -> bool:
+        if self._lock_holder() != str(pid):
+            return False
+        with (self.directory / ".lock").open("a", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Writes a text file so that a reader, and a crash, sees the old content or the new, never a part."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as sink:
+        sink.write(text)
+        sink.flush()
+        os.fsync(sink.fileno())
+    temporary.replace(file)

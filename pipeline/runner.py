@@ -1,0 +1,196 @@
+"""Runs a pipeline on this machine: node after node, each either found in the cache or executed.
+
+What a step produced becomes visible by its manifest, written last; a step that was killed or failed left
+nothing behind that counts. Running again therefore continues where the last run stopped.
+"""
+
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from components.artifacts import Artifact
+from components.base import ExecutionContext
+from components.beam_runner import BeamConfig
+from components.errors import ConfigError, PipelineError, RefusedError, RunError
+from pipeline.dag import Node, OutputRef, Pipeline
+from pipeline.fingerprint import fingerprint, library_versions
+from pipeline.metadata import Execution, Run, Step, Store, new_id, now
+
+
+class Progress(Protocol):
+    """Where a run tells how it goes."""
+
+    def step_started(self, node: str) -> None:
+        """A step begins to execute."""
+
+    def step_progress(self, line: str) -> None:
+        """The step that executes has something to say."""
+
+    def step_finished(self, step: Step, facts: Mapping[str, object]) -> None:
+        """A step was found in the cache, finished, or failed."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which steps must execute although the cache has them.
+
+    Attributes:
+        start: this step and all that wait for it, or "".
+        only: this step alone, all others taken from the cache or left out, or "".
+        use_cache: False executes every step.
+    """
+
+    start: str = ""
+    only: str = ""
+    use_cache: bool = True
+
+    def forced(self, pipeline: Pipeline) -> frozenset[str]:
+        """Ids of the steps to execute whatever the cache says.
+
+        Raises:
+            ConfigError: there is no step of that name.
+        """
+        known = [node.id for node in pipeline.nodes]
+        for option, name in (("--from", self.start), ("--only", self.only)):
+            if name and name not in known:
+                raise ConfigError(f"{option} {name}: no such step; steps are {', '.join(known)}")
+        if not self.use_cache:
+            return frozenset(known)
+        if self.only:
+            return frozenset({self.only})
+        return pipeline.downstream(self.start) if self.start else frozenset()
+
+
+class LocalRunner:
+    """Executes pipelines in this process.
+
+    Attributes:
+        store: where executions and runs are recorded.
+        beam: the Beam runner handed to the data steps.
+        progress: told about every step.
+    """
+
+    def __init__(self, store: Store, beam: BeamConfig, progress: Progress) -> None:
+        self.store = store
+        self.beam = beam
+        self.progress = progress
+        self._done: dict[str, Execution] = {}
+
+    def run(self, pipeline: Pipeline, run: Run, selection: Selection) -> dict[str, Execution]:
+        """Runs every step; returns the execution that stands for each.
+
+        Args:
+            pipeline: what to run.
+            run: the run's record, saved after every step.
+            selection: what to execute again.
+
+        Raises:
+            RunError: a step failed, or a gate refused; `run` says which.
+        """
+        forced = selection.forced(pipeline)
+        with self.store.lock():
+            self._done = {}
+            nodes = self._needed(pipeline, selection)
+            run.steps = [Step(node.id) for node in nodes]
+            self.store.save_run(run)
+            try:
+                for node, step in zip(nodes, run.steps, strict=True):
+                    may_execute = not selection.only or node.id == selection.only
+                    self._done[node.id] = self._run_step(node, step, run, node.id in forced, may_execute)
+                    self.store.save_run(run)
+                run.state = "done"
+            except BaseException as error:
+                run.state, run.message = _state_after(error), str(error) or type(error).__name__
+                raise
+            finally:
+                run.finished = now()
+                self.store.save_run(run)
+        return self._done
+
+    def _needed(self, pipeline: Pipeline, selection: Selection) -> list[Node]:
+        if not selection.only:
+            return list(pipeline.nodes)
+        needed = {selection.only}
+        for node in reversed(pipeline.nodes):
+            if node.id in needed:
+                needed |= node.upstream
+        return [node for node in pipeline.nodes if node.id in needed]
+
+    def _run_step(self, node: Node, step: Step, run: Run, forced: bool, may_execute: bool) -> Execution:
+        key = fingerprint(node.component, {name: self._input_key(ref) for name, ref in node.inputs.items()})
+        found = None if forced else self.store.find(node.id, key)
+        if found is not None:
+            step.state, step.execution = "cached", found.id
+            self.progress.step_finished(step, found.facts)
+            return found
+        if not may_execute:
+            raise RunError(f"{node.id} is not in the cache for this configuration; run without --only first")
+        self.progress.step_started(node.id)
+        began = time.monotonic()
+        try:
+            execution = self._execute(node, step, run, key)
+        except BaseException as error:
+            step.state, step.seconds = _state_after(error), time.monotonic() - began
+            self.progress.step_finished(step, {})
+            raise
+        step.state, step.seconds = "run", execution.seconds
+        self.progress.step_finished(step, execution.facts)
+        return execution
+
+    def _execute(self, node: Node, step: Step, run: Run, key: str) -> Execution:
+        self.store.remove_unfinished(node.id)
+        step.execution, started, began = new_id(), now(), time.monotonic()
+        directory = self.store.execution_directory(node.id, step.execution)
+        outputs = {name: kind(directory / name) for name, kind in node.component.output_types().items()}
+        for artifact in outputs.values():
+            artifact.path.mkdir(parents=True)
+        inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
+        scratch = directory / ".scratch"
+        context = ExecutionContext(beam=self.beam, progress=self.progress.step_progress, scratch=scratch)
+        facts = node.component.execute(node.component.Inputs(**inputs), node.component.Outputs(**outputs), context)
+        shutil.rmtree(scratch, ignore_errors=True)
+        execution = Execution(
+            node=node.id,
+            id=step.execution,
+            component=type(node.component).__name__,
+            fingerprint=key,
+            inputs={name: f"{ref.node}/{self._done[ref.node].id}/{ref.output}" for name, ref in node.inputs.items()},
+            outputs=list(outputs),
+            params=node.component.params.model_dump(mode="json"),
+            libraries=library_versions(),
+            facts=dict(facts),
+            run=run.id,
+            started=started,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        self.store.commit(execution)
+        return execution
+
+    def _input_key(self, ref: OutputRef) -> str:
+        return f"{self._done[ref.node].fingerprint}/{ref.output}"
+
+    def _artifact(self, node: Node, name: str, ref: OutputRef) -> Artifact:
+        path: Path = self.store.output(self._done[ref.node], ref.output)
+        return node.component.input_types()[name](path)
+
+
+def new_run(config: Path) -> Run:
+    """The record of a run that starts now in this process."""
+    return Run(id=new_id(), config=str(config), pid=os.getpid())
+
+
+def internal_error(error: BaseException) -> str:
+    """One line for an error nobody foresaw: its type, its message and where it was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def _state_after(error: BaseException) -> str:
+    if isinstance(error, RefusedError):
+        return "refused"
+    return "failed" if isinstance(error, PipelineError | Exception) else "interrupted"
