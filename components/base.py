@@ -13,16 +13,13 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict
-
 from components.artifacts import Artifact
 from components.beam_runner import BeamConfig
+from models.strict import Strict
 
 
-class Params(BaseModel):
-    """Base of all configuration models: unknown keys are refused, values are immutable and finite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+class Params(Strict):
+    """Base of the parameters of all components: everything that can change a result besides the inputs."""
 
 
 @dataclass(frozen=True)

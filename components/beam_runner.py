@@ -6,16 +6,16 @@ of them is downloaded at run time, so the in-process runner here is `FnApiRunner
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from models.strict import Strict
 
 if TYPE_CHECKING:
     import apache_beam as beam
 
 
-class BeamConfig(BaseModel):
+class BeamConfig(Strict):
     """How data steps are executed. Changes speed, never results."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     runner: Literal["in_process", "multi_process"] = "in_process"
     """`in_process`: one process, starts at once. `multi_process`: one worker process per core, ~20 s to start."""

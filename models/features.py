@@ -5,7 +5,9 @@ Free of TensorFlow, so that a configuration can be checked before TensorFlow loa
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from models.strict import Strict
 
 Side: TypeAlias = Literal["query", "candidate", "context"]
 
@@ -15,11 +17,7 @@ TIMESTAMP = "timestamp"
 HISTORY = "history"
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class _Feature(_Spec):
+class _Feature(Strict):
     column: str | None = None
     """Source column; the feature's own name if absent."""
 
@@ -113,7 +111,7 @@ Feature: TypeAlias = Annotated[
 ]
 
 
-class HistoryFeature(_Spec):
+class HistoryFeature(Strict):
     """The candidates the query interacted with before, most recent last."""
 
     max_length: int = Field(default=50, ge=1, le=10_000)
@@ -123,7 +121,7 @@ class HistoryFeature(_Spec):
 FeatureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 
 
-class FeatureSpec(_Spec):
+class FeatureSpec(Strict):
     """Features of both towers. The candidate id is always a feature of the candidate tower."""
 
     query: dict[FeatureName, Feature] = Field(default_factory=dict)
@@ -163,7 +161,7 @@ class FeatureSpec(_Spec):
         return {name: feature.column or name for name, feature in self.of(side).items()}
 
 
-class EncodedColumn(_Spec):
+class EncodedColumn(Strict):
     """What preprocessing makes of a feature: one array of shape `[rows, width]`.
 
     Token columns are int32: 0 is missing or padding, then the out-of-vocabulary rows, then the vocabulary.
@@ -182,7 +180,7 @@ class EncodedColumn(_Spec):
     """As configured for the feature."""
 
 
-class EncodedSpec(_Spec):
+class EncodedSpec(Strict):
     """All encoded columns by side and column name, e.g. `candidate["title"]`; `spec.json` of a TransformGraph."""
 
     features: FeatureSpec

@@ -58,7 +58,7 @@ class Pipeline:
         *,
         id: str = "",
         after: Iterable[Node] = (),
-        **inputs: OutputRef,  # noqa: A002
+        **inputs: OutputRef,
     ) -> Node:
         """Adds a component, checking its inputs against what the named outputs hold.
 

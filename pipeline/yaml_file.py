@@ -35,7 +35,7 @@ def read_document(file: Path, settings: Sequence[str] = ()) -> Document:
     """Reads a YAML file, the files it extends, and settings such as `training.batch_size=256`.
 
     A file with `extends: OTHER.yaml` (relative to itself) starts from that file's values; mappings are merged key
-    by key, everything else is replaced, and `null` takes a key away.
+    by key, everything else is replaced.
 
     Raises:
         ConfigError: a file is missing or is not a YAML mapping, or a setting has no key.
