@@ -1,0 +1,37 @@
+"""Towers small enough to compute by hand: candidates are one-hot, a query adds up one row of weights per token."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from components.artifacts import Model
+
+
+class TinyTowers(tf.Module):
+    """score(query, candidate) = Σ over the history of weights[history token, candidate token] + bias·group."""
+
+    def __init__(self, weights: np.ndarray, width: int, *, query_columns: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.weights = tf.Variable(weights.astype(np.float32))
+        tokens = {"candidate_id": tf.TensorSpec([None, 1], tf.int32)}
+        self.embed_candidate = tf.function(self._candidate, input_signature=[tokens])
+        query = {"history": tf.TensorSpec([None, width], tf.int32)}
+        query |= {name: tf.TensorSpec([None, 1], tf.int32) for name in query_columns}
+        self.embed_query = tf.function(self._query, input_signature=[query])
+
+    def _candidate(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.one_hot(columns["candidate_id"][:, 0], self.weights.shape[0])
+
+    def _query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
+        seen = tf.cast(columns["history"] > 0, tf.float32)[:, :, None]
+        embedded = tf.reduce_sum(tf.gather(self.weights, columns["history"]) * seen, axis=1)
+        for name in sorted(set(columns) - {"history"}):
+            embedded += tf.cast(columns[name], tf.float32)
+        return embedded
+
+
+def save_towers(path: Path, weights: np.ndarray, *, width: int, query_columns: tuple[str, ...] = ()) -> Model:
+    """A Model artifact with nothing but these towers."""
+    tf.saved_model.save(TinyTowers(weights, width, query_columns=query_columns), str(path / "towers"))
+    return Model(path)
