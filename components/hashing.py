@@ -35,7 +35,8 @@ def hash_strings(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     if isinstance(values, pa.ChunkedArray):  # more than one chunk when offsets would overflow
         return np.concatenate([hash_strings(chunk) for chunk in values.chunks])
     if pa.types.is_dictionary(values.type):
-        return hash_strings(values.dictionary)[values.indices.to_numpy(zero_copy_only=False)]
+        hashes: np.ndarray = hash_strings(values.dictionary)[values.indices.to_numpy(zero_copy_only=False)]
+        return hashes
     if len(values) == 0:
         return np.empty(0, np.uint64)
     values = values.cast(pa.large_string())

@@ -56,7 +56,7 @@ class Pipeline:
         self,
         component: Component,
         *,
-        id: str = "",
+        node_id: str = "",
         after: Iterable[Node] = (),
         **inputs: OutputRef,
     ) -> Node:
@@ -64,14 +64,14 @@ class Pipeline:
 
         Args:
             component: the component.
-            id: the node's id; the component's name if empty.
+            node_id: the node's id; the component's name if empty.
             after: gates, see `Node.after`.
             **inputs: an output of an earlier node for each input.
 
         Raises:
             ValueError: an input is missing, unknown or of another artifact type.
         """
-        node = Node(id or type(component).__name__, component, inputs, tuple(gate.id for gate in after))
+        node = Node(node_id or type(component).__name__, component, inputs, tuple(gate.id for gate in after))
         if node.id in self._nodes:
             raise ValueError(f"two nodes are called {node.id}")
         self._check_contract(node)

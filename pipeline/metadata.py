@@ -115,6 +115,10 @@ class Store:
         manifests = sorted((self.directory / node).glob(f"*/{_MANIFEST}"))
         return [Execution(**json.loads(file.read_text(encoding="utf-8"))) for file in manifests]
 
+    def nodes(self) -> list[str]:
+        """Ids of the nodes with finished executions."""
+        return sorted({file.parent.parent.name for file in self.directory.glob(f"*/*/{_MANIFEST}")})
+
     def find(self, node: str, fingerprint: str) -> Execution | None:
         """The newest finished execution with this cache key."""
         matching = [found for found in self.executions(node) if found.fingerprint == fingerprint]
@@ -183,6 +187,11 @@ class Store:
             except BlockingIOError:
                 return True
         return False
+
+
+def pipelines(root: Path) -> list[str]:
+    """Names of the pipelines with records under a root."""
+    return sorted(directory.parent.name for directory in root.glob(f"*/{_RUNS}") if directory.is_dir())
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -1,0 +1,46 @@
+"""The command line: one verb a module in `pipeline.commands`, exit codes for schedulers.
+
+Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 a run that failed or was refused.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from components.errors import PipelineError
+from pipeline.commands import init, recommend, run, show, status, validate
+
+_DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
+
+From a table of interactions and one YAML file to a versioned SavedModel that takes raw features and answers top-k
+ids, with the evidence that it is good."""
+
+_EPILOG = """exit codes: 0 done; 1 internal error; 2 usage or configuration; 3 a run that failed or was refused
+
+typical use:
+  %(prog)s init ratings.csv movies.csv > mine.yaml    look at your files, draft a configuration
+  %(prog)s validate mine.yaml                         check it in under a second
+  %(prog)s run mine.yaml                              train, evaluate, index and publish a model
+  %(prog)s recommend mine.yaml --query-id 42          ask the published model"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (run, validate, status, show, recommend, init):
+        command.add_parser(verbs)
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.execute(options)
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    return code

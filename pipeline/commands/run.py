@@ -1,0 +1,87 @@
+"""`run`: from source data to a published model."""
+
+import argparse
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from components.errors import PipelineError, RunError
+from pipeline.commands import options
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "run",
+        help="run the pipeline; what is already done is not done again",
+        description="Runs every step of the pipeline whose inputs, parameters or code have changed since it was last "
+        "executed under this root, and prints a summary. A killed or failed run continues where it stopped when the "
+        "same command is given again.",
+    )
+    options.add_config(parser)
+    options.add_root(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all that wait for it")
+    which.add_argument("--only", default="", metavar="STEP", help="execute STEP alone, on what earlier runs produced")
+    which.add_argument("--no-cache", action="store_true", help="execute every step")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the pipeline; exit code 3 if a step failed or a gate refused, 1 on an internal error."""
+    from pipeline.config import load_config
+    from pipeline.create_pipeline import create_pipeline
+    from pipeline.metadata import Store
+    from pipeline.progress import make_progress
+    from pipeline.report import summary
+    from pipeline.runner import LocalRunner, Selection, internal_error, new_run
+
+    config = load_config(arguments.config, arguments.settings)
+    root = arguments.root.resolve()
+    pipeline = create_pipeline(config, root)
+    selection = Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache)
+    selection.forced(pipeline)
+    store, run = Store(root, config.name), new_run(arguments.config.resolve())
+    _log_to(store.log_file(run))
+    with make_progress(config.name) as progress:
+        try:
+            executions = LocalRunner(store, config.beam, progress).run(pipeline, run, selection)
+        except KeyboardInterrupt:
+            raise RunError(f"interrupted; {_resume(arguments)}") from None
+        except PipelineError as error:
+            raise type(error)(f"{_failed_step(run.steps)}{error}\n{_resume(arguments)}") from error
+        except Exception as error:
+            logging.getLogger(__name__).exception("internal error")
+            print(f"error: {_failed_step(run.steps)}{internal_error(error)}", file=sys.stderr)
+            print(f"The traceback is in {store.log_file(run)}\n{_resume(arguments)}", file=sys.stderr)
+            return 1
+    print(summary(config, store, run, executions, _ask_command(arguments)))
+    return 0
+
+
+def _failed_step(steps: list) -> str:
+    return next((f"{step.node} {step.state}: " for step in steps if step.state in ("failed", "refused")), "")
+
+
+def _resume(arguments: argparse.Namespace) -> str:
+    again = [str(arguments.config), *_root(arguments), *(f"--set={setting}" for setting in arguments.settings)]
+    return "To continue from there once it is mended: python -m pipeline run " + shlex.join(again)
+
+
+def _ask_command(arguments: argparse.Namespace) -> str:
+    return "python -m pipeline recommend " + shlex.join([str(arguments.config), *_root(arguments)])
+
+
+def _root(arguments: argparse.Namespace) -> list[str]:
+    return [] if arguments.root == options.DEFAULT_ROOT else ["--root", str(arguments.root)]
+
+
+def _log_to(file: Path) -> None:
+    """Everything libraries log goes to the run's log file; the terminal is for the run itself."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.root.handlers = [handler]
+    logging.root.setLevel(logging.INFO)
+    logging.captureWarnings(True)

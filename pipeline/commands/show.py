@@ -1,0 +1,66 @@
+"""`show`: what is in an artifact and where it comes from."""
+
+import argparse
+import json
+from pathlib import Path
+
+from components.errors import ConfigError
+from pipeline.commands import options
+from pipeline.metadata import Execution, Store, pipelines
+
+_LONGEST_FILE = 20_000
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "show",
+        help="show an artifact: lineage, files, and its JSON content",
+        description="Shows which execution produced an artifact from which inputs and parameters, lists its files "
+        "and prints its JSON files. ARTIFACT is PIPELINE/STEP[/EXECUTION][/OUTPUT], as `status` lists them; without "
+        "EXECUTION it is the newest. Example: show quickstart/Evaluator/evaluation",
+    )
+    parser.add_argument("artifact", metavar="ARTIFACT", help="PIPELINE/STEP[/EXECUTION][/OUTPUT]")
+    options.add_root(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Prints the artifact; exit code 2 if there is none at that address."""
+    store, execution, outputs = _find(arguments.root, arguments.artifact)
+    print(f"{execution.component} {execution.id}, {execution.seconds:.1f} s, run {execution.run}")
+    print(f"fingerprint  {execution.fingerprint}")
+    for name, source in execution.inputs.items():
+        print(f"input        {name} = {store.directory.name}/{source}")
+    print(f"params       {json.dumps(execution.params, ensure_ascii=False)}")
+    print(f"facts        {json.dumps(execution.facts, ensure_ascii=False)}")
+    for output in outputs:
+        _print_output(store.output(execution, output))
+    return 0
+
+
+def _find(root: Path, address: str) -> tuple[Store, Execution, list[str]]:
+    name, _, rest = address.partition("/")
+    node, _, rest = rest.partition("/")
+    if name not in pipelines(root):
+        raise ConfigError(f"{address}: no pipeline '{name}' in {root}; there is {', '.join(pipelines(root)) or 'none'}")
+    store = Store(root, name)
+    found = {execution.id: execution for execution in store.executions(node)} if node else {}
+    if not found:
+        raise ConfigError(f"{address}: no finished step '{node}'; there is {', '.join(store.nodes()) or 'none'}")
+    first, _, second = rest.partition("/")
+    execution = found.get(first) or found[max(found)]
+    output = second if first in found else first
+    if output and output not in execution.outputs:
+        raise ConfigError(f"{address}: {node} has no execution or output '{output}'; outputs are {execution.outputs}")
+    return store, execution, [output] if output else execution.outputs
+
+
+def _print_output(directory: Path) -> None:
+    print(f"\n{directory}")
+    files = sorted(file for file in directory.rglob("*") if file.is_file())
+    for file in files:
+        print(f"  {file.stat().st_size:>12,}  {file.relative_to(directory)}")
+    for file in files:
+        if file.suffix == ".json" and file.parent == directory and file.stat().st_size <= _LONGEST_FILE:
+            print(f"\n{file.name}\n{file.read_text(encoding='utf-8').rstrip()}")

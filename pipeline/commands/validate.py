@@ -1,0 +1,26 @@
+"""`validate`: is this configuration usable? Answers in under a second, without loading TensorFlow."""
+
+import argparse
+
+from pipeline.commands import options
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "validate",
+        help="check a configuration against its schema and the headers of its files",
+        description="Checks a configuration: unknown keys, types, impossible combinations, and columns that the "
+        "files' headers do not have. Reads no data and does not load TensorFlow. Exit code 2 if it cannot be used.",
+    )
+    options.add_config(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Prints what the configuration amounts to, or raises ConfigError."""
+    from pipeline.config import load_config
+
+    config = load_config(arguments.config, arguments.settings)
+    print(f"{arguments.config} is valid: pipeline {config.name}, split {config.split.method}")
+    return 0

@@ -1,0 +1,74 @@
+"""What is wrong with a configuration, told so that it can be mended: file, key, value, and what is allowed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from components.errors import ConfigError
+from pipeline.yaml_file import Document
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        key: dotted key, such as `training.batch_size`.
+        message: what is wrong with it, and what is allowed.
+    """
+
+    key: str
+    message: str
+
+
+def config_error(file: Path, document: Document, problems: Sequence[Problem]) -> ConfigError:
+    """The error that lists all problems of one file."""
+    lines = [f"{file} cannot be used, {len(problems)} problem{'s' * (len(problems) > 1)}:"]
+    for problem in problems:
+        origin = document.origin(problem.key)
+        lines.append(f"  {problem.key or 'top level'}: {problem.message}" + (f"  [{origin}]" if origin else ""))
+    return ConfigError("\n".join(lines))
+
+
+def explain(error: ValidationError, document: Document) -> list[Problem]:
+    """What pydantic found, as problems of the keys in the file."""
+    return [_explain(details, document.values) for details in error.errors(include_url=False)]
+
+
+def _explain(details: ErrorDetails, values: Any) -> Problem:
+    key = _key(details["loc"], values, missing=details["type"] == "missing")
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "missing":
+            return Problem(key, "is required and missing")
+        case "union_tag_not_found":
+            return Problem(f"{key}.{_tag(context)}", "is required and missing")
+        case "union_tag_invalid":
+            message = f"{context['tag']!r} is not one of {context['expected_tags']}"
+            return Problem(f"{key}.{_tag(context)}", message)
+    message = details["msg"].removeprefix("Value error, ")
+    value = details["input"]
+    shown = f"{value!r}: " if isinstance(value, str | int | float | None) else ""
+    return Problem(key, shown + message[:1].lower() + message[1:])
+
+
+def _tag(context: dict[str, Any]) -> str:
+    return str(context["discriminator"]).strip("'")
+
+
+def _key(location: Sequence[int | str], values: Any, *, missing: bool) -> str:
+    """The dotted key of a pydantic location: only the parts that are in the file, not the types it passed through."""
+    path: list[str] = []
+    for part in location:
+        inside = isinstance(values, dict) and part in values
+        inside |= isinstance(values, list) and isinstance(part, int) and part < len(values)
+        if inside:
+            path.append(str(part))
+            values = values[part]
+    if missing:
+        path.append(str(location[-1]))
+    return ".".join(path)

@@ -1,0 +1,48 @@
+"""The summary at the end of a run: is the model good, where is it, how is it asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.artifacts import Evaluation, PushedModel, ServingModel
+from pipeline.metadata import Execution, Run, Store
+
+_METRICS = ("recall@10", "hit_rate@10", "ndcg@10", "recall@100", "coverage@10")
+
+
+def summary(store: Store, run: Run, executions: Mapping[str, Execution]) -> str:
+    """The text shown when a run is done.
+
+    Args:
+        store: where the executions are kept.
+        run: the finished run.
+        executions: the execution that stands for each node.
+    """
+    parts = [_steps(run)]
+    if "Evaluator" in executions:
+        evaluation = Evaluation(store.output(executions["Evaluator"], "evaluation"))
+        parts.append(_metrics(evaluation.read_json("metrics.json")))
+    if "ScannIndexer" in executions:
+        parts.append(_index(ServingModel(store.output(executions["ScannIndexer"], "serving_model"))))
+    if "Pusher" in executions:
+        parts.append(_pushed(PushedModel(store.output(executions["Pusher"], "pushed_model"))))
+    parts.append(f"Artifacts  {store.directory}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _steps(run: Run) -> str:
+    if all(step.state == "cached" for step in run.steps):
+        return f"Nothing to do: all {len(run.steps)} steps are done for these inputs, parameters and code."
+    rows = [f"  {step.node:<18} {step.seconds:>7.1f} s" for step in run.steps if step.state == "run"]
+    cached = [step.node for step in run.steps if step.state == "cached"]
+    rows += [f"  cached: {', '.join(cached)}"] if cached else []
+    return "\n".join([f"Steps      {sum(step.seconds for step in run.steps):.1f} s", *rows])
+
+
+def _metrics(metrics: Mapping[str, Any]) -> str:
+    columns = {"two-tower": metrics["test"]} | {
+        name: values for name, values in metrics["baselines"].items() if "skipped" not in values
+    }
+    shown = [name for name in _METRICS if name in metrics["test"]]
+    lines = ["Test       " + "".join(f"{name:>14}" for name in columns)]
+    lines += [f"  {name:<11}" + "".join(f"{values[name]:>14.4f}" for values in columns.values()) for name in shown]
+    return "\n".join(lines)
