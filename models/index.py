@@ -1,0 +1,240 @@
+"""Maximum inner product search over candidate embeddings: exact, and approximate with ScaNN (Guo et al. 2020).
+
+Both searches are `tf.Module`s with the same `search`, so that they can be saved in a serving model. ScaNN is imported
+only where its index is built: whoever loads a saved one imports `scann` first, and the exact search needs stock
+TensorFlow only.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+_BLOCK_SCORES = 1 << 25  # scores held at once by exact search: 128 MB
+_SMALLEST_TREE = 16  # ScaNN's quantiser fails to train on fewer vectors
+_LEAST_LEAVES_SEARCHED = 10
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """Resolved settings of a ScaNN tree with anisotropic quantisation and exact reordering.
+
+    Attributes:
+        leaves: cells the candidates are partitioned into.
+        leaves_to_search: cells looked into for a query that asks for no more than `answers`.
+        anisotropic_threshold: T of the anisotropic loss; larger weighs errors along the vector more.
+        dimensions_per_block: dimensions that share a code of 4 bits; 1 is finest.
+        reorder: nearest by code that are scored again with the full vectors.
+        training_sample: candidates that centres and codes are learnt from.
+        answers: number of answers the other settings are made for; more of them widen the search.
+    """
+
+    leaves: int
+    leaves_to_search: int
+    anisotropic_threshold: float
+    dimensions_per_block: int
+    reorder: int
+    training_sample: int
+    answers: int
+
+
+def default_leaves(candidates: int) -> int:
+    """About √n, where the work of choosing leaves and of scanning them is balanced."""
+    return max(1, round(math.sqrt(candidates)))
+
+
+def default_leaves_to_search(leaves: int) -> int:
+    """A tenth of the leaves of a small index, less of a large one."""
+    share = 0.1 if leaves < 500 else 0.06
+    return min(leaves, max(_LEAST_LEAVES_SEARCHED, math.ceil(share * leaves)))
+
+
+def default_reorder(candidates: int, answers: int) -> int:
+    """How many candidates are scored again with full vectors: cheap beside what it adds to recall."""
+    return min(candidates, max(1000, 10 * answers))
+
+
+def tree_is_possible(candidates: int, leaves: int) -> bool:
+    """Whether ScaNN can train a tree of so many leaves on so few candidates."""
+    return candidates >= max(_SMALLEST_TREE, leaves)
+
+
+class Search(Protocol):
+    """Finds the candidates with the largest dot product."""
+
+    def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The best `count` candidates of each query, best first.
+
+        Args:
+            queries: float32 `[batch, dim]`, batch may be 0.
+            count: int32 scalar, at most the number of candidates.
+
+        Returns:
+            Rows int32 and scores float32, both `[batch, count]`; where fewer were found the rows end in -1 and
+            the scores in float32.min. No row appears twice.
+        """
+        ...
+
+
+class ExactSearch(tf.Module):
+    """Scores every candidate, in blocks of queries so that memory stays bounded. Ties go to the lower row."""
+
+    def __init__(self, embeddings: np.ndarray) -> None:
+        """Copies `embeddings`, float32 `[candidates, dim]`, into a variable.
+
+        Raises:
+            ValueError: they are not a matrix, are empty, or hold NaN or infinite values.
+        """
+        super().__init__(name="exact_search")
+        check_embeddings(embeddings)
+        self.embeddings = tf.Variable(embeddings, trainable=False, dtype=tf.float32, name="embeddings")
+
+    def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Search.search`."""
+        block = max(1, _BLOCK_SCORES // self.embeddings.shape[0])
+        blocks = (tf.shape(queries)[0] + block - 1) // block
+        scores = tf.TensorArray(tf.float32, blocks, infer_shape=False)
+        rows = tf.TensorArray(tf.int32, blocks, infer_shape=False)
+
+        def body(i: tf.Tensor, scores: tf.TensorArray, rows: tf.TensorArray) -> tuple[tf.Tensor, ...]:
+            part = tf.matmul(queries[i * block : (i + 1) * block], self.embeddings, transpose_b=True)
+            best = tf.math.top_k(part, count)
+            return i + 1, scores.write(i, best.values), rows.write(i, best.indices)
+
+        _, scores, rows = tf.while_loop(lambda i, *_: i < blocks, body, (0, scores, rows), parallel_iterations=1)
+        return _concat(rows, count), _concat(scores, count)
+
+
+class ScannSearch(tf.Module):
+    """ScaNN's index: a quantised tree, or ScaNN's own brute force where `settings` is None."""
+
+    def __init__(self, embeddings: np.ndarray, settings: TreeSettings | None) -> None:
+        """Builds the index; the same embeddings and settings give the same index.
+
+        Args:
+            embeddings: float32 `[candidates, dim]`.
+            settings: of the tree; None for brute force.
+
+        Raises:
+            ValueError: the embeddings are not finite (ScaNN would abort the process), or too few for the tree.
+        """
+        super().__init__(name="scann_search")
+        check_embeddings(embeddings)
+        if settings is not None and not tree_is_possible(len(embeddings), settings.leaves):
+            raise ValueError(
+                f"ScaNN cannot build a tree of {settings.leaves} leaves on {len(embeddings)} candidates: it needs "
+                f"at least {_SMALLEST_TREE} candidates and one a leaf; use brute force"
+            )
+        from scann.scann_ops.py import scann_ops
+
+        self._ops = scann_ops
+        self._settings = settings
+        self._candidates = len(embeddings)
+        self.state = _builder(scann_ops, embeddings, settings).build().serialize_to_module()
+
+    def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Search.search`; a tree searches wider for a larger `count`, so that the answers do not run out."""
+        batch = tf.shape(queries)[0]
+        # The operation fails on an empty batch.
+        padded = tf.pad(queries, [[0, tf.cast(tf.equal(batch, 0), tf.int32)], [0, 0]])
+        searcher = self._ops.searcher_from_module(self.state)
+        rows, scores = searcher.search_batched_parallel(padded, final_num_neighbors=count, **self._width(count))
+        # Short rows come back with the first row's number and NaN scores, and as wide as the longest only.
+        found = tf.math.is_finite(scores)
+        missing = [[0, 0], [0, tf.maximum(count - tf.shape(rows)[1], 0)]]
+        rows = tf.pad(tf.where(found, rows, -1), missing, constant_values=-1)
+        scores = tf.pad(tf.where(found, scores, tf.float32.min), missing, constant_values=tf.float32.min)
+        return rows[:batch, :count], scores[:batch, :count]
+
+    def _width(self, count: tf.Tensor) -> dict[str, tf.Tensor]:
+        if self._settings is None:
+            return {}
+        settings = self._settings
+        growth = tf.maximum(tf.cast(count, tf.float32) / settings.answers, 1.0)
+        reorder = tf.cast(tf.math.ceil(growth * settings.reorder), tf.int32)
+        # Never fewer leaves than hold twice the answers on average; leaves differ in size.
+        least = tf.cast(tf.math.ceil(2.0 * tf.cast(count, tf.float32) * settings.leaves / self._candidates), tf.int32)
+        leaves = tf.maximum(tf.cast(tf.math.ceil(growth * settings.leaves_to_search), tf.int32), least)
+        return {
+            "pre_reorder_num_neighbors": tf.minimum(reorder, self._candidates),
+            "leaves_to_search": tf.minimum(leaves, settings.leaves),
+        }
+
+
+def check_embeddings(embeddings: np.ndarray) -> None:
+    """Refuses what cannot be searched.
+
+    Raises:
+        ValueError: `embeddings` is not a float32 matrix with rows, or holds NaN or infinite values.
+    """
+    if embeddings.ndim != 2 or embeddings.dtype != np.float32 or 0 in embeddings.shape:
+        raise ValueError(f"embeddings must be a float32 matrix with rows, got {embeddings.dtype} {embeddings.shape}")
+    bad = non_finite_rows(embeddings)
+    if len(bad):
+        raise ValueError(f"embeddings of {len(bad)} of {len(embeddings)} rows hold NaN or inf, first row {bad[0]}")
+
+
+def non_finite_rows(embeddings: np.ndarray) -> np.ndarray:
+    """Rows of a matrix that hold NaN or infinite values, ascending."""
+    # A sum is NaN or infinite whenever a term is, and needs no matrix of flags; confirmed because sums may overflow.
+    suspects = np.flatnonzero(~np.isfinite(embeddings.sum(axis=1, dtype=np.float64)))
+    bad: np.ndarray = suspects[~np.isfinite(embeddings[suspects]).all(axis=1)]
+    return bad
+
+
+def index_recall(
+    search: Search, exact: ExactSearch, queries: np.ndarray, counts: tuple[int, ...], *, block: int = 256
+) -> dict[int, float]:
+    """Share of the exact top answers that `search` finds too, by number of answers.
+
+    A candidate as good as the last exact answer counts as found: which of equals is listed is arbitrary. Its score
+    is computed here, not taken from the index.
+
+    Args:
+        search: the index under test.
+        exact: exact search over the same candidates.
+        queries: float32 `[queries, dim]`, at least one.
+        counts: numbers of answers, none above the number of candidates.
+        block: queries searched at a time.
+    """
+    widest = tf.constant(max(counts))
+    found = dict.fromkeys(counts, 0)
+    for start in range(0, len(queries), block):
+        part = tf.constant(queries[start : start + block])
+        truth = exact.search(part, widest)[1].numpy()
+        scores = _true_scores(part, search.search(part, widest)[0], exact.embeddings).numpy()
+        for count in counts:
+            worst = truth[:, count - 1 : count]
+            tolerance = 1e-5 * np.maximum(np.abs(worst), 1e-3)
+            found[count] += int((scores[:, :count] >= worst - tolerance).sum())
+    return {count: total / (len(queries) * count) for count, total in found.items()}
+
+
+def _true_scores(queries: tf.Tensor, rows: tf.Tensor, embeddings: tf.Variable) -> tf.Tensor:
+    scores = tf.einsum("bd,bkd->bk", queries, tf.gather(embeddings, tf.maximum(rows, 0)))
+    return tf.where(rows < 0, tf.float32.min, scores)
+
+
+def _builder(ops: Any, embeddings: np.ndarray, settings: TreeSettings | None) -> Any:
+    answers = 10 if settings is None else settings.answers
+    builder = ops.builder(embeddings, min(answers, len(embeddings)), "dot_product")
+    if settings is None:
+        return builder.score_brute_force()
+    sample = min(settings.training_sample, len(embeddings))
+    return (
+        # Random initial centres differ from build to build.
+        builder.tree(settings.leaves, settings.leaves_to_search, training_sample_size=sample, random_init=False)
+        .score_ah(
+            settings.dimensions_per_block,
+            anisotropic_quantization_threshold=settings.anisotropic_threshold,
+            training_sample_size=sample,
+        )
+        .reorder(settings.reorder)
+    )
+
+
+def _concat(blocks: tf.TensorArray, count: tf.Tensor) -> tf.Tensor:
+    # An array of no blocks, from an empty batch, has no shape to concatenate.
+    return tf.cond(blocks.size() > 0, blocks.concat, lambda: tf.zeros([0, count], blocks.dtype))
