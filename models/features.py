@@ -111,6 +111,15 @@ Feature: TypeAlias = Annotated[
 ]
 
 
+def encoded_names(name: str, feature: Feature) -> tuple[str, ...]:
+    """Names of the encoded columns that the feature `name` turns into."""
+    if isinstance(feature, TimestampFeature):
+        return tuple(f"{name}_{part}" for part in feature.parts)
+    if isinstance(feature, TextFeature) and feature.trigram_buckets:
+        return (name, f"{name}_trigrams")
+    return (name,)
+
+
 class HistoryFeature(Strict):
     """The candidates the query interacted with before, most recent last."""
 
@@ -146,6 +155,18 @@ class FeatureSpec(Strict):
         shared = set(self.query) & set(self.context)
         if shared:
             raise ValueError(f"names used by both query and context features: {', '.join(sorted(shared))}")
+        return self
+
+    @model_validator(mode="after")
+    def _encoded_columns_are_distinct(self) -> "FeatureSpec":
+        for sides in (("query", "context"), ("candidate",)):
+            owners: dict[str, str] = {HISTORY: HISTORY}
+            for name, feature in (item for side in sides for item in self.of(side).items()):
+                for column in encoded_names(name, feature):
+                    if owners.setdefault(column, name) != name:
+                        raise ValueError(
+                            f"features '{owners[column]}' and '{name}' are both encoded as '{column}'; rename one"
+                        )
         return self
 
     def of(self, side: Side) -> dict[str, Feature]:
