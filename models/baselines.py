@@ -1,0 +1,95 @@
+"""What a model has to beat: popularity and item-based nearest neighbours, as scorers of the same interface."""
+
+import numpy as np
+from scipy import sparse
+
+from models.ranking import CandidateLists
+
+
+class PopularityScorer:
+    """Scores every candidate by its number of training events, for every query alike.
+
+    Args:
+        counts: training events of each candidate, int `[candidates]`.
+    """
+
+    def __init__(self, counts: np.ndarray) -> None:
+        self.candidates = len(counts)
+        # Places instead of counts: float32 does not tell large integers apart.
+        self._places = np.unique(counts, return_inverse=True)[1].astype(np.float32)
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """See `models.ranking.Scorer`."""
+        return np.tile(self._places, (stop - start, 1))
+
+
+class ItemKnnScorer:
+    """Scores a candidate by the summed similarity of its nearest neighbours in the query's history.
+
+    Args:
+        similarities: `item_similarities`, row = candidate in the history, column = candidate scored.
+        histories: what each query interacted with; repeats count once.
+    """
+
+    def __init__(self, similarities: sparse.csr_matrix, histories: CandidateLists) -> None:
+        self.candidates = similarities.shape[1]
+        self._similarities = similarities
+        self._histories = _incidence(histories, self.candidates)
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """See `models.ranking.Scorer`."""
+        dense: np.ndarray = (self._histories[start:stop] @ self._similarities).toarray()
+        return dense
+
+
+def co_occurrences(interactions: CandidateLists) -> int:
+    """Pairs of events that `item_similarities` goes through: Σ over queries of (events)²."""
+    return int((np.diff(interactions.offsets).astype(np.int64) ** 2).sum())
+
+
+def item_similarities(
+    interactions: CandidateLists, candidates: int, *, neighbours: int = 100, shrinkage: float = 10.0
+) -> sparse.csr_matrix:
+    """Shrunk cosine similarity of candidates by the queries they share (Sarwar et al. 2001).
+
+    sim(i, j) = |queries of both| / (√(|queries of i| · |queries of j|) + shrinkage), for i ≠ j.
+
+    Args:
+        interactions: training candidates of each query.
+        candidates: size of the catalogue.
+        neighbours: how many of the most similar are kept for each scored candidate, equal ones by row.
+        shrinkage: makes similarities that rest on few queries smaller.
+
+    Returns:
+        float32 `[candidates, candidates]`, column `j` has the neighbours of `j`.
+    """
+    by_query = _incidence(interactions, candidates)
+    by_candidate = by_query.T.tocsr()
+    lengths = np.sqrt(np.asarray(by_query.sum(axis=0)).ravel())
+    blocks = []
+    for start in range(0, candidates, 1024):
+        shared = (by_candidate[start : start + 1024] @ by_query).tocoo()
+        row, column = shared.row + start, shared.col
+        similarity = shared.data / (lengths[row] * lengths[column] + shrinkage)
+        other = row != column
+        blocks.append(_nearest(row[other], column[other], similarity[other], neighbours))
+    row, column, similarity = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return sparse.csr_matrix((similarity.astype(np.float32), (column, row)), shape=(candidates, candidates))
+
+
+def _nearest(
+    row: np.ndarray, column: np.ndarray, similarity: np.ndarray, neighbours: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    order = np.lexsort((column, -similarity, row))
+    row, column, similarity = row[order], column[order], similarity[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    near = place < neighbours
+    return row[near], column[near], similarity[near]
+
+
+def _incidence(lists: CandidateLists, candidates: int) -> sparse.csr_matrix:
+    ones = np.ones(len(lists.rows), np.float32)
+    matrix = sparse.csr_matrix((ones, lists.rows, lists.offsets), shape=(len(lists), candidates), copy=True)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
