@@ -1,0 +1,96 @@
+"""ExampleValidator: does the data fit the schema, and is there enough of it to learn from?
+
+`anomalies.json` is a list of {"table", "column", "kind", "severity", "message"}; `column` is null for whole tables.
+The kinds are described in `components.anomalies`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from components.artifacts import Anomalies, Schema, Statistics
+from components.base import Component, ExecutionContext, Params
+from components.errors import RefusedError
+
+_SHOWN = 8
+
+
+class ExampleValidatorParams(Params):
+    """How far the data may depart from what is expected."""
+
+    max_nan_fraction: float = Field(default=0.0, ge=0, le=1)
+    """Share of a column's values that may be NaN or infinite."""
+    max_unseen_fraction: float = Field(default=0.01, ge=0, le=1)
+    """Share of a string column's values that may lie outside the domain its schema gives."""
+    min_queries: int = Field(default=2, ge=1)
+    """Distinct queries that the interactions must have."""
+    min_candidates: int = Field(default=2, ge=1)
+    """Distinct candidates that the interactions must have."""
+    fail_on: Literal["error", "warning", "never"] = "error"
+    """The mildest severity that stops the run."""
+
+
+@dataclass(frozen=True)
+class ExampleValidatorInputs:
+    """What ExampleValidator reads."""
+
+    statistics: Statistics
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class ExampleValidatorOutputs:
+    """What ExampleValidator writes."""
+
+    anomalies: Anomalies
+
+
+class ExampleValidator(Component[ExampleValidatorInputs, ExampleValidatorOutputs, ExampleValidatorParams]):
+    """Compares statistics with the schema and stops the run where they disagree."""
+
+    Inputs = ExampleValidatorInputs
+    Outputs = ExampleValidatorOutputs
+
+    def execute(
+        self, inputs: ExampleValidatorInputs, outputs: ExampleValidatorOutputs, context: ExecutionContext
+    ) -> Mapping[str, Any]:
+        """Writes `anomalies.json`; facts are the number of errors and of warnings.
+
+        Raises:
+            RefusedError: there are anomalies as severe as `fail_on`; the file is written before.
+        """
+        from components.anomalies import find_anomalies
+        from components.tfmd import read_schema
+
+        statistics = inputs.statistics.read_json("statistics.json")
+        schema = read_schema(inputs.schema.path / "schema.pbtxt")
+        anomalies = find_anomalies(
+            statistics,
+            schema,
+            max_nan_fraction=self.params.max_nan_fraction,
+            max_unseen_fraction=self.params.max_unseen_fraction,
+            min_queries=self.params.min_queries,
+            min_candidates=self.params.min_candidates,
+        )
+        outputs.anomalies.write_json("anomalies.json", anomalies)
+        self._refuse(anomalies, outputs.anomalies)
+        errors = sum(anomaly["severity"] == "error" for anomaly in anomalies)
+        return {"errors": errors, "warnings": len(anomalies) - errors}
+
+    def _refuse(self, anomalies: list[dict[str, Any]], written: Anomalies) -> None:
+        blocking = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[self.params.fail_on]
+        refused = [anomaly for anomaly in anomalies if anomaly["severity"] in blocking]
+        if not refused:
+            return
+        lines = [f"  {_place(anomaly)}: {anomaly['message']}" for anomaly in refused[:_SHOWN]]
+        if len(refused) > _SHOWN:
+            lines.append(f"  … and {len(refused) - _SHOWN} more")
+        count = "1 anomaly" if len(refused) == 1 else f"{len(refused)} anomalies"
+        where = written.path / "anomalies.json"
+        raise RefusedError("\n".join([f"the data has {count} (all of them are in {where}):", *lines]))
+
+
+def _place(anomaly: Mapping[str, Any]) -> str:
+    return f"{anomaly['table']}.{anomaly['column']}" if anomaly["column"] else str(anomaly["table"])

@@ -1,0 +1,85 @@
+"""The Beam pipeline that gathers statistics: shards → record batches → one `TableStatistics` a table."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.base import ExecutionContext
+from components.column_statistics import type_name
+from components.errors import DataError
+from components.statistics_report import table_report
+from components.table_statistics import TableStatistics
+
+BATCH_ROWS = 1 << 16
+_BATCH_BYTES = 64 << 20
+
+
+def gather_statistics(shards: list[tuple[str, Path]], context: ExecutionContext) -> dict[str, Any]:
+    """Statistics of each table as `statistics_report.table_report` gives them.
+
+    Args:
+        shards: table name and Parquet file of every shard.
+        context: which Beam runner is used, and where results may be put meanwhile.
+
+    Raises:
+        DataError: a shard cannot be read, or a column is of a type that is not supported.
+    """
+    with context.scratch_directory() as scratch:
+        with context.beam.pipeline() as pipeline:
+            (
+                pipeline
+                | "Shards" >> beam.Create([(table, str(path)) for table, path in shards])
+                | "Spread" >> beam.Reshuffle()
+                | "ReadBatches" >> beam.FlatMapTuple(_read_batches)
+                | "Combine" >> beam.CombinePerKey(_CombineTables())
+                | "Write" >> beam.Map(_write_report, str(scratch))
+            )
+        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(scratch.glob("*.json"))}
+
+
+class _CombineTables(beam.CombineFn):
+    """Merges record batches into one `TableStatistics`."""
+
+    def create_accumulator(self) -> TableStatistics:
+        return TableStatistics()
+
+    def add_input(self, accumulator: TableStatistics, batch: pa.RecordBatch) -> TableStatistics:
+        accumulator.add(batch)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[TableStatistics]) -> TableStatistics:
+        merged = TableStatistics()
+        for accumulator in accumulators:
+            merged.merge(accumulator)
+        return merged
+
+    def extract_output(self, accumulator: TableStatistics) -> TableStatistics:
+        return accumulator
+
+
+def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]:
+    try:
+        schema = pq.read_schema(path)
+        strings = [field.name for field in schema if type_name(field.type) == "string"]
+        with pq.ParquetFile(path, read_dictionary=strings) as file:
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            size = sum(group.total_byte_size for group in groups) // max(1, file.metadata.num_rows)
+            # Rows of long vectors come in smaller batches.
+            rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, size)))
+            for batch in file.iter_batches(rows):
+                yield table, batch
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable Parquet file: {error}") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _write_report(gathered: tuple[str, TableStatistics], directory: str) -> None:
+    table, statistics = gathered
+    text = json.dumps(table_report(statistics), ensure_ascii=False, allow_nan=False)
+    (Path(directory) / f"{table}.json").write_text(text, encoding="utf-8")
