@@ -12,7 +12,7 @@ import numpy as np
 
 from models.history import PADDING
 
-_BLOCK_SCORES = 16_000_000
+_BLOCK_SCORES = 8_000_000
 _GROUP = 16
 _LOWEST = np.finfo(np.float32).min
 
@@ -111,7 +111,7 @@ def rank_candidates(
 ) -> Ranking:
     """Ranks the whole catalogue for every query.
 
-    Memory: one block of scores (64 MB) and the lists. Time: little more than the matrix product (see `top_k`).
+    Memory: one block of scores (32 MB) and the lists. Time: little more than the matrix product (see `top_k`).
 
     Args:
         scorer: scores the queries that `relevant` and `excluded` are about.

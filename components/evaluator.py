@@ -1,0 +1,173 @@
+"""Evaluator: exact metrics of the model beside its baselines, and whether it may be published.
+
+    evaluation/metrics.json       {"test": {"recall@10": …}, "validation": {…}, "baselines": {"popularity": {…}, …},
+                                  "intervals": {…}, "slices": {…}, "protocol": {…}}
+    evaluation/per_query.parquet  query_id, main metrics of the model and of the baselines on the test events
+    blessing/blessing.json        {"blessed": …, "checks": [{"name", "metric", "value", "threshold", "passed"}, …]}
+
+A model that is not blessed is no error here; Pusher refuses it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from components.artifacts import Blessing, Evaluation, Model, TransformedExamples, TransformGraph
+from components.base import Component, ExecutionContext, Params
+from models.features import CategoricalFeature, FeatureName, FeatureSpec, IdFeature, NumericFeature, TimestampFeature
+
+_HIGHER_IS_BETTER = ("recall", "hit_rate", "ndcg", "mrr", "map", "coverage")
+_MAIN = ("recall", "hit_rate", "ndcg", "mrr")
+
+Cutoff = Annotated[int, Field(ge=1, le=10_000)]
+Baseline = Literal["popularity", "item_knn"]
+
+
+class EvaluationConfig(Params):
+    """What is measured, and what a model has to reach to be published."""
+
+    at: tuple[Cutoff, ...] = (1, 5, 10, 20, 50, 100)
+    """Cut-offs k of every metric."""
+    main_at: Cutoff = 10
+    """The cut-off of slices, confidence intervals and per-query values; one of `at`."""
+    baselines: tuple[Baseline, ...] = ("popularity", "item_knn")
+    """What the model is compared with. `item_knn` is skipped, and that is told, where it would take minutes."""
+    slices: tuple[FeatureName, ...] = ()
+    """Features by whose values the metrics are broken down: id, categorical, timestamp or quantile features of any
+    side. Length of the history and new against known queries and candidates are always there."""
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Least value of test metrics for the blessing, e.g. `recall@10: 0.05`."""
+    min_lift_over_popularity: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Least ratio of test metrics to those of the popularity baseline for the blessing, e.g. `ndcg@10: 1.0`."""
+
+    @field_validator("at", "baselines", "slices")
+    @classmethod
+    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("names something twice")
+        return values
+
+    @field_validator("at")
+    @classmethod
+    def _ascending(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if not values:
+            raise ValueError("must name at least one cut-off")
+        return tuple(sorted(values))
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> "EvaluationConfig":
+        if self.main_at not in self.at:
+            raise ValueError(f"'main_at' is {self.main_at}, which is not among 'at': {', '.join(map(str, self.at))}")
+        allowed = [f"{metric}@{k}" for metric in _HIGHER_IS_BETTER for k in self.at]
+        for key in ("thresholds", "min_lift_over_popularity"):
+            unknown = [name for name in getattr(self, key) if name not in allowed]
+            if unknown:
+                raise ValueError(f"'{key}' has unknown metric '{unknown[0]}'; allowed: {', '.join(allowed)}")
+        if self.min_lift_over_popularity and "popularity" not in self.baselines:
+            raise ValueError("'min_lift_over_popularity' needs 'popularity' among 'baselines'")
+        return self
+
+    def main_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that slices and summaries show."""
+        return tuple(f"{metric}@{self.main_at}" for metric in _MAIN)
+
+
+def unusable_slices(slices: Iterable[str], features: FeatureSpec) -> list[str]:
+    """What is wrong with the features named as slices, one message each."""
+    every = {**features.query, **features.context, **features.of("candidate")}
+    usable = [
+        name
+        for name, feature in every.items()
+        if isinstance(feature, IdFeature | CategoricalFeature | TimestampFeature)
+        or (isinstance(feature, NumericFeature) and feature.transform == "quantile")
+    ]
+    allowed = ", ".join(usable) or "none"
+    return [
+        f"'{name}' is {'a feature without distinct values' if name in every else 'no feature'}; allowed: {allowed}"
+        for name in slices
+        if name not in usable
+    ]
+
+
+class EvaluatorParams(Params):
+    """Parameters of the Evaluator."""
+
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """What is measured."""
+    remove_seen: bool = True
+    """Whether candidates of a query's history are left out of its ranking."""
+    seed: int = Field(default=42, ge=0)
+    """Seed of the bootstrap."""
+
+
+@dataclass(frozen=True)
+class EvaluatorInputs:
+    """What the Evaluator reads."""
+
+    transformed_examples: TransformedExamples
+    transform_graph: TransformGraph
+    model: Model
+
+
+@dataclass(frozen=True)
+class EvaluatorOutputs:
+    """What the Evaluator writes."""
+
+    evaluation: Evaluation
+    blessing: Blessing
+
+
+class Evaluator(Component[EvaluatorInputs, EvaluatorOutputs, EvaluatorParams]):
+    """Measures the model on the validation and test events and blesses it, or not."""
+
+    Inputs = EvaluatorInputs
+    Outputs = EvaluatorOutputs
+
+    def execute(
+        self, inputs: EvaluatorInputs, outputs: EvaluatorOutputs, context: ExecutionContext
+    ) -> Mapping[str, Any]:
+        """See `Component.execute`.
+
+        Raises:
+            DataError: there is no test event to measure on, or the model's embeddings are not numbers.
+        """
+        from components.evaluation import evaluate
+
+        metrics = evaluate(
+            inputs.transformed_examples, inputs.transform_graph, inputs.model, self.params, outputs.evaluation, context
+        )
+        outputs.evaluation.write_json("metrics.json", metrics)
+        checks = _checks(self.params.evaluation, metrics)
+        blessed = all(check["passed"] for check in checks)
+        outputs.blessing.write_json("blessing.json", {"blessed": blessed, "checks": checks})
+        return _facts(self.params.evaluation, metrics) | {"blessed": blessed}
+
+
+def _checks(config: EvaluationConfig, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    test = metrics["test"]
+    checks = [
+        _check("threshold", metric, value=test[metric], threshold=threshold)
+        for metric, threshold in config.thresholds.items()
+    ]
+    for metric, threshold in config.min_lift_over_popularity.items():
+        popularity = metrics["baselines"]["popularity"][metric]
+        # Over nothing there is no ratio: any hit is then better than popularity, and no hit is not.
+        lift = test[metric] / popularity if popularity else None
+        check = _check("lift_over_popularity", metric, value=lift, threshold=threshold)
+        checks.append(check if lift is not None else check | {"passed": test[metric] > 0})
+    return checks
+
+
+def _check(name: str, metric: str, *, value: float | None, threshold: float) -> dict[str, Any]:
+    passed = value is not None and value >= threshold
+    return {"name": name, "metric": metric, "value": value, "threshold": threshold, "passed": passed}
+
+
+def _facts(config: EvaluationConfig, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    rows = {"test": metrics["test"], **metrics["baselines"]}
+    facts: dict[str, Any] = {"queries": metrics["protocol"]["test"]["queries"]}
+    for name, values in rows.items():
+        facts[name] = values if "skipped" in values else {metric: values[metric] for metric in config.main_metrics()}
+    return facts
