@@ -1,0 +1,140 @@
+"""Training batches, gathered whole from flat arrays; a batch is a function of (seed, step) alone."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from models.features import CANDIDATE_ID, HISTORY
+from models.history import PADDING, windows_around, windows_before
+
+Columns: TypeAlias = Mapping[str, np.ndarray]
+Batch: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training events and what is known of their queries and candidates.
+
+    Attributes:
+        offsets: events of query `q` are `offsets[q]:offsets[q + 1]`, oldest first, int64 `[queries + 1]`.
+        candidate: candidate row of every event, int32 `[events]`.
+        weight: float32 `[events]`, or None where all count alike.
+        context: encoded columns of the events, each `[events, width]`.
+        queries: encoded columns of the queries, each `[queries, width]`.
+        candidates: encoded columns of the candidates, each `[candidates, width]`.
+        ordered: whether a query's events are in the order of time, or a bag.
+        history_length: how far the query tower looks back; None for a tower without history.
+    """
+
+    offsets: np.ndarray
+    candidate: np.ndarray
+    weight: np.ndarray | None
+    context: Columns
+    queries: Columns
+    candidates: Columns
+    ordered: bool
+    history_length: int | None
+
+    def __len__(self) -> int:
+        return len(self.candidate)
+
+    def history(self, queries: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """History tokens int32 `[rows, history_length]`, most recent first, 0-padded.
+
+        Args:
+            queries: query of each row, `[rows]`.
+            labels: event each row has to predict, `[rows]`: of ordered events those before it are seen, of a bag all
+                others. None: all events of the query are seen.
+        """
+        if self.history_length is None:
+            raise ValueError("the query tower of this data has no history")
+        starts, ends = self.offsets[queries], self.offsets[queries + 1]
+        if labels is not None and not self.ordered:
+            rows = windows_around(self.candidate, starts, ends, labels, self.history_length)
+        else:
+            rows = windows_before(self.candidate, starts, ends if labels is None else labels, self.history_length)
+        tokens = self.candidates[CANDIDATE_ID][:, 0]
+        return np.where(rows == PADDING, 0, tokens[np.maximum(rows, 0)]).astype(np.int32)
+
+    def query_inputs(self, queries: np.ndarray, context: Columns, labels: np.ndarray | None = None) -> Batch:
+        """Inputs of the query tower for these queries, by column.
+
+        Args:
+            queries: query of each row, `[rows]`.
+            context: encoded context columns of the rows, each `[rows, width]`.
+            labels: as in `history`.
+        """
+        inputs: Batch = {name: values[queries] for name, values in self.queries.items()} | dict(context)
+        if self.history_length is not None:
+            inputs[HISTORY] = self.history(queries, labels)
+        return inputs
+
+
+class Batches:
+    """Batches of training events in a seeded order, a new permutation every epoch.
+
+    What does not fill a batch at the end of an epoch sits that epoch out.
+
+    Attributes:
+        batch_size: events in a batch, fewer than asked for only if there are fewer.
+        steps_per_epoch: batches an epoch.
+    """
+
+    def __init__(self, data: TrainingData, *, batch_size: int, seed: int) -> None:
+        if len(data) == 0:
+            raise ValueError("there are no training events to make batches of")
+        self._data = data
+        self._seed = seed
+        self._query = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets))
+        self._order = lru_cache(maxsize=1)(self._permutation)
+        self.batch_size = min(batch_size, len(data))
+        self.steps_per_epoch = len(data) // self.batch_size
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0 over all epochs.
+
+        Returns:
+            `query` and `candidate`: dicts of columns `[batch, width]`; `label`: candidate row int32 `[batch]`;
+            `weight`: float32 `[batch]`; `known`: every other training candidate of each row's query, as candidate
+            rows int32 `[pairs]`, with `known_row` int32 `[pairs]` saying whose they are.
+        """
+        epoch, position = divmod(step, self.steps_per_epoch)
+        events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
+        data, queries = self._data, self._query[events]
+        label = data.candidate[events].astype(np.int32)
+        known_row, known = self._known(queries, label)
+        return {
+            "query": data.query_inputs(queries, {name: values[events] for name, values in data.context.items()}, events),
+            "candidate": {name: values[label] for name, values in data.candidates.items()},
+            "label": label,
+            "weight": np.ones(len(events), np.float32) if data.weight is None else data.weight[events],
+            "known_row": known_row,
+            "known": known,
+        }
+
+    def from_step(self, step: int) -> Iterator[Batch]:
+        """Batches from `step` on, without end."""
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self._seed, epoch]).permutation(len(self._data))
+
+    def _known(self, queries: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        starts, ends = self._data.offsets[queries], self._data.offsets[queries + 1]
+        row, positions = concatenate_ranges(starts, ends)
+        known = self._data.candidate[positions]
+        other = known != label[row]
+        return row[other].astype(np.int32), known[other].astype(np.int32)
+
+
+def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The integers of every range `starts[i]:ends[i]`, one range after the other, and the `i` of each."""
+    sizes = ends - starts
+    row = np.repeat(np.arange(len(starts)), sizes)
+    before = np.cumsum(sizes) - sizes
+    return row, np.arange(len(row)) + np.repeat(starts - before, sizes)

@@ -1,0 +1,89 @@
+"""The `model` and `training` sections of a configuration. Free of TensorFlow, so that they are checked early."""
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LossName: TypeAlias = Literal["full_softmax", "in_batch_softmax"]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class TowerConfig(_Config):
+    """What stands between a tower's concatenated inputs and its embedding."""
+
+    layers: tuple[int, ...] = ()
+    """Widths of the hidden layers; a linear projection to the embedding always follows."""
+    activation: Literal["relu", "gelu", "tanh"] = "gelu"
+    """Activation of the hidden layers."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the inputs, and of each hidden layer's outputs, that a training step drops."""
+    layer_norm: bool = False
+    """Normalise each hidden layer before its activation (Ba et al. 2016)."""
+    residual: bool = True
+    """Add the pooled history (query tower) or the id's embedding (candidate tower) to the projection."""
+
+    @model_validator(mode="after")
+    def _widths_are_positive(self) -> "TowerConfig":
+        if any(width < 1 for width in self.layers):
+            raise ValueError(f"'layers' are widths of at least 1, not {list(self.layers)}")
+        return self
+
+
+class ModelConfig(_Config):
+    """Two towers that meet in a dot product."""
+
+    embedding_dim: int = Field(default=64, ge=1, le=4096)
+    """Length of query and candidate embeddings, and of a row of the table of candidate ids."""
+    query_tower: TowerConfig = TowerConfig(layers=(128,))
+    """From the query's features, the context's and the pooled history to the query's embedding."""
+    candidate_tower: TowerConfig = TowerConfig()
+    """From the candidate's id and features to its embedding."""
+    score: Literal["cosine", "dot"] = "cosine"
+    """`cosine`: both embeddings have length 1. `dot`: they are left as they are."""
+    temperature: float = Field(default=0.1, gt=0)
+    """Training divides scores by it; lower looks harder at the strongest negatives. Tune it first."""
+    share_item_embedding: bool = True
+    """The history and the candidate tower use one table of ids. Apart, the history overfits on small data."""
+    id_dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Share of candidate ids a training step replaces by the out-of-vocabulary one, which so learns to serve new
+    candidates while their features learn to speak."""
+    history_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the history's events that a training step hides."""
+
+
+class TrainingConfig(_Config):
+    """How the model is fitted, and when to stop."""
+
+    batch_size: int = Field(default=1024, ge=2)
+    """Events a step; with in-batch negatives also how many candidates compete."""
+    max_epochs: int = Field(default=30, ge=1)
+    """Passes over the training events at most."""
+    learning_rate: float = Field(default=0.003, gt=0)
+    """Step size. Adagrad wants one about ten times Adam's."""
+    optimizer: Literal["lazy_adam", "adam", "adagrad"] = "lazy_adam"
+    """`lazy_adam` and `adagrad` touch only the embedding rows of the batch; `adam` moves every row at each step."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled decay (AdamW) a step, times the learning rate; of embeddings only the batch's rows decay."""
+    loss: Literal["auto"] | LossName = "auto"
+    """`full_softmax` compares with every candidate, `in_batch_softmax` with those of the batch, corrected for their
+    frequency. `auto` takes the full one where an epoch of it stays within `full_softmax_budget`."""
+    full_softmax_budget: float = Field(default=2e12, gt=0)
+    """Floating-point operations an epoch of the full softmax may take before `auto` turns to in-batch negatives."""
+    logq_exponent: float = Field(default=1.0, ge=0, le=1)
+    """In-batch scores are corrected by −exponent·log(frequency) (Yi et al. 2019): 1 removes the popularity bias of
+    in-batch negatives, 0 leaves it in."""
+    use_weights: bool = True
+    """Events count by their weight, where the data have weights."""
+    metric: Literal["recall@10", "recall@20", "recall@50", "ndcg@10", "ndcg@20", "ndcg@50"] = "recall@10"
+    """Validation metric that chooses the weights to keep: exact, over the full catalogue."""
+    patience: int = Field(default=5, ge=1)
+    """Training stops after so many validations without a better one."""
+    validation_steps: int | None = Field(default=None, ge=1)
+    """Training steps between validations; an epoch's if absent."""
+    validation_queries: int = Field(default=20_000, ge=1)
+    """Queries validated at most: a random but fixed sample of those with a validation event."""
+    final_fit: bool = False
+    """Fit once more on all events, for the chosen number of steps, and push that model."""

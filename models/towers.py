@@ -1,0 +1,142 @@
+"""The two towers: encoded columns in, embeddings out."""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+from models.config import ModelConfig, TowerConfig
+from models.encoders import OOV_TOKEN, ColumnsEncoder, HistoryPooling, chosen, dropout, embedding
+from models.features import CANDIDATE_ID, HISTORY, EncodedSpec
+
+
+class Projection(tf.keras.layers.Layer):
+    """Hidden layers and a linear projection: list of `[rows, n]` → `[rows, dim]`.
+
+    Args:
+        config: the tower's layers.
+        dim: length of the embedding.
+    """
+
+    def __init__(self, config: TowerConfig, dim: int, *, name: str) -> None:
+        super().__init__(name=name)
+        self._rate = config.dropout
+        self._hidden = [tf.keras.layers.Dense(width) for width in config.layers]
+        self._norms = [tf.keras.layers.LayerNormalization() for _ in config.layers] if config.layer_norm else None
+        self._activation = tf.keras.activations.get(config.activation)
+        self._output = tf.keras.layers.Dense(dim)
+
+    def call(self, inputs: Sequence[tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        values = dropout(tf.concat(inputs, axis=1), self._rate, seed, 0)
+        for depth, hidden in enumerate(self._hidden):
+            values = hidden(values)
+            if self._norms is not None:
+                values = self._norms[depth](values)
+            values = dropout(self._activation(values), self._rate, seed, depth + 1)
+        return self._output(values)
+
+
+class _Tower(tf.keras.layers.Layer):
+    def __init__(self, tower: TowerConfig, model: ModelConfig, *, name: str) -> None:
+        super().__init__(name=name)
+        self._projection = Projection(tower, model.embedding_dim, name="projection")
+        self._residual = tower.residual
+        self._cosine = model.score == "cosine"
+
+    def _embed(self, inputs: Sequence[tf.Tensor], skip: tf.Tensor | None, seed: tf.Tensor | None) -> tf.Tensor:
+        values = self._projection(inputs, seed)
+        if self._residual and skip is not None:
+            values += skip
+        return tf.math.l2_normalize(values, axis=1) if self._cosine else values
+
+
+class CandidateTower(_Tower):
+    """Encoded candidate columns to an embedding `[rows, dim]`.
+
+    Args:
+        spec: the encoded columns.
+        config: the model's settings.
+        items: table of candidate ids.
+    """
+
+    def __init__(self, spec: EncodedSpec, config: ModelConfig, items: tf.keras.layers.Embedding) -> None:
+        super().__init__(config.candidate_tower, config, name="candidate_tower")
+        self._items = items
+        self._id_dropout = config.id_dropout
+        others = {name: column for name, column in spec.candidate.items() if name != CANDIDATE_ID}
+        self._features = ColumnsEncoder(others, widest=config.embedding_dim, name="features")
+
+    def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        tokens = inputs[CANDIDATE_ID][:, 0]
+        tokens = tf.where(chosen(tokens, self._id_dropout, seed, 100), OOV_TOKEN, tokens)
+        item = self._items(tokens)
+        return self._embed([item, *self._features(inputs)], item, seed)
+
+
+class QueryTower(_Tower):
+    """Encoded query and context columns and the history to an embedding `[rows, dim]`.
+
+    Args:
+        spec: the encoded columns.
+        config: the model's settings.
+        items: table of candidate ids for the history.
+        ordered: whether the history has an order.
+    """
+
+    def __init__(
+        self, spec: EncodedSpec, config: ModelConfig, items: tf.keras.layers.Embedding, *, ordered: bool
+    ) -> None:
+        super().__init__(config.query_tower, config, name="query_tower")
+        self._items = items
+        self._features = ColumnsEncoder({**spec.query, **spec.context}, widest=config.embedding_dim, name="features")
+        self._history: HistoryPooling | None = None
+        if spec.features.history is not None:
+            length = spec.features.history.max_length
+            self._history = HistoryPooling(length, ordered=ordered, rate=config.history_dropout)
+
+    def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        vectors = self._features(inputs)
+        if self._history is None:
+            return self._embed(vectors, None, seed)
+        history = self._history(inputs[HISTORY], self._items, seed)
+        return self._embed([history, *vectors], history, seed)
+
+
+def build_towers(spec: EncodedSpec, config: ModelConfig, *, ordered: bool) -> tuple[QueryTower, CandidateTower]:
+    """Both towers, their variables made; the same Keras seed gives the same variables.
+
+    Args:
+        spec: the encoded columns of all sides.
+        config: the model's settings.
+        ordered: whether events have an order, so that the history weighs by recency.
+    """
+    rows = spec.candidate[CANDIDATE_ID].vocabulary_size
+    items = embedding(rows, config.embedding_dim, "candidate_id")
+    history_items = items
+    if spec.features.history is not None and not config.share_item_embedding:
+        history_items = embedding(rows, config.embedding_dim, "history")
+    query, candidate = QueryTower(spec, config, history_items, ordered=ordered), CandidateTower(spec, config, items)
+    query(_zeros(query_signature(spec)))
+    candidate(_zeros(candidate_signature(spec)))
+    return query, candidate
+
+
+def query_signature(spec: EncodedSpec) -> dict[str, tf.TensorSpec]:
+    """Inputs of the query tower by column: query and context columns `[rows, width]`, `history` `[rows, length]`."""
+    columns = {**spec.query, **spec.context}
+    signature = {name: _tensor_spec(columns[name].kind, columns[name].width, name) for name in sorted(columns)}
+    if spec.features.history is not None:
+        signature[HISTORY] = _tensor_spec("tokens", spec.features.history.max_length, HISTORY)
+    return signature
+
+
+def candidate_signature(spec: EncodedSpec) -> dict[str, tf.TensorSpec]:
+    """Inputs of the candidate tower by column, each `[rows, width]`."""
+    return {name: _tensor_spec(column.kind, column.width, name) for name, column in sorted(spec.candidate.items())}
+
+
+def _tensor_spec(kind: str, width: int, name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None, width], tf.int32 if kind == "tokens" else tf.float32, name)
+
+
+def _zeros(signature: Mapping[str, tf.TensorSpec]) -> dict[str, tf.Tensor]:
+    return {name: tf.zeros([1, spec.shape[1]], spec.dtype) for name, spec in signature.items()}

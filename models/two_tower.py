@@ -1,0 +1,116 @@
+"""The retrieval model: two towers, a source of negatives and a loss."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from models.config import LossName, ModelConfig, TrainingConfig
+from models.features import EncodedSpec
+from models.losses import Contrast, full_softmax, in_batch_softmax
+from models.towers import build_towers
+
+
+def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> LossName:
+    """The loss `auto` stands for, or the configured one.
+
+    Args:
+        model: gives the embeddings' length.
+        training: gives the loss and the budget.
+        events: training events of an epoch.
+        candidates: size of the catalogue.
+    """
+    if training.loss != "auto":
+        return training.loss
+    operations = 6.0 * events * candidates * model.embedding_dim  # one product forward, two backward
+    return "full_softmax" if operations <= training.full_softmax_budget else "in_batch_softmax"
+
+
+class TwoTower(tfrs.Model):
+    """Query and candidate tower trained together on batches of `models.batches`.
+
+    Args:
+        spec: the encoded columns.
+        model: settings of the towers.
+        training: settings of the loss.
+        loss: the loss, as `resolve_loss` says.
+        ordered: whether events have an order.
+        catalogue: encoded candidate columns, each `[candidates, width]`.
+        train_count: training events of each candidate, `[candidates]`.
+        seed: with the step's number it makes the random numbers of a step.
+    """
+
+    def __init__(
+        self,
+        spec: EncodedSpec,
+        model: ModelConfig,
+        training: TrainingConfig,
+        *,
+        loss: LossName,
+        ordered: bool,
+        catalogue: Mapping[str, np.ndarray],
+        train_count: np.ndarray,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.query_tower, self.candidate_tower = build_towers(spec, model, ordered=ordered)
+        self._loss_name = loss
+        self._logq_exponent = training.logq_exponent
+        self._temperature = model.temperature
+        self._frequency = tf.constant(np.maximum(train_count, 1), tf.float32)
+        self._seed = seed
+        self._mean_loss = tf.keras.metrics.Mean("loss")
+        if loss == "full_softmax":
+            self._catalogue = {name: tf.constant(values) for name, values in catalogue.items()}
+
+    def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
+        """Mean loss of a batch."""
+        seed = tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
+        if self._loss_name == "full_softmax":
+            return full_softmax(self._against_catalogue(inputs, seed))
+        return in_batch_softmax(self._against_batch(inputs, seed), logq_exponent=self._logq_exponent)
+
+    def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """One optimiser step; the loss told is the mean since the epoch began."""
+        losses = super().train_step(inputs)
+        self._mean_loss.update_state(losses["loss"])
+        return {"loss": self._mean_loss.result()}
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """What Keras resets between epochs."""
+        return [self._mean_loss]
+
+    def _against_batch(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
+        candidates = self.candidate_tower(batch["candidate"], seed)
+        positive = tf.range(tf.size(batch["label"]))
+        frequency = tf.gather(self._frequency, batch["label"])
+        return self._contrast(batch, candidates, batch["label"], positive, frequency, seed)
+
+    def _against_catalogue(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
+        candidates = self.candidate_tower(self._catalogue, seed)
+        rows = tf.range(tf.size(self._frequency))
+        return self._contrast(batch, candidates, rows, batch["label"], self._frequency, seed)
+
+    def _contrast(
+        self,
+        batch: Mapping[str, Any],
+        candidates: tf.Tensor,
+        rows: tf.Tensor,
+        positive: tf.Tensor,
+        frequency: tf.Tensor,
+        seed: tf.Tensor | None,
+    ) -> Contrast:
+        return Contrast(
+            queries=self.query_tower(batch["query"], seed),
+            candidates=candidates,
+            rows=rows,
+            positive=positive,
+            known=batch["known"],
+            known_row=batch["known_row"],
+            frequency=frequency,
+            weight=batch["weight"],
+            temperature=self._temperature,
+        )
