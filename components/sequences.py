@@ -20,9 +20,10 @@ import pyarrow as pa
 
 from components.artifacts import TransformedExamples
 
-Split: TypeAlias = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-"""Codes of `split.npy` are positions in this tuple."""
+Split: TypeAlias = Literal["train", "validation", "test", "history"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "history")
+"""Codes of `split.npy` are positions in this tuple. `history` are the earlier events of queries that are held out
+as a whole: never learnt from and never to be predicted, they are what the model is told about such a query."""
 
 _CONTEXT = "context."
 

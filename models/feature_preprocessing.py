@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.features import (
+    MISSING_TIMESTAMP,
     CategoricalFeature,
     EncodedColumn,
     Feature,
@@ -31,7 +32,6 @@ from models.features import (
 from models.text import letter_trigrams, tokenize
 from models.vocabulary import Vocabulary
 
-MISSING_TIMESTAMP = -(2**63)
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 _PART_SIZES = {"hour": 24, "weekday": 7, "month": 12, "year": LAST_YEAR - FIRST_YEAR + 1}
 

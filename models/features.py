@@ -15,6 +15,7 @@ QUERY_ID = "query_id"
 CANDIDATE_ID = "candidate_id"
 TIMESTAMP = "timestamp"
 HISTORY = "history"
+MISSING_TIMESTAMP = -(2**63)
 
 
 class _Feature(Strict):
@@ -148,6 +149,8 @@ class FeatureSpec(Strict):
     def _query_tower_has_inputs(self) -> "FeatureSpec":
         if CANDIDATE_ID in self.candidate:
             raise ValueError("'candidate_id' is always a candidate feature; configure it as features.candidate_id")
+        if self.candidate_id.column not in (None, CANDIDATE_ID):
+            raise ValueError("features.candidate_id always reads the column candidate_id; leave out 'column'")
         if self.history is None and not self.query and not self.context:
             raise ValueError("without history the query tower needs at least one query or context feature")
         if HISTORY in self.query or HISTORY in self.context:
