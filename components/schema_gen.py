@@ -82,12 +82,12 @@ class SchemaGen(Component[SchemaGenInputs, SchemaGenOutputs, SchemaGenParams]):
 
 def _infer(statistics: Mapping[str, Any]) -> dict[str, dict[str, "ColumnSchema"]]:
     return {
-        table: {name: _infer_column(name, facts, report["rows"]) for name, facts in report["columns"].items()}
+        table: {name: _infer_column(name, facts, rows=report["rows"]) for name, facts in report["columns"].items()}
         for table, report in statistics.items()
     }
 
 
-def _infer_column(name: str, facts: Mapping[str, Any], rows: int) -> "ColumnSchema":
+def _infer_column(name: str, facts: Mapping[str, Any], *, rows: int) -> "ColumnSchema":
     from components.tfmd import ColumnSchema
 
     lengths = facts.get("list_length", {})
@@ -95,8 +95,8 @@ def _infer_column(name: str, facts: Mapping[str, Any], rows: int) -> "ColumnSche
     is_vector = lengths and lengths["min"] == lengths["max"] > 1
     return ColumnSchema(
         type=facts["type"],
-        min_fraction=1.0 if rows and not facts["missing"] else 0.0,
-        min_count=1 if facts["missing"] < rows else 0,
+        min_fraction=1.0 if not facts["missing"] else 0.0,
+        min_count=1 if 0 < facts["missing"] < rows else 0,
         min_length=lengths["min"] if is_vector else None,
         max_length=lengths.get("max"),
         domain=_domain(name, facts),

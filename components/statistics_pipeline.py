@@ -27,8 +27,9 @@ def gather_statistics(shards: list[tuple[str, Path]], context: ExecutionContext)
         context: which Beam runner is used, and where results may be put meanwhile.
 
     Raises:
-        DataError: a shard cannot be read, or a column is of a type that is not supported.
+        DataError: a shard is no Parquet file, a column is of a type that is not supported, or shards disagree.
     """
+    _check_types(shards)
     with context.scratch_directory() as scratch:
         with context.beam.pipeline() as pipeline:
             (
@@ -62,21 +63,33 @@ class _CombineTables(beam.CombineFn):
         return accumulator
 
 
+def _check_types(shards: list[tuple[str, Path]]) -> None:
+    """Looks at the footers first, since an error inside a pipeline reaches the user as a long Beam traceback."""
+    seen: dict[tuple[str, str], tuple[str, Path]] = {}
+    for table, path in shards:
+        try:
+            schema = pq.read_schema(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{path}: not a readable Parquet file: {error}") from error
+        for column in schema:
+            try:
+                found = type_name(column.type)
+            except DataError as error:
+                raise DataError(f"{path}: column '{column.name}': {error}") from error
+            known, where = seen.setdefault((table, column.name), (found, path))
+            if known != found:
+                raise DataError(f"{path}: column '{column.name}' is {found}, but {known} in {where.name}")
+
+
 def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]:
-    try:
-        schema = pq.read_schema(path)
-        strings = [field.name for field in schema if type_name(field.type) == "string"]
-        with pq.ParquetFile(path, read_dictionary=strings) as file:
-            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-            size = sum(group.total_byte_size for group in groups) // max(1, file.metadata.num_rows)
-            # Rows of long vectors come in smaller batches.
-            rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, size)))
-            for batch in file.iter_batches(rows):
-                yield table, batch
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {error}") from error
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+    strings = [column.name for column in pq.read_schema(path) if type_name(column.type) == "string"]
+    with pq.ParquetFile(path, read_dictionary=strings) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        row_bytes = sum(group.total_byte_size for group in groups) // max(1, file.metadata.num_rows)
+        # Rows of long vectors come in smaller batches.
+        rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, row_bytes)))
+        for batch in file.iter_batches(rows):
+            yield table, batch
 
 
 def _write_report(gathered: tuple[str, TableStatistics], directory: str) -> None:

@@ -73,7 +73,8 @@ def events_report(table: TableStatistics) -> dict[str, Any]:
     pairs that a uniform sample of them was counted (`count_sketch.CAPACITY`).
     """
     queries, candidates = table.columns["query_id"].counts, table.columns["candidate_id"].counts
-    pairs, per_query, per_pair = table.pairs.distinct(), queries.counts(), table.pairs.counts()
+    per_query, per_pair = queries.counts(), table.pairs.counts()
+    pairs = min(table.pairs.distinct(), table.rows)  # an estimate may exceed what is possible
     report: dict[str, Any] = {
         "queries": queries.distinct(),
         "candidates": candidates.distinct(),

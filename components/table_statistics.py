@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from components.column_statistics import ColumnStatistics, as_numbers, type_name
 from components.count_sketch import CountSketch, hash_values
-from components.errors import DataError
 from components.hashing import hash_pairs, hash_strings, mix
 
 SAMPLE_ROWS = 8192
@@ -86,33 +85,23 @@ class TableStatistics:
         """Adds the rows of one batch; string columns may be dictionary-encoded.
 
         Raises:
-            DataError: a column has a type that is not supported, or another one than in earlier batches.
+            DataError: a column has a type that is not supported.
         """
         self.rows += batch.num_rows
         hashes: dict[str, np.ndarray] = {}
         for name in batch.schema.names:
-            try:
-                part = ColumnStatistics(type_name(batch.schema.field(name).type))
-                self.columns.setdefault(name, ColumnStatistics(part.type)).merge(part)
-            except DataError as error:
-                raise DataError(f"column '{name}': {error}") from error
+            if name not in self.columns:
+                self.columns[name] = ColumnStatistics(type_name(batch.schema.field(name).type))
             self.columns[name].add(batch[name])
             hashes[name] = _column_hashes(batch[name])
         if batch.num_rows:
             self._add_rows(batch, hashes)
 
     def merge(self, other: "TableStatistics") -> None:
-        """Adds another part of the same table.
-
-        Raises:
-            DataError: the parts disagree about a column's type.
-        """
+        """Adds another part of the same table."""
         self.rows += other.rows
         for name, column in other.columns.items():
-            try:
-                self.columns.setdefault(name, ColumnStatistics(column.type)).merge(column)
-            except DataError as error:
-                raise DataError(f"column '{name}': {error}") from error
+            self.columns.setdefault(name, ColumnStatistics(column.type)).merge(column)
         self.sample.merge(other.sample)
         self.pairs.merge(other.pairs)
 
