@@ -1,0 +1,60 @@
+# Everything runs on .venv, which is made from requirements.lock alone.
+# PYTHON chooses the interpreter: make PYTHON=/path/to/python3.12 run
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONFIG ?= tfx_config/quickstart.yaml
+PYTHON ?=
+
+# Something on the PATH may be a stub that does not start, so candidates are tried.
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
+	if $$python -c '$(SUPPORTED)' 2>/dev/null; then command -v $$python; exit 0; fi; done; \
+	echo "no usable Python 3.11, 3.12 or 3.13 (with venv) found among: \
+	$(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); install one or say PYTHON=/path/to/python" >&2; exit 1
+
+.PHONY: help run test lint format lock clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
+
+run: $(STAMP)  ## run the pipeline of CONFIG (tfx_config/quickstart.yaml) from ingestion to a pushed model
+	@$(BIN)/python -m pipeline run $(CONFIG)
+
+test: $(STAMP)  ## run the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## check style, formatting, types and import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+$(VENV): $(STAMP)  ## make the virtual environment from requirements.lock
+
+$(STAMP): requirements.lock setup.py
+	@python=$$($(FIND_PYTHON)); \
+	echo "making $(VENV) with $$python ($$($$python --version)); the first time takes a few minutes"; \
+	rm -rf $(VENV); $$python -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Resolved for the oldest supported Python: what is found there installs on the newer ones as well.
+lock:  ## make requirements.lock anew from setup.py (needs uv)
+	uv pip compile --upgrade --no-header --generate-hashes --python-platform x86_64-manylinux_2_28 \
+		--python-version 3.11 --extra dev setup.py --output-file requirements.lock
+
+clean:  ## remove the virtual environment and caches; runs/ is kept
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

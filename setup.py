@@ -1,0 +1,56 @@
+"""How the package is installed; exact versions for a run of its own are in `requirements.lock`."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+README = Path(__file__).with_name("README.md")
+
+setup(
+    name="tfrs-pipeline",
+    version="0.1.0",
+    description="Two-tower retrieval, from raw interactions to a served ScaNN index, as TFX-style components on Beam",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["pipeline*", "components*", "models*"]),
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        # ScaNN's op is compiled against one TensorFlow minor: these four move together or not at all.
+        "tensorflow==2.20.*",
+        "tf-keras==2.20.*",
+        "tensorflow-recommenders==0.7.7",
+        "scann[tf]==1.4.2",
+        "apache-beam==2.77.*",
+        "tensorflow-datasets==4.9.10",
+        "importlib_resources",  # TensorFlow Datasets imports it when it downloads, without asking for it
+        "tensorflow-metadata",
+        "protobuf<7",
+        "pyarrow",
+        "numpy",
+        "scipy",
+        "pydantic>=2",
+        "pyyaml",
+        "rich",
+    ],
+    extras_require={
+        "dev": [
+            "pytest",
+            "pytest-xdist",
+            "hypothesis",
+            "ruff",
+            "mypy",
+            "import-linter",
+            "types-PyYAML",
+            "setuptools>=77",  # builds the editable install without a download
+        ],
+    },
+    entry_points={"console_scripts": ["tfrs-pipeline = pipeline.cli:main"]},
+    classifiers=[
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+)
