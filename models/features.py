@@ -161,6 +161,13 @@ class FeatureSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def _context_is_known_beforehand(self) -> "FeatureSpec":
+        for name, column in self.columns("context").items():
+            if column in ("candidate_id", "weight", "order", "split"):
+                raise ValueError(f"context feature '{name}' reads '{column}', which is not known before the event")
+        return self
+
+    @model_validator(mode="after")
     def _encoded_columns_are_distinct(self) -> "FeatureSpec":
         for sides in (("query", "context"), ("candidate",)):
             owners: dict[str, str] = {HISTORY: HISTORY}

@@ -1,0 +1,119 @@
+"""Beam on columns: Parquet row groups in, Arrow IPC bytes through the shuffle, files that appear whole."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeAlias
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+RowGroup: TypeAlias = tuple[str, int]
+"""A Parquet file and the number of one of its row groups."""
+
+
+def row_groups(files: Sequence[Path]) -> list[RowGroup]:
+    """All row groups of some Parquet files."""
+    return [(str(path), group) for path in files for group in range(pq.read_metadata(path).num_row_groups)]
+
+
+def read_row_group(row_group: RowGroup, columns: Sequence[str], dictionary: Sequence[str] = ()) -> pa.Table:
+    """Some columns of a row group, each in one chunk.
+
+    Args:
+        row_group: which.
+        columns: names of the columns.
+        dictionary: those of them that are strings to be read dictionary-encoded.
+    """
+    path, group = row_group
+    with pq.ParquetFile(path, read_dictionary=list(dictionary)) as file:
+        return file.read_row_group(group, columns=list(columns)).unify_dictionaries().combine_chunks()
+
+
+def string_columns(schema: pa.Schema, columns: Iterable[str]) -> list[str]:
+    """Those of some columns that hold strings."""
+    return [
+        name
+        for name in columns
+        if pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)
+    ]
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """A table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def from_bytes(payloads: Iterable[bytes]) -> pa.Table | None:
+    """The rows of several IPC streams as one table with one chunk a column; None if there are no streams."""
+    tables = [pa.ipc.open_stream(payload).read_all() for payload in payloads]
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks() if tables else None
+
+
+def single(column: pa.ChunkedArray) -> pa.Array:
+    """A column of one chunk, or of none, as an array."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def write_arrow(path: Path, table: pa.Table) -> None:
+    """Writes an uncompressed Arrow file that can be memory-mapped; safe if a retried bundle writes it again."""
+    temporary = _beside(path)
+    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    temporary.replace(path)
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Opens what `write_arrow` wrote, memory-mapped."""
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a small file; safe if a retried bundle writes it again."""
+    temporary = _beside(path)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+class Mergeable(Protocol):
+    """What is gathered from batches, the same in whichever order they are merged."""
+
+    def __add__(self, other: Self) -> Self: ...
+
+
+def merge_states(states: beam.PCollection) -> beam.PCollection:
+    """Adds up the `Mergeable` states of each key."""
+    return states | "MergeStates" >> beam.CombinePerKey(_MergeStates())
+
+
+class _MergeStates(beam.CombineFn):
+    def create_accumulator(self) -> Any:
+        return None
+
+    def add_input(self, accumulator: Any, state: Any) -> Any:
+        return state if accumulator is None else accumulator + state
+
+    def merge_accumulators(self, accumulators: Iterable[Any]) -> Any:
+        merged = None
+        for accumulator in accumulators:
+            if accumulator is not None:
+                merged = self.add_input(merged, accumulator)
+        return merged
+
+    def extract_output(self, accumulator: Any) -> Any:
+        return accumulator
+
+
+def slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    """Consecutive parts of at most `rows` rows."""
+    for start in range(0, len(table), rows):
+        yield table.slice(start, rows)
+
+
+def _beside(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
