@@ -1,6 +1,5 @@
 """The serving model: raw features and history in, candidate ids and scores out."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,6 @@ from models.index import Search
 from models.seen import search_unseen
 
 SIGNATURE = "serving_default"
-DESCRIPTION = Path("assets.extra") / "model.json"
-"""Where in a SavedModel its identity and inputs are told, for readers without TensorFlow."""
-
 _EMBEDDINGS = "search/embeddings/.ATTRIBUTES/VARIABLE_VALUE"
 _HASH_RANGE = (1 << 63) - 1
 
@@ -153,44 +149,23 @@ class ServingModule(tf.Module):
         return self.towers.embed_query(encoded)
 
     def _raw(self, request: Mapping[str, tf.Tensor], side: Side) -> dict[str, tf.Tensor]:
-        return {name: _fit(request[name], feature) for name, feature in self._features.of(side).items()}
+        return {name: request[name] for name in self._features.of(side)}
 
 
-def export(module: ServingModule, directory: Path, description: Mapping[str, Any]) -> None:
-    """Saves `module` as a SavedModel with signature `serving_default`, self-contained.
-
-    Args:
-        module: what to save.
-        directory: of the SavedModel, made here.
-        description: JSON values for `DESCRIPTION`; the inputs of the signature are added to it.
-    """
+def export(module: ServingModule, directory: Path) -> None:
+    """Saves `module` as a self-contained SavedModel with signature `serving_default`; makes the directory."""
     tf.saved_model.save(
         module,
         str(directory),
         signatures={SIGNATURE: module.serve},
         options=tf.saved_model.SaveOptions(namespace_whitelist=["Scann"]),
     )
-    (specs,) = module.serve.input_signature
-    inputs = {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in sorted(specs.items())}
-    file = directory / DESCRIPTION
-    file.parent.mkdir(exist_ok=True)
-    text = json.dumps({**description, "inputs": inputs}, indent=2, ensure_ascii=False, allow_nan=False)
-    file.write_text(text + "\n", encoding="utf-8")
 
 
 def exported_embeddings(directory: Path) -> np.ndarray:
     """Candidate embeddings in the SavedModel of an exact serving module, float32 `[candidates, dim]`."""
     embeddings: np.ndarray = tf.train.load_variable(str(directory / "variables" / "variables"), _EMBEDDINGS)
     return embeddings
-
-
-def _fit(values: tf.Tensor, feature: Feature) -> tf.Tensor:
-    """Cuts or pads a list of values to the width that preprocessing takes; other features stay as they are."""
-    if not isinstance(feature, CategoricalFeature) or feature.max_values == 1:
-        return values
-    kept = values[:, : feature.max_values]
-    padded = tf.pad(kept, [[0, 0], [0, feature.max_values - tf.shape(kept)[1]]], constant_values="")
-    return tf.ensure_shape(padded, [None, feature.max_values])
 
 
 def _hash(values: tf.Tensor, key: int) -> tf.Tensor:

@@ -1,0 +1,138 @@
+"""Asking a published or exported model in a fresh process, without TensorFlow in this one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.errors import RunError
+from components.publishing import read_description
+from components.requests import Request, as_batch, complete_request
+
+_SCRIPT = Path(__file__).with_name("fresh_process.py")
+_STDERR_LINES = 12
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answers to one request.
+
+    Attributes:
+        candidate_ids: best first, padding left out.
+        scores: of the candidates.
+    """
+
+    candidate_ids: list[str]
+    scores: list[float]
+
+
+@dataclass(frozen=True)
+class RawAnswer:
+    """What a model answers to one batch, as it came back.
+
+    Attributes:
+        candidate_ids: `[batch, k]`, "" for padding.
+        scores: `[batch, k]`.
+    """
+
+    candidate_ids: list[list[str]]
+    scores: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a fresh process reports about a model.
+
+    Attributes:
+        answers: one for each batch.
+        inputs: dtype and shape of each input of the signature.
+        load_seconds: time to load the SavedModel.
+        warm_up_seconds: time of the first call.
+        latency_ms: median of later calls for one request; None if it was not measured.
+    """
+
+    answers: list[RawAnswer]
+    inputs: dict[str, dict[str, Any]]
+    load_seconds: float
+    warm_up_seconds: float
+    latency_ms: float | None
+
+
+def ask(model: Path, request: Mapping[str, Any], *, timeout: float = 120) -> Answer:
+    """Asks a model for recommendations.
+
+    Args:
+        model: directory of a SavedModel exported by this pipeline.
+        request: values by input name; what is left out is missing (see `complete_request`).
+        timeout: seconds after which the process is ended.
+
+    Raises:
+        ConfigError: the request does not fit the model.
+        RunError: the model cannot be loaded or does not answer.
+    """
+    completed = complete_request(read_description(model)["inputs"], request)
+    answer = ask_batches(model, [[completed]], timeout=timeout).answers[0]
+    found = [(name, score) for name, score in zip(answer.candidate_ids[0], answer.scores[0], strict=True) if name]
+    return Answer([name for name, _ in found], [score for _, score in found])
+
+
+def ask_batches(
+    model: Path, batches: Sequence[Sequence[Request]], *, timeout: float, blocked: Sequence[str] = (), timed: int = 0
+) -> Session:
+    """Loads a model in a fresh process and asks it batch by batch.
+
+    Args:
+        model: directory of a SavedModel exported by this pipeline.
+        batches: completed requests.
+        timeout: seconds after which the process is ended.
+        blocked: Python modules that cannot be imported in that process.
+        timed: calls to measure the latency with.
+
+    Raises:
+        RunError: the process crashed, was too slow, or the model cannot be loaded; with the end of its log.
+    """
+    description = read_description(model)
+    task = {
+        "model": str(model.absolute()),
+        "imports": description["imports"],
+        "blocked": list(blocked),
+        "batches": [as_batch(description["inputs"], batch) for batch in batches],
+        "timed": timed,
+    }
+    with tempfile.TemporaryDirectory(prefix="ask-") as scratch:
+        result = _run(Path(scratch), task, timeout)
+    answers = [RawAnswer(**answer) for answer in result.pop("answers")]
+    return Session(answers=answers, **result)
+
+
+def _run(directory: Path, task: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    task_file, result_file, log = (directory / name for name in ("task.json", "result.json", "log"))
+    task_file.write_text(json.dumps(task), encoding="utf-8")
+    # Isolated: neither PYTHONPATH nor the working directory nor the script's own folder can be imported from.
+    command = [sys.executable, "-I", str(_SCRIPT), str(task_file), str(result_file)]
+    with log.open("wb") as output:
+        try:
+            code = subprocess.run(  # noqa: S603
+                command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=timeout
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise RunError(f"{task['model']}: no answer after {timeout:g} s{_tail(log)}") from None
+    if code != 0 or not result_file.exists():
+        raise RunError(f"{task['model']}: the process that loads it {_end(code)}{_tail(log)}")
+    result: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
+    return result
+
+
+def _end(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_STDERR_LINES:]
+    return "".join(f"{os.linesep}  | {line}" for line in lines)

@@ -1,0 +1,109 @@
+"""Ranking the catalogue for every query on Beam; what BulkInferrer does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.artifacts import Model, Recommendations, ServingModel, TransformedExamples, TransformGraph
+from components.base import ExecutionContext
+from components.errors import DataError
+from components.sequences import read_dataset
+from components.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from models.ranking import CandidateLists
+
+if TYPE_CHECKING:
+    from components.bulk_inferrer import BulkInferrerParams
+
+_SLICE = 16_384
+_SCHEMA = pa.schema(
+    [("query_id", pa.string()), ("candidate_ids", pa.list_(pa.string())), ("scores", pa.list_(pa.float32()))]
+)
+
+
+def recommend_to_all(
+    *,
+    transformed_examples: TransformedExamples,
+    transform_graph: TransformGraph,
+    model: Model,
+    serving_model: ServingModel,
+    recommendations: Recommendations,
+    params: "BulkInferrerParams",
+    context: ExecutionContext,
+) -> dict[str, Any]:
+    """Writes the shards; returns how many queries were answered with how many candidates.
+
+    Raises:
+        DataError: the serving model was made of another catalogue.
+    """
+    from models.serving import exported_embeddings
+
+    dataset = read_dataset(transformed_examples)
+    queries = len(dataset.queries)
+    candidates = exported_embeddings(serving_model.path / "exact")
+    if len(candidates) != len(dataset.candidates):
+        raise DataError(
+            f"the serving model has {len(candidates)} candidates and the data {len(dataset.candidates)}; index again"
+        )
+    target = recommendations.path / "recommendations"
+    target.mkdir(parents=True, exist_ok=True)
+    context.progress(f"embedding {queries:,} queries")
+    embedded = stored_query_embeddings(model, transform_graph, dataset, context, query_rows=np.arange(queries))
+    starts = range(0, queries, _SLICE)
+    context.progress(f"ranking {len(candidates):,} candidates for each")
+    with context.scratch_directory() as scratch:
+        np.save(scratch / "queries.npy", embedded, allow_pickle=False)
+        np.save(scratch / "candidates.npy", candidates, allow_pickle=False)
+        worker = _RankSlice(transformed_examples, scratch, target, params)
+        with context.beam.pipeline() as pipeline:
+            _ = pipeline | beam.Create(list(starts)) | beam.Reshuffle() | beam.ParDo(worker)
+    return {"queries": queries, "top_k": min(params.top_k, len(candidates)), "shards": len(starts)}
+
+
+class _RankSlice(beam.DoFn):
+    """Answers `_SLICE` queries from `start` on into one shard."""
+
+    def __init__(
+        self, transformed_examples: TransformedExamples, scratch: Path, target: Path, params: "BulkInferrerParams"
+    ) -> None:
+        self._examples = transformed_examples
+        self._scratch = scratch
+        self._target = target
+        self._params = params
+
+    def setup(self) -> None:
+        self._dataset = read_dataset(self._examples)
+        self._queries = np.load(self._scratch / "queries.npy", mmap_mode="r")
+        self._candidates = np.load(self._scratch / "candidates.npy", mmap_mode="r")
+
+    def process(self, start: int) -> Iterator[int]:
+        stop = min(start + _SLICE, len(self._queries))
+        queries = np.asarray(self._queries[start:stop])
+        remove = self._params.remove_seen
+        seen = (
+            seen_lists(self._dataset.events, start=start, stop=stop) if remove else CandidateLists.empty(len(queries))
+        )
+        rows, scores = best_candidates(queries, self._candidates, seen=seen, count=self._params.top_k)
+        self._write(start, self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores))
+        yield stop - start
+
+    def _table(self, query_ids: pa.Array, rows: np.ndarray, scores: np.ndarray) -> pa.Table:
+        found = rows >= 0
+        offsets = pa.array(np.concatenate([[0], np.cumsum(found.sum(axis=1))]), pa.int32())
+        candidate_ids = self._dataset.candidates.ids.take(pa.array(rows[found])).cast(pa.string())
+        columns = [
+            query_ids.cast(pa.string()),
+            pa.ListArray.from_arrays(offsets, candidate_ids),
+            pa.ListArray.from_arrays(offsets, pa.array(scores[found], pa.float32())),
+        ]
+        return pa.table(columns, schema=_SCHEMA)
+
+    def _write(self, start: int, table: pa.Table) -> None:
+        name = f"part-{start // _SLICE:05d}.parquet"
+        partial = self._target / f".{name}"
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(self._target / name)  # a repeated bundle writes the same file again

@@ -1,0 +1,226 @@
+"""What ScannIndexer does: from encoded catalogue and towers to two measured, exported serving models."""
+
+import hashlib
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from components.artifacts import Model, TransformedExamples, TransformGraph
+from components.base import ExecutionContext
+from components.embedding import candidate_embeddings
+from components.errors import DataError
+from components.publishing import directory_digest, write_description
+from components.sequences import read_dataset
+from components.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from models.features import EncodedSpec
+from models.index import (
+    ExactSearch,
+    ScannSearch,
+    Search,
+    TreeSettings,
+    default_leaves,
+    default_leaves_to_search,
+    default_reorder,
+    index_recall,
+    non_finite_rows,
+    tree_is_possible,
+)
+from models.ranking import CandidateLists
+from models.serving import CandidateIds, ServingModule, export, raw_inputs
+
+if TYPE_CHECKING:
+    from components.scann_indexer import IndexConfig, ScannIndexerParams
+
+_EXPECTED_QUERIES = 64
+_TIMED_QUERIES = 50
+
+
+def tree_settings(config: "IndexConfig", *, candidates: int, answers: int) -> TreeSettings | None:
+    """The settings a configuration stands for; None where the catalogue is too small for a tree.
+
+    Args:
+        config: section `index`.
+        candidates: size of the catalogue.
+        answers: answers of a request.
+    """
+    leaves = default_leaves(candidates) if config.leaves == "auto" else config.leaves
+    if candidates < config.brute_force_below or not tree_is_possible(candidates, leaves):
+        return None
+    searched = default_leaves_to_search(leaves) if config.leaves_to_search == "auto" else config.leaves_to_search
+    reorder = default_reorder(candidates, answers) if config.reorder == "auto" else config.reorder
+    return TreeSettings(
+        leaves=leaves,
+        leaves_to_search=min(searched, leaves),
+        anisotropic_threshold=config.anisotropic_threshold,
+        dimensions_per_block=config.dimensions_per_block,
+        reorder=min(max(reorder, answers), candidates),
+        training_sample=config.training_sample,
+        answers=answers,
+    )
+
+
+class Indexing:
+    """One catalogue on its way to being served."""
+
+    def __init__(
+        self,
+        transformed_examples: TransformedExamples,
+        transform_graph: TransformGraph,
+        model: Model,
+        context: ExecutionContext,
+        params: "ScannIndexerParams",
+    ) -> None:
+        """Embeds the catalogue.
+
+        Raises:
+            DataError: there is no candidate, or one's embedding is not finite.
+        """
+        self._graph, self._model, self._context, self._params = transform_graph, model, context, params
+        self._dataset = read_dataset(transformed_examples)
+        if len(self._dataset.candidates) == 0:
+            raise DataError("there is no candidate to index")
+        context.progress(f"embedding {len(self._dataset.candidates):,} candidates")
+        self._embeddings = candidate_embeddings(model, self._dataset, context)
+        self._refuse_non_finite(self._embeddings, self._dataset.candidates.ids, "candidate")
+        self._top_k = min(params.top_k, len(self._embeddings))
+        self._settings = tree_settings(params.index, candidates=len(self._embeddings), answers=self._top_k)
+
+    def build(self) -> dict[str, Any]:
+        """Builds both searches and measures ScaNN's against the exact one: the content of `index.json`."""
+        queries = self._sample_queries()
+        self._context.progress("building the index")
+        began = time.monotonic()
+        self._exact = ExactSearch(self._embeddings)
+        self._scann = ScannSearch(self._embeddings, self._settings)
+        seconds = time.monotonic() - began
+        self._context.progress(f"measuring recall on {len(queries):,} queries")
+        counts = tuple(sorted({min(10, self._top_k), self._top_k}))
+        recall = index_recall(self._scann, self._exact, queries, counts)
+        return {
+            "candidates": len(self._embeddings),
+            "dimension": self._embeddings.shape[1],
+            "search": "brute_force" if self._settings is None else "tree",
+            "settings": None if self._settings is None else asdict(self._settings),
+            "top_k": self._top_k,
+            "recall": {f"recall@{count}": round(value, 6) for count, value in recall.items()},
+            "queries": len(queries),
+            "build_seconds": round(seconds, 3),
+            "latency_ms": {
+                "scann": _latency(self._scann, queries, self._top_k),
+                "exact": _latency(self._exact, queries, self._top_k),
+            },
+        }
+
+    def expected_answers(self) -> list[dict[str, Any]]:
+        """What the exact model must answer to some stored queries; the way of evaluation, not of serving."""
+        queries = self._queries[:_EXPECTED_QUERIES]
+        nothing = CandidateLists.empty(len(queries))
+        seen = seen_lists(self._dataset.events, start=0, stop=len(queries)) if self._params.remove_seen else nothing
+        rows, scores = best_candidates(queries, self._embeddings, seen=seen, count=self._top_k)
+        ids = self._dataset.candidates.ids
+        return [
+            {
+                "query_id": self._dataset.queries.ids[query].as_py(),
+                "candidate_ids": ids.take(pa.array(found[found >= 0])).to_pylist(),
+                "scores": [float(score) for score in given[found >= 0]],
+            }
+            for query, (found, given) in enumerate(zip(rows, scores, strict=True))
+        ]
+
+    def export(self, directory: Path) -> dict[str, int]:
+        """Saves `exact/` and `scann/` below `directory`, of one identity; returns their sizes in bytes."""
+        features = EncodedSpec.model_validate(self._graph.read_json("spec.json")).features
+        preprocessing = tf.saved_model.load(str(self._graph.path / "saved_model"))
+        towers = tf.saved_model.load(str(self._model.path / "towers"))
+        candidate_ids = CandidateIds(self._dataset.candidates.ids.to_numpy(zero_copy_only=False))
+        description = self._description() | {
+            "features": features.model_dump(mode="json"),
+            "inputs": {
+                name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+                for name, spec in raw_inputs(features, remove_seen=self._params.remove_seen).items()
+            },
+        }
+        searches: dict[str, Search] = {"exact": self._exact, "scann": self._scann}
+        for name, search in searches.items():
+            self._context.progress(f"exporting the {name} model")
+            module = ServingModule(
+                preprocessing=preprocessing,
+                towers=towers,
+                features=features,
+                candidate_ids=candidate_ids,
+                search=search,
+                top_k=self._top_k,
+                remove_seen=self._params.remove_seen,
+            )
+            export(module, directory / name)
+            write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
+        return {name: _size(directory / name) for name in searches}
+
+    def _sample_queries(self) -> np.ndarray:
+        # Queries are stored in the order of a hash, so the first ones are a sample.
+        count = min(max(self._params.index.sample_queries, _EXPECTED_QUERIES), len(self._dataset.queries))
+        rows = np.arange(count)
+        self._context.progress(f"embedding {count:,} queries")
+        self._queries = stored_query_embeddings(self._model, self._graph, self._dataset, self._context, query_rows=rows)
+        self._refuse_non_finite(self._queries, self._dataset.queries.ids, "query")
+        return self._queries
+
+    def _description(self) -> dict[str, Any]:
+        identity = {
+            "preprocessing": directory_digest(self._graph.path / "saved_model"),
+            "towers": directory_digest(self._model.path / "towers"),
+            "catalogue": _catalogue_digest(self._dataset.candidates.ids, self._embeddings),
+            "candidates": len(self._embeddings),
+            "dimension": self._embeddings.shape[1],
+            "index": None if self._settings is None else asdict(self._settings),
+            "top_k": self._top_k,
+            "remove_seen": self._params.remove_seen,
+        }
+        libraries = {name: version(name) for name in ("tensorflow", "scann")}
+        return {
+            "identity": identity,
+            "top_k": self._top_k,
+            "remove_seen": self._params.remove_seen,
+            "libraries": libraries,
+        }
+
+    @staticmethod
+    def _refuse_non_finite(embeddings: np.ndarray, ids: pa.Array, side: str) -> None:
+        bad = non_finite_rows(embeddings)
+        if len(bad):
+            first = ids[int(bad[0])].as_py()
+            raise DataError(
+                f"{len(bad)} of {len(embeddings)} {side} embeddings hold NaN or infinite values, the first is that of "
+                f"{side} '{first}'; the training diverged (lower the learning rate) or a feature is out of range"
+            )
+
+
+def _latency(search: Search, queries: np.ndarray, count: int) -> float:
+    """Median milliseconds of the search alone for one query, after warming up."""
+    function = tf.function(search.search, input_signature=[_QUERY, tf.TensorSpec([], tf.int32)])
+    seconds = []
+    for query in queries[: _TIMED_QUERIES + 1]:
+        began = time.perf_counter()
+        function(query[None], count)
+        seconds.append(time.perf_counter() - began)
+    return round(1000 * float(np.median(seconds[1:] or seconds)), 3)
+
+
+_QUERY = tf.TensorSpec([None, None], tf.float32)
+
+
+def _catalogue_digest(ids: pa.Array, embeddings: np.ndarray) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(embeddings).data)
+    for part in ids.cast(pa.large_string()).buffers()[1:]:
+        digest.update(part or b"")
+    return digest.hexdigest()
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

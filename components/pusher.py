@@ -1,0 +1,85 @@
+"""Pusher: publishes blessed serving models where a server picks them up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from components.artifacts import Artifact, Blessing, InfraBlessing, PushedModel, ServingModel
+from components.base import Component, ExecutionContext, Params
+from components.errors import RefusedError
+
+
+class PushConfig(Params):
+    """Where models are published; section `serving.push`."""
+
+    directory: Path = Path("serving")
+    """Each model gets a folder NAME (exact) and NAME-scann here, a version in each (TensorFlow Serving's layout)."""
+    keep_versions: int = Field(default=5, ge=1)
+    """Newest versions that stay; older ones are removed after a push."""
+
+
+class PusherParams(PushConfig):
+    """Parameters of Pusher."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Name the exact model is served under; the ScaNN model's has `-scann` added."""
+
+    @field_validator("name")
+    @classmethod
+    def _leave_the_suffix_free(cls, name: str) -> str:
+        if name.endswith("-scann"):
+            raise ValueError("a name must not end in '-scann': that is added for the ScaNN model")
+        return name
+
+
+class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
+    """Publishes both serving models as one new version, if evaluation and infra validation blessed them."""
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """What is published, and the verdicts on it."""
+
+        serving_model: ServingModel
+        blessing: Blessing
+        infra_blessing: InfraBlessing
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """Where it was published."""
+
+        pushed_model: PushedModel
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """Writes `pushed.json`: version, both paths, the identity and whether it had been published before.
+
+        Raises:
+            RefusedError: a blessing is missing; nothing was published.
+            RunError: the directory cannot be written.
+        """
+        from components.publishing import Publisher, read_identity
+
+        _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model")
+        _require(inputs.infra_blessing, "infra_blessing.json", "infra validation did not bless the serving models")
+        exact, scann = inputs.serving_model.path / "exact", inputs.serving_model.path / "scann"
+        publisher = Publisher(self.params.directory.absolute(), self.params.name)
+        published = publisher.publish(exact=exact, scann=scann, keep_versions=self.params.keep_versions)
+        pushed = {
+            "version": published.version,
+            "exact": str(published.exact),
+            "scann": str(published.scann),
+            "new": published.new,
+            "identity": dict(read_identity(exact)),
+        }
+        outputs.pushed_model.write_json("pushed.json", pushed)
+        if not published.new:
+            context.progress(f"version {published.version} is this model already; nothing was published")
+        return {key: pushed[key] for key in ("version", "exact", "scann", "new")}
+
+
+def _require(verdict: Artifact, file: str, refusal: str) -> None:
+    found = verdict.read_json(file)
+    if found["blessed"] is not True:
+        raise RefusedError(f"not published: {refusal}; see {verdict.path / file}")

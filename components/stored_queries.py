@@ -1,0 +1,73 @@
+"""Queries as a request with their stored features and whole history would present them to the towers."""
+
+import numpy as np
+import pyarrow as pa
+
+from components.artifacts import Model, TransformGraph
+from components.base import ExecutionContext
+from components.embedding import query_embeddings
+from components.raw_features import raw_features
+from components.sequences import Dataset, Events
+from models.features import EncodedSpec
+from models.ranking import CandidateLists, EmbeddingScorer, rank_candidates
+
+
+def stored_query_embeddings(
+    model: Model,
+    transform_graph: TransformGraph,
+    dataset: Dataset,
+    context: ExecutionContext,
+    *,
+    query_rows: np.ndarray,
+) -> np.ndarray:
+    """Embeddings of queries after all their events, context features missing, float32 `[len(query_rows), dim]`."""
+    spec = EncodedSpec.model_validate(transform_graph.read_json("spec.json"))
+    return query_embeddings(
+        model,
+        dataset,
+        context,
+        query_rows=query_rows,
+        history=dataset.events,
+        history_length=None if spec.features.history is None else spec.features.history.max_length,
+        contexts=_missing_contexts(transform_graph, spec, len(query_rows)),
+    )
+
+
+def best_candidates(
+    queries: np.ndarray, candidates: np.ndarray, *, seen: CandidateLists, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact answers without TensorFlow: the best candidates of each query that it has not seen.
+
+    Args:
+        queries: float32 `[queries, dim]`.
+        candidates: float32 `[candidates, dim]`.
+        seen: what is left out for each query.
+        count: answers wanted, clipped to the number of candidates.
+
+    Returns:
+        Rows int32 and scores float32, both `[queries, count]`, best first, equal scores by row; where fewer are left
+        the rows end in -1 and the scores in float32.min.
+    """
+    nothing = CandidateLists.empty(len(queries))
+    scorer = EmbeddingScorer(queries, candidates)
+    rows = rank_candidates(scorer, relevant=nothing, excluded=seen, depth=count).top
+    scores = np.einsum("qd,qkd->qk", queries, candidates[np.maximum(rows, 0)])
+    return rows, np.where(rows < 0, np.finfo(np.float32).min, scores).astype(np.float32)
+
+
+def seen_lists(events: Events, *, start: int, stop: int) -> CandidateLists:
+    """Candidates of all events of queries `start:stop`."""
+    offsets = events.offsets[start : stop + 1]
+    return CandidateLists(offsets - offsets[0], events.candidate[offsets[0] : offsets[-1]])
+
+
+def _missing_contexts(transform_graph: TransformGraph, spec: EncodedSpec, rows: int) -> dict[str, np.ndarray]:
+    if not spec.features.context:
+        return {}
+    from models.preprocessing import encode, load_preprocessing
+
+    features = spec.features.of("context")
+    missing = pa.table({feature.column or name: pa.nulls(1) for name, feature in features.items()})
+    raw = raw_features(features, missing)
+    encoded = encode(load_preprocessing(transform_graph.path / "saved_model"), "context", raw)
+    return {name: np.broadcast_to(values, (rows, values.shape[1])) for name, values in encoded.items()}
