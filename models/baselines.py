@@ -1,9 +1,14 @@
 """What a model has to beat: popularity and item-based nearest neighbours, as scorers of the same interface."""
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 from scipy import sparse
 
 from models.ranking import CandidateLists
+
+_BLOCK_PAIRS = 20_000_000
 
 
 class PopularityScorer:
@@ -67,14 +72,21 @@ def item_similarities(
     by_candidate = by_query.T.tocsr()
     lengths = np.sqrt(np.asarray(by_query.sum(axis=0)).ravel())
     blocks = []
-    for start in range(0, candidates, 1024):
-        shared = (by_candidate[start : start + 1024] @ by_query).tocoo()
+    for start, stop in _blocks(by_candidate @ np.asarray(by_query.sum(axis=1)).ravel()):
+        shared = (by_candidate[start:stop] @ by_query).tocoo()
         row, column = shared.row + start, shared.col
         similarity = shared.data / (lengths[row] * lengths[column] + shrinkage)
         other = row != column
         blocks.append(_nearest(row[other], column[other], similarity[other], neighbours))
     row, column, similarity = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return sparse.csr_matrix((similarity.astype(np.float32), (column, row)), shape=(candidates, candidates))
+
+
+def _blocks(work: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that are about equal in work and bounded in memory."""
+    part = np.cumsum(work, dtype=np.float64) // _BLOCK_PAIRS
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(part)) + 1, [len(work)]]).tolist()
+    yield from pairwise(bounds)
 
 
 def _nearest(

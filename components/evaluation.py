@@ -1,0 +1,264 @@
+"""Measuring a model and its baselines on one dataset: the work of the Evaluator."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.artifacts import Evaluation, Model, TransformedExamples, TransformGraph
+from components.base import ExecutionContext
+from components.embedding import candidate_embeddings, first_contexts, query_embeddings
+from components.errors import DataError
+from components.retrieval_task import RetrievalTask, retrieval_task, seen_splits
+from components.sequences import Dataset, Events, Split, read_dataset
+from components.slices import slices
+from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
+from models.features import EncodedSpec
+from models.metrics import coverage, mean_metrics, paired_interval, popularity_bias, query_metrics
+from models.ranking import CandidateLists, EmbeddingScorer, Scorer, rank_candidates
+
+if TYPE_CHECKING:
+    from components.evaluator import EvaluationConfig, EvaluatorParams
+
+MAX_CO_OCCURRENCES = 500_000_000
+"""Above this many pairs of events of one query, about half a minute, item-kNN is skipped."""
+
+_MEASURED: tuple[Split, ...] = ("validation", "test")
+_RESAMPLES = 1000
+_LEVEL = 0.95
+
+_DEFINITIONS = {
+    "ranking": "every candidate of the catalogue is ranked for every query, by exact scores",
+    "ties": "against the model: equal irrelevant candidates rank before a relevant one",
+    "history": "frozen at the cut: all held-out events of a query are predicted from its seen events",
+    "relevant": "distinct candidates of the query's held-out events; without remove_seen also those seen before",
+    "context": "of the query's first held-out event",
+    "mean": "over queries with a relevant candidate",
+    "recall": "hits / number of relevant candidates",
+    "hit_rate": "1 if any relevant candidate is among the first k",
+    "ndcg": "binary gains, 1 / log2(1 + rank); the ideal has min(k, relevant) hits",
+    "mrr": "1 / rank of the first hit, 0 beyond k",
+    "map": "precision at each hit, summed, / min(k, relevant)",
+    "coverage": "share of the catalogue among the first k of any query",
+    "popularity_bias": "training events of the first k, mean over queries, relative to those of the queries' histories",
+    "candidate slices": "per pair of query and relevant candidate instead of per query",
+}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A scorer's metrics on one task: of each query, means, and the ranks they come from."""
+
+    values: Mapping[str, np.ndarray]
+    metrics: Mapping[str, float]
+    ranks: np.ndarray
+
+
+def evaluate(
+    examples: TransformedExamples,
+    graph: TransformGraph,
+    model: Model,
+    params: "EvaluatorParams",
+    evaluation: Evaluation,
+    context: ExecutionContext,
+) -> dict[str, Any]:
+    """Content of `metrics.json`; also writes `per_query.parquet` into `evaluation`.
+
+    Raises:
+        DataError: there is nothing to measure on, or the embeddings are not numbers.
+    """
+    config, dataset = params.evaluation, read_dataset(examples)
+    spec = EncodedSpec.model_validate(graph.read_json("spec.json"))
+    tasks = {split: retrieval_task(dataset, split, remove_seen=params.remove_seen) for split in _MEASURED}
+    _check_measurable(tasks["test"])
+    context.progress("embedding candidates")
+    candidates = candidate_embeddings(model, dataset, context)
+    model_on: dict[Split, _Measured] = {}
+    for split, task in tasks.items():
+        if len(task.query_rows):
+            scorer = _two_towers(model, dataset, spec, task, candidates, context)
+            model_on[split] = _measure(scorer, task, dataset, config, _teller(context, f"{split}: two-tower"))
+    baselines: dict[str, _Measured | str] = {}
+    for name in config.baselines:
+        baseline = _baseline(name, dataset, tasks["test"])
+        tell = _teller(context, f"test: {name}")
+        baselines[name] = (
+            baseline if isinstance(baseline, str) else _measure(baseline, tasks["test"], dataset, config, tell)
+        )
+    measured = {name: result for name, result in baselines.items() if isinstance(result, _Measured)}
+    _write_per_query(evaluation, dataset, tasks["test"], {"": model_on["test"], **measured}, config)
+    return {
+        "test": model_on["test"].metrics,
+        "validation": model_on["validation"].metrics if "validation" in model_on else {},
+        "baselines": {n: {"skipped": r} if isinstance(r, str) else r.metrics for n, r in baselines.items()},
+        "intervals": _intervals(model_on["test"], measured.get("popularity"), config, params.seed),
+        "slices": slices(
+            model_on["test"].values,
+            model_on["test"].ranks,
+            tasks["test"],
+            dataset,
+            graph,
+            metrics=config.main_metrics(),
+            features=config.slices,
+        ),
+        "protocol": _protocol(tasks, dataset, spec, params, model_on),
+    }
+
+
+def _check_measurable(task: RetrievalTask) -> None:
+    if not len(task.query_rows):
+        counts = ", ".join(f"{name} {count}" for name, count in task.counts.items() if count)
+        raise DataError(
+            "no query has a relevant candidate among its test events, so the model cannot be measured "
+            f"({counts or 'no events'}). Hold out more events (`split`), or set `remove_seen: false` if queries come "
+            "back to the same candidates."
+        )
+
+
+def _two_towers(
+    model: Model,
+    dataset: Dataset,
+    spec: EncodedSpec,
+    task: RetrievalTask,
+    candidates: np.ndarray,
+    context: ExecutionContext,
+) -> EmbeddingScorer:
+    queries = query_embeddings(
+        model,
+        dataset,
+        context,
+        query_rows=task.query_rows,
+        history=task.history,
+        history_length=spec.features.history.max_length if spec.features.history else None,
+        contexts=first_contexts(task.held_out, task.query_rows),
+    )
+    try:
+        return EmbeddingScorer(queries, candidates)
+    except ValueError as error:
+        raise DataError(f"the model cannot be measured: {error}. Has the training diverged? See its curve.") from error
+
+
+def _baseline(name: str, dataset: Dataset, task: RetrievalTask) -> Scorer | str:
+    """The baseline, or why it is skipped."""
+    if name == "popularity":
+        return PopularityScorer(dataset.train_count)
+    train = dataset.events.select(["train"])
+    interactions = CandidateLists(train.offsets, train.candidate)
+    pairs = co_occurrences(interactions)
+    if pairs > MAX_CO_OCCURRENCES:
+        return f"{pairs} pairs of events of the same query are more than the {MAX_CO_OCCURRENCES} it is worth"
+    return ItemKnnScorer(item_similarities(interactions, len(dataset.candidates)), task.seen)
+
+
+def _measure(
+    scorer: Scorer, task: RetrievalTask, dataset: Dataset, config: "EvaluationConfig", progress: Callable[[int], None]
+) -> _Measured:
+    ranking = rank_candidates(
+        scorer, relevant=task.relevant, excluded=task.excluded, depth=max(config.at), progress=progress
+    )
+    values = query_metrics(ranking.ranks, task.relevant.offsets, config.at)
+    histories = (task.seen.offsets, task.seen.rows)
+    metrics = (
+        mean_metrics(values)
+        | coverage(ranking.top, len(dataset.candidates), config.at)
+        | popularity_bias(ranking.top, histories, dataset.train_count, config.at)
+    )
+    return _Measured(values, metrics, ranking.ranks)
+
+
+def _teller(context: ExecutionContext, what: str) -> Callable[[int], None]:
+    return lambda done: context.progress(f"{what}, {done} queries ranked")
+
+
+def _intervals(model: _Measured, popularity: _Measured | None, config: "EvaluationConfig", seed: int) -> dict[str, Any]:
+    names = config.main_metrics()
+    columns = [model.values[name] for name in names]
+    if popularity is not None:
+        columns += [model.values[name] - popularity.values[name] for name in names]
+    bounds = paired_interval(np.stack(columns, axis=1), seed=seed, resamples=_RESAMPLES, level=_LEVEL)
+    intervals: dict[str, Any] = {"level": _LEVEL, "resamples": _RESAMPLES}
+    intervals["test"] = dict(zip(names, bounds, strict=False))
+    if popularity is not None:
+        intervals["test_minus_popularity"] = dict(zip(names, bounds[len(names) :], strict=True))
+    return intervals
+
+
+def _write_per_query(
+    evaluation: Evaluation,
+    dataset: Dataset,
+    task: RetrievalTask,
+    measured: Mapping[str, _Measured],
+    config: "EvaluationConfig",
+) -> None:
+    columns = {"query_id": dataset.queries.ids.take(pa.array(task.query_rows))}
+    for ranker, result in measured.items():
+        for name in config.main_metrics():
+            values = result.values[name].astype(np.float32)
+            columns[f"{ranker}.{name}" if ranker else name] = pa.array(values)
+    evaluation.path.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), evaluation.path / "per_query.parquet")
+
+
+def _protocol(
+    tasks: Mapping[Split, RetrievalTask],
+    dataset: Dataset,
+    spec: EncodedSpec,
+    params: "EvaluatorParams",
+    measured: Mapping[Split, _Measured],
+) -> dict[str, Any]:
+    of_splits: dict[str, Any] = {
+        split: {**task.counts, "seen": list(seen_splits(split)), "window": _window(task.held_out)}
+        for split, task in tasks.items()
+    }
+    every = _window(dataset.events)
+    return {
+        "remove_seen": params.remove_seen,
+        "ordered": dataset.ordered,
+        "history_length": spec.features.history.max_length if spec.features.history else None,
+        "catalogue": {
+            "candidates": len(dataset.candidates),
+            "without_training_events": int((np.asarray(dataset.train_count) == 0).sum()),
+            "date": every[1] if every else None,
+        },
+        **of_splits,
+        "split": dataset.metadata.get("split"),
+        "definitions": _DEFINITIONS,
+        "notes": _notes(tasks, dataset, params, measured),
+    }
+
+
+def _notes(
+    tasks: Mapping[Split, RetrievalTask],
+    dataset: Dataset,
+    params: "EvaluatorParams",
+    measured: Mapping[Split, _Measured],
+) -> list[str]:
+    notes = []
+    beyond = [k for k in params.evaluation.at if k > len(dataset.candidates)]
+    if beyond:
+        cutoffs = ", ".join(map(str, beyond))
+        notes.append(f"k = {cutoffs} is beyond the {len(dataset.candidates)} candidates and clipped to them")
+    for split, task in tasks.items():
+        if split not in measured:
+            notes.append(f"{split}: no query has a relevant candidate, so nothing is measured on it")
+            continue
+        if task.counts["already_seen_dropped"]:
+            dropped = task.counts["already_seen_dropped"]
+            notes.append(f"{split}: {dropped} held-out candidates had been seen before and do not count (remove_seen)")
+        if not any(name.startswith("popularity_bias") for name in measured[split].metrics):
+            notes.append(f"{split}: no query has a history to compare popularity with, hence no popularity_bias")
+    if not dataset.ordered:
+        notes.append("the data have no order: the history is the bag of seen events, cut in stored order")
+    return notes
+
+
+def _window(events: Events) -> list[str] | None:
+    """First and last moment of events, ISO 8601."""
+    if events.timestamp is None or len(events) == 0:
+        return None
+    moments = (int(events.timestamp.min()), int(events.timestamp.max()))
+    return [(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)).isoformat() for moment in moments]
