@@ -1,0 +1,116 @@
+"""ExampleGen: reads a user's data, whatever their format, into clean Parquet, and keeps what it had to reject."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from components.artifacts import Examples
+from components.base import Component, ExecutionContext, NoInputs, Params
+from components.sources.config import (
+    EntitiesSource,
+    FromInteractions,
+    InteractionsSource,
+    SyntheticInteractions,
+    TfdsEntities,
+    TfdsInteractions,
+)
+
+
+class ExampleGenParams(Params):
+    """Where the data are; `data` in the configuration."""
+
+    base_dir: Path | None = None
+    """What relative paths below are relative to: the configuration file's directory if absent."""
+    interactions: InteractionsSource
+    """Who chose what, and when: two id columns are enough."""
+    queries: EntitiesSource | None = None
+    """What is known about the queries."""
+    candidates: EntitiesSource | None = None
+    """What is known about the candidates."""
+    max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
+    """Share of a table's rows that may be unusable before the run is refused."""
+
+    @model_validator(mode="after")
+    def _tables_fit_together(self) -> "ExampleGenParams":
+        for table, source in self.entity_tables().items():
+            if isinstance(self.interactions, SyntheticInteractions):
+                raise ValueError(f"'{table}' cannot be given: synthetic interactions bring their own")
+            if not isinstance(source, FromInteractions):
+                continue
+            id_column = self.interactions.columns.query_id
+            if table == "candidates":
+                id_column = self.interactions.columns.candidate_id
+            if id_column in source.columns:
+                raise ValueError(f"'{table}.columns' names the id column {id_column!r}, which is always there")
+            if len(set(source.columns)) != len(source.columns):
+                raise ValueError(f"'{table}.columns' names a column twice")
+        return self
+
+    def entity_tables(self) -> dict[str, EntitiesSource]:
+        """The configured ones of `queries` and `candidates`."""
+        given = {"queries": self.queries, "candidates": self.candidates}
+        return {table: source for table, source in given.items() if source is not None}
+
+
+@dataclass(frozen=True)
+class ExampleGenOutputs:
+    """What ExampleGen makes.
+
+    Attributes:
+        examples: `interactions/`, `queries/`, `candidates/` and `dead_letters/` as Parquet shards, and
+            `summary.json` with row counts (`in` = `out` + `dead` + `filtered`), reasons and column types.
+    """
+
+    examples: Examples
+
+
+class ExampleGen(Component[NoInputs, ExampleGenOutputs, ExampleGenParams]):
+    """Reads the sources and writes clean, typed Parquet shards."""
+
+    Inputs = NoInputs
+    Outputs = ExampleGenOutputs
+
+    def execute(self, inputs: NoInputs, outputs: ExampleGenOutputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """Reads all tables.
+
+        Raises:
+            DataError: a file is missing or broken, a column is not there or has the wrong type, a table has no
+                usable row, or too many rows are unusable.
+        """
+        from components.sources.tables import ingest
+
+        params = self.params
+        return ingest(
+            params.interactions,
+            params.entity_tables(),
+            base_dir=params.base_dir,
+            max_bad_fraction=params.max_bad_fraction,
+            output=outputs.examples,
+            context=context,
+        )
+
+    def external_fingerprint(self) -> str:
+        """Digest of the content of all files read; of name, version and file sizes of prepared TFDS data sets.
+
+        A TFDS data set that is not prepared yet is downloaded for it.
+
+        Raises:
+            DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
+        """
+        from components.sources.files import content_digest, source_files
+
+        found: list[str] = []
+        for source in (self.params.interactions, *self.params.entity_tables().values()):
+            if isinstance(source, SyntheticInteractions | FromInteractions):
+                continue
+            if isinstance(source, TfdsInteractions | TfdsEntities):
+                from components.sources.tfds_directory import fingerprint
+                from components.sources.tfds_sets import prepare
+
+                found.append(fingerprint(prepare(source, self.params.base_dir)))
+            else:
+                found.append(content_digest(source_files(source, self.params.base_dir)))
+        return "\n".join(found)

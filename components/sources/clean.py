@@ -1,0 +1,170 @@
+"""Turns rows as they are in a source into clean ones, and says what is wrong with those it cannot."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.errors import DataError
+from components.sources.column_types import arrow_type, cast, name_of, parse_numbers
+from components.sources.config import Split
+from components.sources.moments import to_moments
+from components.sources.plan import TablePlan
+from components.sources.reading import Reject, Rows
+
+_SPLITS = pa.array(["train", "validation", "test"])
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of a batch: every row is in exactly one of these.
+
+    Attributes:
+        good: clean rows under their output names, further columns for queries and candidates included.
+        position: data row in the file of each good row, int64 `[rows]`.
+        dead: rows that cannot be used.
+        filtered: number of usable rows left out because of their weight.
+    """
+
+    good: pa.RecordBatch
+    position: np.ndarray
+    dead: list[Reject]
+    filtered: int
+
+
+def clean(rows: Rows, plan: TablePlan, split: Split | None) -> Cleaned:
+    """Casts, renames and checks a batch.
+
+    Args:
+        rows: the batch as read.
+        plan: what to do with its columns.
+        split: split of all its rows, if files say it.
+
+    Raises:
+        DataError: a column holds something its type cannot.
+    """
+    faults = _Faults(rows.batch.num_rows)
+    columns = {name: _ids(_source(rows, column, plan), name, faults) for name, column in plan.ids.items()}
+    for role, column in plan.roles.items():
+        columns[role] = _ROLES[role](_source(rows, column, plan), plan, faults)
+    if split is not None:
+        columns["split"] = pa.repeat(pa.scalar(split), rows.batch.num_rows)
+    for name in dict.fromkeys([*plan.kept, *plan.carried]):
+        columns[_free_name(name, columns)] = _further(_source(rows, name, plan), name, plan)
+    good = faults.codes == 0
+    light = np.zeros(len(good), bool)
+    if plan.min_weight is not None:
+        light = good & ~(columns["weight"].to_numpy(zero_copy_only=False) >= np.float32(plan.min_weight))
+    kept = good & ~light
+    batch = pa.RecordBatch.from_pydict(columns).filter(pa.array(kept))
+    return Cleaned(batch, rows.position[kept], [*rows.rejects, *faults.rejects(rows)], int(light.sum()))
+
+
+def carried_name(column: str, plan: TablePlan) -> str:
+    """Name in a clean batch of a source column that is carried for queries or candidates."""
+    return _free_name(column, dict.fromkeys([*plan.ids, *plan.roles, *(["split"] if plan.presplit else [])]))
+
+
+def _free_name(column: str, taken: object) -> str:
+    return f"source.{column}" if column in taken else column  # type: ignore[operator]
+
+
+class _Faults:
+    """What is wrong with each row of a batch; the first fault found counts."""
+
+    def __init__(self, rows: int) -> None:
+        self.codes = np.zeros(rows, np.int64)  # 0 is none, else position in reasons + 1
+        self._reasons: list[str] = []
+
+    def add(self, faulty: pa.Array, reason: str) -> None:
+        self._reasons.append(reason)
+        mask = pc.fill_null(faulty, False).to_numpy(zero_copy_only=False)
+        self.codes[mask & (self.codes == 0)] = len(self._reasons)
+
+    def rejects(self, rows: Rows) -> list[Reject]:
+        faulty = np.flatnonzero(self.codes)
+        records = rows.batch.take(pa.array(faulty)).to_pylist() if len(faulty) else []
+        return [
+            Reject(int(rows.position[row]), self._reasons[self.codes[row] - 1], record_text(record))
+            for row, record in zip(faulty, records, strict=True)
+        ]
+
+
+def record_text(record: dict[str, object]) -> str:
+    """A row as JSON; moments and the like as text."""
+    return json.dumps(record, ensure_ascii=False, default=str)
+
+
+def _source(rows: Rows, column: str, plan: TablePlan) -> pa.Array:
+    if column not in rows.batch.schema.names:
+        return pa.nulls(rows.batch.num_rows)
+    values = rows.batch.column(column)
+    if name_of(values.type) != "string" or pa.types.is_string(values.type):
+        return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    return _cast(values, column, "string")
+
+
+def _cast(values: pa.Array, column: str, kind: str) -> pa.Array:
+    try:
+        return cast(values, kind)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"column {column!r} cannot be read as {kind}: {error}") from error
+
+
+def _ids(values: pa.Array, name: str, faults: _Faults) -> pa.Array:
+    ids = values.cast(pa.string())
+    faults.add(pc.equal(pc.fill_null(ids, ""), ""), f"{name} is empty")
+    return ids
+
+
+def _further(values: pa.Array, column: str, plan: TablePlan) -> pa.Array:
+    if column in plan.separators:
+        return pc.split_pattern(_cast(values, column, "string"), plan.separators[column])
+    return _cast(values, column, plan.types[column])
+
+
+def _timestamp(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
+    missing, moments = to_moments(values, plan.time_unit)
+    faults.add(_or_blank(missing, values), "timestamp is empty")
+    faults.add(moments.is_null(), f"timestamp cannot be read as {plan.time_unit}")
+    return moments
+
+
+def _number(values: pa.Array, role: str, faults: _Faults) -> pa.Array:
+    missing, numbers = parse_numbers(values)
+    faults.add(_or_blank(missing, values), f"{role} is empty")
+    faults.add(numbers.is_null(), f"{role} is not a number")
+    faults.add(pc.invert(pc.is_finite(numbers)), f"{role} is not a finite number")
+    return numbers
+
+
+def _or_blank(missing: pa.Array, values: pa.Array) -> pa.Array:
+    return pc.or_(missing, pc.equal(values, "")) if pa.types.is_string(values.type) else missing
+
+
+def _order(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
+    numbers = _number(values, "order", faults)
+    kind = plan.types[plan.roles["order"]]
+    return cast(values, kind) if kind == "int64" else numbers
+
+
+def _weight(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
+    numbers = _number(values, "weight", faults)
+    faults.add(pc.less(numbers, 0.0), "weight is negative")
+    return numbers.cast(pa.float32(), safe=False)
+
+
+def _split(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
+    names = values.cast(pa.string())
+    faults.add(pc.invert(pc.is_in(names, _SPLITS)), "split is not train, validation or test")
+    return names
+
+
+_ROLES = {"timestamp": _timestamp, "order": _order, "weight": _weight, "split": _split}
+
+
+def clean_schema(plan: TablePlan) -> pa.Schema:
+    """Schema of the clean table."""
+    return pa.schema([(name, arrow_type(kind)) for name, kind in plan.output_types().items()])

@@ -1,0 +1,227 @@
+"""What a user says about the source of each table: format, files, and which column means what."""
+
+import codecs
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, field_validator, model_validator
+
+from components.base import Params
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+Paths: TypeAlias = str | Annotated[list[str], Field(min_length=1)]
+SplitPaths: TypeAlias = Annotated[dict[Split, Paths], Field(min_length=1)]
+TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "iso"]
+ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
+
+ROLES = ("query_id", "candidate_id", "timestamp", "order", "weight", "split")
+"""Names that interactions' mapped columns get; no other source column may use them."""
+
+
+class InteractionColumns(Params):
+    """Which source column plays which role in the interactions table."""
+
+    query_id: ColumnName
+    """Who or what asks: a user, a session, a basket."""
+    candidate_id: ColumnName
+    """What was chosen: an item, a document, a track."""
+    timestamp: ColumnName | None = None
+    """When it happened."""
+    order: ColumnName | None = None
+    """A number that orders a query's events, after the timestamp where there are both."""
+    weight: ColumnName | None = None
+    """Rating, reward or count of the event, not negative."""
+    split: ColumnName | None = None
+    """Column that says `train`, `validation` or `test` for each row."""
+
+    @model_validator(mode="after")
+    def _roles_are_distinct(self) -> "InteractionColumns":
+        taken: dict[str, str] = {}
+        for role, column in self.mapped().items():
+            if column in taken:
+                raise ValueError(f"column {column!r} cannot be both {taken[column]} and {role}")
+            taken[column] = role
+        return self
+
+    def mapped(self) -> dict[str, str]:
+        """Source column of each role that is given."""
+        return {role: column for role in ROLES if (column := getattr(self, role)) is not None}
+
+
+class _Table(Params):
+    keep: list[ColumnName] | None = None
+    """Further columns to carry along; all that have a usable type if absent."""
+
+
+class _Interactions(_Table):
+    columns: InteractionColumns
+    """Which source column plays which role."""
+    time_unit: TimeUnit = "auto"
+    """What a timestamp counts since 1970 (UTC), or `iso` for text; `auto` tells it from the values."""
+    min_weight: float | None = None
+    """Keep only events with at least this weight, such as ratings from 4 up."""
+
+    @model_validator(mode="after")
+    def _settings_have_their_column(self) -> "_Interactions":
+        if self.min_weight is not None and self.columns.weight is None:
+            raise ValueError("'min_weight' needs columns.weight")
+        if self.time_unit != "auto" and self.columns.timestamp is None:
+            raise ValueError("'time_unit' needs columns.timestamp")
+        return self
+
+
+class _Entities(_Table):
+    id: ColumnName
+    """Column that identifies the query or candidate."""
+
+
+class _Lists(Params):
+    list_columns: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    """Text columns that hold several values, with what separates them: `genres: "|"`."""
+
+
+class _FileInteractions(_Interactions, _Lists):
+    path: Paths | SplitPaths
+    """File, directory, glob or a list of them; or one of these for each of `train`, `validation`, `test`."""
+
+    @model_validator(mode="after")
+    def _one_source_of_splits(self) -> "_FileInteractions":
+        if isinstance(self.path, dict) and self.columns.split:
+            raise ValueError("splits are given twice: by 'path' and by columns.split")
+        return self
+
+
+class _FileEntities(_Entities, _Lists):
+    path: Paths
+    """File, directory, glob or a list of them."""
+
+
+class _Parquet(Params):
+    format: Literal["parquet"]
+
+
+class _Jsonl(Params):
+    format: Literal["jsonl"]
+
+
+class _Csv(Params):
+    format: Literal["csv"]
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """What separates fields, e.g. `"\\t"`, `"|"`, `" "`."""
+    encoding: str = "utf-8"
+    """Name of the text encoding as Python knows it, e.g. `latin-1`."""
+    names: list[str] | None = None
+    """Column names of files without a header line; `""` leaves a column out."""
+    quote: str | None = Field(default='"', min_length=1, max_length=1)
+    """What surrounds fields that contain the delimiter; `null` where quotes are ordinary characters."""
+    null_values: list[str] = [""]
+    """Fields with exactly this text are missing values."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError(f"unknown encoding {value!r}; common ones are utf-8, latin-1, cp1252, utf-16") from None
+        return value
+
+    @field_validator("names")
+    @classmethod
+    def _names_are_distinct(cls, value: list[str] | None) -> list[str] | None:
+        named = [name for name in value or [] if name]
+        if len(set(named)) != len(named):
+            raise ValueError("'names' has the same name twice")
+        return value
+
+
+class _Tfds(Params):
+    format: Literal["tfds"]
+    dataset: str = Field(pattern=r"^\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?$")
+    """Name in TensorFlow Datasets: `movielens/100k-ratings`, with `:1.0.0` for a version."""
+    data_dir: Path | None = None
+    """Where data sets are prepared; TFDS's own `TFDS_DATA_DIR` or `~/tensorflow_datasets` if absent."""
+
+
+class ParquetInteractions(_FileInteractions, _Parquet):
+    """Interactions in Parquet files."""
+
+
+class ParquetEntities(_FileEntities, _Parquet):
+    """Queries or candidates in Parquet files."""
+
+
+class CsvInteractions(_FileInteractions, _Csv):
+    """Interactions in delimited text files, also gzipped (`.gz`)."""
+
+
+class CsvEntities(_FileEntities, _Csv):
+    """Queries or candidates in delimited text files, also gzipped (`.gz`)."""
+
+
+class JsonlInteractions(_FileInteractions, _Jsonl):
+    """Interactions as one JSON object a line, also gzipped (`.gz`)."""
+
+
+class JsonlEntities(_FileEntities, _Jsonl):
+    """Queries or candidates as one JSON object a line, also gzipped (`.gz`)."""
+
+
+class TfdsInteractions(_Interactions, _Tfds):
+    """Interactions in a data set of TensorFlow Datasets."""
+
+    split: str | Annotated[dict[Split, str], Field(min_length=1)] = "train"
+    """Which of its splits to read, e.g. `train[:50%]`; or one for each of `train`, `validation`, `test`."""
+
+    @model_validator(mode="after")
+    def _one_source_of_splits(self) -> "TfdsInteractions":
+        if isinstance(self.split, dict) and self.columns.split:
+            raise ValueError("splits are given twice: by 'split' and by columns.split")
+        return self
+
+
+class TfdsEntities(_Entities, _Tfds):
+    """Queries or candidates in a data set of TensorFlow Datasets."""
+
+    split: str = "train"
+    """Which of its splits to read."""
+
+
+class SyntheticInteractions(Params):
+    """A made-up world with learnable tastes; brings its query and candidate tables along."""
+
+    format: Literal["synthetic"]
+    queries: int = Field(default=2000, ge=1)
+    """How many queries there are."""
+    candidates: int = Field(default=1000, ge=20)
+    """How many candidates there are."""
+    events_per_query: float = Field(default=30.0, ge=2, le=1000)
+    """Events of a query on average, before repeated choices are left out."""
+    topics: int = Field(default=12, ge=2, le=200)
+    """Clusters of taste; queries like a few, candidates belong to one or two."""
+    new_candidate_fraction: float = Field(default=0.2, ge=0, le=0.9)
+    """Share of candidates that appear in the last third of the time span, so late events are full of them."""
+    seed: int = Field(default=0, ge=0)
+    """Same seed and settings, same data."""
+
+    @model_validator(mode="after")
+    def _topics_have_candidates(self) -> "SyntheticInteractions":
+        if self.topics * 2 > self.candidates:
+            raise ValueError(f"{self.topics} topics need at least {2 * self.topics} candidates")
+        return self
+
+
+class FromInteractions(Params):
+    """A query or candidate table taken from the interactions' own rows: the values at the entity's first event."""
+
+    format: Literal["interactions"]
+    columns: Annotated[list[ColumnName], Field(min_length=1)]
+    """Source columns of the interactions that describe the entity."""
+
+
+FileInteractions: TypeAlias = ParquetInteractions | CsvInteractions | JsonlInteractions
+FileEntities: TypeAlias = ParquetEntities | CsvEntities | JsonlEntities
+MappedInteractions: TypeAlias = FileInteractions | TfdsInteractions
+MappedEntities: TypeAlias = FileEntities | TfdsEntities
+InteractionsSource: TypeAlias = Annotated[MappedInteractions | SyntheticInteractions, Field(discriminator="format")]
+EntitiesSource: TypeAlias = Annotated[MappedEntities | FromInteractions, Field(discriminator="format")]

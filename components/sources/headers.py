@@ -1,0 +1,234 @@
+"""Column names of the sources, read from the files' first bytes, and whether a configuration agrees with them.
+
+Light enough for checking a configuration: pyarrow is imported only for Parquet footers.
+"""
+
+import csv
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.errors import DataError
+from components.sources import tfds_directory
+from components.sources.config import (
+    ROLES,
+    CsvEntities,
+    CsvInteractions,
+    EntitiesSource,
+    FromInteractions,
+    InteractionsSource,
+    JsonlEntities,
+    JsonlInteractions,
+    MappedEntities,
+    MappedInteractions,
+    ParquetEntities,
+    ParquetInteractions,
+    SyntheticInteractions,
+    TfdsEntities,
+    TfdsInteractions,
+)
+from components.sources.files import source_files
+from components.sources.synthetic_columns import COLUMNS as SYNTHETIC_COLUMNS
+from components.sources.text_files import open_bytes
+from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
+
+if TYPE_CHECKING:
+    from components.example_gen import ExampleGenParams
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A setting that the data contradict.
+
+    Attributes:
+        key: dotted path of the setting.
+        value: what it says.
+        message: what is wrong.
+        allowed: what it could say instead; empty if that cannot be listed.
+    """
+
+    key: str
+    value: str
+    message: str
+    allowed: tuple[str, ...] = ()
+
+
+def check_headers(params: "ExampleGenParams", spec: FeatureSpec) -> list[Problem]:
+    """Columns that the configuration names and the data do not have, files that are missing or unreadable.
+
+    Reads one file's header per table. Tables whose columns cannot be known without reading data are not checked.
+    """
+    problems: list[Problem] = []
+    headers: dict[str, list[str] | None] = {}
+    for table, source in (("interactions", params.interactions), *params.entity_tables().items()):
+        if isinstance(source, FromInteractions):
+            continue
+        try:
+            headers[table] = column_names(source, params.base_dir)
+        except DataError as error:
+            problems.append(Problem(f"data.{table}", _where(source), str(error)))
+            headers[table] = None
+        if not isinstance(source, SyntheticInteractions):
+            problems.extend(_check_mapping(table, source, headers[table]))
+    interactions = headers["interactions"]
+    for table, source in params.entity_tables().items():
+        if isinstance(source, FromInteractions) and interactions is not None:
+            problems.extend(_missing(f"data.{table}.columns", source.columns, interactions))
+    problems.extend(_check_features(spec, _available(params, headers)))
+    return problems
+
+
+def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | None) -> list[str] | None:
+    """Columns of a source, from the header of its first file; None where only reading would tell.
+
+    Raises:
+        DataError: a file is missing, empty or not in its format.
+    """
+    if isinstance(source, SyntheticInteractions):
+        return list(SYNTHETIC_COLUMNS["interactions"])
+    if isinstance(source, ParquetInteractions | ParquetEntities):
+        return _parquet_header(source_files(source, base_dir)[0].path)
+    if isinstance(source, CsvInteractions | CsvEntities):
+        return [name for name in csv_header(source, source_files(source, base_dir)[0].path) if name]
+    if isinstance(source, JsonlInteractions | JsonlEntities):
+        return _jsonl_header(source_files(source, base_dir)[0].path)
+    directory = tfds_directory.prepared_directory(source.dataset, source.data_dir, base_dir)
+    return None if directory is None else list(tfds_directory.features(directory))
+
+
+def csv_header(source: CsvInteractions | CsvEntities, path: Path) -> list[str]:
+    """Names of all columns of a delimited file in order, `""` for those without a name.
+
+    Raises:
+        DataError: the file is missing, empty, in another encoding, or has a name twice.
+    """
+    first = _first_record(source, path)
+    if source.names is not None:
+        if len(first) != len(source.names):
+            raise DataError(f"{path} has {len(first)} fields in its first row, 'names' has {len(source.names)} names")
+        return source.names
+    names = [name.strip() for name in first]
+    twice = {name for name in names if name and names.count(name) > 1}
+    if twice:
+        raise DataError(f"the header of {path} has {', '.join(sorted(twice))} twice")
+    return names
+
+
+def _first_record(source: CsvInteractions | CsvEntities, path: Path) -> list[str]:
+    encoding = "utf-8-sig" if source.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else source.encoding
+    style = {"quotechar": source.quote} if source.quote else {"quoting": csv.QUOTE_NONE}
+    try:
+        with open_bytes(path) as stream:
+            lines = (line for line in _decoded(stream, encoding) if line.strip("\r\n"))
+            return next(csv.reader(lines, delimiter=source.delimiter, **style), None) or _no_rows(path)  # type: ignore[arg-type]
+    except (OSError, EOFError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    except UnicodeError as error:
+        raise DataError(f"{path} is not {source.encoding} text: {error}; set 'encoding' to what it is") from error
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as delimited text: {error}") from error
+
+
+def _decoded(stream: Iterable[bytes], encoding: str) -> Iterator[str]:
+    import io
+
+    return iter(io.TextIOWrapper(stream, encoding=encoding, newline=""))  # type: ignore[type-var]
+
+
+def _no_rows(path: Path) -> list[str]:
+    raise DataError(f"{path} is empty")
+
+
+def _parquet_header(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _jsonl_header(path: Path) -> list[str] | None:
+    """Keys of the first records; None unless all of them agree, as keys with no value may be left out."""
+    keys: list[list[str]] = []
+    try:
+        with open_bytes(path) as stream:
+            for _, line in zip(range(20), (line for line in stream if not line.isspace()), strict=False):
+                keys.append(list(json.loads(line)))
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise DataError(f"{path} cannot be read as JSON lines: {error}") from error
+    if not keys:
+        raise DataError(f"{path} is empty")
+    return keys[0] if all(set(row) == set(keys[0]) for row in keys) else None
+
+
+def _check_mapping(
+    table: str, source: MappedInteractions | MappedEntities, header: Collection[str] | None
+) -> Iterator[Problem]:
+    if header is None:
+        return
+    if isinstance(source, MappedInteractions):
+        for role, column in source.columns.mapped().items():
+            yield from _missing(f"data.{table}.columns.{role}", [column], header)
+    else:
+        yield from _missing(f"data.{table}.id", [source.id], header)
+    yield from _missing(f"data.{table}.keep", source.keep or [], header)
+    if not isinstance(source, TfdsInteractions | TfdsEntities):
+        yield from _missing(f"data.{table}.list_columns", source.list_columns, header)
+
+
+def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) -> Iterator[Problem]:
+    for side, columns in available.items():
+        if columns is None:
+            continue
+        for name, feature in spec.of(side).items():
+            if name == CANDIDATE_ID and side == "candidate":
+                continue
+            key = f"features.{side}.{name}"
+            yield from _missing(f"{key}.column" if feature.column else key, [feature.column or name], columns)
+
+
+def _available(params: "ExampleGenParams", headers: dict[str, list[str] | None]) -> dict[Side, list[str] | None]:
+    source = params.interactions
+    if isinstance(source, SyntheticInteractions):
+        return {
+            "query": list(SYNTHETIC_COLUMNS["queries"]),
+            "candidate": list(SYNTHETIC_COLUMNS["candidates"]),
+            "context": [name for name in SYNTHETIC_COLUMNS["interactions"] if name not in (QUERY_ID, CANDIDATE_ID)],
+        }
+    return {
+        "query": _entity_columns(params.queries, QUERY_ID, headers.get("queries")),
+        "candidate": _entity_columns(params.candidates, CANDIDATE_ID, headers.get("candidates")),
+        "context": _context_columns(source, headers["interactions"]),
+    }
+
+
+def _entity_columns(source: EntitiesSource | None, own: str, header: list[str] | None) -> list[str] | None:
+    if source is None:
+        return [own]
+    if isinstance(source, FromInteractions):
+        return [own, *source.columns]
+    if header is None:
+        return None
+    return [own, *(name for name in source.keep or header if name not in (source.id, own))]
+
+
+def _context_columns(source: MappedInteractions, header: list[str] | None) -> list[str] | None:
+    if header is None:
+        return None
+    used = {*source.columns.mapped().values(), *ROLES}
+    columns = [name for name in source.keep or header if name not in used]
+    return [*([TIMESTAMP] if source.columns.timestamp else []), *columns]
+
+
+def _missing(key: str, columns: Iterable[str], present: Collection[str]) -> Iterator[Problem]:
+    for column in columns:
+        if column not in present:
+            yield Problem(key, column, f"there is no column {column!r}", tuple(present))
+
+
+def _where(source: MappedInteractions | MappedEntities | SyntheticInteractions) -> str:
+    return str(getattr(source, "path", None) or getattr(source, "dataset", ""))

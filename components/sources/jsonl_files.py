@@ -1,0 +1,114 @@
+"""JSON lines: blocks of lines are parsed by Arrow; only blocks with a broken line are looked at line by line."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as arrow_json
+
+from components.errors import DataError
+from components.sources.column_types import arrow_type
+from components.sources.config import JsonlEntities, JsonlInteractions
+from components.sources.files import source_files
+from components.sources.reading import Piece, Reject, Rows
+from components.sources.text_files import file_pieces, open_bytes
+
+_BLOCK = 8 << 20
+
+
+@dataclass(frozen=True)
+class JsonlReader:
+    """Reads a table from files with one JSON object a line."""
+
+    table: str
+    source: JsonlInteractions | JsonlEntities
+    base_dir: Path | None
+
+    def pieces(self) -> list[Piece]:
+        """One piece per file."""
+        return file_pieces(self.table, source_files(self.source, self.base_dir))
+
+    def types(self, pieces: Sequence[Piece]) -> None:
+        """Unknown until all values have been seen."""
+
+    def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
+        """Batches of the values as they are; lines that are not an object are rejects."""
+        wanted = None if columns is None else set(columns)
+        row = 0
+        try:
+            with open_bytes(Path(piece.file)) as stream:
+                for lines in _blocks(stream):
+                    yield _parse(lines, row, types, wanted)
+                    row += len(lines)
+        except (EOFError, OSError) as error:
+            raise DataError(f"{piece.name} cannot be read after row {row}: {error}") from error
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[list[bytes]]:
+    """Lists of lines that are not empty, each list about a block long."""
+    while lines := stream.readlines(_BLOCK):
+        yield [line for line in lines if not line.isspace()]
+
+
+def _parse(lines: list[bytes], row: int, types: Mapping[str, str] | None, wanted: set[str] | None) -> Rows:
+    position = np.arange(row, row + len(lines))
+    if not lines:
+        return Rows(pa.RecordBatch.from_pylist([]), position)
+    try:
+        table = arrow_json.read_json(
+            io.BytesIO(b"".join(lines)),
+            read_options=arrow_json.ReadOptions(block_size=4 * _BLOCK),
+            parse_options=arrow_json.ParseOptions(explicit_schema=_texts(types)),
+        )
+        table.validate(full=True)  # refuses texts that are not UTF-8
+    except pa.ArrowInvalid:  # a broken line, or a column of numbers here and texts there
+        return _parse_each(lines, row, types, wanted)
+    if table.num_rows != len(lines):  # a value that spans lines, or two on one
+        return _parse_each(lines, row, types, wanted)
+    kept = [name for name in table.column_names if wanted is None or name in wanted]
+    return Rows(_one_batch(table.select(kept)), position)
+
+
+def _texts(types: Mapping[str, str] | None) -> pa.Schema | None:
+    # Arrow would turn texts that look like dates into timestamps, in some blocks and not in others.
+    texts = [name for name, kind in (types or {}).items() if kind in ("string", "list<string>")]
+    return pa.schema([(name, arrow_type((types or {})[name])) for name in texts]) if texts else None
+
+
+def _parse_each(lines: list[bytes], row: int, types: Mapping[str, str] | None, wanted: set[str] | None) -> Rows:
+    records: list[dict[str, Any]] = []
+    position: list[int] = []
+    rejects: list[Reject] = []
+    for number, line in enumerate(lines, start=row):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            rejects.append(Reject(number, "not JSON", line.decode(errors="replace").strip()))
+            continue
+        if isinstance(value, dict):
+            records.append(value)
+            position.append(number)
+        else:
+            rejects.append(Reject(number, "not a JSON object", line.decode(errors="replace").strip()))
+    names = dict.fromkeys(name for record in records for name in record if wanted is None or name in wanted)
+    columns = {name: _column([record.get(name) for record in records]) for name in names}
+    batch = pa.RecordBatch.from_pydict(columns) if columns else pa.RecordBatch.from_pylist([{}] * len(records))
+    return Rows(batch, np.array(position, np.int64), rejects)
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """An array of the values; of their texts where they are of several kinds."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([value if value is None or isinstance(value, str) else json.dumps(value) for value in values])
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

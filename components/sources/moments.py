@@ -1,0 +1,64 @@
+"""When something happened: numbers or texts as microseconds UTC, and what a number counts when nobody said so."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.sources.column_types import TIMESTAMP, cast, name_of, parse_moments, parse_numbers
+from components.sources.config import TimeUnit
+
+_MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0}
+_FIRST, _LAST = -62_135_596_800e6, 253_402_300_799e6  # years 1 to 9999
+_SAMPLED_ROWS = 100_000
+
+
+def to_moments(values: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, pa.Array]:
+    """Moments out of a source column.
+
+    Args:
+        values: typed moments, texts or numbers.
+        unit: what numbers count since 1970 UTC, or `iso` for texts; of no matter where values are typed.
+
+    Returns:
+        Which values are missing (bool), and `timestamp[us, UTC]` values, null where missing or unreadable.
+    """
+    if name_of(values.type) == "timestamp":
+        return values.is_null(), cast(values, "timestamp")
+    if name_of(values.type) == "null":
+        return values.is_null(), pa.nulls(len(values), TIMESTAMP)
+    if unit == "iso" or unit is None:
+        return parse_moments(values.cast(pa.string()))
+    missing, numbers = parse_numbers(values)
+    micros = np.rint(numbers.to_numpy(zero_copy_only=False) * _MICROSECONDS[unit])
+    usable = (micros >= _FIRST) & (micros <= _LAST)
+    whole = np.where(usable, micros, 0).astype(np.int64)
+    return missing, pa.array(whole, mask=~usable).cast(TIMESTAMP)
+
+
+def unit_votes(values: pa.Array) -> dict[str, int]:
+    """How many values look like moments in each unit: by their form, and by their size if they are numbers."""
+    values = values.slice(0, _SAMPLED_ROWS).drop_null()
+    if name_of(values.type) == "timestamp":
+        return {"iso": len(values)}
+    if len(values) == 0:
+        return {}
+    votes: dict[str, int] = {}
+    if name_of(values.type) == "string":
+        votes["iso"] = pc.count(parse_moments(values.cast(pa.string()))[1]).as_py()
+    sizes = np.abs(parse_numbers(values)[1].drop_null().to_numpy(zero_copy_only=False))
+    votes["s"] = int((sizes < 1e11).sum())  # as seconds 1e11 is the year 5138, as milliseconds it is 1973
+    votes["ms"] = int(((sizes >= 1e11) & (sizes < 1e14)).sum())
+    votes["us"] = int((sizes >= 1e14).sum())
+    return votes
+
+
+def most_voted(votes: Iterable[Mapping[str, int]]) -> TimeUnit:
+    """The unit with the most votes; seconds if nothing voted."""
+    total: Counter[str] = Counter()
+    for vote in votes:
+        total.update(vote)
+    units: tuple[TimeUnit, ...] = ("s", "ms", "us", "iso")
+    return max(units, key=lambda unit: total[unit])

@@ -1,0 +1,163 @@
+"""What is done with a table's columns, settled once before its rows are read."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from components.errors import DataError
+from components.sources.column_types import UNSUPPORTED, merged
+from components.sources.config import ROLES, MappedEntities, MappedInteractions, TimeUnit
+
+_ID_TYPES = {"string", "int64", "null"}
+_NUMBER_TYPES = {"string", "int64", "float64", "null"}
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """How rows of a table become clean ones.
+
+    Attributes:
+        table: `interactions`, `queries` or `candidates`.
+        ids: source column of each id column of the output.
+        types: type of every source column that is read.
+        kept: further source columns in the output.
+        carried: further source columns that are read only to describe queries or candidates.
+        roles: source column of `timestamp`, `order`, `weight`, `split`, where given.
+        presplit: whether the files say the split.
+        separators: what separates the values of text columns that hold lists.
+        time_unit: what timestamps count, resolved; None without timestamps or where they are typed.
+        min_weight: rows below it are filtered out.
+        dropped: why columns of the source are left out, for the user.
+    """
+
+    table: str
+    ids: Mapping[str, str]
+    types: Mapping[str, str]
+    kept: tuple[str, ...]
+    carried: tuple[str, ...]
+    roles: Mapping[str, str]
+    presplit: bool
+    separators: Mapping[str, str]
+    time_unit: TimeUnit | None
+    min_weight: float | None
+    dropped: Mapping[str, str]
+
+    def source_columns(self) -> list[str]:
+        """All columns that must be read."""
+        return list(dict.fromkeys([*self.ids.values(), *self.roles.values(), *self.kept, *self.carried]))
+
+    def output_types(self) -> dict[str, str]:
+        """Columns of the clean table, in order."""
+        kinds = {"timestamp": "timestamp", "order": "float64", "weight": "float32", "split": "string"}
+        if "order" in self.roles:
+            kinds["order"] = self.types[self.roles["order"]]
+        roles = {role: kinds[role] for role in kinds if role in self.roles or (role == "split" and self.presplit)}
+        return {**dict.fromkeys(self.ids, "string"), **roles, **{name: self.kept_type(name) for name in self.kept}}
+
+    def kept_type(self, column: str) -> str:
+        """Type a further column has in the output."""
+        return "list<string>" if column in self.separators else self.types[column].replace("null", "string")
+
+
+def plan_interactions(
+    source: MappedInteractions, types: Mapping[str, Iterable[str]], *, presplit: bool, time_unit: TimeUnit | None,
+    carried: Iterable[str] = (),
+) -> TablePlan:  # fmt: skip
+    """Plan of the interactions table.
+
+    Args:
+        source: its settings.
+        types: types seen of each source column.
+        presplit: whether the files say the split.
+        time_unit: what timestamps count.
+        carried: source columns that describe queries or candidates.
+
+    Raises:
+        DataError: a column is missing or of a type its role cannot have.
+    """
+    roles = source.columns.mapped()
+    ids = {role: roles.pop(role) for role in ("query_id", "candidate_id")}
+    _check_present("interactions", [*ids.values(), *roles.values(), *carried], types)
+    _check_types("interactions", ids, roles, types)
+    kept, dropped = _further("interactions", source.keep, types, {*ids.values(), *roles.values()}, {*ROLES})
+    all_types = {name: merged(seen) for name, seen in types.items()}
+    for column in carried:
+        if all_types[column] == UNSUPPORTED:
+            raise DataError(f"interactions: column {column!r} holds {_listed(types[column])}")
+    if "order" in roles and all_types[roles["order"]] != "int64":
+        all_types[roles["order"]] = "float64"
+    return TablePlan(
+        "interactions", ids, all_types, tuple(kept), tuple(carried), roles, presplit,
+        _separators(source, all_types), time_unit, source.min_weight, dropped,
+    )  # fmt: skip
+
+
+def plan_entities(table: str, source: MappedEntities, types: Mapping[str, Iterable[str]]) -> TablePlan:
+    """Plan of the query or candidate table.
+
+    Raises:
+        DataError: a column is missing, or the id column has a type ids cannot have.
+    """
+    id_column = "query_id" if table == "queries" else "candidate_id"
+    ids = {id_column: source.id}
+    _check_present(table, ids.values(), types)
+    _check_types(table, ids, {}, types)
+    kept, dropped = _further(table, source.keep, types, {source.id}, {id_column})
+    all_types = {name: merged(seen) for name, seen in types.items()}
+    return TablePlan(
+        table, ids, all_types, tuple(kept), (), {}, False, _separators(source, all_types), None, None, dropped
+    )  # fmt: skip
+
+
+def _separators(source: MappedInteractions | MappedEntities, types: Mapping[str, str]) -> dict[str, str]:
+    separators: dict[str, str] = getattr(source, "list_columns", {})
+    for column in separators:
+        if types.get(column, "string") not in ("string", "null"):
+            raise DataError(f"list_columns: column {column!r} holds {types[column]}, not text to be split")
+    return separators
+
+
+def _check_present(table: str, columns: Iterable[str], types: Mapping[str, Iterable[str]]) -> None:
+    missing = [column for column in columns if column not in types]
+    if missing:
+        raise DataError(f"{table} has no column {', '.join(map(repr, missing))}; it has {', '.join(types)}")
+
+
+def _check_types(
+    table: str, ids: Mapping[str, str], roles: Mapping[str, str], types: Mapping[str, Iterable[str]]
+) -> None:
+    for role, column in ids.items():
+        wrong = set(types[column]) - _ID_TYPES
+        if wrong:
+            hint = "; write whole numbers or text, as 1 and 1.0 would be different ids" if "float64" in wrong else ""
+            raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}, not text or integers{hint}")
+    allowed = {"timestamp": {*_NUMBER_TYPES, "timestamp"}, "split": {"string", "null"}}
+    for role, column in roles.items():
+        wrong = set(types[column]) - allowed.get(role, _NUMBER_TYPES)
+        if wrong:
+            raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}")
+
+
+def _further(
+    table: str, keep: list[str] | None, types: Mapping[str, Iterable[str]], used: set[str], reserved: set[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Columns to carry along, and those left out with the reason."""
+    _check_present(table, keep or [], types)
+    kept: list[str] = []
+    dropped: dict[str, str] = {}
+    for name in types if keep is None else keep:
+        kind = merged(types[name])
+        if name in used:
+            continue
+        if name in reserved:
+            dropped[name] = "the name is reserved and the column is not mapped to it"
+        elif kind == UNSUPPORTED:
+            dropped[name] = f"type {_listed(types[name])} is not supported"
+        else:
+            kept.append(name)
+    if keep is not None and dropped:
+        raise DataError(f"{table}: cannot keep " + "; ".join(f"{name!r}: {why}" for name, why in dropped.items()))
+    return kept, dropped
+
+
+def _listed(types: Iterable[str]) -> str:
+    return " and ".join(sorted(types))

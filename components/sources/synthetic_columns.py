@@ -1,0 +1,19 @@
+"""Columns of the made-up tables and their types. Light: needed to check configurations."""
+
+COLUMNS: dict[str, dict[str, str]] = {
+    "interactions": {
+        "query_id": "string",
+        "candidate_id": "string",
+        "timestamp": "timestamp",
+        "device": "string",
+    },
+    "queries": {"query_id": "string", "country": "string", "age": "int64", "segment": "string"},
+    "candidates": {
+        "candidate_id": "string",
+        "title": "string",
+        "genres": "list<string>",
+        "category": "string",
+        "duration": "float64",
+        "released": "timestamp",
+    },
+}

@@ -1,0 +1,186 @@
+"""Drives the ingestion: settles a plan for every table, runs the Beam pipelines, and judges what came of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.artifacts import Examples
+from components.base import ExecutionContext
+from components.errors import DataError
+from components.sources.config import (
+    CsvEntities,
+    CsvInteractions,
+    EntitiesSource,
+    FromInteractions,
+    InteractionsSource,
+    JsonlEntities,
+    JsonlInteractions,
+    MappedEntities,
+    MappedInteractions,
+    ParquetEntities,
+    ParquetInteractions,
+    SyntheticInteractions,
+)
+from components.sources.csv_files import CsvReader
+from components.sources.discover import Discovered, discover
+from components.sources.ingest import Folders, Table, read_entities, read_interactions
+from components.sources.jsonl_files import JsonlReader
+from components.sources.parquet_files import ParquetReader
+from components.sources.plan import TablePlan, plan_entities, plan_interactions
+from components.sources.reading import Piece, Reader
+from components.sources.reports import Report, read_reports
+from components.sources.synthetic import SyntheticReader
+from components.sources.tfds_sets import TfdsReader
+
+_ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
+_EXAMPLES_OF_REASONS = 5
+
+
+def ingest(
+    interactions: InteractionsSource, entities: Mapping[str, EntitiesSource], *, base_dir: Path | None,
+    max_bad_fraction: float, output: Examples, context: ExecutionContext,
+) -> dict[str, Any]:  # fmt: skip
+    """Reads all tables into `output`.
+
+    Args:
+        interactions: settings of the interactions table.
+        entities: settings of the `queries` and `candidates` tables that are configured.
+        base_dir: what relative paths are relative to.
+        max_bad_fraction: share of a table's rows that may be dead.
+        output: where the shards, dead letters and `summary.json` go.
+        context: Beam runner, progress and scratch space.
+
+    Returns:
+        Facts: rows, dead and filtered rows of each table, the time unit, columns left out and why.
+
+    Raises:
+        DataError: see `ExampleGen.execute`.
+    """
+    output.path.mkdir(parents=True, exist_ok=True)
+    with context.scratch_directory() as scratch:
+        derived = {name: source.columns for name, source in entities.items() if isinstance(source, FromInteractions)}
+        tables = _plans(interactions, entities, derived, base_dir, scratch, context)
+        folders = Folders(output.path, scratch / "reports")
+        folders.reports.mkdir()
+        with context.beam.pipeline() as pipeline:
+            read_interactions(pipeline, tables["interactions"], derived, folders)
+            for name, table in tables.items():
+                if name != "interactions":
+                    read_entities(pipeline, table, folders)
+        reports = _totals(read_reports(folders.reports), [*tables, *derived])
+    for report in reports.values():
+        _judge(report, max_bad_fraction)
+    plans = {name: table.plan for name, table in tables.items()}
+    output.write_json("summary.json", _summary(reports, plans, derived))
+    return _facts(reports, plans)
+
+
+def make_reader(table: str, source: MappedInteractions | MappedEntities, base_dir: Path | None) -> Reader:
+    """The reader for a source's format."""
+    if isinstance(source, ParquetInteractions | ParquetEntities):
+        return ParquetReader(table, source, base_dir)
+    if isinstance(source, CsvInteractions | CsvEntities):
+        return CsvReader(table, source, base_dir)
+    if isinstance(source, JsonlInteractions | JsonlEntities):
+        return JsonlReader(table, source, base_dir)
+    return TfdsReader(table, source, base_dir)
+
+
+def _plans(
+    interactions: InteractionsSource, entities: Mapping[str, EntitiesSource], derived: Mapping[str, list[str]],
+    base_dir: Path | None, scratch: Path, context: ExecutionContext,
+) -> dict[str, Table]:  # fmt: skip
+    if isinstance(interactions, SyntheticInteractions):
+        readers = [SyntheticReader(name, interactions) for name in ("interactions", *_ID_COLUMNS)]
+        return {reader.table: Table(reader, reader.plan(), reader.pieces()) for reader in readers}
+    tables: dict[str, Table] = {}
+    for name, source in {"interactions": interactions, **entities}.items():
+        if isinstance(source, FromInteractions | SyntheticInteractions):
+            continue
+        reader = make_reader(name, source, base_dir)
+        pieces = reader.pieces()
+        if not pieces:
+            raise DataError(f"{name} has no rows")
+        context.progress(f"{name}: {len(pieces)} piece(s) to read")
+        reports = scratch / f"discover-{name}"
+        reports.mkdir()
+        found = discover(reader, source, pieces, reports=reports, runner=context.beam)
+        tables[name] = Table(reader, _plan(name, source, found, pieces, derived), pieces)
+    return tables
+
+
+def _plan(
+    name: str, source: MappedInteractions | MappedEntities, found: Discovered, pieces: list[Piece],
+    derived: Mapping[str, list[str]],
+) -> TablePlan:  # fmt: skip
+    if not isinstance(source, MappedInteractions):
+        return plan_entities(name, source, found.types)
+    carried = dict.fromkeys(column for columns in derived.values() for column in columns)
+    presplit = any(piece.split for piece in pieces)
+    return plan_interactions(source, found.types, presplit=presplit, time_unit=found.time_unit, carried=carried)
+
+
+def _totals(reports: list[Report], tables: list[str]) -> dict[str, Report]:
+    errors = [report.error for report in reports if report.error]
+    if errors:
+        raise DataError("\n".join(errors[:_EXAMPLES_OF_REASONS]))
+    totals = {table: Report(table) for table in tables}
+    for report in reports:
+        totals[report.table].add(report)
+    for total in totals.values():
+        if total.rows_in != total.rows_out + total.dead + total.filtered:
+            raise AssertionError(f"rows of {total.table} were lost: {total}")
+    return totals
+
+
+def _judge(report: Report, max_bad_fraction: float) -> None:
+    if report.rows_in == 0:
+        raise DataError(f"{report.table} has no rows")
+    if report.dead > max_bad_fraction * report.rows_in:
+        reasons = report.reasons.most_common(_EXAMPLES_OF_REASONS)
+        listed = "\n".join(f"  {count} x {reason}, such as {report.examples[reason]}" for reason, count in reasons)
+        raise DataError(
+            f"{report.dead} of {report.rows_in} rows of {report.table} are unusable, more than "
+            f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{listed}"
+        )
+    if report.rows_out == 0:
+        raise DataError(
+            f"no row of {report.table} is left: {report.rows_in} read, {report.dead} unusable, "
+            f"{report.filtered} below min_weight"
+        )
+
+
+def _summary(
+    reports: Mapping[str, Report], plans: Mapping[str, TablePlan], derived: Mapping[str, list[str]]
+) -> dict[str, Any]:
+    rows = {
+        name: {
+            "in": report.rows_in,
+            "out": report.rows_out,
+            "dead": report.dead,
+            "filtered": report.filtered,
+            "reasons": dict(sorted(report.reasons.items())),
+        }
+        for name, report in reports.items()
+    }
+    columns = {name: plan.output_types() for name, plan in plans.items()}
+    for name, described in derived.items():
+        types = {column: plans["interactions"].kept_type(column) for column in described}
+        columns[name] = {_ID_COLUMNS[name]: "string", **types}
+    return {"tables": rows, "columns": columns}
+
+
+def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for name, report in reports.items():
+        facts[name] = report.rows_out
+        if report.dead:
+            facts[f"{name}_dead"] = report.dead
+        if report.filtered:
+            facts[f"{name}_filtered"] = report.filtered
+    if plans["interactions"].time_unit is not None:
+        facts["time_unit"] = plans["interactions"].time_unit
+    dropped = {name: dict(plan.dropped) for name, plan in plans.items() if plan.dropped}
+    if dropped:
+        facts["columns_left_out"] = dropped
+    return facts

@@ -1,0 +1,30 @@
+"""What text formats share: opening (gzipped or not) and one piece per file."""
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, cast
+
+from components.errors import DataError
+from components.sources.files import SourceFile
+from components.sources.reading import Piece
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file's bytes, decompressed if it ends in `.gz`."""
+    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
+
+
+def file_pieces(table: str, files: Sequence[SourceFile]) -> list[Piece]:
+    """One piece for each file: rows of quoted text cannot be found from the middle of a file.
+
+    Raises:
+        DataError: a file is empty.
+    """
+    for file in files:
+        if file.path.stat().st_size == 0:
+            raise DataError(f"{file.name} is empty")
+    return [
+        Piece(table, index, str(file.path), file.name, file.split, size=file.path.stat().st_size)
+        for index, file in enumerate(files)
+    ]
