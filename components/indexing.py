@@ -140,7 +140,7 @@ class Indexing:
         towers = tf.saved_model.load(str(self._model.path / "towers"))
         candidate_ids = CandidateIds(self._dataset.candidates.ids.to_numpy(zero_copy_only=False))
         description = self._description() | {
-            "features": features.model_dump(mode="json"),
+            "features": features.model_dump(mode="json", exclude_unset=True),
             "inputs": {
                 name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
                 for name, spec in raw_inputs(features, remove_seen=self._params.remove_seen).items()

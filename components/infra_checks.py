@@ -1,5 +1,6 @@
 """The questions InfraValidator asks the serving models, and what must hold of the answers."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -190,7 +191,7 @@ def _check_scores(request: Request, ids: list[str], scores: list[float]) -> str 
     given = [score for text, score in zip(ids, scores, strict=True) if text]
     if not all(math.isfinite(score) and score > _LOWEST for score in given):
         return f"scores that are not finite: {given}"
-    falling = all(first >= second for first, second in zip(given, given[1:], strict=False))
+    falling = all(first >= second for first, second in itertools.pairwise(given))
     return None if falling else f"scores that rise: {given}"
 
 

@@ -51,8 +51,10 @@ def best_candidates(
     nothing = CandidateLists.empty(len(queries))
     scorer = EmbeddingScorer(queries, candidates)
     rows = rank_candidates(scorer, relevant=nothing, excluded=seen, depth=count).top
-    scores = np.einsum("qd,qkd->qk", queries, candidates[np.maximum(rows, 0)])
-    return rows, np.where(rows < 0, np.finfo(np.float32).min, scores).astype(np.float32)
+    scores = np.full(rows.shape, np.finfo(np.float32).min, np.float32)
+    for best, query, found in zip(scores, queries, rows, strict=True):
+        best[found >= 0] = candidates[found[found >= 0]] @ query
+    return rows, scores
 
 
 def seen_lists(events: Events, *, start: int, stop: int) -> CandidateLists:
