@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from tiny_towers import save_towers
 
 from components.artifacts import Model
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings, first_contexts, history_tokens, query_embeddings
 from components.sequences import Dataset, Entities, Events
+from tests.components.tiny_towers import save_towers
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,21 @@ from components.artifacts import Model
 
 
 class TinyTowers(tf.Module):
-    """score(query, candidate) = Σ over the history of weights[history token, candidate token] + bias·group."""
+    """Σ over the history of weights[history token, candidate token], plus the tokens of the query's columns."""
 
-    def __init__(self, weights: np.ndarray, width: int, *, query_columns: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        weights: np.ndarray,
+        width: int,
+        *,
+        query_columns: tuple[str, ...] = (),
+        candidate_columns: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
         self.weights = tf.Variable(weights.astype(np.float32))
-        tokens = {"candidate_id": tf.TensorSpec([None, 1], tf.int32)}
-        self.embed_candidate = tf.function(self._candidate, input_signature=[tokens])
+        candidate = {"candidate_id": tf.TensorSpec([None, 1], tf.int32)}
+        candidate |= {name: tf.TensorSpec([None, None], tf.int32) for name in candidate_columns}
+        self.embed_candidate = tf.function(self._candidate, input_signature=[candidate])
         query = {"history": tf.TensorSpec([None, width], tf.int32)}
         query |= {name: tf.TensorSpec([None, 1], tf.int32) for name in query_columns}
         self.embed_query = tf.function(self._query, input_signature=[query])
@@ -31,7 +39,15 @@ class TinyTowers(tf.Module):
         return embedded
 
 
-def save_towers(path: Path, weights: np.ndarray, *, width: int, query_columns: tuple[str, ...] = ()) -> Model:
+def save_towers(
+    path: Path,
+    weights: np.ndarray,
+    *,
+    width: int,
+    query_columns: tuple[str, ...] = (),
+    candidate_columns: tuple[str, ...] = (),
+) -> Model:
     """A Model artifact with nothing but these towers."""
-    tf.saved_model.save(TinyTowers(weights, width, query_columns=query_columns), str(path / "towers"))
+    towers = TinyTowers(weights, width, query_columns=query_columns, candidate_columns=candidate_columns)
+    tf.saved_model.save(towers, str(path / "towers"))
     return Model(path)
