@@ -43,6 +43,12 @@ class ValueCounts:
     @staticmethod
     def of(values: pa.Array, counts: np.ndarray | None = None) -> "ValueCounts":
         """Counts an array without nulls; `counts` is how often each of its elements is to be counted."""
+        if pa.types.is_dictionary(values.type):
+            entries = np.bincount(values.indices.to_numpy(zero_copy_only=False), minlength=len(values.dictionary))
+            used = np.flatnonzero(entries)
+            return ValueCounts.of(values.dictionary.take(pa.array(used)), entries[used])
+        if pa.types.is_string(values.type):
+            values = values.cast(pa.large_string())
         ones = pa.repeat(pa.scalar(1, pa.int64()), len(values)) if counts is None else pa.array(counts, pa.int64())
         return ValueCounts((_sums([pa.table({"value": values, "count": ones})]),))
 
@@ -122,9 +128,9 @@ def analyse(
 
 def learns_from_column(name: str, feature: Feature) -> bool:
     """Whether `analyse` has something to learn about a feature."""
-    if isinstance(feature, IdFeature):
+    if isinstance(feature, IdFeature | CategoricalFeature):
         return (feature.column or name) not in (QUERY_ID, CANDIDATE_ID)
-    return isinstance(feature, CategoricalFeature | TextFeature | NumericFeature)
+    return isinstance(feature, TextFeature | NumericFeature)
 
 
 def _state(feature: Feature, column: pa.Array, row_hashes: np.ndarray) -> Mergeable:

@@ -121,6 +121,8 @@ class OrderShard:
         counts = np.zeros(len(ids), np.int64)
         if events is not None:
             queries = ranks[: len(events)]
+            if QUERY_ID not in {feature.column or name for name, feature in self.features.items()}:
+                events = events.drop_columns("query")
             counts = np.bincount(queries, minlength=len(ids))
             candidate_hashes = hash_strings(read_ids(self.catalogue))
             ordered, row_hashes = _sorted(events, queries, hashes, candidate_hashes)
@@ -141,7 +143,9 @@ def context_columns(events: pa.Table) -> pa.Table:
     columns = {name.removeprefix(_CONTEXT): events[name] for name in events.column_names if name.startswith(_CONTEXT)}
     if TIMESTAMP in events.column_names:
         columns[TIMESTAMP] = events[TIMESTAMP].cast(pa.timestamp("us", "UTC"))
-    return pa.table({**columns, QUERY_ID: events["query"]})
+    if "query" in events.column_names:
+        columns[QUERY_ID] = events["query"]
+    return pa.table(columns)
 
 
 def _event_columns(table: pa.Table, schema: EventSchema) -> dict[str, pa.Array]:
@@ -165,14 +169,15 @@ def _split_codes(names: pa.DictionaryArray) -> pa.Array:
 
 def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterator[tuple[int, bytes]]:
     """Cuts rows by shard; each part gets only those entries of the dictionary of queries that it needs."""
-    shard = _shard_of(hash_strings(query.dictionary), shards)
+    indices = query.indices.to_numpy(zero_copy_only=False)
+    used = np.bincount(indices, minlength=len(query.dictionary)) > 0
+    shard = np.where(used, _shard_of(hash_strings(query.dictionary), shards), np.uint16(shards))
     # Small integers are sorted by radix, in linear time.
     entries = np.argsort(shard, kind="stable")
     place = np.empty(len(entries), np.int32)
     place[entries] = np.arange(len(entries), dtype=np.int32)
     dictionary = query.dictionary.take(pa.array(entries)).cast(pa.large_string())
     entry_starts = np.searchsorted(shard[entries], np.arange(shards + 1))
-    indices = query.indices.to_numpy(zero_copy_only=False)
     row_shard = shard[indices]
     order = np.argsort(row_shard, kind="stable")
     row_starts = np.concatenate([[0], np.cumsum(np.bincount(row_shard, minlength=shards))])

@@ -1,0 +1,88 @@
+"""From the files of the shards to the flat arrays of TransformedExamples, one shard in memory at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from components.columnar import read_arrow
+from components.sequences import SPLITS, concatenate_npy, write_ids
+from components.splits import TRAIN
+
+
+@dataclass(frozen=True)
+class Consolidated:
+    """What was counted on the way.
+
+    Attributes:
+        queries: ids in their order.
+        candidate_counts: training events of each candidate, int64 `[candidates]`.
+        query_counts: training events of each query, int64 `[queries]`.
+        split_counts: events of each split, int64 `[len(SPLITS)]`.
+        shards: file of each shard that has events, and its first row in the flat arrays.
+        time_range: first and last timestamp, or None where there are none.
+    """
+
+    queries: pa.Array
+    candidate_counts: np.ndarray
+    query_counts: np.ndarray
+    split_counts: np.ndarray
+    shards: list[tuple[str, int]]
+    time_range: tuple[int, int] | None
+
+    def __len__(self) -> int:
+        return int(self.split_counts.sum())
+
+
+def consolidate(shards: Path, target: Path, candidates: int) -> Consolidated:
+    """Writes `events/` and `queries/` except for the encoded columns, and `candidates/train_count.npy`.
+
+    Args:
+        shards: directory with the files of `shuffle.OrderShard`.
+        target: the TransformedExamples.
+        candidates: number of candidates.
+    """
+    files = sorted(shards.glob("events-*.arrow"))
+    queries = pa.concat_tables([read_arrow(path) for path in sorted(shards.glob("queries-*.arrow"))])
+    ids, counts = queries["id"].combine_chunks(), queries["count"].to_numpy()
+    tables = [read_arrow(path) for path in files]
+    starts = np.concatenate([[0], np.cumsum([len(table) for table in tables], dtype=np.int64)])
+    names = [name for name in ("candidate", "split", "timestamp", "weight") if name in tables[0].column_names]
+    for name in names:
+        arrays = (table[name].to_numpy() for table in tables)
+        concatenate_npy(arrays, target / "events" / f"{name}.npy", int(starts[-1]))
+    write_ids(target / "queries", ids)
+    np.save(target / "queries" / "offsets.npy", np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
+    candidate_counts = sum((_train_counts(table, candidates) for table in tables), np.zeros(candidates, np.int64))
+    (target / "candidates").mkdir(parents=True, exist_ok=True)
+    np.save(target / "candidates" / "train_count.npy", candidate_counts)
+    return Consolidated(
+        queries=ids,
+        candidate_counts=candidate_counts,
+        query_counts=_query_counts(tables, counts),
+        split_counts=sum((_split_counts(table) for table in tables), np.zeros(len(SPLITS), np.int64)),
+        shards=[(str(path), int(start)) for path, start in zip(files, starts[:-1], strict=True)],
+        time_range=_time_range(tables) if "timestamp" in names else None,
+    )
+
+
+def _train_counts(events: pa.Table, candidates: int) -> np.ndarray:
+    train = events["split"].to_numpy() == TRAIN
+    return np.bincount(events["candidate"].to_numpy()[train], minlength=candidates)
+
+
+def _split_counts(events: pa.Table) -> np.ndarray:
+    return np.bincount(events["split"].to_numpy(), minlength=len(SPLITS))
+
+
+def _query_counts(tables: list[pa.Table], counts: np.ndarray) -> np.ndarray:
+    train = np.concatenate([table["split"].to_numpy() == TRAIN for table in tables])
+    return np.bincount(np.repeat(np.arange(len(counts)), counts)[train], minlength=len(counts))
+
+
+def _time_range(tables: list[pa.Table]) -> tuple[int, int]:
+    columns: Iterator[np.ndarray] = (table["timestamp"].to_numpy() for table in tables)
+    extremes = [(int(times.min()), int(times.max())) for times in columns]
+    return min(first for first, _ in extremes), max(last for _, last in extremes)
