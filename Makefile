@@ -19,6 +19,9 @@ FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 pyth
 	echo "no usable Python 3.11, 3.12 or 3.13 (with venv) found among: \
 	$(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); install one or say PYTHON=/path/to/python" >&2; exit 1
 
+UV ?= uv
+COMPILE = $(UV) pip compile --quiet --no-header --generate-hashes --python-platform x86_64-manylinux_2_28
+
 .PHONY: help run test lint format lock clean
 
 help:  ## list these targets
@@ -50,10 +53,10 @@ $(STAMP): requirements.lock setup.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Resolved for the oldest supported Python: what is found there installs on the newer ones as well.
+# Resolved for the oldest supported Python, then checked to install on the newer ones as it is.
 lock:  ## make requirements.lock anew from setup.py (needs uv)
-	uv pip compile --upgrade --no-header --generate-hashes --python-platform x86_64-manylinux_2_28 \
-		--python-version 3.11 --extra dev setup.py --output-file requirements.lock
+	$(COMPILE) --upgrade --python-version 3.11 --extra dev setup.py --output-file requirements.lock
+	for version in 3.12 3.13; do $(COMPILE) --python-version $$version requirements.lock >/dev/null; done
 
 clean:  ## remove the virtual environment and caches; runs/ is kept
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -113,7 +113,7 @@ class CountSketch:
 
 def hash_values(values: pa.Array) -> np.ndarray:
     """Hashes of strings, integers, floats or booleans without nulls, uint64 `[n]`."""
-    if pa.types.is_dictionary(values.type) or pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return hash_strings(values)
     numbers = values.to_numpy(zero_copy_only=False)
     bits = numbers.astype(np.float64).view(np.uint64) if numbers.dtype.kind == "f" else numbers.astype(np.uint64)

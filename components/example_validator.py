@@ -89,7 +89,7 @@ class ExampleValidator(Component[ExampleValidatorInputs, ExampleValidatorOutputs
             lines.append(f"  … and {len(refused) - _SHOWN} more")
         count = "1 anomaly" if len(refused) == 1 else f"{len(refused)} anomalies"
         where = written.path / "anomalies.json"
-        raise RefusedError("\n".join([f"the data has {count} (all of them are in {where}):", *lines]))
+        raise RefusedError("\n".join([f"the data have {count}; {where} lists all that was found:", *lines]))
 
 
 def _place(anomaly: Mapping[str, Any]) -> str:

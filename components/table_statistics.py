@@ -55,7 +55,7 @@ class RowSample:
 
     def _compact(self) -> None:
         if self.parts:
-            merged = pa.concat_tables(self.parts, promote_options="default")
+            merged = pa.concat_tables(self.parts, promote_options="permissive")
             order = np.argsort(merged[_HASH].to_numpy(), kind="stable")[: self.capacity]
             self.parts = [merged.take(pa.array(order))]
         self.pending = 0
