@@ -77,6 +77,10 @@ class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
         """Digest of what the step reads that is not an artifact, such as source files; part of the cache key."""
         return ""
 
+    def is_current(self, outputs: OutputsT) -> bool:
+        """Whether what an earlier execution left outside its own outputs, such as a published model, still stands."""
+        return True
+
     @classmethod
     def input_types(cls) -> dict[str, type[Artifact]]:
         """Artifact type of each input by name."""

@@ -15,8 +15,9 @@ from components.errors import RefusedError
 class PushConfig(Params):
     """Where models are published; section `serving.push`."""
 
-    directory: Path = Path("serving")
-    """Each model gets a folder NAME (exact) and NAME-scann here, a version in each (TensorFlow Serving's layout)."""
+    directory: Path | None = None
+    """Each model gets a folder NAME (exact) and NAME-scann here, a version in each (TensorFlow Serving's layout);
+    `serving/` under the root if absent."""
     keep_versions: int = Field(default=5, ge=1)
     """Newest versions that stay; older ones are removed after a push."""
 
@@ -24,6 +25,8 @@ class PushConfig(Params):
 class PusherParams(PushConfig):
     """Parameters of Pusher."""
 
+    directory: Path
+    """Where the folders of the two models are."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     """Name the exact model is served under; the ScaNN model's has `-scann` added."""
 
@@ -77,6 +80,14 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         if not published.new:
             context.progress(f"version {published.version} is this model already; nothing was published")
         return {key: pushed[key] for key in ("version", "exact", "scann", "new")}
+
+
+    def is_current(self, outputs: Outputs) -> bool:
+        """Whether what was published then is still the newest version."""
+        from components.publishing import Publisher
+
+        newest = Publisher(self.params.directory.absolute(), self.params.name).newest()
+        return newest is not None and newest.version == outputs.pushed_model.read_json("pushed.json")["version"]
 
 
 def _require(verdict: Artifact, file: str, refusal: str) -> None:

@@ -21,7 +21,7 @@ typical use:
   %(prog)s init ratings.csv movies.csv > mine.yaml    look at your files, draft a configuration
   %(prog)s validate mine.yaml                         check it in under a second
   %(prog)s run mine.yaml                              train, evaluate, index and publish a model
-  %(prog)s recommend mine.yaml --query-id 42          ask the published model"""
+  %(prog)s recommend mine --query-id 42               ask the published model"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -105,6 +105,15 @@ class Store:
         """Directory of one output."""
         return self.execution_directory(execution.node, execution.id) / name
 
+    def input(self, execution: Execution, name: str) -> Path:
+        """Directory of the artifact an execution read."""
+        return self.directory / execution.inputs[name]
+
+    def producer(self, execution: Execution, name: str) -> Execution:
+        """The execution that made the artifact another one read."""
+        node, producer, _ = execution.inputs[name].split("/")
+        return self._read(self.execution_directory(node, producer) / _MANIFEST)
+
     def commit(self, execution: Execution) -> None:
         """Makes an execution exist."""
         manifest = self.execution_directory(execution.node, execution.id) / _MANIFEST
@@ -113,7 +122,7 @@ class Store:
     def executions(self, node: str) -> list[Execution]:
         """Finished executions of a node, oldest first."""
         manifests = sorted((self.directory / node).glob(f"*/{_MANIFEST}"))
-        return [Execution(**json.loads(file.read_text(encoding="utf-8"))) for file in manifests]
+        return [self._read(file) for file in manifests]
 
     def nodes(self) -> list[str]:
         """Ids of the nodes with finished executions."""
@@ -134,6 +143,10 @@ class Store:
         for directory in (self.directory / node).glob("*/"):
             if not (directory / _MANIFEST).exists():
                 shutil.rmtree(directory)
+
+    @staticmethod
+    def _read(manifest: Path) -> Execution:
+        return Execution(**json.loads(manifest.read_text(encoding="utf-8")))
 
     def save_run(self, run: Run) -> None:
         """Writes a run's record."""

@@ -35,14 +35,22 @@ def config_error(file: Path, document: Document, problems: Sequence[Problem]) ->
 
 
 def explain(error: ValidationError, document: Document) -> list[Problem]:
-    """What pydantic found, as problems of the keys in the file."""
-    return [_explain(details, document.values) for details in error.errors(include_url=False)]
+    """What pydantic found, as problems of the keys in the file; one problem a key."""
+    problems: dict[str, str] = {}
+    for details in error.errors(include_url=False):
+        found = _explain(details, document.values)
+        # A value that fits none of several types is reported once for each of them.
+        told = problems.get(found.key)
+        problems[found.key] = f"{told}; or {found.message}" if told else found.message
+    return [Problem(key, message) for key, message in problems.items()]
 
 
 def _explain(details: ErrorDetails, values: Any) -> Problem:
     key = _key(details["loc"], values, missing=details["type"] == "missing")
     context = details.get("ctx", {})
     match details["type"]:
+        case "unknown_key":
+            return Problem(f"{key}.{context['unknown']}".lstrip("."), details["msg"])
         case "missing":
             return Problem(key, "is required and missing")
         case "union_tag_not_found":

@@ -1,6 +1,7 @@
 """The summary at the end of a run: is the model good, where is it, how is it asked."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.artifacts import Evaluation, PushedModel, ServingModel
@@ -9,13 +10,14 @@ from pipeline.metadata import Execution, Run, Store
 _METRICS = ("recall@10", "hit_rate@10", "ndcg@10", "recall@100", "coverage@10")
 
 
-def summary(store: Store, run: Run, executions: Mapping[str, Execution]) -> str:
+def summary(store: Store, run: Run, executions: Mapping[str, Execution], options: Sequence[str] = ()) -> str:
     """The text shown when a run is done.
 
     Args:
         store: where the executions are kept.
         run: the finished run.
         executions: the execution that stands for each node.
+        options: of the command line, such as `--root`, that a next command needs as well.
     """
     parts = [_steps(run)]
     if "Evaluator" in executions:
@@ -25,6 +27,10 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution]) -> str:
         parts.append(_index(ServingModel(store.output(executions["ScannIndexer"], "serving_model"))))
     if "Pusher" in executions:
         parts.append(_pushed(PushedModel(store.output(executions["Pusher"], "pushed_model"))))
+        serving_model = ServingModel(store.output(executions["ScannIndexer"], "serving_model"))
+        known = serving_model.read_json("expected_answers.json")[0]["query_id"]
+        again = shlex.join([store.directory.name, *options, "--query-id", known])
+        parts.append(f"Ask it     python -m pipeline recommend {again}")
     parts.append(f"Artifacts  {store.directory}")
     return "\n\n".join(part for part in parts if part)
 
@@ -36,6 +42,21 @@ def _steps(run: Run) -> str:
     cached = [step.node for step in run.steps if step.state == "cached"]
     rows += [f"  cached: {', '.join(cached)}"] if cached else []
     return "\n".join([f"Steps      {sum(step.seconds for step in run.steps):.1f} s", *rows])
+
+
+def _index(serving_model: ServingModel) -> str:
+    index = serving_model.read_json("index.json")
+    recall = ", ".join(f"{name} {value:.4f}" for name, value in index["recall"].items())
+    latency = index["latency_ms"]
+    return (
+        f"Index      {index['candidates']:,} candidates, {index['search']}; against exact search: {recall}\n"
+        f"  one query: {latency['scann']:.2f} ms, exact {latency['exact']:.2f} ms"
+    )
+
+
+def _pushed(pushed_model: PushedModel) -> str:
+    pushed = pushed_model.read_json("pushed.json")
+    return f"Published  version {pushed['version']}\n  {pushed['scann']}\n  {pushed['exact']} (exact, stock TensorFlow)"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:

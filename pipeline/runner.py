@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from components.artifacts import Artifact
 from components.base import ExecutionContext
@@ -124,7 +124,7 @@ class LocalRunner:
     def _run_step(self, node: Node, step: Step, run: Run, forced: bool, may_execute: bool) -> Execution:
         key = fingerprint(node.component, {name: self._input_key(ref) for name, ref in node.inputs.items()})
         found = None if forced else self.store.find(node.id, key)
-        if found is not None:
+        if found is not None and node.component.is_current(self._outputs(node, found.id)):
             step.state, step.execution = "cached", found.id
             self.progress.step_finished(step, found.facts)
             return found
@@ -146,13 +146,14 @@ class LocalRunner:
         self.store.remove_unfinished(node.id)
         step.execution, started, began = new_id(), now(), time.monotonic()
         directory = self.store.execution_directory(node.id, step.execution)
-        outputs = {name: kind(directory / name) for name, kind in node.component.output_types().items()}
-        for artifact in outputs.values():
-            artifact.path.mkdir(parents=True)
+        outputs = self._outputs(node, step.execution)
+        names = list(node.component.output_types())
+        for name in names:
+            (directory / name).mkdir(parents=True)
         inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
         scratch = directory / ".scratch"
         context = ExecutionContext(beam=self.beam, progress=self.progress.step_progress, scratch=scratch)
-        facts = node.component.execute(node.component.Inputs(**inputs), node.component.Outputs(**outputs), context)
+        facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
         shutil.rmtree(scratch, ignore_errors=True)
         execution = Execution(
             node=node.id,
@@ -160,7 +161,7 @@ class LocalRunner:
             component=type(node.component).__name__,
             fingerprint=key,
             inputs={name: f"{ref.node}/{self._done[ref.node].id}/{ref.output}" for name, ref in node.inputs.items()},
-            outputs=list(outputs),
+            outputs=names,
             params=node.component.params.model_dump(mode="json"),
             libraries=library_versions(),
             facts=dict(facts),
@@ -170,6 +171,12 @@ class LocalRunner:
         )
         self.store.commit(execution)
         return execution
+
+    def _outputs(self, node: Node, execution: str) -> Any:
+        directory = self.store.execution_directory(node.id, execution)
+        return node.component.Outputs(
+            **{name: kind(directory / name) for name, kind in node.component.output_types().items()}
+        )
 
     def _input_key(self, ref: OutputRef) -> str:
         return f"{self._done[ref.node].fingerprint}/{ref.output}"

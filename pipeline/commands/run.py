@@ -5,9 +5,13 @@ import logging
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.errors import PipelineError, RunError
 from pipeline.commands import options
+
+if TYPE_CHECKING:
+    from pipeline.metadata import Step
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,21 +60,17 @@ def execute(arguments: argparse.Namespace) -> int:
             print(f"error: {_failed_step(run.steps)}{internal_error(error)}", file=sys.stderr)
             print(f"The traceback is in {store.log_file(run)}\n{_resume(arguments)}", file=sys.stderr)
             return 1
-    print(summary(config, store, run, executions, _ask_command(arguments)))
+    print(summary(store, run, executions, _root(arguments)))
     return 0
 
 
-def _failed_step(steps: list) -> str:
+def _failed_step(steps: list["Step"]) -> str:
     return next((f"{step.node} {step.state}: " for step in steps if step.state in ("failed", "refused")), "")
 
 
 def _resume(arguments: argparse.Namespace) -> str:
     again = [str(arguments.config), *_root(arguments), *(f"--set={setting}" for setting in arguments.settings)]
     return "To continue from there once it is mended: python -m pipeline run " + shlex.join(again)
-
-
-def _ask_command(arguments: argparse.Namespace) -> str:
-    return "python -m pipeline recommend " + shlex.join([str(arguments.config), *_root(arguments)])
 
 
 def _root(arguments: argparse.Namespace) -> list[str]:

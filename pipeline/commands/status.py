@@ -31,9 +31,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prints the runs; exit code 2 if there is no such pipeline."""
     names = pipelines(arguments.root)
     if arguments.pipeline and arguments.pipeline not in names:
-        raise ConfigError(
-            f"no pipeline '{arguments.pipeline}' in {arguments.root}; there is {', '.join(names) or 'none'}"
-        )
+        there = ", ".join(names) or "none"
+        raise ConfigError(f"no pipeline '{arguments.pipeline}' in {arguments.root}; there is {there}")
     chosen = [arguments.pipeline] if arguments.pipeline else names
     found = {name: Store(arguments.root, name) for name in chosen}
     if arguments.json:
@@ -51,14 +50,12 @@ def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
     print(name)
     for run in runs:
         cached = sum(step.state == "cached" for step in run.steps)
-        print(
-            f"  {run.id}  {run.state:<11} {_seconds(run):>7}  {cached} of {len(run.steps)} steps cached  {run.message}"
-        )
+        counts = f"{cached} of {len(run.steps)} steps cached"
+        print(f"  {run.id}  {run.state:<11} {_seconds(run):>7}  {counts}  {run.message}".rstrip())
     for step in runs[-1].steps if runs else []:
         spent = f"{step.seconds:.1f} s" if step.seconds else ""
-        print(
-            f"    {step.node:<18} {step.state:<11} {spent:>8}  {', '.join(_artifacts(store, step.node, step.execution))}"
-        )
+        artifacts = ", ".join(_artifacts(store, step.node, step.execution))
+        print(f"    {step.node:<18} {step.state:<11} {spent:>8}  {artifacts}")
 
 
 def _as_json(store: Store, run: Run) -> dict[str, Any]:

@@ -22,5 +22,5 @@ def execute(arguments: argparse.Namespace) -> int:
     from pipeline.config import load_config
 
     config = load_config(arguments.config, arguments.settings)
-    print(f"{arguments.config} is valid: pipeline {config.name}, split {config.split.method}")
+    print(f"{arguments.config} is valid: pipeline {config.name}, split {config.resolved_split.method}")
     return 0

@@ -1,0 +1,78 @@
+"""`recommend`: asks a published model, in a process that imports TensorFlow and the model, nothing else."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from components.errors import ConfigError
+from pipeline.commands import options
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "recommend",
+        help="ask the published model for recommendations",
+        description="Asks the newest published model of a pipeline. Either for a known query, whose stored features "
+        "and history are looked up, or for any features and history you give. What you leave out is missing.",
+        epilog="""examples:
+  recommend quickstart --query-id q7
+  recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "pipeline", nargs="?", metavar="PIPELINE", help="its name; may be left out if there is one only"
+    )
+    parser.add_argument("--query-id", metavar="ID", help="a query of the data the model was made of")
+    parser.add_argument("--features", default="{}", metavar="JSON", help="query and context features by name")
+    parser.add_argument("--history", default=None, metavar="JSON", help="candidate ids, the most recent last")
+    parser.add_argument("-k", type=int, default=10, metavar="N", help="how many are shown (default: %(default)s)")
+    parser.add_argument("--exact", action="store_true", help="ask the exact model instead of the ScaNN model")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="ask this exported SavedModel instead")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options.add_root(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Prints the answer; exit code 2 if the request does not fit the model or nothing has been published."""
+    from components.ask import ask
+    from pipeline.published import Published
+
+    given = _given(arguments)
+    if arguments.model is not None:
+        if arguments.query_id is not None:
+            raise ConfigError("--query-id looks up what the pipeline stored, so it does not go with --model")
+        model: Path = arguments.model
+    else:
+        published = Published.newest(arguments.root, arguments.pipeline)
+        model = published.exact if arguments.exact else published.scann
+        if arguments.query_id is not None:
+            given = {**published.stored_request(arguments.query_id), **given}
+    answer = ask(model, given)
+    ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[: arguments.k]
+    if arguments.json:
+        print(json.dumps({"model": str(model), "candidates": [{"id": name, "score": score} for name, score in ranked]}))
+        return 0
+    print(f"{model} answers")
+    for rank, (name, score) in enumerate(ranked, start=1):
+        print(f"{rank:>4}  {score:8.4f}  {name}")
+    return 0
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    features: dict[str, Any] = _json("--features", arguments.features, dict)
+    if arguments.history is None:
+        return features
+    return {**features, "history": _json("--history", arguments.history, list)}
+
+
+def _json(option: str, text: str, kind: type) -> Any:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{option} is not JSON: {error}") from None
+    if not isinstance(value, kind):
+        raise ConfigError(f"{option} must be a JSON {'object' if kind is dict else 'list'}, got {text}")
+    return value

@@ -1,0 +1,166 @@
+"""The configuration of a pipeline: one YAML file, checked as a whole before anything heavy is loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from components.beam_runner import BeamConfig
+from components.bulk_inferrer import BulkInferrerConfig
+from components.evaluator import EvaluationConfig, unusable_slices
+from components.example_gen import ExampleGenParams
+from components.example_validator import ExampleValidatorParams
+from components.infra_validator import InfraValidationConfig
+from components.pusher import PushConfig
+from components.scann_indexer import IndexConfig
+from components.schema_gen import SchemaGenParams
+from components.sources.config import SyntheticInteractions
+from components.sources.headers import check_headers
+from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
+from models.config import ModelConfig, TrainingConfig
+from models.features import FeatureSpec
+from models.strict import Strict
+from pipeline.problems import Problem, config_error, explain
+from pipeline.yaml_file import read_document
+
+
+class ServingConfig(Strict):
+    """What is published, how it is checked before, and where it goes."""
+
+    top_k: int = Field(default=100, ge=1, le=10_000)
+    """How many candidates a request is answered with; clipped to the catalogue."""
+    validation: InfraValidationConfig = InfraValidationConfig()
+    """What a fresh process must answer before a model is published."""
+    push: PushConfig = PushConfig()
+    """Where models are published."""
+
+
+class PipelineConfig(Strict):
+    """Everything about one pipeline."""
+
+    schema_version: Literal[1]
+    """Version of this layout."""
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)
+    """Name of the pipeline, of its folder under the root, and of the published model."""
+    seed: int = Field(default=42, ge=0, lt=2**31)
+    """Seeds initial weights, batches, samples and hash splits."""
+    remove_seen: bool = True
+    """Whether candidates of a query's history are left out of rankings and answers; false for repeat consumption."""
+    data: ExampleGenParams
+    """Where interactions, queries and candidates come from."""
+    pinned_schema: SchemaGenParams = Field(default=SchemaGenParams(), alias="schema")
+    """A reviewed schema to hold the data against; inferred from them if absent."""
+    validation: ExampleValidatorParams = ExampleValidatorParams()
+    """What in the data stops the run."""
+    split: SplitConfig | None = None
+    """How events are divided; if absent, as the files say, else leave-last-n-out where there is an order, else by
+    ratio."""
+    features: FeatureSpec = FeatureSpec()
+    """What the towers see."""
+    model: ModelConfig = ModelConfig()
+    """The towers."""
+    training: TrainingConfig = TrainingConfig()
+    """How they are fitted."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """What is measured, and what the model must reach to be published."""
+    index: IndexConfig = IndexConfig()
+    """How the ScaNN model searches."""
+    serving: ServingConfig = ServingConfig()
+    """What is published."""
+    recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
+    """Batch answers for every query; `null` leaves them out."""
+    beam: BeamConfig = BeamConfig()
+    """How the data steps are executed."""
+
+    @property
+    def resolved_split(self) -> SplitConfig:
+        """The split as configured, or the one that suits the source."""
+        if self.split is not None:
+            return self.split
+        if _source_gives_splits(self):
+            return FilesSplit(method="files")
+        return LeaveLastNSplit(method="leave_last_n") if _orderings(self) else RatioSplit(method="ratio")
+
+
+def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
+    """Reads and checks a configuration; relative paths in it start from the file's directory.
+
+    Args:
+        file: the YAML file.
+        settings: `key=value` settings laid over it.
+
+    Raises:
+        ConfigError: it cannot be used; the message lists every problem with its key and what is allowed.
+    """
+    document = read_document(file, settings)
+    try:
+        config = PipelineConfig.model_validate(document.values)
+    except ValidationError as error:
+        raise config_error(file, document, explain(error, document)) from None
+    config = _with_absolute_paths(config, file.absolute().parent)
+    problems = _contradictions(config)
+    if problems:
+        raise config_error(file, document, problems)
+    return config
+
+
+def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConfig:
+    data = config.data.model_copy(update={"base_dir": directory / (config.data.base_dir or "")})
+    updates: dict[str, object] = {"data": data}
+    if config.pinned_schema.path is not None:
+        updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
+    if config.serving.push.directory is not None:
+        push = config.serving.push.model_copy(update={"directory": directory / config.serving.push.directory})
+        updates["serving"] = config.serving.model_copy(update={"push": push})
+    return config.model_copy(update=updates)
+
+
+def _contradictions(config: PipelineConfig) -> list[Problem]:
+    """What each section allows but the whole does not."""
+    problems = [
+        Problem(found.key, f"{found.value}: {found.message}" + _allowed(found.allowed))
+        for found in check_headers(config.data, config.features)
+    ]
+    problems += [
+        Problem("evaluation.slices", message) for message in unusable_slices(config.evaluation.slices, config.features)
+    ]
+    if config.name.endswith("-scann"):
+        problems.append(Problem("name", "must not end in '-scann': that is added for the ScaNN model"))
+    if config.pinned_schema.path is not None and not config.pinned_schema.path.is_file():
+        problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
+    return problems + _split_problems(config)
+
+
+def _split_problems(config: PipelineConfig) -> list[Problem]:
+    method, orderings = config.resolved_split.method, _orderings(config)
+    if method == "files" and not _source_gives_splits(config):
+        message = "needs data.interactions.path (or columns.split) to say which rows are train, validation and test"
+        return [Problem("split.method", f"'files' {message}")]
+    if method == "leave_last_n" and not orderings:
+        message = (
+            "'leave_last_n' needs a timestamp or order column in data.interactions.columns; allowed without: ratio"
+        )
+        return [Problem("split.method", message)]
+    if method == "time" and "timestamp" not in orderings:
+        return [Problem("split.method", "'time' needs a timestamp column in data.interactions.columns")]
+    return []
+
+
+def _source_gives_splits(config: PipelineConfig) -> bool:
+    source = config.data.interactions
+    if isinstance(source, SyntheticInteractions):
+        return False
+    by_file = isinstance(getattr(source, "path", None), dict) or isinstance(getattr(source, "split", None), dict)
+    return by_file or source.columns.split is not None
+
+
+def _orderings(config: PipelineConfig) -> set[str]:
+    source = config.data.interactions
+    if isinstance(source, SyntheticInteractions):
+        return {"timestamp"}
+    return {"timestamp", "order"} & set(source.columns.mapped())
+
+
+def _allowed(values: Sequence[str]) -> str:
+    return f"; allowed: {', '.join(values)}" if values else ""

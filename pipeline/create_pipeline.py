@@ -1,0 +1,109 @@
+"""The chain of components for a configuration."""
+
+from pathlib import Path
+
+from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
+from components.evaluator import Evaluator, EvaluatorParams
+from components.example_gen import ExampleGen
+from components.example_validator import ExampleValidator
+from components.infra_validator import InfraValidator
+from components.pusher import Pusher, PusherParams
+from components.scann_indexer import ScannIndexer, ScannIndexerParams
+from components.schema_gen import SchemaGen
+from components.statistics_gen import StatisticsGen, StatisticsGenParams
+from components.trainer import Trainer, TrainerParams
+from components.transform import Transform, TransformParams
+from pipeline.config import PipelineConfig
+from pipeline.dag import Node, OutputRef, Pipeline
+
+SERVING = "serving"
+
+
+def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
+    """Wires the components; reads and writes nothing.
+
+    With `training.final_fit` the model that is evaluated chooses the number of steps, and a second one, fitted to all
+    events for as many steps, is indexed and published in its place.
+
+    Args:
+        config: the checked configuration.
+        root: models are published below it, in `serving/`, unless the configuration says where.
+    """
+    pipeline = Pipeline(config.name)
+    example_gen = pipeline.add(ExampleGen(config.data))
+    statistics_gen = pipeline.add(StatisticsGen(StatisticsGenParams()), examples=example_gen["examples"])
+    schema_gen = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics_gen["statistics"])
+    validator = pipeline.add(
+        ExampleValidator(config.validation), statistics=statistics_gen["statistics"], schema=schema_gen["schema"]
+    )
+
+    def fit(*, final: bool, **references: OutputRef) -> tuple[Node, Node]:
+        prefix = "Final" if final else ""
+        transform = pipeline.add(
+            Transform(
+                TransformParams(split=config.resolved_split, features=config.features, seed=config.seed, final=final)
+            ),
+            node_id=f"{prefix}Transform",
+            examples=example_gen["examples"],
+            schema=schema_gen["schema"],
+            after=[validator],
+        )
+        trainer = pipeline.add(
+            Trainer(
+                TrainerParams(
+                    model=config.model,
+                    training=config.training,
+                    remove_seen=config.remove_seen,
+                    seed=config.seed,
+                    final=final,
+                )
+            ),
+            node_id=f"{prefix}Trainer",
+            transformed_examples=transform["transformed_examples"],
+            transform_graph=transform["transform_graph"],
+            **references,
+        )
+        return transform, trainer
+
+    transform, trainer = fit(final=False)
+    evaluator = pipeline.add(
+        Evaluator(EvaluatorParams(evaluation=config.evaluation, remove_seen=config.remove_seen, seed=config.seed)),
+        transformed_examples=transform["transformed_examples"],
+        transform_graph=transform["transform_graph"],
+        model=trainer["model"],
+    )
+    if config.training.final_fit:
+        transform, trainer = fit(final=True, reference=trainer["model"])
+    scann_indexer = pipeline.add(
+        ScannIndexer(
+            ScannIndexerParams(index=config.index, top_k=config.serving.top_k, remove_seen=config.remove_seen)
+        ),
+        transformed_examples=transform["transformed_examples"],
+        transform_graph=transform["transform_graph"],
+        model=trainer["model"],
+    )
+    infra_validator = pipeline.add(
+        InfraValidator(config.serving.validation),
+        examples=example_gen["examples"],
+        transformed_examples=transform["transformed_examples"],
+        serving_model=scann_indexer["serving_model"],
+    )
+    push = config.serving.push
+    pusher = pipeline.add(
+        Pusher(
+            PusherParams(name=config.name, directory=push.directory or root / SERVING, keep_versions=push.keep_versions)
+        ),
+        serving_model=scann_indexer["serving_model"],
+        blessing=evaluator["blessing"],
+        infra_blessing=infra_validator["infra_blessing"],
+    )
+    if config.recommendations is not None:
+        pipeline.add(
+            BulkInferrer(BulkInferrerParams(top_k=config.recommendations.top_k, remove_seen=config.remove_seen)),
+            transformed_examples=transform["transformed_examples"],
+            transform_graph=transform["transform_graph"],
+            model=trainer["model"],
+            serving_model=scann_indexer["serving_model"],
+            after=[pusher],
+        )
+    return pipeline
