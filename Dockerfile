@@ -1,5 +1,5 @@
 # docker build -t tfrs-pipeline .
-# docker run --rm -v "$PWD/runs:/work/runs" tfrs-pipeline run /app/tfx_config/quickstart.yaml
+# docker run --rm -v "$PWD/runs:/home/pipeline/runs" tfrs-pipeline run /app/tfx_config/quickstart.yaml
 FROM python:3.12-slim AS builder
 
 RUN python -m venv /venv
@@ -14,11 +14,11 @@ RUN pip install --no-deps --no-build-isolation /build
 
 FROM python:3.12-slim
 
-RUN useradd --create-home --uid 1000 pipeline && install -d -o pipeline /work/runs
+RUN useradd --create-home --uid 1000 pipeline && install -d -o pipeline /home/pipeline/runs
 COPY --from=builder /venv /venv
 COPY tfx_config /app/tfx_config
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 USER pipeline
-WORKDIR /work
+WORKDIR /home/pipeline
 ENTRYPOINT ["python", "-m", "pipeline"]
 CMD ["--help"]
