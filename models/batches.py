@@ -107,7 +107,9 @@ class Batches:
         label = data.candidate[events].astype(np.int32)
         known_row, known = self._known(queries, label)
         return {
-            "query": data.query_inputs(queries, {name: values[events] for name, values in data.context.items()}, events),
+            "query": data.query_inputs(
+                queries, {name: values[events] for name, values in data.context.items()}, events
+            ),
             "candidate": {name: values[label] for name, values in data.candidates.items()},
             "label": label,
             "weight": np.ones(len(events), np.float32) if data.weight is None else data.weight[events],

@@ -2,16 +2,14 @@
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from models.strict import Strict
 
 LossName: TypeAlias = Literal["full_softmax", "in_batch_softmax"]
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class TowerConfig(_Config):
+class TowerConfig(Strict):
     """What stands between a tower's concatenated inputs and its embedding."""
 
     layers: tuple[int, ...] = ()
@@ -32,7 +30,7 @@ class TowerConfig(_Config):
         return self
 
 
-class ModelConfig(_Config):
+class ModelConfig(Strict):
     """Two towers that meet in a dot product."""
 
     embedding_dim: int = Field(default=64, ge=1, le=4096)
@@ -54,7 +52,7 @@ class ModelConfig(_Config):
     """Share of the history's events that a training step hides."""
 
 
-class TrainingConfig(_Config):
+class TrainingConfig(Strict):
     """How the model is fitted, and when to stop."""
 
     batch_size: int = Field(default=1024, ge=2)

@@ -70,6 +70,7 @@ class ColumnEncoder(tf.keras.layers.Layer):
             self._table = embedding(column.vocabulary_size, width, name)
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
+        """See the class."""
         if self._table is None:
             return values
         if self._column.width == 1:
@@ -92,6 +93,7 @@ class ColumnsEncoder(tf.keras.layers.Layer):
         }
 
     def call(self, inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+        """See the class."""
         return [encoder(inputs[column]) for column, encoder in self._encoders.items()]
 
 
@@ -116,6 +118,7 @@ class HistoryPooling(tf.keras.layers.Layer):
             self._logits = self.add_weight("recency", (length,), initializer=tf.keras.initializers.Constant(start))
 
     def call(self, tokens: tf.Tensor, table: tf.keras.layers.Embedding, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Pools the embeddings that `table` has of the tokens."""
         tokens = tf.where(chosen(tokens, self._rate, seed, 0), 0, tokens)
         if self._logits is None:
             return mean_of_tokens(table, tokens)

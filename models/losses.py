@@ -74,7 +74,6 @@ def full_softmax(contrast: Contrast) -> tf.Tensor:
     return tf.reduce_sum(contrast.weight * losses) / tf.maximum(tf.reduce_sum(contrast.weight), 1e-6)
 
 
-
 def known_columns(contrast: Contrast) -> tf.Tensor:
     """Which candidates are known positives of each query, other than its own, bool `[batch, candidates]`."""
     ordered = tf.sort(contrast.rows)

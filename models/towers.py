@@ -26,6 +26,7 @@ class Projection(tf.keras.layers.Layer):
         self._output = tf.keras.layers.Dense(dim)
 
     def call(self, inputs: Sequence[tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See the class; with a `seed` as in training."""
         values = dropout(tf.concat(inputs, axis=1), self._rate, seed, 0)
         for depth, hidden in enumerate(self._hidden):
             values = hidden(values)
@@ -66,6 +67,7 @@ class CandidateTower(_Tower):
         self._features = ColumnsEncoder(others, widest=config.embedding_dim, name="features")
 
     def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See the class; with a `seed` as in training."""
         tokens = inputs[CANDIDATE_ID][:, 0]
         tokens = tf.where(chosen(tokens, self._id_dropout, seed, 100), OOV_TOKEN, tokens)
         item = self._items(tokens)
@@ -94,6 +96,7 @@ class QueryTower(_Tower):
             self._history = HistoryPooling(length, ordered=ordered, rate=config.history_dropout)
 
     def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See the class; with a `seed` as in training."""
         vectors = self._features(inputs)
         if self._history is None:
             return self._embed(vectors, None, seed)

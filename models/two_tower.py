@@ -56,32 +56,32 @@ class TwoTower(tfrs.Model):
     ) -> None:
         super().__init__()
         self.query_tower, self.candidate_tower = build_towers(spec, model, ordered=ordered)
-        self._loss_name = loss
+        self.loss_name = loss
         self._logq_exponent = training.logq_exponent
         self._temperature = model.temperature
         self._frequency = tf.constant(np.maximum(train_count, 1), tf.float32)
         self._seed = seed
-        self._mean_loss = tf.keras.metrics.Mean("loss")
+        self.mean_loss = tf.keras.metrics.Mean("loss")
         if loss == "full_softmax":
             self._catalogue = {name: tf.constant(values) for name, values in catalogue.items()}
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
         """Mean loss of a batch."""
         seed = tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
-        if self._loss_name == "full_softmax":
+        if self.loss_name == "full_softmax":
             return full_softmax(self._against_catalogue(inputs, seed))
         return in_batch_softmax(self._against_batch(inputs, seed), logq_exponent=self._logq_exponent)
 
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """One optimiser step; the loss told is the mean since the epoch began."""
         losses = super().train_step(inputs)
-        self._mean_loss.update_state(losses["loss"])
-        return {"loss": self._mean_loss.result()}
+        self.mean_loss.update_state(losses["loss"])
+        return {"loss": self.mean_loss.result()}
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         """What Keras resets between epochs."""
-        return [self._mean_loss]
+        return [self.mean_loss]
 
     def _against_batch(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         candidates = self.candidate_tower(batch["candidate"], seed)

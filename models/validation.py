@@ -1,71 +1,60 @@
-"""Exact metrics on the validation events, to choose the weights to keep.
-
-The full catalogue is ranked, in blocks of queries; seen candidates are taken out; a candidate that scores the same
-as the target counts as ranked before it.
-"""
+"""Exact metrics on held-out events outside the train step, to choose the weights to keep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import tensorflow as tf
 
-_BLOCK_SCORES = 2**24
+from models.batches import Columns
+from models.metrics import mean_metrics, query_metrics
+from models.ranking import CandidateLists, EmbeddingScorer, rank_candidates
+
+_ROWS = 4096
 CUTOFFS = (10, 20, 50)
 
 
+class Embedder(Protocol):
+    """A tower that is ready to be called with columns of tensors."""
+
+    def __call__(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Embeddings `[rows, dim]`."""
+
+
 @dataclass(frozen=True)
-class Targets:
-    """What has to be found.
+class Validation:
+    """Queries, and what is to be found for them in the full catalogue.
 
     Attributes:
-        row: query of each target, ascending, int64 `[targets]`.
-        candidate: candidate row of each target, `[targets]`.
-        seen_row: query of each seen candidate, ascending, int64 `[seen]`.
-        seen: candidate rows that are not recommended, `[seen]`.
+        queries: inputs of the query tower, each `[queries, width]`.
+        candidates: inputs of the candidate tower, each `[candidates, width]`.
+        relevant: what each query has to find, at least one, none of it excluded.
+        excluded: what is not recommended to each query.
     """
 
-    row: np.ndarray
-    candidate: np.ndarray
-    seen_row: np.ndarray
-    seen: np.ndarray
+    queries: Columns
+    candidates: Columns
+    relevant: CandidateLists
+    excluded: CandidateLists
+
+    def metrics(self, query_tower: Embedder, candidate_tower: Embedder) -> dict[str, float]:
+        """Recall and NDCG at the `CUTOFFS`, means over the queries; ties count against the towers.
+
+        Raises:
+            ValueError: an embedding is not finite.
+        """
+        scorer = EmbeddingScorer(embed(query_tower, self.queries), embed(candidate_tower, self.candidates))
+        ranking = rank_candidates(scorer, relevant=self.relevant, excluded=self.excluded, depth=max(CUTOFFS))
+        means = mean_metrics(query_metrics(ranking.ranks, self.relevant.offsets, CUTOFFS))
+        return {f"{name}@{k}": means[f"{name}@{k}"] for name in ("recall", "ndcg") for k in CUTOFFS}
 
 
-def ranks(queries: np.ndarray, candidates: np.ndarray, targets: Targets) -> np.ndarray:
-    """Place of every target in its query's ranking, 0 the best, int64 `[targets]`.
-
-    Args:
-        queries: embeddings `[queries, dim]`.
-        candidates: embeddings `[candidates, dim]`.
-        targets: what to find and what to leave out.
-    """
-    places = np.empty(len(targets.row), np.int64)
-    size = max(1, _BLOCK_SCORES // len(candidates))
-    for start in range(0, len(queries), size):
-        scores = queries[start : start + size] @ candidates.T
-        seen = slice(*np.searchsorted(targets.seen_row, [start, start + size]))
-        wanted = slice(*np.searchsorted(targets.row, [start, start + size]))
-        rows = targets.row[wanted] - start
-        own = scores[rows, targets.candidate[wanted]]
-        scores[targets.seen_row[seen] - start, targets.seen[seen]] = -np.inf
-        # "Not lower" also counts ties, and everything if the target's score is not a number.
-        places[wanted] = [np.count_nonzero(~(scores[row] < score)) - 1 for row, score in zip(rows, own, strict=True)]
-    return places
-
-
-def ranking_metrics(places: np.ndarray, rows: np.ndarray) -> dict[str, float]:
-    """Recall and NDCG at the `CUTOFFS`, averaged over queries; recall's divisor is the number of targets.
-
-    Args:
-        places: as `ranks` returns them, `[targets]`.
-        rows: query of each target, `[targets]`.
-    """
-    _, query, sizes = np.unique(rows, return_inverse=True, return_counts=True)
-    discounts = 1 / np.log2(np.arange(2, max(CUTOFFS) + 2))
-    ideal = np.concatenate([[0.0], np.cumsum(discounts)])
-    metrics = {}
-    for k in CUTOFFS:
-        hits = places < k
-        gains = np.where(hits, discounts[np.minimum(places, k - 1)], 0.0)
-        metrics[f"recall@{k}"] = float(np.mean(np.bincount(query, hits) / sizes))
-        metrics[f"ndcg@{k}"] = float(np.mean(np.bincount(query, gains) / ideal[np.minimum(sizes, k)]))
-    return metrics
+def embed(tower: Embedder, columns: Columns) -> np.ndarray:
+    """Embeddings of all rows, float32 `[rows, dim]`, computed in slices."""
+    rows = len(next(iter(columns.values())))
+    slices = [
+        tower({name: tf.convert_to_tensor(values[start : start + _ROWS]) for name, values in columns.items()}).numpy()
+        for start in range(0, rows, _ROWS)
+    ]
+    return np.concatenate(slices)

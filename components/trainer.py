@@ -1,0 +1,77 @@
+"""Trainer: fits the two towers and exports them.
+
+model/towers/         SavedModel with embed_query and embed_candidate (see models.export)
+model/training.json   {"steps": …, "loss": …, "validation": {…}, "curve": […], …}
+model/checkpoints/    the chosen weights and the optimiser's state
+model/tensorboard/    loss and validation metrics by step
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from components.artifacts import Model, TransformedExamples, TransformGraph
+from components.base import Component, ExecutionContext, Params
+from components.errors import RunError
+from models.config import ModelConfig, TrainingConfig
+
+
+class TrainerParams(Params):
+    """Parameters of the Trainer."""
+
+    model: ModelConfig = ModelConfig()
+    """The towers."""
+    training: TrainingConfig = TrainingConfig()
+    """How they are fitted."""
+    remove_seen: bool = True
+    """Whether validation leaves candidates of a query's history out of its ranking."""
+    seed: int = Field(default=42, ge=0, lt=2**31)
+    """Decides the first weights, the order of the events and what dropout drops."""
+    final: bool = False
+    """Fit without validation for as many steps as the reference model chose, in proportion to the events."""
+
+
+class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
+    """Fits the model on the training events; the validation events choose when to stop."""
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """What the model learns from; `reference` is the model that a final fit repeats on more events."""
+
+        transformed_examples: TransformedExamples
+        transform_graph: TransformGraph
+        reference: Model | None = None
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """The model."""
+
+        model: Model
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """See `Component.execute`.
+
+        Raises:
+            DataError: there are no training events, or nothing to validate on.
+            RunError: the loss is not a number any more, or a final fit has no reference.
+        """
+        reference = inputs.reference.read_json("training.json") if inputs.reference is not None else None
+        if self.params.final and reference is None:
+            raise RunError("a final fit needs the model whose number of steps it repeats as input 'reference'")
+        from components.training import train
+
+        try:
+            report = train(
+                inputs.transformed_examples,
+                inputs.transform_graph,
+                outputs.model,
+                params=self.params,
+                reference=reference if self.params.final else None,
+                progress=context.progress,
+            )
+        except FloatingPointError as error:
+            raise RunError(str(error)) from error
+        outputs.model.write_json("training.json", report)
+        return {name: report[name] for name in ("loss", "steps", "milliseconds_per_step", "parameters", "validation")}

@@ -1,0 +1,200 @@
+"""What the Trainer does: arrays out of the artifacts, a fit, an export."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from components.artifacts import Model, TransformedExamples, TransformGraph
+from components.errors import DataError
+from components.sequences import Dataset, Events, Split, read_dataset
+from models.batches import Batches, TrainingData
+from models.config import ModelConfig, TrainingConfig
+from models.export import export_towers
+from models.features import EncodedSpec
+from models.optimizers import build_optimizer
+from models.ranking import CandidateLists
+from models.training import fit_steps, fit_until_best
+from models.two_tower import TwoTower, resolve_loss
+from models.validation import Validation
+
+
+class Settings(Protocol):
+    """The Trainer's parameters that decide the fit."""
+
+    @property
+    def model(self) -> ModelConfig:
+        """The towers."""
+
+    @property
+    def training(self) -> TrainingConfig:
+        """How they are fitted."""
+
+    @property
+    def remove_seen(self) -> bool:
+        """Whether validation leaves out what a query has seen."""
+
+    @property
+    def seed(self) -> int:
+        """Decides everything random."""
+
+
+def train(
+    examples: TransformedExamples,
+    graph: TransformGraph,
+    output: Model,
+    *,
+    params: Settings,
+    reference: Mapping[str, Any] | None,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Fits and exports the towers.
+
+    Args:
+        examples: the data.
+        graph: its `spec.json` says what the columns are.
+        output: gets `towers/`, `checkpoints/` and `tensorboard/`.
+        params: the settings.
+        reference: `training.json` of the model a final fit follows; None to validate and stop early.
+        progress: takes lines.
+
+    Returns:
+        The content of `training.json`.
+
+    Raises:
+        DataError: there are no training events, or nothing to validate on.
+        FloatingPointError: the loss is not a number any more.
+    """
+    start = time.perf_counter()
+    dataset, spec = read_dataset(examples), EncodedSpec.model_validate(graph.read_json("spec.json"))
+    data = event_data(dataset, spec, ("train",), use_weights=params.training.use_weights)
+    if len(data) == 0:
+        raise DataError("the split leaves no training event: use more data, or a split with smaller held-out parts")
+    validation = None if reference else validation_of(dataset, spec, params)
+    tf.keras.utils.set_random_seed(params.seed)
+    batches = Batches(data, batch_size=params.training.batch_size, seed=params.seed)
+    model = _model(spec, dataset, data, params)
+    progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
+    if validation is not None:
+        config = params.training
+        fit = fit_until_best(model, batches, validation, config=config, directory=output.path, progress=progress)
+    else:
+        steps = _steps_like(reference, events=len(data))
+        fit = fit_steps(model, batches, steps=steps, directory=output.path, progress=progress)
+    export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
+    return {
+        "steps": fit.steps,
+        "events": len(data),
+        "batch_size": batches.batch_size,
+        "loss": model.loss_name,
+        "metric": params.training.metric,
+        "validation": fit.validation,
+        "validation_queries": len(validation.relevant) if validation else 0,
+        "embedding_dim": params.model.embedding_dim,
+        "parameters": int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
+        "seconds": round(time.perf_counter() - start, 3),
+        "milliseconds_per_step": round(1000 * fit.seconds_per_step, 3),
+        "curve": fit.curve,
+    }
+
+
+def event_data(dataset: Dataset, spec: EncodedSpec, splits: Collection[Split], *, use_weights: bool) -> TrainingData:
+    """The events of these splits, with the columns the towers read.
+
+    Raises:
+        DataError: the events have no positive weight.
+    """
+    events = dataset.events.select(splits)
+    weight = events.weight if use_weights else None
+    if weight is not None and len(weight) and not (weight.min() >= 0 and weight.max() > 0):
+        raise DataError(
+            f"event weights have to be 0 or more, some of them above 0; they go from {weight.min()} to {weight.max()}. "
+            f"Correct the weight column, or set training.use_weights: false"
+        )
+    return TrainingData(
+        offsets=np.asarray(events.offsets),
+        candidate=np.asarray(events.candidate),
+        weight=weight,
+        context={name: events.context[name] for name in spec.context},
+        queries={name: dataset.queries.columns[name] for name in spec.query},
+        candidates={name: dataset.candidates.columns[name] for name in spec.candidate},
+        ordered=dataset.ordered,
+        history_length=None if spec.features.history is None else spec.features.history.max_length,
+    )
+
+
+def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Validation:
+    """The validation events as what is to be found after everything earlier that is known of the query.
+
+    That is its training events, or the `history` of a query held out as a whole. A query with several validation
+    events is asked once, in the context of the first.
+
+    Raises:
+        DataError: no query has a validation event that could be recommended.
+    """
+    data = event_data(dataset, spec, ("train", "history"), use_weights=False)
+    events = dataset.events.select(("validation",))
+    queries, candidates = _targets(events, data, len(dataset.candidates), remove_seen=params.remove_seen)
+    # Queries are stored in the order of a hash, so the first ones are a random sample.
+    chosen = np.unique(queries)[: params.training.validation_queries]
+    if len(chosen) == 0:
+        raise DataError(
+            "no validation event is left to choose the model by: use more data or a split with a larger validation "
+            "part; where queries come back to what they have seen, set remove_seen: false"
+        )
+    kept = queries <= chosen[-1]
+    sizes = np.bincount(np.searchsorted(chosen, queries[kept]), minlength=len(chosen))
+    first = events.offsets[chosen]
+    context = {name: events.context[name][first] for name in data.context}
+    return Validation(
+        queries=data.query_inputs(chosen, context),
+        candidates=data.candidates,
+        relevant=CandidateLists(_offsets(sizes), candidates[kept]),
+        excluded=_histories(data, chosen) if params.remove_seen else CandidateLists.empty(len(chosen)),
+    )
+
+
+def _targets(events: Events, data: TrainingData, catalogue: int, *, remove_seen: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct (query, candidate) pairs of the events, in this order; without those seen before."""
+    pairs = np.unique(events.queries() * catalogue + events.candidate)
+    if remove_seen:
+        trained = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets)) * catalogue + data.candidate
+        pairs = np.setdiff1d(pairs, trained)
+    queries, candidates = np.divmod(pairs, catalogue)
+    return queries, candidates
+
+
+def _histories(data: TrainingData, queries: np.ndarray) -> CandidateLists:
+    keep = np.zeros(len(data.offsets) - 1, bool)
+    keep[queries] = True
+    sizes = np.diff(data.offsets)
+    return CandidateLists(_offsets(sizes[queries]), data.candidate[np.repeat(keep, sizes)])
+
+
+def _offsets(sizes: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
+def _model(spec: EncodedSpec, dataset: Dataset, data: TrainingData, params: Settings) -> TwoTower:
+    events, candidates = len(data), len(dataset.candidates)
+    model = TwoTower(
+        spec,
+        params.model,
+        params.training,
+        loss=resolve_loss(params.model, params.training, events=events, candidates=candidates),
+        ordered=dataset.ordered,
+        catalogue=data.candidates,
+        train_count=dataset.train_count,
+        seed=params.seed,
+    )
+    model.compile(optimizer=build_optimizer(params.training))
+    return model
+
+
+def _steps_like(reference: Mapping[str, Any] | None, *, events: int) -> int:
+    """As many passes over the events as the reference made over its own."""
+    assert reference is not None
+    steps: int = round(reference["steps"] * events / reference["events"])
+    return max(1, steps)
