@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from models.ranking import CandidateLists
+from models.sort_keys import NOTHING, from_sort_keys, sort_keys
 
 _BLOCK_PAIRS = 20_000_000
 
@@ -71,15 +72,11 @@ def item_similarities(
     by_query = _incidence(interactions, candidates)
     by_candidate = by_query.T.tocsr()
     lengths = np.sqrt(np.asarray(by_query.sum(axis=0)).ravel())
-    blocks = []
-    for start, stop in _blocks(by_candidate @ np.asarray(by_query.sum(axis=1)).ravel()):
-        shared = (by_candidate[start:stop] @ by_query).tocoo()
-        row, column = shared.row + start, shared.col
-        similarity = shared.data / (lengths[row] * lengths[column] + shrinkage)
-        other = row != column
-        blocks.append(_nearest(row[other], column[other], similarity[other], neighbours))
-    row, column, similarity = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return sparse.csr_matrix((similarity.astype(np.float32), (column, row)), shape=(candidates, candidates))
+    blocks = [
+        _nearest((by_candidate[start:stop] @ by_query).tocsr(), start, lengths, neighbours, shrinkage)
+        for start, stop in _blocks(by_candidate @ np.asarray(by_query.sum(axis=1)).ravel())
+    ]
+    return sparse.vstack(blocks, format="csr").T.tocsr()
 
 
 def _blocks(work: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -90,13 +87,20 @@ def _blocks(work: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _nearest(
-    row: np.ndarray, column: np.ndarray, similarity: np.ndarray, neighbours: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    order = np.lexsort((column, -similarity, row))
-    row, column, similarity = row[order], column[order], similarity[order]
-    place = np.arange(len(row)) - np.searchsorted(row, row)
-    near = place < neighbours
-    return row[near], column[near], similarity[near]
+    shared: sparse.csr_matrix, start: int, lengths: np.ndarray, neighbours: int, shrinkage: float
+) -> sparse.csr_matrix:
+    """Keeps the largest similarities of every row, given the shared queries of candidates `start…` with all."""
+    row = np.repeat(np.arange(start, start + shared.shape[0]), np.diff(shared.indptr))
+    similarity = (shared.data / (lengths[row] * lengths[shared.indices] + shrinkage)).astype(np.float32)
+    keys = sort_keys(similarity, shared.indices)
+    keys[row == shared.indices] = NOTHING
+    kept = [
+        np.sort(keys[first:end])[: min(neighbours, end - first - 1)]  # one of them is the candidate itself
+        for first, end in pairwise(shared.indptr.tolist())
+    ]
+    column, similarity = from_sort_keys(np.concatenate(kept))
+    offsets = np.cumsum([0, *map(len, kept)])
+    return sparse.csr_matrix((similarity, column, offsets), shape=shared.shape)
 
 
 def _incidence(lists: CandidateLists, candidates: int) -> sparse.csr_matrix:

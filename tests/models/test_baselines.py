@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import models.baselines
 from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
 from models.ranking import CandidateLists, rank_candidates
 
@@ -50,11 +51,12 @@ def test_item_knn_equals_dense_arithmetic(neighbours: int) -> None:
     assert np.array_equal(train.rows, given)
 
 
-def test_candidates_beyond_one_block_are_neighbours_too() -> None:
-    pairs = CandidateLists(np.arange(0, 6001, 2), np.arange(6000, dtype=np.int32) % 3000)
-    similarities = item_similarities(pairs, 3000, shrinkage=0.0)
-    assert similarities.nnz == 3000
-    assert similarities[2998, 2999] == pytest.approx(1.0)
+def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = random_lists(60, 17, seed=1)
+    whole = item_similarities(train, 17, neighbours=4).toarray()
+    assert whole.any()
+    monkeypatch.setattr(models.baselines, "_BLOCK_PAIRS", 100)
+    assert np.array_equal(item_similarities(train, 17, neighbours=4).toarray(), whole)
 
 
 def test_item_knn_without_history_scores_everything_alike() -> None:
