@@ -164,7 +164,12 @@ def _event_columns(table: pa.Table, schema: EventSchema) -> dict[str, pa.Array]:
 
 def _split_codes(names: pa.DictionaryArray) -> pa.Array:
     codes = pc.index_in(names.dictionary.cast(pa.string()), value_set=pa.array(SPLITS[:3], pa.string()))
-    return codes.cast(pa.int8()).take(names.indices)
+    codes = codes.cast(pa.int8()).take(names.indices)
+    if codes.null_count:
+        raise DataError(
+            f"column 'split' may say {', '.join(SPLITS[:3])}, not {names.filter(codes.is_null())[0].as_py()!r}"
+        )
+    return codes
 
 
 def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterator[tuple[int, bytes]]:

@@ -130,9 +130,7 @@ class Transformation:
                 "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards)),
             }
             states = parts | beam.CoGroupByKey() | "OrderShard" >> beam.FlatMapTuple(order)
-            _ = merge_states(states) | "Write" >> beam.MapTuple(
-                lambda name, state: learnt.write("context", name, state)
-            )
+            _ = merge_states(states) | "Write" >> beam.MapTuple(partial(learnt.write, "context"))
 
     def _learn_ids(self, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
         """Ids of queries and candidates: what counts is how often the training events have them."""
