@@ -7,4 +7,4 @@ which has to be said before TensorFlow is first imported.
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # above all, no complaints about absent GPUs

@@ -65,7 +65,8 @@ class NumericFeature(_Embedded):
 
     @model_validator(mode="after")
     def _buckets_need_quantile(self) -> "NumericFeature":
-        if self.transform != "quantile" and {"buckets", "embedding_dim"} & self.model_fields_set:
+        # Compared with the defaults, so that what is written out can be read again.
+        if self.transform != "quantile" and (self.buckets, self.embedding_dim) != (10, None):
             raise ValueError("'buckets' and 'embedding_dim' need transform: quantile")
         return self
 
