@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.batches import Batches, TrainingData, concatenate_ranges
+
+# Three queries; the second has no event. Candidate row r has token 10 + r.
+DATA = TrainingData(
+    offsets=np.array([0, 4, 4, 7]),
+    candidate=np.array([0, 1, 2, 0, 3, 1, 4], np.int32),
+    weight=None,
+    context={"device": np.arange(7, dtype=np.int32)[:, None]},
+    queries={"user": np.array([[2], [3], [4]], np.int32)},
+    candidates={"candidate_id": np.arange(10, 15, dtype=np.int32)[:, None], "year": np.arange(5.0)[:, None]},
+    ordered=True,
+    history_length=2,
+)
+
+
+def one_batch(data: TrainingData, seed: int = 0) -> dict:
+    return Batches(data, batch_size=7, seed=seed).batch(0)
+
+
+def by_event(batch: dict) -> dict[int, int]:
+    """Row of each event; the context column counts the events."""
+    return {int(event): row for row, event in enumerate(batch["query"]["device"][:, 0])}
+
+
+def test_history_is_what_came_before_the_label_most_recent_first():
+    batch = one_batch(DATA)
+    row = by_event(batch)
+    histories = [batch["query"]["history"][row[event]].tolist() for event in range(7)]
+    assert histories == [[0, 0], [10, 0], [11, 10], [12, 11], [0, 0], [13, 0], [11, 13]]
+
+
+def test_unordered_history_is_everything_but_the_label():
+    batch = one_batch(replace(DATA, ordered=False, history_length=5))
+    row = by_event(batch)
+    histories = [sorted(batch["query"]["history"][row[event]].tolist()) for event in range(4, 7)]
+    assert histories == [[0, 0, 0, 11, 14], [0, 0, 0, 13, 14], [0, 0, 0, 11, 13]]
+
+
+def test_columns_belong_to_their_event():
+    batch = one_batch(DATA)
+    for event, row in by_event(batch).items():
+        candidate = DATA.candidate[event]
+        assert batch["label"][row] == candidate
+        assert batch["candidate"]["candidate_id"][row] == 10 + candidate
+        assert batch["candidate"]["year"][row] == candidate
+        assert batch["query"]["user"][row] == (2 if event < 4 else 4)
+        assert batch["weight"][row] == 1
+
+
+def test_known_are_all_other_candidates_of_the_query_past_and_future():
+    batch = one_batch(DATA)
+    row = by_event(batch)
+    known = [sorted(batch["known"][batch["known_row"] == row[event]].tolist()) for event in (0, 2, 5)]
+    assert known == [[1, 2], [0, 0, 1], [3, 4]]
+    assert (np.diff(batch["known_row"]) >= 0).all()
+
+
+def test_weights_follow_their_event():
+    batch = one_batch(replace(DATA, weight=np.arange(7, dtype=np.float32)))
+    np.testing.assert_array_equal(batch["weight"], batch["query"]["device"][:, 0])
+
+
+def test_an_epoch_has_every_event_at_most_once_and_epochs_differ():
+    batches = Batches(DATA, batch_size=3, seed=5)
+    assert batches.steps_per_epoch == 2
+    epochs = [
+        np.concatenate([batches.batch(step)["query"]["device"][:, 0] for step in steps]).tolist()
+        for steps in ((0, 1), (2, 3))
+    ]
+    assert all(len(set(epoch)) == 6 for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_a_batch_is_a_function_of_seed_and_step():
+    def labels(seed: int, step: int) -> list[int]:
+        return Batches(DATA, batch_size=3, seed=seed).batch(step)["query"]["device"][:, 0].tolist()
+
+    assert labels(1, 5) == labels(1, 5)
+    assert labels(1, 5) != labels(2, 5)
+    resumed = next(Batches(DATA, batch_size=3, seed=1).from_step(5))
+    assert resumed["query"]["device"][:, 0].tolist() == labels(1, 5)
+
+
+def test_history_without_a_label_is_all_of_the_query():
+    assert DATA.query_inputs(np.array([0, 1]), {})["history"].tolist() == [[10, 12], [0, 0]]
+
+
+def test_no_history_no_input():
+    data = replace(DATA, history_length=None)
+    assert "history" not in data.query_inputs(np.array([0]), {})
+    with pytest.raises(ValueError, match="no history"):
+        data.history(np.array([0]))
+
+
+def test_no_events_are_refused():
+    with pytest.raises(ValueError, match="no training events"):
+        Batches(replace(DATA, offsets=np.zeros(4, int), candidate=np.empty(0, np.int32)), batch_size=2, seed=0)
+
+
+def test_concatenated_ranges():
+    row, positions = concatenate_ranges(np.array([3, 0, 7]), np.array([5, 0, 8]))
+    assert row.tolist() == [0, 0, 2]
+    assert positions.tolist() == [3, 4, 7]

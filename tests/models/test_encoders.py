@@ -1,0 +1,83 @@
+import numpy as np
+import tensorflow as tf
+
+from models.encoders import ColumnEncoder, ColumnsEncoder, HistoryPooling, chosen, dropout, embedding, mean_of_tokens
+from models.features import EncodedColumn
+from tests.models.small_spec import tokens
+
+SEED = tf.constant([1, 2])
+
+
+def identity_table(rows: int) -> tf.keras.layers.Embedding:
+    table = embedding(rows, rows, "table")
+    table.set_weights([np.eye(rows)])
+    return table
+
+
+def test_lists_of_tokens_are_averaged_without_their_padding():
+    pooled = mean_of_tokens(identity_table(4), tf.constant([[1, 2, 0], [3, 0, 0], [0, 0, 0]]))
+    np.testing.assert_allclose(pooled, [[0, 0.5, 0.5, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
+
+
+def test_a_missing_single_token_has_a_row_of_its_own():
+    encoder = ColumnEncoder(tokens("colour", 5), widest=8, name="colour")
+    missing, other = encoder(tf.constant([[0], [3]]))
+    assert np.abs(missing).sum() > 0
+    assert not np.allclose(missing, other)
+
+
+def test_embedding_width_is_the_configured_one_or_follows_the_vocabulary():
+    def width(column: EncodedColumn) -> int:
+        return ColumnEncoder(column, widest=16, name="x")(tf.constant([[1]])).shape[1]
+
+    assert width(tokens("x", 5).model_copy(update={"embedding_dim": 40})) == 40
+    assert width(tokens("x", 100_000)) == 16
+    assert width(tokens("x", 4)) < 16
+
+
+def test_dense_columns_pass():
+    encoder = ColumnsEncoder({"b": EncodedColumn(feature="b", kind="dense", width=2)}, widest=8, name="features")
+    np.testing.assert_array_equal(encoder({"b": tf.constant([[1.0, 2.0]])})[0], [[1, 2]])
+
+
+def test_ordered_history_weighs_recent_events_more():
+    pooled = HistoryPooling(3, ordered=True, rate=0)(tf.constant([[1, 2, 0], [2, 0, 0], [0, 0, 0]]), identity_table(3))
+    np.testing.assert_allclose(pooled, [[0, 1 / 1.9, 0.9 / 1.9], [0, 0, 1], [0, 0, 0]], atol=1e-6)
+
+
+def test_recency_is_learnt():
+    pooling, table = HistoryPooling(3, ordered=True, rate=0), identity_table(3)
+    with tf.GradientTape() as tape:
+        loss = pooling(tf.constant([[1, 2, 2]]), table)[0, 1]
+    (gradient,) = tape.gradient(loss, pooling.trainable_variables)
+    assert gradient.shape == (3,)
+    assert gradient[0] > 0 > gradient[2]
+
+
+def test_unordered_history_has_nothing_to_learn():
+    pooling = HistoryPooling(2, ordered=False, rate=0)
+    np.testing.assert_allclose(pooling(tf.constant([[1, 2]]), identity_table(3)), [[0, 0.5, 0.5]])
+    assert not pooling.trainable_variables
+
+
+def test_history_dropout_hides_events_only_with_a_seed():
+    pooling, table = HistoryPooling(50, ordered=False, rate=0.5), identity_table(51)
+    history = tf.range(1, 51)[None]
+    assert np.count_nonzero(pooling(history, table)) == 50
+    assert 5 < np.count_nonzero(pooling(history, table, SEED)) < 45
+
+
+def test_dropout_repeats_for_a_seed_and_keeps_the_mean():
+    ones = tf.ones([100, 100])
+    once = dropout(ones, 0.3, SEED, 0)
+    np.testing.assert_array_equal(once, dropout(ones, 0.3, SEED, 0))
+    assert not np.array_equal(once, dropout(ones, 0.3, SEED, 1))
+    assert not np.array_equal(once, dropout(ones, 0.3, SEED + 1, 0))
+    assert abs(float(tf.reduce_mean(once)) - 1) < 0.03
+    assert dropout(ones, 0.3, None, 0) is ones
+
+
+def test_chosen_share():
+    values = tf.zeros([10_000], tf.int32)
+    assert abs(np.mean(chosen(values, 0.2, SEED, 0)) - 0.2) < 0.02
+    assert not np.any(chosen(values, 0.2, None, 0))
