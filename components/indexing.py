@@ -30,6 +30,7 @@ from models.index import (
     index_recall,
     non_finite_rows,
     tree_is_possible,
+    wider,
 )
 from models.ranking import CandidateLists
 from models.serving import CandidateIds, ServingModule, export, raw_inputs
@@ -100,8 +101,7 @@ class Indexing:
         self._scann = ScannSearch(self._embeddings, self._settings)
         seconds = time.monotonic() - began
         self._context.progress(f"measuring recall on {len(queries):,} queries")
-        counts = tuple(sorted({min(10, self._top_k), self._top_k}))
-        recall = index_recall(self._scann, self._exact, queries, counts)
+        recall = self._tuned_recall(queries)
         return {
             "candidates": len(self._embeddings),
             "dimension": self._embeddings.shape[1],
@@ -116,6 +116,18 @@ class Indexing:
                 "exact": _latency(self._exact, queries, self._top_k),
             },
         }
+
+    def _tuned_recall(self, queries: np.ndarray) -> dict[int, float]:
+        """Recall at 10 and at `top_k`, after searching as much wider as it takes, if that is left to us."""
+        config, counts = self._params.index, tuple(sorted({min(10, self._top_k), self._top_k}))
+        while True:
+            recall = index_recall(self._scann, self._exact, queries, counts)
+            tree = self._settings
+            if min(recall.values()) >= config.min_recall or tree is None or config.leaves_to_search != "auto":
+                return recall
+            if tree.leaves_to_search == tree.leaves:
+                return recall
+            self._settings = self._scann.settings = wider(tree, len(self._embeddings))
 
     def expected_answers(self) -> list[dict[str, Any]]:
         """What the exact model must answer to some stored queries; the way of evaluation, not of serving."""

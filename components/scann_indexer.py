@@ -21,7 +21,7 @@ class IndexConfig(Params):
     leaves: Auto = "auto"
     """Cells the candidates are partitioned into; `auto`: about the square root of their number."""
     leaves_to_search: Auto = "auto"
-    """Cells looked into for a query; `auto`: a tenth of them, less of large indexes, at least 10."""
+    """Cells looked into for a query; `auto`: a tenth of them, less of large indexes, doubled until `min_recall`."""
     anisotropic_threshold: float = Field(default=0.2, ge=0, lt=1)
     """Weight of errors along a vector in its code (Guo et al. 2020); larger favours the best answers."""
     dimensions_per_block: int = Field(default=2, ge=1, le=16)

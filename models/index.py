@@ -6,7 +6,7 @@ TensorFlow only.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,6 +54,18 @@ def default_leaves_to_search(leaves: int) -> int:
 def default_reorder(candidates: int, answers: int) -> int:
     """How many candidates are scored again with full vectors: cheap beside what it adds to recall."""
     return min(candidates, max(1000, 10 * answers))
+
+
+def wider(settings: TreeSettings, candidates: int) -> TreeSettings:
+    """Twice the leaves searched and twice the reordering, as far as there are more: slower, with higher recall.
+
+    Both only change how an index is searched, not how it is built.
+    """
+    return replace(
+        settings,
+        leaves_to_search=min(2 * settings.leaves_to_search, settings.leaves),
+        reorder=min(2 * settings.reorder, candidates),
+    )
 
 
 def tree_is_possible(candidates: int, leaves: int) -> bool:
@@ -108,7 +120,11 @@ class ExactSearch(tf.Module):
 
 
 class ScannSearch(tf.Module):
-    """ScaNN's index: a quantised tree, or ScaNN's own brute force where `settings` is None."""
+    """ScaNN's index: a quantised tree, or ScaNN's own brute force where `settings` is None.
+
+    Attributes:
+        settings: of the tree; those that only concern searching may be replaced (see `wider`).
+    """
 
     def __init__(self, embeddings: np.ndarray, settings: TreeSettings | None) -> None:
         """Builds the index; the same embeddings and settings give the same index.
@@ -130,9 +146,12 @@ class ScannSearch(tf.Module):
         from scann.scann_ops.py import scann_ops
 
         self._ops = scann_ops
-        self._settings = settings
+        self.settings = settings
         self._candidates = len(embeddings)
         self.state = _builder(scann_ops, embeddings, settings).build().serialize_to_module()
+        for part in self.state.variables:
+            if part.shape.rank == 0 and part.dtype != tf.string:
+                part.assign(tf.zeros_like(part))  # stands for a part this index lacks; comes uninitialised
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See `Search.search`; a tree searches wider for a larger `count`, so that the answers do not run out."""
@@ -149,9 +168,9 @@ class ScannSearch(tf.Module):
         return rows[:batch, :count], scores[:batch, :count]
 
     def _width(self, count: tf.Tensor) -> dict[str, tf.Tensor]:
-        if self._settings is None:
+        if self.settings is None:
             return {}
-        settings = self._settings
+        settings = self.settings
         growth = tf.maximum(tf.cast(count, tf.float32) / settings.answers, 1.0)
         reorder = tf.cast(tf.math.ceil(growth * settings.reorder), tf.int32)
         # Never fewer leaves than hold twice the answers on average; leaves differ in size.
@@ -200,15 +219,16 @@ def index_recall(
         block: queries searched at a time.
     """
     widest = tf.constant(max(counts))
+    longest = float(tf.reduce_max(tf.norm(exact.embeddings, axis=1)))
     found = dict.fromkeys(counts, 0)
     for start in range(0, len(queries), block):
         part = tf.constant(queries[start : start + block])
         truth = exact.search(part, widest)[1].numpy()
         scores = _true_scores(part, search.search(part, widest)[0], exact.embeddings).numpy()
+        # The two products round differently, in proportion to the lengths of the vectors.
+        rounding = 1e-6 * longest * tf.norm(part, axis=1, keepdims=True).numpy()
         for count in counts:
-            worst = truth[:, count - 1 : count]
-            tolerance = 1e-5 * np.maximum(np.abs(worst), 1e-3)
-            found[count] += int((scores[:, :count] >= worst - tolerance).sum())
+            found[count] += int((scores[:, :count] >= truth[:, count - 1 : count] - rounding).sum())
     return {count: total / (len(queries) * count) for count, total in found.items()}
 
 

@@ -75,7 +75,13 @@ class RandomTowers(tf.Module):
 
 
 def make_world(
-    path: Path, *, candidates: int = 60, queries: int = 40, dim: int = 8, seed: int = 0, features: FeatureSpec = FEATURES
+    path: Path,
+    *,
+    candidates: int = 60,
+    queries: int = 40,
+    dim: int = 8,
+    seed: int = 0,
+    features: FeatureSpec = FEATURES,
 ) -> World:
     random = np.random.default_rng(seed)
     candidate_ids = [f"c{number:05d}" for number in range(candidates)]
@@ -140,13 +146,17 @@ def _write_queries(path: Path, query_ids: pa.Array, random: np.random.Generator)
             "tags": pa.array([["a", "c"][: row % 3] for row in range(count)], pa.list_(pa.string())),
             "age": pa.array(random.integers(18, 80, count), mask=~known),
             "joined": pa.array(random.integers(0, 10**15, count), pa.timestamp("us", "UTC"), mask=~known),
-            "taste": pa.array([[1.0, row / count] if row % 4 else None for row in range(count)], pa.list_(pa.float64())),
+            "taste": pa.array(
+                [[1.0, row / count] if row % 4 else None for row in range(count)], pa.list_(pa.float64())
+            ),
         }
     )
     (path / "queries").mkdir(parents=True)
     stored = table.slice(0, count - 1)
     pq.write_table(stored.take(pa.array(np.arange(len(stored))[::-1])), path / "queries" / "part-0.parquet")
     if count:
-        missing = pa.table({name: table[name] if name == "query_id" else pa.nulls(count) for name in table.column_names})
+        missing = pa.table(
+            {name: table[name] if name == "query_id" else pa.nulls(count) for name in table.column_names}
+        )
         table = pa.concat_tables([stored, missing.slice(count - 1)], promote_options="permissive")
     return Examples(path), table

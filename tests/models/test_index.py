@@ -1,0 +1,177 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.index import (
+    ExactSearch,
+    ScannSearch,
+    Search,
+    TreeSettings,
+    default_leaves,
+    default_leaves_to_search,
+    default_reorder,
+    index_recall,
+    wider,
+)
+
+LOWEST = np.finfo(np.float32).min
+
+
+def unit_vectors(count: int, *, dim: int = 16, seed: int = 0) -> np.ndarray:
+    centres = np.random.default_rng(99).normal(size=(50, dim))
+    random = np.random.default_rng(seed)
+    vectors = centres[random.integers(0, 50, count)] + 0.5 * random.normal(size=(count, dim))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def settings(candidates: int, *, leaves_to_search: int | None = None, answers: int = 10) -> TreeSettings:
+    leaves = default_leaves(candidates)
+    return TreeSettings(
+        leaves=leaves,
+        leaves_to_search=leaves_to_search or default_leaves_to_search(leaves),
+        anisotropic_threshold=0.2,
+        dimensions_per_block=2,
+        reorder=default_reorder(candidates, answers),
+        training_sample=100_000,
+        answers=answers,
+    )
+
+
+@pytest.fixture(scope="module")
+def vectors() -> np.ndarray:
+    return unit_vectors(4000)
+
+
+@pytest.fixture(scope="module")
+def tree(vectors: np.ndarray) -> ScannSearch:
+    return ScannSearch(vectors, settings(len(vectors)))
+
+
+def expected(vectors: np.ndarray, queries: np.ndarray, count: int) -> np.ndarray:
+    return np.argsort(-(queries @ vectors.T), axis=1, kind="stable")[:, :count]
+
+
+def found(search: Search, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, scores = search.search(tf.constant(queries), tf.constant(count))
+    return rows.numpy(), scores.numpy()
+
+
+@pytest.mark.parametrize("candidates", [1, 2, 15, 16, 40])
+@pytest.mark.parametrize("batch", [0, 1, 3])
+def test_small_catalogues_are_searched_exactly(candidates: int, batch: int) -> None:
+    vectors, queries = unit_vectors(candidates), unit_vectors(batch, seed=1)
+    count = min(candidates, 5)
+    for search in (ExactSearch(vectors), ScannSearch(vectors, None)):
+        rows, scores = found(search, queries, count)
+        assert rows.shape == scores.shape == (batch, count)
+        assert np.array_equal(rows, expected(vectors, queries, count))
+        assert np.allclose(scores, np.take_along_axis(queries @ vectors.T, rows, 1), atol=1e-6)
+
+
+def test_exact_search_in_several_blocks_gives_the_same(monkeypatch: pytest.MonkeyPatch, vectors: np.ndarray) -> None:
+    queries = unit_vectors(11, seed=1)
+    monkeypatch.setattr("models.index._BLOCK_SCORES", 3 * len(vectors))
+    rows, _ = found(ExactSearch(vectors), queries, 7)
+    assert np.array_equal(rows, expected(vectors, queries, 7))
+
+
+def test_exact_ties_go_to_the_lower_row() -> None:
+    vectors = np.ones((6, 3), np.float32)
+    rows, _ = found(ExactSearch(vectors), np.ones((2, 3), np.float32), 4)
+    assert rows.tolist() == [[0, 1, 2, 3]] * 2
+
+
+def test_tree_finds_what_exact_search_finds(tree: ScannSearch, vectors: np.ndarray) -> None:
+    recall = index_recall(tree, ExactSearch(vectors), unit_vectors(200, seed=1), (1, 10))
+    assert recall[10] > 0.95
+    assert set(recall) == {1, 10}
+
+
+def test_recall_is_lower_where_fewer_leaves_are_searched(tree: ScannSearch, vectors: np.ndarray) -> None:
+    queries, exact = unit_vectors(200, seed=1), ExactSearch(vectors)
+    narrow = ScannSearch(vectors, settings(len(vectors), leaves_to_search=1))
+    assert index_recall(narrow, exact, queries, (10,))[10] < index_recall(tree, exact, queries, (10,))[10]
+
+
+def test_widening_the_search_of_a_built_tree_raises_its_recall(vectors: np.ndarray) -> None:
+    queries, exact = unit_vectors(200, seed=1), ExactSearch(vectors)
+    search = ScannSearch(vectors, settings(len(vectors), leaves_to_search=1))
+    recall = []
+    for _ in range(7):
+        recall.append(index_recall(search, exact, queries, (10,))[10])
+        search.settings = wider(search.settings, len(vectors))
+    assert recall[-1] > 0.999
+    assert recall[0] < recall[3] <= recall[-1]
+    assert search.settings.leaves_to_search == search.settings.leaves
+
+
+def test_recall_is_not_fooled_by_scores_an_index_makes_up(vectors: np.ndarray) -> None:
+    class Liar:
+        def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            shape = [tf.shape(queries)[0], count]
+            return tf.zeros(shape, tf.int32), tf.fill(shape, 1e6)
+
+    recall = index_recall(Liar(), ExactSearch(vectors), unit_vectors(100, seed=1), (1,))
+    assert recall[1] < 0.05
+
+
+def test_trees_built_from_the_same_vectors_are_the_same(tree: ScannSearch, vectors: np.ndarray) -> None:
+    again = ScannSearch(vectors, settings(len(vectors)))
+    for first, second in zip(tree.variables, again.variables, strict=True):
+        assert np.array_equal(first.numpy(), second.numpy())
+
+
+@pytest.mark.parametrize("batch", [0, 1, 1000])
+def test_a_tree_answers_batches_of_any_size(tree: ScannSearch, batch: int) -> None:
+    rows, scores = found(tree, unit_vectors(batch, seed=1), 10)
+    assert rows.shape == scores.shape == (batch, 10)
+    assert (rows >= 0).all()
+    assert np.isfinite(scores).all()
+
+
+def test_a_tree_asked_for_more_searches_wider(tree: ScannSearch, vectors: np.ndarray) -> None:
+    queries = unit_vectors(20, seed=1)
+    rows, scores = found(tree, queries, 2000)
+    assert (rows >= 0).all()
+    assert (np.diff(scores, axis=1) <= 0).all()
+    assert all(len(set(row)) == 2000 for row in rows.tolist())
+
+
+def test_rows_that_end_early_end_in_padding(vectors: np.ndarray) -> None:
+    search = ScannSearch(vectors, settings(len(vectors), answers=4000))
+    # Makes it look into a single leaf; otherwise it looks into enough of them.
+    search.settings = replace(search.settings, leaves=1, leaves_to_search=1)
+    rows, scores = found(search, vectors[:5], 400)
+    assert rows.shape == scores.shape == (5, 400)
+    assert (rows == -1).any()
+    assert np.array_equal(rows == -1, scores == LOWEST)
+    assert all(len(set(row) - {-1}) == sum(number >= 0 for number in row) for row in rows.tolist())
+    assert (np.diff((rows == -1).astype(int), axis=1) >= 0).all()
+
+
+def test_a_tree_of_equal_vectors_answers_each_once() -> None:
+    vectors = np.repeat(unit_vectors(3), 500, axis=0)
+    rows, _ = found(ScannSearch(vectors, settings(len(vectors))), vectors[:1], 100)
+    assert len(set(rows[0].tolist())) == 100
+    assert rows.max() < 500
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", [ExactSearch, lambda vectors: ScannSearch(vectors, None)])
+def test_vectors_that_are_not_finite_are_refused(value: float, kind: type) -> None:
+    vectors = unit_vectors(100)
+    vectors[[7, 9], 3] = value
+    with pytest.raises(ValueError, match=r"2 of 100 rows hold NaN or inf, first row 7"):
+        kind(vectors)
+
+
+def test_a_tree_on_fewer_candidates_than_it_needs_is_refused() -> None:
+    with pytest.raises(ValueError, match="tree of 20 leaves on 18 candidates"):
+        ScannSearch(unit_vectors(18), TreeSettings(20, 2, 0.2, 2, 10, 1000, 10))
+
+
+def test_an_empty_catalogue_is_refused() -> None:
+    with pytest.raises(ValueError, match="with rows"):
+        ExactSearch(np.empty((0, 4), np.float32))
