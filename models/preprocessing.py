@@ -68,7 +68,8 @@ class Preprocessing(tf.Module):
         for side in SIDES:
             setattr(self, f"encode_{side}", self._function(side))
         if features.history is not None:
-            self.encode_history = tf.function(self._history, input_signature=[tf.TensorSpec([None, None], tf.string)])
+            ids = tf.TensorSpec([None, None], tf.string)
+            self.encode_history = tf.function(self._history, input_signature=[ids], autograph=False)
 
     def save(self, path: Path) -> None:
         """Writes a SavedModel without signatures: its users call the functions, or embed them in their own."""
@@ -78,7 +79,7 @@ class Preprocessing(tf.Module):
         return {name: column for encoder in self._encoders[side].values() for name, column in encoder.columns.items()}
 
     def _function(self, side: Side) -> tf.types.experimental.PolymorphicFunction:
-        function = tf.function(partial(self._encode, side))
+        function = tf.function(partial(self._encode, side), autograph=False)
         # Traced here, because an input signature cannot describe the empty dict of a side without features.
         function.get_concrete_function({name: encoder.raw for name, encoder in self._encoders[side].items()})
         return function
