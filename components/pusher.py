@@ -22,8 +22,13 @@ class PushConfig(Params):
     """Newest versions that stay; older ones are removed after a push."""
 
 
-class PusherParams(PushConfig):
+class PusherParams(Params):
     """Parameters of Pusher."""
+
+    directory: Path
+    """Where the models are published."""
+    keep_versions: int = Field(default=5, ge=1)
+    """Newest versions that stay."""
 
     directory: Path
     """Where the folders of the two models are."""
@@ -80,7 +85,6 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         if not published.new:
             context.progress(f"version {published.version} is this model already; nothing was published")
         return {key: pushed[key] for key in ("version", "exact", "scann", "new")}
-
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether what was published then is still the newest version."""
