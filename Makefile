@@ -31,7 +31,7 @@ run: $(STAMP)  ## run the pipeline of CONFIG (tfx_config/quickstart.yaml) from i
 	@$(BIN)/python -m pipeline run $(CONFIG)
 
 test: $(STAMP)  ## run the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(STAMP)  ## check style, formatting, types and import layers
 	$(BIN)/ruff check
