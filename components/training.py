@@ -69,7 +69,7 @@ def train(
     """
     start = time.perf_counter()
     dataset, spec = read_dataset(examples), EncodedSpec.model_validate(graph.read_json("spec.json"))
-    data = event_data(dataset, spec, ("train",), use_weights=params.training.use_weights)
+    data = event_data(dataset, spec, ["train"], use_weights=params.training.use_weights)
     if len(data) == 0:
         raise DataError("the split leaves no training event: use more data, or a split with smaller held-out parts")
     validation = None if reference else validation_of(dataset, spec, params)
@@ -134,8 +134,8 @@ def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Vali
     Raises:
         DataError: no query has a validation event that could be recommended.
     """
-    data = event_data(dataset, spec, ("train", "history"), use_weights=False)
-    events = dataset.events.select(("validation",))
+    data = event_data(dataset, spec, ["train", "history"], use_weights=False)
+    events = dataset.events.select(["validation"])
     queries, candidates = _targets(events, data, len(dataset.candidates), remove_seen=params.remove_seen)
     # Queries are stored in the order of a hash, so the first ones are a random sample.
     chosen = np.unique(queries)[: params.training.validation_queries]

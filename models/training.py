@@ -149,7 +149,7 @@ class _Run:
         self._checkpoints.checkpoint.restore(self._checkpoints.latest_checkpoint).assert_consumed()
 
 
-def _compiled(model: TwoTower, inputs: Any) -> Callable[[], Any]:
+def _compiled(model: TwoTower, inputs: Any) -> Any:
     # The batch is fetched inside the function: handed over from outside, the changing length of `known` would trace
     # the function anew at every step.
     @tf.function

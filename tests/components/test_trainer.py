@@ -1,0 +1,186 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from components.artifacts import Model, TransformedExamples, TransformGraph
+from components.base import ExecutionContext
+from components.errors import DataError, RunError
+from components.sequences import Dataset, Entities, Events, write_dataset
+from components.trainer import Trainer, TrainerParams
+from components.training import validation_of
+from models.config import ModelConfig, TrainingConfig
+from models.features import EncodedColumn, EncodedSpec, FeatureSpec
+
+ITEMS, QUERIES, LENGTH = 30, 80, 10
+SPEC = EncodedSpec(
+    features=FeatureSpec.model_validate({"history": {"max_length": 4}, "context": {"device": {"type": "categorical"}}}),
+    query={},
+    context={"device": EncodedColumn(feature="device", kind="tokens", width=1, vocabulary_size=4)},
+    candidate={
+        "candidate_id": EncodedColumn(feature="candidate_id", kind="tokens", width=1, vocabulary_size=ITEMS + 2)
+    },
+)
+PARAMS = TrainerParams(
+    model=ModelConfig(embedding_dim=16),
+    training=TrainingConfig(batch_size=64, learning_rate=0.02, max_epochs=6),
+)
+
+
+def walks() -> Dataset:
+    """Every query walks from item to item; its last event is for test, the one before for validation."""
+    random = np.random.default_rng(0)
+    candidate = (random.integers(0, ITEMS, QUERIES)[:, None] + np.arange(LENGTH)) % ITEMS
+    split = np.zeros((QUERIES, LENGTH), np.int8)
+    split[:, -2:] = [1, 2]
+    device = random.integers(0, 4, (QUERIES * LENGTH, 1)).astype(np.int32)
+    events = Events(
+        offsets=np.arange(0, QUERIES * LENGTH + 1, LENGTH),
+        candidate=candidate.ravel().astype(np.int32),
+        split=split.ravel(),
+        context={"device": device},
+    )
+    return Dataset(
+        events=events,
+        queries=Entities(pa.array([f"q{row}" for row in range(QUERIES)]), {}),
+        candidates=Entities(
+            pa.array([f"c{row:02}" for row in range(ITEMS)]),
+            {"candidate_id": np.arange(2, ITEMS + 2, dtype=np.int32)[:, None]},
+        ),
+        train_count=np.bincount(candidate[:, :-2].ravel(), minlength=ITEMS),
+        metadata={"ordered": True},
+    )
+
+
+def with_split(dataset: Dataset, split: np.ndarray) -> Dataset:
+    return replace(dataset, events=replace(dataset.events, split=split.astype(np.int8)))
+
+
+def run(path: Path, dataset: Dataset, params: TrainerParams = PARAMS, reference: Model | None = None) -> Model:
+    path.mkdir()
+    examples, graph = TransformedExamples(path / "examples"), TransformGraph(path / "graph")
+    write_dataset(examples, dataset)
+    graph.write_json("spec.json", SPEC.model_dump(mode="json"))
+    model = Model(path / "model")
+    Trainer(params).execute(Trainer.Inputs(examples, graph, reference), Trainer.Outputs(model), ExecutionContext())
+    return model
+
+
+def weights(model: Model) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(str(model.path / "checkpoints"))
+    names = reader.get_variable_to_shape_map()
+    return {
+        name: reader.get_tensor(name) for name in names if "OBJECT_GRAPH" not in name and "save_counter" not in name
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Model:
+    return run(tmp_path_factory.mktemp("trained") / "run", walks())
+
+
+def test_training_json_tells_the_chosen_step_and_the_curve(trained):
+    report = json.loads((trained.path / "training.json").read_text())
+    assert report["loss"] == "full_softmax"
+    assert report["embedding_dim"] == 16
+    assert report["events"] == QUERIES * (LENGTH - 2)
+    assert report["validation_queries"] == QUERIES
+    best = max(report["curve"], key=lambda entry: entry["recall@10"])
+    assert report["steps"] == best["step"]
+    assert report["validation"]["recall@10"] == best["recall@10"] > 0.9
+    assert list((trained.path / "tensorboard").iterdir())
+
+
+def test_exported_towers_are_the_chosen_ones(trained):
+    towers = tf.saved_model.load(str(trained.path / "towers"))
+    dataset = walks()
+    validation = validation_of(dataset, SPEC, PARAMS)
+    report = json.loads((trained.path / "training.json").read_text())
+    metrics = validation.metrics(towers.embed_query, towers.embed_candidate)
+    assert metrics == pytest.approx(report["validation"], abs=1e-6)
+
+
+def test_two_runs_have_identical_weights_and_metrics(trained, tmp_path):
+    again = run(tmp_path / "again", walks())
+    first, second = weights(trained), weights(again)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    reports = [json.loads((model.path / "training.json").read_text()) for model in (trained, again)]
+    assert reports[0]["validation"] == reports[1]["validation"]
+
+
+def test_final_fit_repeats_the_passes_of_its_reference_over_all_events(trained, tmp_path):
+    dataset = walks()
+    everything = with_split(dataset, np.zeros(len(dataset.events)))
+    final = run(tmp_path / "final", everything, PARAMS.model_copy(update={"final": True}), trained)
+    report, reference = (json.loads((m.path / "training.json").read_text()) for m in (final, trained))
+    assert report["steps"] == round(reference["steps"] * LENGTH / (LENGTH - 2))
+    assert report["validation"] == {}
+    assert (final.path / "towers" / "saved_model.pb").exists()
+
+
+def test_final_fit_needs_its_reference(tmp_path):
+    with pytest.raises(RunError, match="reference"):
+        run(tmp_path / "final", walks(), PARAMS.model_copy(update={"final": True}))
+
+
+def test_nothing_to_learn_from_is_refused(tmp_path):
+    dataset = walks()
+    with pytest.raises(DataError, match="no training event"):
+        run(tmp_path / "empty", with_split(dataset, np.full(len(dataset.events), 2)))
+
+
+def test_nothing_to_validate_on_is_refused(tmp_path):
+    dataset = walks()
+    with pytest.raises(DataError, match="no validation event"):
+        run(tmp_path / "empty", with_split(dataset, np.zeros(len(dataset.events))))
+
+
+def test_negative_weights_are_refused(tmp_path):
+    dataset = walks()
+    weight = np.full(len(dataset.events), -1, np.float32)
+    with pytest.raises(DataError, match="use_weights"):
+        run(tmp_path / "negative", replace(dataset, events=replace(dataset.events, weight=weight)))
+
+
+def test_validation_sees_the_training_events_only():
+    validation = validation_of(walks(), SPEC, PARAMS)
+    events = walks().events.candidate.reshape(QUERIES, LENGTH)
+    assert (validation.queries["history"] == events[:, 7:3:-1] + 2).all()
+    assert (validation.relevant.rows == events[:, 8]).all()
+    assert (validation.excluded.rows.reshape(QUERIES, -1) == events[:, :8]).all()
+    device = walks().events.context["device"].reshape(QUERIES, LENGTH)
+    assert (validation.queries["device"][:, 0] == device[:, 8]).all()
+
+
+def test_queries_held_out_as_a_whole_are_told_their_history():
+    dataset = walks()
+    split = dataset.events.split.reshape(QUERIES, LENGTH).copy()
+    split[0] = [3] * 8 + [1, 1]
+    validation = validation_of(with_split(dataset, split.ravel()), SPEC, PARAMS)
+    events = dataset.events.candidate.reshape(QUERIES, LENGTH)
+    assert validation.queries["history"][0].tolist() == (events[0, 7:3:-1] + 2).tolist()
+    assert sorted(validation.relevant.entries(0, 1)) == sorted(events[0, 8:])
+    assert validation.excluded.entries(0, 1).tolist() == events[0, :8].tolist()
+
+
+def test_seen_targets_count_only_where_seen_items_may_come_again():
+    dataset = walks()
+    candidate = dataset.events.candidate.copy()
+    candidate[LENGTH - 2] = candidate[0]  # the first query's validation event repeats a training event
+    dataset = replace(dataset, events=replace(dataset.events, candidate=candidate))
+    assert len(validation_of(dataset, SPEC, PARAMS).relevant) == QUERIES - 1
+    repeated = validation_of(dataset, SPEC, PARAMS.model_copy(update={"remove_seen": False}))
+    assert len(repeated.relevant) == QUERIES
+    assert len(repeated.excluded.rows) == 0
+
+
+def test_validation_takes_a_sample_of_many_queries():
+    training = PARAMS.training.model_copy(update={"validation_queries": 7})
+    validation = validation_of(walks(), SPEC, PARAMS.model_copy(update={"training": training}))
+    assert len(validation.relevant) == len(validation.queries["history"]) == 7

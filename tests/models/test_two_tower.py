@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.batches import Batches, TrainingData
+from models.config import ModelConfig, TrainingConfig
+from models.optimizers import build_optimizer
+from models.training import fit_steps
+from models.two_tower import TwoTower, resolve_loss
+from models.validation import embed
+from tests.models.small_spec import small_spec
+
+ITEMS = 20
+
+
+def chains(queries: int = 60, length: int = 8) -> TrainingData:
+    """Queries walk from an item to the next one: what comes follows from the history alone."""
+    starts = np.random.default_rng(0).integers(0, ITEMS, queries)
+    events = (starts[:, None] + np.arange(length)) % ITEMS
+    return TrainingData(
+        offsets=np.arange(0, queries * length + 1, length),
+        candidate=events.ravel().astype(np.int32),
+        weight=None,
+        context={},
+        queries={},
+        candidates={"candidate_id": np.arange(2, ITEMS + 2, dtype=np.int32)[:, None]},
+        ordered=True,
+        history_length=4,
+    )
+
+
+def two_tower(data: TrainingData, loss: str, seed: int = 1) -> TwoTower:
+    tf.keras.utils.set_random_seed(seed)
+    training = TrainingConfig(learning_rate=0.02)
+    model = TwoTower(
+        small_spec(items=ITEMS, features=False),
+        ModelConfig(embedding_dim=16, temperature=0.1),
+        training,
+        loss=loss,
+        ordered=True,
+        catalogue=data.candidates,
+        train_count=np.bincount(data.candidate, minlength=ITEMS),
+        seed=seed,
+    )
+    model.compile(optimizer=build_optimizer(training))
+    return model
+
+
+@pytest.mark.parametrize("loss", ["full_softmax", "in_batch_softmax"])
+def test_training_learns_what_follows(loss, tmp_path):
+    data = chains()
+    model = two_tower(data, loss)
+    fit = fit_steps(model, Batches(data, batch_size=64, seed=1), steps=70, directory=tmp_path)
+    ends = data.offsets[1:] - 1
+    histories = data.history(np.arange(len(ends)), ends)
+    scores = embed(model.query_tower, {"history": histories}) @ embed(model.candidate_tower, data.candidates).T
+    seen = data.candidate.reshape(len(ends), -1)[:, :-1]
+    np.put_along_axis(scores, seen, -np.inf, axis=1)  # known positives are never negatives: they may score higher
+    assert np.mean(np.argmax(scores, axis=1) == data.candidate[ends]) > 0.9
+    assert fit.curve[-1]["loss"] < fit.curve[0]["loss"]
+    assert fit.curve[-1]["step"] == fit.steps == 70
+
+
+def test_two_trainings_are_bit_identical_and_the_seed_matters(tmp_path):
+    def weights(seed: int, directory: str) -> np.ndarray:
+        data = chains()
+        model = two_tower(data, "full_softmax", seed)
+        fit_steps(model, Batches(data, batch_size=64, seed=seed), steps=5, directory=tmp_path / directory)
+        return np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
+
+    first = weights(1, "a")
+    np.testing.assert_array_equal(first, weights(1, "b"))
+    assert not np.array_equal(first, weights(2, "c"))
+
+
+def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
+    data = chains()
+    model = two_tower(data, "full_softmax")
+    model.candidate_tower.set_weights([np.full_like(w, np.nan) for w in model.candidate_tower.get_weights()])
+    with pytest.raises(FloatingPointError, match=r"lower training\.learning_rate"):
+        fit_steps(model, Batches(data, batch_size=64, seed=1), steps=2, directory=tmp_path)
+
+
+def test_dropout_follows_the_step():
+    data = chains()
+    model, batch = two_tower(data, "full_softmax"), Batches(data, batch_size=64, seed=1).batch(0)
+    first, again = (float(model.compute_loss(batch, training=True)) for _ in range(2))
+    model.optimizer.iterations.assign_add(1)
+    assert first == again != float(model.compute_loss(batch, training=True))
+    assert float(model.compute_loss(batch)) == float(model.compute_loss(batch))
+
+
+def test_auto_takes_the_full_softmax_within_its_budget():
+    def resolved(loss: str, candidates: int) -> str:
+        return resolve_loss(ModelConfig(), TrainingConfig(loss=loss), events=1_000_000, candidates=candidates)
+
+    assert resolved("auto", 4_000) == "full_softmax"
+    assert resolved("auto", 400_000) == "in_batch_softmax"
+    assert resolved("full_softmax", 400_000) == "full_softmax"
