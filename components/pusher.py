@@ -26,12 +26,9 @@ class PusherParams(Params):
     """Parameters of Pusher."""
 
     directory: Path
-    """Where the models are published."""
+    """Where the folders of the two models are."""
     keep_versions: int = Field(default=5, ge=1)
     """Newest versions that stay."""
-
-    directory: Path
-    """Where the folders of the two models are."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     """Name the exact model is served under; the ScaNN model's has `-scann` added."""
 

@@ -50,11 +50,12 @@ class Published:
         return cls(store, execution, Path(pushed["exact"]), Path(pushed["scann"]))
 
     def stored_request(self, query_id: str) -> dict[str, Any]:
-        """The request of a known query: its features and all its events as history.
+        """The request of a known query: what the model takes of its features and of all its events as history.
 
         Raises:
             ConfigError: the query is not known.
         """
+        from components.publishing import read_description
         from components.requests import stored_requests
         from components.sequences import read_dataset
         from models.features import EncodedSpec
@@ -63,7 +64,9 @@ class Published:
         graph = TransformGraph(self._lineage("serving_model", "transform_graph"))
         examples = Examples(self._lineage("serving_model", "transformed_examples", "examples"))
         spec = EncodedSpec.model_validate(graph.read_json("spec.json"))
-        return stored_requests(examples, read_dataset(transformed), spec.features, [query_id])[0]
+        request = stored_requests(examples, read_dataset(transformed), spec.features, [query_id])[0]
+        inputs = read_description(self.exact)["inputs"]
+        return {name: value for name, value in request.items() if name in inputs}
 
     def _lineage(self, *inputs: str) -> Path:
         """Follows inputs upstream from the Pusher: the artifact its input's … input was."""
