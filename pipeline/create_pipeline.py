@@ -37,7 +37,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         ExampleValidator(config.validation), statistics=statistics_gen["statistics"], schema=schema_gen["schema"]
     )
 
-    def fit(*, final: bool, **references: OutputRef) -> tuple[Node, Node]:
+    def fit(*, final: bool, reference: OutputRef | None = None) -> tuple[Node, Node]:
         prefix = "Final" if final else ""
         transform = pipeline.add(
             Transform(
@@ -61,7 +61,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
             node_id=f"{prefix}Trainer",
             transformed_examples=transform["transformed_examples"],
             transform_graph=transform["transform_graph"],
-            **references,
+            reference=reference,
         )
         return transform, trainer
 

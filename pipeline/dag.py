@@ -58,7 +58,7 @@ class Pipeline:
         *,
         node_id: str = "",
         after: Iterable[Node] = (),
-        **inputs: OutputRef,
+        **inputs: OutputRef | None,
     ) -> Node:
         """Adds a component, checking its inputs against what the named outputs hold.
 
@@ -66,12 +66,13 @@ class Pipeline:
             component: the component.
             node_id: the node's id; the component's name if empty.
             after: gates, see `Node.after`.
-            **inputs: an output of an earlier node for each input.
+            **inputs: an output of an earlier node for each input; None leaves an optional one out.
 
         Raises:
             ValueError: an input is missing, unknown or of another artifact type.
         """
-        node = Node(node_id or type(component).__name__, component, inputs, tuple(gate.id for gate in after))
+        given = {name: ref for name, ref in inputs.items() if ref is not None}
+        node = Node(node_id or type(component).__name__, component, given, tuple(gate.id for gate in after))
         if node.id in self._nodes:
             raise ValueError(f"two nodes are called {node.id}")
         self._check_contract(node)
