@@ -30,55 +30,86 @@ class Discovered:
     time_unit: TimeUnit | None
 
 
-def discover(
-    reader: Reader, source: MappedInteractions | MappedEntities, pieces: Sequence[Piece], *, reports: Path,
-    runner: BeamConfig,
-) -> Discovered:  # fmt: skip
+@dataclass(frozen=True)
+class Unknown:
+    """A table about which something may have to be found out.
+
+    Attributes:
+        reader: reads it.
+        source: its settings.
+        pieces: its pieces.
+        types: types seen in each column, as far as the format knows them.
+    """
+
+    reader: Reader
+    source: MappedInteractions | MappedEntities
+    pieces: Sequence[Piece]
+    types: Mapping[str, set[str]] | None
+
+    @property
+    def time_column(self) -> str | None:
+        """Source column of the timestamp, if its values are not typed moments anyway."""
+        if not isinstance(self.source, MappedInteractions) or self.source.columns.timestamp is None:
+            return None
+        column = self.source.columns.timestamp
+        return None if self.types is not None and self.types.get(column) == {"timestamp"} else column
+
+    @property
+    def vote_on(self) -> str | None:
+        """Source column of the timestamp, if its unit has to be found out."""
+        asked = self.source.time_unit if isinstance(self.source, MappedInteractions) else None
+        return self.time_column if asked == "auto" else None
+
+    def is_complete(self) -> bool:
+        """Whether there is no need to look at values."""
+        return self.types is not None and (self.vote_on is None or self.vote_on not in self.types)
+
+
+def discover(unknown: Mapping[str, Unknown], *, reports: Path, runner: BeamConfig) -> dict[str, Discovered]:
     """Finds out the types of columns and the unit of timestamps, reading values only where needed.
 
     Args:
-        reader: reads the table.
-        source: its settings.
-        pieces: its pieces.
+        unknown: the tables by name.
         reports: an empty directory for what the workers find.
         runner: executes the look.
 
     Raises:
         DataError: a file is broken.
     """
-    types = reader.types(pieces)
-    columns = source.columns if isinstance(source, MappedInteractions) else None
-    time_column = columns.timestamp if columns else None
-    typed = types is not None and time_column is not None and types.get(time_column) == {"timestamp"}
-    asked = source.time_unit if isinstance(source, MappedInteractions) else "s"
-    vote_on = time_column if asked == "auto" and not typed else None
-    seen: list[Report] = []
-    if types is None or (vote_on and vote_on in types):
-        look = _Look(reader, source, None if types is None else vote_on, vote_on, reports)
+    waiting = {name: table for name, table in unknown.items() if not table.is_complete()}
+    if waiting:
         with runner.pipeline() as pipeline:
-            pipeline | beam.Create(pieces) | beam.Reshuffle() | beam.ParDo(look)
-        seen = read_reports(reports)
-    errors = [report.error for report in seen if report.error]
+            for name, table in waiting.items():
+                pieces = pipeline | name >> beam.Create(table.pieces) | f"Spread_{name}" >> beam.Reshuffle()
+                _ = pieces | f"Look_{name}" >> beam.ParDo(_Look(table, reports))
+    found = read_reports(reports)
+    errors = [report.error for report in found if report.error]
     if errors:
         raise DataError("\n".join(errors[:5]))
-    unit = None if time_column is None or typed else asked
-    if unit == "auto":
-        unit = most_voted(report.seen["votes"] for report in seen)
-    return Discovered(_joined(seen) if types is None else types, unit)
+    return {
+        name: _discovered(table, [report for report in found if report.table == name])
+        for name, table in unknown.items()
+    }
+
+
+def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
+    types = _joined(reports) if table.types is None else table.types
+    if table.time_column is None or not isinstance(table.source, MappedInteractions):
+        return Discovered(types, None)
+    if table.vote_on is None:
+        return Discovered(types, table.source.time_unit)
+    return Discovered(types, most_voted(report.seen["votes"] for report in reports))
 
 
 class _Look(beam.DoFn):
-    """Types of all columns of a piece, or (`only`) just the votes on the unit of its timestamps."""
+    """Types of all columns of a piece where they are unknown, and votes on the unit of its first timestamps."""
 
-    def __init__(
-        self, reader: Reader, source: MappedInteractions | MappedEntities, only: str | None, vote_on: str | None,
-        reports: Path,
-    ) -> None:  # fmt: skip
-        self._reader = reader
-        self._only = only
-        self._vote_on = vote_on
+    def __init__(self, table: Unknown, reports: Path) -> None:
+        self._reader = table.reader
+        self._only = None if table.types is None else table.vote_on
+        self._vote_on = table.vote_on
+        self._as_text = _read_as_text(table.source)
         self._reports = reports
-        self._as_text = _read_as_text(source)
 
     def process(self, piece: Piece) -> None:
         report = Report(piece.table)

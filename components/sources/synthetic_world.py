@@ -41,8 +41,9 @@ class Candidates:
         duration: minutes.
         released: seconds since 1970.
         successor: the candidate that is naturally chosen next.
-        members: candidates of each topic.
-        cumulative: `[bins, members]` for each topic: cumulative weight of its members in each time bin.
+        ladder: for each topic and time bin in turn, cell + the cumulative share of its candidates, so that one
+            search finds a weighted draw from any cell.
+        on_ladder: the candidate of each rung.
     """
 
     topic: np.ndarray
@@ -51,8 +52,8 @@ class Candidates:
     duration: np.ndarray
     released: np.ndarray
     successor: np.ndarray
-    members: tuple[np.ndarray, ...]
-    cumulative: tuple[np.ndarray, ...]
+    ladder: np.ndarray
+    on_ladder: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -107,23 +108,28 @@ def make_candidates(settings: SyntheticInteractions) -> Candidates:
     new = rng.random(count) < settings.new_candidate_fraction
     day = np.where(new, rng.uniform(DAYS * 2 / 3, DAYS - 1, count), -rng.uniform(1, 2000, count))
     popularity = (rng.permutation(count) + 5.0) ** -_ZIPF
-    members = tuple(np.flatnonzero(topic == number) for number in range(topics))
-    cumulative = tuple(_cumulative(popularity[own], day[own]) for own in members)
+    members = [np.flatnonzero(topic == number) for number in range(topics)]
+    rungs = [_shares(popularity[own], day[own]) + number * _TIME_BINS for number, own in enumerate(members)]
+    ladder = np.concatenate([own.ravel() for own in rungs])
+    on_ladder = np.concatenate([np.tile(own, _TIME_BINS) for own in members]).astype(np.int32)
     released = (START + day * _DAY).astype(np.int64)
     successor = np.empty(count, np.int64)
     for own in members:
         ring = rng.permutation(own)
         successor[ring] = np.roll(ring, -1)
-    return Candidates(topic, second, category, duration, released, successor, members, cumulative)
+    return Candidates(topic, second, category, duration, released, successor, ladder, on_ladder)
 
 
-def _cumulative(popularity: np.ndarray, day: np.ndarray) -> np.ndarray:
+def _shares(popularity: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Time bin + cumulative share of the choices in it, `[bins, candidates]`."""
     start = np.arange(_TIME_BINS)[:, None] * DAYS / _TIME_BINS
     age = start - day[None, :]
     novelty = 1 + _NOVELTY_BOOST * np.exp(-np.maximum(age, 0) / _NOVELTY_DAYS)
     weight = np.where(age >= 0, popularity * novelty, 0.0)
     weight[weight.sum(1) == 0] = popularity  # a topic all of whose candidates are still to come
-    return np.cumsum(weight, axis=1)
+    cumulative = np.cumsum(weight, axis=1)
+    shares: np.ndarray = cumulative / cumulative[:, -1:] + np.arange(_TIME_BINS)[:, None]
+    return shares
 
 
 def make_queries(settings: SyntheticInteractions, start: int, stop: int) -> Queries:
@@ -167,41 +173,36 @@ def _moments(length: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 def _choices(queries: Queries, world: Candidates, seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Chosen candidates `[queries, steps]`."""
-    chosen = np.empty(seconds.shape, np.int64)
-    topic = queries.liked[:, 0]
+    chosen = np.zeros(seconds.shape, np.int64)
+    topic = queries.liked[:, 0].copy()
     for step in range(seconds.shape[1]):
-        now = seconds[:, step]
-        moved = rng.random(len(topic)) >= _STAY_IN_TOPIC
-        topic = np.where(moved, _drifted_topic(queries, now, rng), topic)
-        option, other = _draw(world, topic, now, rng), _draw(world, topic, now, rng)
-        wrong = world.category[option] != queries.category
-        pick = np.where(wrong & (rng.random(len(topic)) < _PICKY), other, option)
+        rows = np.flatnonzero(queries.length > step)
+        now = seconds[rows, step]
+        moved = rng.random(len(rows)) >= _STAY_IN_TOPIC
+        topic[rows] = np.where(moved, _drifted_topic(queries, rows, now, rng), topic[rows])
+        option, other = _draw(world, topic[rows], now, rng), _draw(world, topic[rows], now, rng)
+        wrong = world.category[option] != queries.category[rows]
+        pick = np.where(wrong & (rng.random(len(rows)) < _PICKY), other, option)
         if step:
-            follower = world.successor[chosen[:, step - 1]]
-            follow = (rng.random(len(topic)) < _FOLLOW_SUCCESSOR) & (world.released[follower] <= now)
+            follower = world.successor[chosen[rows, step - 1]]
+            follow = (rng.random(len(rows)) < _FOLLOW_SUCCESSOR) & (world.released[follower] <= now)
             pick = np.where(follow, follower, pick)
-        chosen[:, step] = pick
+        chosen[rows, step] = pick
     return chosen
 
 
-def _drifted_topic(queries: Queries, now: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A liked topic: the first one early, the last one late, as far as the query drifts."""
-    progress = queries.drift * (now - START) / (DAYS * _DAY)
+def _drifted_topic(queries: Queries, rows: np.ndarray, now: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A liked topic of each row: the first one early, the last one late, as far as the query drifts."""
+    progress = queries.drift[rows] * (now - START) / (DAYS * _DAY)
     draw = rng.random(len(now))
     place = np.where(draw < 0.7 * (1 - progress), 0, np.where(draw < 1 - 0.8 * progress, 1, 2))
-    topics: np.ndarray = queries.liked[np.arange(len(now)), place]
+    topics: np.ndarray = queries.liked[rows, place]
     return topics
 
 
 def _draw(world: Candidates, topic: np.ndarray, now: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One candidate of each topic, by weight at that time."""
     time_bin = np.minimum((now - START) * _TIME_BINS // (DAYS * _DAY), _TIME_BINS - 1)
-    level = rng.random(len(topic))
-    drawn = np.empty(len(topic), np.int64)
-    cells = topic * _TIME_BINS + time_bin
-    order = np.argsort(cells, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
-        cumulative = world.cumulative[topic[rows[0]]][time_bin[rows[0]]]
-        place = np.searchsorted(cumulative, level[rows] * cumulative[-1], side="right")
-        drawn[rows] = world.members[topic[rows[0]]][np.minimum(place, len(cumulative) - 1)]
+    rung = np.searchsorted(world.ladder, topic * _TIME_BINS + time_bin + rng.random(len(topic)), side="right")
+    drawn: np.ndarray = world.on_ladder[np.minimum(rung, len(world.on_ladder) - 1)].astype(np.int64)
     return drawn

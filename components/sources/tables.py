@@ -22,12 +22,12 @@ from components.sources.config import (
     SyntheticInteractions,
 )
 from components.sources.csv_files import CsvReader
-from components.sources.discover import Discovered, discover
+from components.sources.discover import Discovered, Unknown, discover
 from components.sources.ingest import Folders, Table, read_entities, read_interactions
 from components.sources.jsonl_files import JsonlReader
 from components.sources.parquet_files import ParquetReader
 from components.sources.plan import TablePlan, plan_entities, plan_interactions
-from components.sources.reading import Piece, Reader
+from components.sources.reading import Reader
 from components.sources.reports import Report, read_reports
 from components.sources.synthetic import SyntheticReader
 from components.sources.tfds_sets import TfdsReader
@@ -93,30 +93,30 @@ def _plans(
     if isinstance(interactions, SyntheticInteractions):
         readers = [SyntheticReader(name, interactions) for name in ("interactions", *_ID_COLUMNS)]
         return {reader.table: Table(reader, reader.plan(), reader.pieces()) for reader in readers}
-    tables: dict[str, Table] = {}
+    unknown: dict[str, Unknown] = {}
     for name, source in {"interactions": interactions, **entities}.items():
-        if isinstance(source, FromInteractions | SyntheticInteractions):
-            continue
-        reader = make_reader(name, source, base_dir)
-        pieces = reader.pieces()
-        if not pieces:
-            raise DataError(f"{name} has no rows")
-        context.progress(f"{name}: {len(pieces)} piece(s) to read")
-        reports = scratch / f"discover-{name}"
-        reports.mkdir()
-        found = discover(reader, source, pieces, reports=reports, runner=context.beam)
-        tables[name] = Table(reader, _plan(name, source, found, pieces, derived), pieces)
-    return tables
+        if not isinstance(source, FromInteractions):
+            reader = make_reader(name, source, base_dir)
+            pieces = reader.pieces()
+            if not pieces:
+                raise DataError(f"{name} has no rows")
+            unknown[name] = Unknown(reader, source, pieces, reader.types(pieces))
+    context.progress("reading " + ", ".join(f"{name} ({len(table.pieces)})" for name, table in unknown.items()))
+    reports = scratch / "discovered"
+    reports.mkdir()
+    found = discover(unknown, reports=reports, runner=context.beam)
+    return {
+        name: Table(table.reader, _plan(name, table, found[name], derived), table.pieces)
+        for name, table in unknown.items()
+    }
 
 
-def _plan(
-    name: str, source: MappedInteractions | MappedEntities, found: Discovered, pieces: list[Piece],
-    derived: Mapping[str, list[str]],
-) -> TablePlan:  # fmt: skip
+def _plan(name: str, table: Unknown, found: Discovered, derived: Mapping[str, list[str]]) -> TablePlan:
+    source = table.source
     if not isinstance(source, MappedInteractions):
         return plan_entities(name, source, found.types)
     carried = dict.fromkeys(column for columns in derived.values() for column in columns)
-    presplit = any(piece.split for piece in pieces)
+    presplit = any(piece.split for piece in table.pieces)
     return plan_interactions(source, found.types, presplit=presplit, time_unit=found.time_unit, carried=carried)
 
 
