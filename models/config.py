@@ -48,8 +48,6 @@ class ModelConfig(Strict):
     id_dropout: float = Field(default=0.05, ge=0, lt=1)
     """Share of candidate ids a training step replaces by the out-of-vocabulary one, which so learns to serve new
     candidates while their features learn to speak."""
-    history_dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the history's events that a training step hides."""
 
 
 class TrainingConfig(Strict):

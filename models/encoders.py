@@ -106,20 +106,17 @@ class HistoryPooling(tf.keras.layers.Layer):
     Args:
         length: positions of the history.
         ordered: whether the positions mean anything.
-        rate: share of the events a training step hides.
     """
 
-    def __init__(self, length: int, *, ordered: bool, rate: float, name: str = "history") -> None:
+    def __init__(self, length: int, *, ordered: bool, name: str = "history") -> None:
         super().__init__(name=name)
-        self._rate = rate
         self._logits: tf.Variable | None = None
         if ordered:
             start = [math.log(0.9) * age for age in range(length)]
             self._logits = self.add_weight("recency", (length,), initializer=tf.keras.initializers.Constant(start))
 
-    def call(self, tokens: tf.Tensor, table: tf.keras.layers.Embedding, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, tokens: tf.Tensor, table: tf.keras.layers.Embedding) -> tf.Tensor:
         """Pools the embeddings that `table` has of the tokens."""
-        tokens = tf.where(chosen(tokens, self._rate, seed, 0), 0, tokens)
         if self._logits is None:
             return mean_of_tokens(table, tokens)
         logits = tf.where(tokens == 0, -1e9, self._logits[None, : tf.shape(tokens)[1]])

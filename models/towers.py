@@ -93,14 +93,14 @@ class QueryTower(_Tower):
         self._history: HistoryPooling | None = None
         if spec.features.history is not None:
             length = spec.features.history.max_length
-            self._history = HistoryPooling(length, ordered=ordered, rate=config.history_dropout)
+            self._history = HistoryPooling(length, ordered=ordered)
 
     def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
         """See the class; with a `seed` as in training."""
         vectors = self._features(inputs)
         if self._history is None:
             return self._embed(vectors, None, seed)
-        history = self._history(inputs[HISTORY], self._items, seed)
+        history = self._history(inputs[HISTORY], self._items)
         return self._embed([history, *vectors], history, seed)
 
 
