@@ -8,29 +8,18 @@ from components.artifacts import Examples
 from components.base import ExecutionContext
 from components.errors import DataError
 from components.sources.config import (
-    CsvEntities,
-    CsvInteractions,
     EntitiesSource,
     FromInteractions,
     InteractionsSource,
-    JsonlEntities,
-    JsonlInteractions,
-    MappedEntities,
     MappedInteractions,
-    ParquetEntities,
-    ParquetInteractions,
     SyntheticInteractions,
 )
-from components.sources.csv_files import CsvReader
 from components.sources.discover import Discovered, Unknown, discover
 from components.sources.ingest import Folders, Table, read_entities, read_interactions
-from components.sources.jsonl_files import JsonlReader
-from components.sources.parquet_files import ParquetReader
 from components.sources.plan import TablePlan, plan_entities, plan_interactions
-from components.sources.reading import Reader
+from components.sources.readers import make_reader
 from components.sources.reports import Report, read_reports
 from components.sources.synthetic import SyntheticReader
-from components.sources.tfds_sets import TfdsReader
 
 _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
@@ -73,17 +62,6 @@ def ingest(
     plans = {name: table.plan for name, table in tables.items()}
     output.write_json("summary.json", _summary(reports, plans, derived))
     return _facts(reports, plans)
-
-
-def make_reader(table: str, source: MappedInteractions | MappedEntities, base_dir: Path | None) -> Reader:
-    """The reader for a source's format."""
-    if isinstance(source, ParquetInteractions | ParquetEntities):
-        return ParquetReader(table, source, base_dir)
-    if isinstance(source, CsvInteractions | CsvEntities):
-        return CsvReader(table, source, base_dir)
-    if isinstance(source, JsonlInteractions | JsonlEntities):
-        return JsonlReader(table, source, base_dir)
-    return TfdsReader(table, source, base_dir)
 
 
 def _plans(
