@@ -118,7 +118,11 @@ class _Run:
         return (self._seconds - self._first_seconds) / max(self.step - 1, 1)
 
     def advance(self, steps: int) -> None:
-        """Takes so many steps."""
+        """Takes so many steps.
+
+        Raises:
+            FloatingPointError: the loss is not a number any more.
+        """
         self._model.reset_metrics()
         for _ in range(steps):
             start = time.perf_counter()
@@ -126,15 +130,16 @@ class _Run:
             self._seconds += time.perf_counter() - start
             self.step += 1
             self._first_seconds = self._first_seconds or self._seconds
-
-    def record(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Adds an entry to the curve and to TensorBoard."""
         loss = float(self._model.mean_loss.result())
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss became {loss} before step {self.step}: lower training.learning_rate, or look for "
                 f"extreme values in numeric and vector features"
             )
+
+    def record(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Adds an entry to the curve and to TensorBoard."""
+        loss = float(self._model.mean_loss.result())
         with self._summaries.as_default(step=self.step):
             for name, value in {"loss": loss, **metrics}.items():
                 tf.summary.scalar(name, value)

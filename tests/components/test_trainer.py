@@ -148,6 +148,12 @@ def test_negative_weights_are_refused(tmp_path):
         run(tmp_path / "negative", replace(dataset, events=replace(dataset.events, weight=weight)))
 
 
+def test_a_training_that_explodes_says_what_to_do(tmp_path):
+    training = PARAMS.training.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(RunError, match=r"lower training\.learning_rate"):
+        run(tmp_path / "explodes", walks(), PARAMS.model_copy(update={"training": training}))
+
+
 def test_validation_sees_the_training_events_only():
     validation = validation_of(walks(), SPEC, PARAMS)
     events = walks().events.candidate.reshape(QUERIES, LENGTH)

@@ -91,11 +91,14 @@ def test_frequencies_count_only_relative_to_each_other_even_when_rare():
 
 def test_blocks_change_neither_the_loss_nor_its_gradient(monkeypatch):
     def loss_and_gradients() -> list[np.ndarray]:
-        contrast = full()
-        with tf.GradientTape() as tape:
-            tape.watch([contrast.queries, contrast.candidates])
-            loss = full_softmax(contrast)
-        return [loss.numpy(), *(g.numpy() for g in tape.gradient(loss, [contrast.queries, contrast.candidates]))]
+        @tf.function
+        def compute(queries, candidates):
+            with tf.GradientTape() as tape:
+                tape.watch([queries, candidates])
+                loss = full_softmax(replace(full(), queries=queries, candidates=candidates))
+            return [loss, *tape.gradient(loss, [queries, candidates])]
+
+        return [value.numpy() for value in compute(tf.constant(QUERIES), tf.constant(ITEMS))]
 
     whole = loss_and_gradients()
     monkeypatch.setattr(models.losses, "_BLOCK_LOGITS", 2 * CATALOGUE)
