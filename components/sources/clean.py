@@ -141,7 +141,7 @@ def _number(values: pa.Array, role: str, faults: _Faults) -> pa.Array:
 
 
 def _or_blank(missing: pa.Array, values: pa.Array) -> pa.Array:
-    return pc.or_(missing, pc.equal(values, "")) if pa.types.is_string(values.type) else missing
+    return pc.or_kleene(missing, pc.equal(values, "")) if pa.types.is_string(values.type) else missing
 
 
 def _order(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:

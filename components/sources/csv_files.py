@@ -38,16 +38,15 @@ class CsvReader:
         """Batches of text columns; rows with another number of fields than the header are rejects."""
         names = csv_header(self.source, Path(piece.file))
         wanted = {name for name in names if name} if columns is None else set(columns)
+        rejects = _Rejects(header_lines=0 if self.source.names else 1)
         try:
-            yield from self._rows(Path(piece.file), piece.name, names, wanted)
+            yield from self._rows(Path(piece.file), names, wanted, rejects)
         except pa.ArrowInvalid as error:
-            raise DataError(self._explanation(piece.name, str(error))) from error
+            raise DataError(f"{piece.name} {rejects.runaway_quote or self._explanation(str(error))}") from error
         except (UnicodeError, EOFError, OSError) as error:
             raise DataError(f"{piece.name} cannot be read as {self.source.encoding} text: {error}") from error
 
-    def _rows(self, path: Path, name: str, names: list[str], wanted: set[str]) -> Iterator[Rows]:
-        header_lines = 0 if self.source.names else 1
-        rejects = _Rejects(name, header_lines)
+    def _rows(self, path: Path, names: list[str], wanted: set[str], rejects: "_Rejects") -> Iterator[Rows]:
         good = taken = 0
         with open_bytes(path) as stream:
             for batch in self._open(stream, names, wanted, rejects):
@@ -86,32 +85,33 @@ class CsvReader:
             ),
         )
 
-    def _explanation(self, name: str, message: str) -> str:
+    def _explanation(self, message: str) -> str:
         if "invalid UTF8" in message:
             return (
-                f"{name} is not {self.source.encoding} text ({message}); "
+                f"is not {self.source.encoding} text ({message}); "
                 f"set 'encoding' to what it is, such as latin-1 or cp1252"
             )
         if "Empty CSV" in message:
-            return f"{name} has no rows"
-        return f"{name} cannot be read as delimited text: {message}"
+            return "has no rows"
+        return f"cannot be read as delimited text: {message}"
 
 
 class _Rejects:
     """Arrow's handler of rows that have the wrong number of fields."""
 
-    def __init__(self, name: str, header_lines: int) -> None:
+    def __init__(self, *, header_lines: int) -> None:
         self.found: list[Reject] = []
-        self._name = name
+        self.runaway_quote: str | None = None
         self._before = header_lines + 1  # Arrow counts rows from 1, the header included
 
     def __call__(self, row: arrow_csv.InvalidRow) -> str:
         position = row.number - self._before
         if row.text.count("\n") >= _LINES_OF_A_RUNAWAY_QUOTE:
-            raise DataError(
-                f"{self._name}, row {position}: a quote opens and does not close for many lines: {row.text[:80]!r}…; "
+            self.runaway_quote = (
+                f"has a quote in row {position} that does not close for many lines: {row.text[:80]!r}…; "
                 "set 'quote: null' if quotes are ordinary characters in this file"
             )
+            return "error"  # Arrow would swallow an exception
         reason = f"{row.actual_columns} fields instead of {row.expected_columns}"
         self.found.append(Reject(position, reason, row.text))
         return "skip"

@@ -94,6 +94,9 @@ def discover(unknown: Mapping[str, Unknown], *, reports: Path, runner: BeamConfi
 
 def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
     types = _joined(reports) if table.types is None else table.types
+    if not types:
+        examples = [example for report in reports for example in report.examples.values()]
+        raise DataError("\n".join([f"{reports[0].table} has no rows that can be read", *examples[:3]]))
     if table.time_column is None or not isinstance(table.source, MappedInteractions):
         return Discovered(types, None)
     if table.vote_on is None:
@@ -101,6 +104,7 @@ def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
     return Discovered(types, most_voted(report.seen["votes"] for report in reports))
 
 
+@beam.typehints.with_output_types(str)  # nothing is emitted; said, because inferring it takes Beam a second
 class _Look(beam.DoFn):
     """Types of all columns of a piece where they are unknown, and votes on the unit of its first timestamps."""
 
@@ -116,7 +120,7 @@ class _Look(beam.DoFn):
         types: dict[str, set[str]] = {}
         votes: Counter[str] = Counter()
         try:
-            for batch in self._batches(piece):
+            for batch in self._batches(piece, report):
                 if self._vote_on in batch.schema.names and not votes:
                     votes.update(unit_votes(batch.column(self._vote_on)))
                 if self._only is not None:
@@ -128,9 +132,11 @@ class _Look(beam.DoFn):
         report.seen = {"types": {name: sorted(kinds) for name, kinds in types.items()}, "votes": votes}
         report.write(self._reports / f"{piece.table}-{piece.index:05d}.json")
 
-    def _batches(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+    def _batches(self, piece: Piece, report: Report) -> Iterator[pa.RecordBatch]:
         columns = None if self._only is None else [self._only]
-        return (rows.batch for rows in self._reader.read(piece, None, columns))
+        for rows in self._reader.read(piece, None, columns):
+            report.count_dead([piece.name] * len(rows.rejects), rows.rejects)
+            yield rows.batch
 
     def _types(self, batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
         for name in batch.schema.names:

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from components.errors import ConfigError, DataError
 from components.sources.config import CsvEntities, FileEntities, JsonlEntities, ParquetEntities, Split
 from components.sources.profile import Column, guess_feature, profile
+from components.sources.readers import make_reader
 from components.sources.sniff import sniff
 from components.sources.table_roles import Roles, describes, find_interactions
-from components.sources.readers import make_reader
 
 _BATCHES = 4
 _ROWS = 200_000
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+_SOURCES: dict[str, type[FileEntities]] = {"parquet": ParquetEntities, "csv": CsvEntities, "jsonl": JsonlEntities}
 _SPLIT_NAMES: dict[Split, str] = {"train": r"train", "validation": r"valid|^val\b|dev", "test": r"test|holdout"}
 
 
@@ -94,8 +96,7 @@ def _look(file: Path) -> _Group:
 
 
 def _sample(file: Path, settings: Mapping[str, Any]) -> pa.Table:
-    kind = {"parquet": ParquetEntities, "csv": CsvEntities, "jsonl": JsonlEntities}[settings["format"]]
-    source: FileEntities = kind.model_validate({**settings, "path": str(file), "id": "any"})
+    source = _SOURCES[settings["format"]].model_validate({**settings, "path": str(file), "id": "any"})
     reader = make_reader("sample", source, None)
     batches = [rows.batch for piece in reader.pieces()[:1] for rows in islice(reader.read(piece, None, None), _BATCHES)]
     tables = [pa.Table.from_batches([batch]) for batch in batches if batch.num_rows]

@@ -155,6 +155,7 @@ class _CleanEntities(beam.DoFn):
                 yield from by_shard(rows, _ID_COLUMNS[piece.table], self._shards)
 
 
+@beam.typehints.with_output_types(str)  # nothing is emitted; said, because inferring it takes Beam a second
 class _KeepFirst(beam.DoFn):
     """Writes the shard of one group of ids; rows with an id that came before are dead, where `files` are given."""
 
