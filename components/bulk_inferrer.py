@@ -52,7 +52,7 @@ class BulkInferrer(Component["BulkInferrer.Inputs", "BulkInferrer.Outputs", Bulk
         Raises:
             DataError: the serving model was made of another catalogue.
         """
-        from components.bulk_inference import recommend_to_all
+        from components.serving.bulk_inference import recommend_to_all
 
         return recommend_to_all(
             transformed_examples=inputs.transformed_examples,

@@ -133,7 +133,7 @@ class Evaluator(Component[EvaluatorInputs, EvaluatorOutputs, EvaluatorParams]):
         Raises:
             DataError: there is no test event to measure on, or the model's embeddings are not numbers.
         """
-        from components.evaluation import evaluate
+        from components.evaluation.executor import evaluate
 
         metrics = evaluate(
             inputs.transformed_examples, inputs.transform_graph, inputs.model, self.params, outputs.evaluation, context

@@ -1,7 +1,7 @@
 """ExampleValidator: does the data fit the schema, and is there enough of it to learn from?
 
 `anomalies.json` is a list of {"table", "column", "kind", "severity", "message"}; `column` is null for whole tables.
-The kinds are described in `components.anomalies`.
+The kinds are described in `components.statistics.anomalies`.
 """
 
 from collections.abc import Mapping
@@ -61,8 +61,8 @@ class ExampleValidator(Component[ExampleValidatorInputs, ExampleValidatorOutputs
         Raises:
             RefusedError: there are anomalies as severe as `fail_on`; the file is written before.
         """
-        from components.anomalies import find_anomalies
-        from components.tfmd import read_schema
+        from components.statistics.anomalies import find_anomalies
+        from components.statistics.tfmd import read_schema
 
         statistics = inputs.statistics.read_json("statistics.json")
         schema = read_schema(inputs.schema.path / "schema.pbtxt")

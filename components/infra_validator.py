@@ -49,7 +49,7 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
         Raises:
             RefusedError: a model does not load, crashes, is too slow, or answers wrongly; the verdict is written.
         """
-        from components.infra_checks import InfraChecks
+        from components.serving.infra_checks import InfraChecks
 
         checks = InfraChecks(inputs.examples, inputs.transformed_examples, inputs.serving_model, self.params)
         try:

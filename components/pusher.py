@@ -64,7 +64,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             RefusedError: a blessing is missing; nothing was published.
             RunError: the directory cannot be written.
         """
-        from components.publishing import Publisher, read_identity
+        from components.serving.publishing import Publisher, read_identity
 
         _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model")
         _require(inputs.infra_blessing, "infra_blessing.json", "infra validation did not bless the serving models")
@@ -85,7 +85,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether what was published then is still the newest version."""
-        from components.publishing import Publisher
+        from components.serving.publishing import Publisher
 
         newest = Publisher(self.params.directory.absolute(), self.params.name).newest()
         return newest is not None and newest.version == outputs.pushed_model.read_json("pushed.json")["version"]

@@ -81,7 +81,7 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
             DataError: an embedding is NaN or infinite, or there is no candidate.
             RefusedError: the index finds too few of the exact answers; `index.json` is written.
         """
-        from components.indexing import Indexing
+        from components.serving.indexing import Indexing
 
         serving_model = outputs.serving_model
         indexing = Indexing(inputs.transformed_examples, inputs.transform_graph, inputs.model, context, self.params)

@@ -14,7 +14,7 @@ from components.base import Component, ExecutionContext, Params
 from components.errors import ConfigError
 
 if TYPE_CHECKING:
-    from components.tfmd import ColumnSchema
+    from components.statistics.tfmd import ColumnSchema
 
 MAX_DOMAIN = 100
 """String columns with more distinct values than this are not given a domain."""
@@ -57,7 +57,7 @@ class SchemaGen(Component[SchemaGenInputs, SchemaGenOutputs, SchemaGenParams]):
             ConfigError: the pinned file does not exist.
             DataError: the pinned file is not a schema; the message names file and line.
         """
-        from components.tfmd import read_schema, schema_text
+        from components.statistics.tfmd import read_schema, schema_text
 
         if self.params.path is None:
             tables = _infer(inputs.statistics.read_json("statistics.json"))
@@ -88,7 +88,7 @@ def _infer(statistics: Mapping[str, Any]) -> dict[str, dict[str, "ColumnSchema"]
 
 
 def _infer_column(name: str, facts: Mapping[str, Any], *, rows: int) -> "ColumnSchema":
-    from components.tfmd import ColumnSchema
+    from components.statistics.tfmd import ColumnSchema
 
     lengths = facts.get("list_length", {})
     # Lists that all have one length are vectors. One of length 1 would read as a plain column, so it may be empty.

@@ -1,6 +1,6 @@
 """StatisticsGen: what is in the Examples, in numbers.
 
-`statistics.json` is described in `components.statistics_report`. `statistics.pb` holds the same as a
+`statistics.json` is described in `components.statistics.report`. `statistics.pb` holds the same as a
 `DatasetFeatureStatisticsList` of tensorflow-metadata, one dataset per table, which TFDV and Facets read.
 """
 
@@ -47,8 +47,8 @@ class StatisticsGen(Component[StatisticsGenInputs, StatisticsGenOutputs, Statist
         Raises:
             DataError: a shard cannot be read, or a column is of a type that is not supported.
         """
-        from components.statistics_pipeline import gather_statistics
-        from components.tfmd import statistics_proto
+        from components.statistics.gather import gather_statistics
+        from components.statistics.tfmd import statistics_proto
 
         shards = [(table, path) for table in TABLES for path in _shards(inputs.examples, table)]
         gathered = gather_statistics(shards, context) if shards else {}

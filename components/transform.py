@@ -57,7 +57,7 @@ class Transform(Component["Transform.Inputs", "Transform.Outputs", TransformPara
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """Writes both outputs; returns the counts of the splits, queries and candidates."""
-        from components.transformation import Transformation
+        from components.transformation.executor import Transformation
 
         return Transformation(
             params=self.params,

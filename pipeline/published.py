@@ -55,9 +55,9 @@ class Published:
         Raises:
             ConfigError: the query is not known.
         """
-        from components.publishing import read_description
-        from components.requests import stored_requests
         from components.sequences import read_dataset
+        from components.serving.publishing import read_description
+        from components.serving.requests import stored_requests
         from models.features import EncodedSpec
 
         transformed = TransformedExamples(self._lineage("serving_model", "transformed_examples"))

@@ -37,7 +37,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit the model or nothing has been published."""
-    from components.ask import ask
+    from components.serving.ask import ask
     from pipeline.published import Published
 
     given = _given(arguments)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from components.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
+from components.serving.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_slices_do_not_change_the_answers(
     world: World, serving_model: ServingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = infer(world, serving_model, tmp_path / "whole", top_k=4)
-    monkeypatch.setattr("components.bulk_inference._SLICE", 16)
+    monkeypatch.setattr("components.serving.bulk_inference._SLICE", 16)
     assert infer(world, serving_model, tmp_path / "parts", top_k=4) == whole
     names = sorted(file.name for file in (tmp_path / "parts" / "recommendations").iterdir())
     assert names == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-import components.evaluation
+import components.evaluation.executor
 from components.artifacts import Blessing, Evaluation, Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
 from components.errors import DataError
@@ -325,7 +325,7 @@ def test_only_new_queries_have_no_popularity_bias(tmp_path: Path, graph: Transfo
 def test_item_knn_beyond_its_budget_is_skipped_with_a_reason(
     tmp_path: Path, graph: TransformGraph, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(components.evaluation, "MAX_CO_OCCURRENCES", 8)
+    monkeypatch.setattr(components.evaluation.executor, "MAX_CO_OCCURRENCES", 8)
     run = Run(tmp_path, graph, model)
     assert run.metrics["baselines"]["item_knn"] == {
         "skipped": "9 pairs of events of the same query are more than the 8 it is worth"

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.event_order import event_order
-from components.id_index import IdIndex
+from components.transformation.event_order import event_order
+from components.transformation.id_index import IdIndex
 
 RANDOM = np.random.default_rng(11)
 EXTREMES = np.array([-(2**63), 2**63 - 1, 0])
@@ -54,6 +54,8 @@ def test_rows_of_ids() -> None:
 
 
 def test_ids_that_collide_are_still_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.id_index.hash_strings", lambda values: np.zeros(len(values), np.uint64))
+    monkeypatch.setattr(
+        "components.transformation.id_index.hash_strings", lambda values: np.zeros(len(values), np.uint64)
+    )
     index = IdIndex(pa.array(["a", "b", "c"], pa.large_string()))
     assert index.rows(pa.array(["c", "x", "a"])).tolist() == [2, -1, 0]

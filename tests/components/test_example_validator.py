@@ -6,7 +6,7 @@ from components.artifacts import Anomalies, Schema, Statistics
 from components.base import ExecutionContext
 from components.errors import RefusedError
 from components.example_validator import ExampleValidator, ExampleValidatorParams
-from components.tfmd import ColumnSchema, schema_text
+from components.statistics.tfmd import ColumnSchema, schema_text
 
 STATISTICS = {
     "interactions": {

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from components.artifacts import InfraBlessing, ServingModel
-from components.ask import ask
 from components.base import ExecutionContext
 from components.errors import ConfigError, RefusedError, RunError
 from components.infra_validator import InfraValidationConfig, InfraValidator
 from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.serving.ask import ask
 from tests.components.tiny_world import World, make_world
 
 

@@ -11,8 +11,8 @@ import pytest
 from components.artifacts import Blessing, InfraBlessing, PushedModel, ServingModel
 from components.base import ExecutionContext
 from components.errors import RefusedError, RunError
-from components.publishing import Publisher, directory_digest, read_identity
 from components.pusher import Pusher, PusherParams
+from components.serving.publishing import Publisher, directory_digest, read_identity
 
 
 def save_pair(path: Path, identity: str) -> ServingModel:
@@ -113,7 +113,7 @@ def test_a_name_that_could_be_taken_for_the_other_models_is_refused() -> None:
 
 _KILLED_PUSH = """
 import os, pathlib, shutil, signal, sys
-from components.publishing import Publisher
+from components.serving.publishing import Publisher
 operations = int(sys.argv[3])
 def dying(function):
     def wrapper(*args, **kwargs):
@@ -164,7 +164,7 @@ def test_a_push_killed_anywhere_is_completed_by_the_next(tmp_path: Path) -> None
 
 _PUSH = """
 import pathlib, sys
-from components.publishing import Publisher
+from components.serving.publishing import Publisher
 model, directory = map(pathlib.Path, sys.argv[1:])
 Publisher(directory, "toy").publish(exact=model / "exact", scann=model / "scann", keep_versions=100)
 """

@@ -6,8 +6,8 @@ import pytest
 
 from components.artifacts import Examples
 from components.errors import ConfigError
-from components.requests import as_batch, complete_request, stored_requests
 from components.sequences import Dataset, read_dataset
+from components.serving.requests import as_batch, complete_request, stored_requests
 from models.features import FeatureSpec
 from tests.components.tiny_world import FEATURES, World, make_world
 

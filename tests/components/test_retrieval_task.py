@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
-from components.retrieval_task import retrieval_task, seen_splits
+from components.evaluation.retrieval_task import retrieval_task, seen_splits
 from components.sequences import SPLITS, Dataset, Entities, Events
 
 

@@ -6,7 +6,7 @@ from components.artifacts import Schema, Statistics
 from components.base import ExecutionContext
 from components.errors import ConfigError, DataError
 from components.schema_gen import SchemaGen, SchemaGenParams
-from components.tfmd import ColumnSchema, read_schema, schema_text
+from components.statistics.tfmd import ColumnSchema, read_schema, schema_text
 
 COLUMNS = {
     "query_id": {

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.sequences import SPLITS
 from components.split_config import SplitConfig
-from components.splits import SplitInputs, Splitter, time_cuts
+from components.transformation.splits import SplitInputs, Splitter, time_cuts
 
 
 def config(**keys: object) -> SplitConfig:

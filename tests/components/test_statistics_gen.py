@@ -14,12 +14,12 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.artifacts import Examples, Statistics
 from components.base import ExecutionContext
-from components.count_sketch import CountSketch
 from components.errors import DataError
 from components.exact_moments import ExactMoments
+from components.statistics.count_sketch import CountSketch
+from components.statistics.report import table_report
+from components.statistics.table_statistics import TableStatistics
 from components.statistics_gen import StatisticsGen, StatisticsGenParams
-from components.statistics_report import table_report
-from components.table_statistics import TableStatistics
 
 UTC_US = pa.timestamp("us", tz="UTC")
 

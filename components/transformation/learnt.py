@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from components.analysis import RowSample, ValueCounts
 from components.columnar import Mergeable, write_text
 from components.exact_moments import ExactMoments
-from components.vocabularies import read_vocabulary, select_vocabulary, vocabulary_path, write_vocabulary
+from components.transformation.analysis import RowSample, ValueCounts
+from components.transformation.vocabularies import read_vocabulary, select_vocabulary, vocabulary_path, write_vocabulary
 from models.features import CategoricalFeature, Feature, FeatureSpec, IdFeature, NumericFeature, Side, TextFeature
 
 if TYPE_CHECKING:

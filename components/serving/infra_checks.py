@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
 from components.artifacts import Examples, ServingModel, TransformedExamples
-from components.ask import RawAnswer, Session, ask_batches
 from components.errors import RefusedError, RunError
-from components.publishing import read_description
-from components.requests import Request, complete_request, stored_requests
 from components.sequences import Dataset, read_dataset
+from components.serving.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
+from components.serving.ask import RawAnswer, Session, ask_batches
+from components.serving.publishing import read_description
+from components.serving.requests import Request, complete_request, stored_requests
 from models.features import HISTORY, FeatureSpec
 
 if TYPE_CHECKING:

@@ -16,16 +16,16 @@ import pyarrow.parquet as pq
 from components.artifacts import Examples, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
 from components.columnar import merge_states, read_arrow, row_groups
-from components.consolidation import Consolidated, consolidate
 from components.errors import DataError
-from components.learnt import Learnt
 from components.sequences import SPLITS, write_ids
-from components.shuffle import EventSchema, OrderShard, PartitionEvents, PartitionQueries
 from components.split_config import FilesSplit, TimeSplit
-from components.splits import Splitter, time_cuts
-from components.survey import distinct_ids, survey, surveyed
 from components.transform import TransformParams
-from components.transform_checks import Tables, check_outcome, check_tables
+from components.transformation.checks import Tables, check_outcome, check_tables
+from components.transformation.consolidation import Consolidated, consolidate
+from components.transformation.learnt import Learnt
+from components.transformation.shuffle import EventSchema, OrderShard, PartitionEvents, PartitionQueries
+from components.transformation.splits import Splitter, time_cuts
+from components.transformation.survey import distinct_ids, survey, surveyed
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, CategoricalFeature, IdFeature, Side
 
 _ROWS_A_SHARD = 1_000_000
@@ -147,7 +147,7 @@ class Transformation:
 
     def _encode(self, tables: Tables, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
         self.context.progress("encoding features")
-        from components.encoding import encode_everything
+        from components.transformation.encoding import encode_everything
         from models.preprocessing import Preprocessing
 
         preprocessing = Preprocessing(self.params.features, learnt.read(), assets=learnt.scratch / "assets")

@@ -7,10 +7,10 @@ from pathlib import Path
 import apache_beam as beam
 import pyarrow as pa
 
-from components.analysis import ValueCounts, analyse, learns_from_column
 from components.columnar import Mergeable, RowGroup, merge_states, read_row_group, single, write_arrow
 from components.hashing import hash_strings
-from components.learnt import Learnt
+from components.transformation.analysis import ValueCounts, analyse, learns_from_column
+from components.transformation.learnt import Learnt
 from models.features import CANDIDATE_ID, QUERY_ID, Feature, Side
 
 _INTERACTIONS = "interactions"

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from components.artifacts import TransformGraph
 from components.embedding import first_contexts
-from components.retrieval_task import RetrievalTask
+from components.evaluation.retrieval_task import RetrievalTask
 from components.sequences import Dataset
 from models.features import CategoricalFeature, EncodedSpec, IdFeature, Side, TimestampFeature
 from models.metrics import mean_metrics, query_metrics

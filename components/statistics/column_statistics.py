@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.count_sketch import CountSketch
 from components.errors import DataError
 from components.exact_moments import ExactMoments
+from components.statistics.count_sketch import CountSketch
 
 
 @dataclass

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.analysis import analyse
 from components.columnar import (
     Mergeable,
     RowGroup,
@@ -25,11 +24,12 @@ from components.columnar import (
     write_arrow,
 )
 from components.errors import DataError
-from components.event_order import event_order
 from components.hashing import hash_pairs, hash_strings
-from components.id_index import IdIndex
 from components.sequences import SPLITS, read_ids
-from components.splits import TRAIN, SplitInputs, Splitter
+from components.transformation.analysis import analyse
+from components.transformation.event_order import event_order
+from components.transformation.id_index import IdIndex
+from components.transformation.splits import TRAIN, SplitInputs, Splitter
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature
 
 ORDER, WEIGHT, SPLIT = "order", "weight", "split"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import RunError
-from components.publishing import read_description
-from components.requests import Request, as_batch, complete_request
+from components.serving.publishing import read_description
+from components.serving.requests import Request, as_batch, complete_request
 
 _SCRIPT = Path(__file__).with_name("fresh_process.py")
 _STDERR_LINES = 12

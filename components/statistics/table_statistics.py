@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.column_statistics import ColumnStatistics, as_numbers, type_name
-from components.count_sketch import CountSketch, hash_values
 from components.hashing import hash_pairs, hash_strings, mix
+from components.statistics.column_statistics import ColumnStatistics, as_numbers, type_name
+from components.statistics.count_sketch import CountSketch, hash_values
 
 SAMPLE_ROWS = 8192
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.base import ExecutionContext
-from components.column_statistics import type_name
 from components.errors import DataError
-from components.statistics_report import table_report
-from components.table_statistics import TableStatistics
+from components.statistics.column_statistics import type_name
+from components.statistics.report import table_report
+from components.statistics.table_statistics import TableStatistics
 
 BATCH_ROWS = 1 << 16
 _BATCH_BYTES = 64 << 20

@@ -13,7 +13,7 @@ from components.artifacts import Model, Recommendations, ServingModel, Transform
 from components.base import ExecutionContext
 from components.errors import DataError
 from components.sequences import read_dataset
-from components.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
 from models.ranking import CandidateLists
 
 if TYPE_CHECKING:

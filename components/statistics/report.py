@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from components.column_statistics import ColumnStatistics, Extent
-from components.count_sketch import CountSketch
-from components.table_statistics import TableStatistics
+from components.statistics.column_statistics import ColumnStatistics, Extent
+from components.statistics.count_sketch import CountSketch
+from components.statistics.table_statistics import TableStatistics
 
 TOP_VALUES = 1000
 QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from components.columnar import read_arrow
 from components.sequences import SPLITS, concatenate_npy, write_ids
-from components.splits import TRAIN
+from components.transformation.splits import TRAIN
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings
 from components.errors import DataError
-from components.publishing import directory_digest, write_description
 from components.sequences import read_dataset
-from components.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from components.serving.publishing import directory_digest, write_description
+from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
 from models.features import EncodedSpec
 from models.index import (
     ExactSearch,

@@ -20,7 +20,7 @@ constant_timestamp  warning  all events at one moment, so they have no order
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from components.tfmd import ColumnSchema, TableSchemas
+from components.statistics.tfmd import ColumnSchema, TableSchemas
 
 Anomaly: TypeAlias = dict[str, Any]
 _Finding: TypeAlias = tuple[str, str, str]

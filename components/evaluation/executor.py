@@ -13,9 +13,9 @@ from components.artifacts import Evaluation, Model, TransformedExamples, Transfo
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings, first_contexts, query_embeddings
 from components.errors import DataError
-from components.retrieval_task import RetrievalTask, retrieval_task, seen_splits
+from components.evaluation.retrieval_task import RetrievalTask, retrieval_task, seen_splits
+from components.evaluation.slices import slices
 from components.sequences import Dataset, Events, Split, read_dataset
-from components.slices import slices
 from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
 from models.features import EncodedSpec
 from models.metrics import coverage, mean_metrics, paired_interval, popularity_bias, query_metrics

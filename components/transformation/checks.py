@@ -12,8 +12,8 @@ from components.errors import DataError
 from components.raw_features import raw_features
 from components.sequences import SPLITS
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, TimeSplit
-from components.splits import TEST, TRAIN, VALIDATION
 from components.transform import TransformParams
+from components.transformation.splits import TEST, TRAIN, VALIDATION
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
 
 _TABLE: dict[Side, str] = {"query": "queries", "context": "interactions", "candidate": "candidates"}

@@ -17,10 +17,10 @@ from apache_beam.utils.shared import Shared
 
 from components.beam_runner import BeamConfig
 from components.columnar import RowGroup, read_arrow, read_row_group, row_groups, single, slices
-from components.id_index import IdIndex
 from components.raw_features import plain_column, raw_features
 from components.sequences import read_ids
-from components.shuffle import context_columns
+from components.transformation.id_index import IdIndex
+from components.transformation.shuffle import context_columns
 from models.features import CANDIDATE_ID, QUERY_ID, EncodedSpec, Feature, Side
 from models.preprocessing import encode, load_preprocessing
 

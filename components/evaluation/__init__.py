@@ -1,0 +1,1 @@
+"""What the Evaluator is made of: the retrieval task, its ranking and its slices."""

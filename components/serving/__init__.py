@@ -1,0 +1,1 @@
+"""What indexing, validating, publishing and asking serving models is made of."""

@@ -1,0 +1,1 @@
+"""What statistics, schema and validation are made of: mergeable accumulators, reports, tensorflow-metadata protos."""

@@ -1,0 +1,1 @@
+"""What Transform is made of: survey, shuffle by query, splits, vocabularies, encoding."""
