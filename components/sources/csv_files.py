@@ -10,10 +10,10 @@ import pyarrow.csv as arrow_csv
 
 from components.errors import DataError
 from components.sources.config import CsvEntities, CsvInteractions
-from components.sources.files import source_files
+from components.sources.files import open_bytes, source_files
 from components.sources.headers import csv_header
 from components.sources.reading import Piece, Reject, Rows
-from components.sources.text_files import file_pieces, open_bytes
+from components.sources.text_files import file_pieces
 
 _BLOCK = 8 << 20
 _LINES_OF_A_RUNAWAY_QUOTE = 20

@@ -1,10 +1,12 @@
 """Which files a `path` setting means, and what their content's digest is. Light: standard library only."""
 
 import glob
+import gzip
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from components.errors import DataError
 from components.sources.config import FileEntities, FileInteractions, Paths, Split
@@ -46,6 +48,11 @@ def source_files(source: FileInteractions | FileEntities, base_dir: Path | None)
     if not isinstance(source.path, dict):
         return list(_expand(source.path, base, source.format, None))
     return [file for split, paths in source.path.items() for file in _expand(paths, base, source.format, split)]
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file's bytes, decompressed if it ends in `.gz`."""
+    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
 
 
 def content_digest(files: Iterable[SourceFile]) -> str:

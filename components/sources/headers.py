@@ -29,9 +29,8 @@ from components.sources.config import (
     TfdsEntities,
     TfdsInteractions,
 )
-from components.sources.files import source_files
+from components.sources.files import open_bytes, source_files
 from components.sources.synthetic_columns import COLUMNS as SYNTHETIC_COLUMNS
-from components.sources.text_files import open_bytes
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pyarrow.json as arrow_json
 from components.errors import DataError
 from components.sources.column_types import arrow_type
 from components.sources.config import JsonlEntities, JsonlInteractions
-from components.sources.files import source_files
+from components.sources.files import open_bytes, source_files
 from components.sources.reading import Piece, Reject, Rows
-from components.sources.text_files import file_pieces, open_bytes
+from components.sources.text_files import file_pieces
 
 _BLOCK = 8 << 20
 

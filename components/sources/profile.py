@@ -140,7 +140,7 @@ def _guess_text(column: Column) -> Guess:
         if (lengths > 1).mean() > 0.2 and few:
             settings = {"type": "categorical", "max_values": _usual_most(lengths)}
             return Guess(settings, f"several values separated by {separator!r}", separator)
-    if column.distinct <= max(_FEW, len(texts) // 5):
+    if column.distinct <= max(min(_FEW, len(texts) // 2), len(texts) // 5):
         return Guess({"type": "categorical"}, f"{column.distinct} different values")
     if pc.mean(pc.count_substring(texts, " ")).as_py() >= 0.5:
         return Guess({"type": "text"}, "words")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import DataError
-from components.sources.text_files import open_bytes
+from components.sources.files import open_bytes
 
 _SAMPLE = 1 << 18
 _ROWS = 100

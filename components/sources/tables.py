@@ -1,5 +1,6 @@
 """Drives the ingestion: settles a plan for every table, runs the Beam pipelines, and judges what came of it."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def ingest(
         DataError: see `ExampleGen.execute`.
     """
     output.path.mkdir(parents=True, exist_ok=True)
+    for folder in ("interactions", *_ID_COLUMNS, "dead_letters"):  # shards of an earlier attempt would be read as well
+        shutil.rmtree(output.path / folder, ignore_errors=True)
     with context.scratch_directory() as scratch:
         derived = {name: source.columns for name, source in entities.items() if isinstance(source, FromInteractions)}
         tables = _plans(interactions, entities, derived, base_dir, scratch, context)

@@ -1,18 +1,10 @@
-"""What text formats share: opening (gzipped or not) and one piece per file."""
+"""What text formats share: one piece per file."""
 
-import gzip
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO, cast
 
 from components.errors import DataError
 from components.sources.files import SourceFile
 from components.sources.reading import Piece
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    """The file's bytes, decompressed if it ends in `.gz`."""
-    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
 
 
 def file_pieces(table: str, files: Sequence[SourceFile]) -> list[Piece]:

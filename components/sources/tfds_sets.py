@@ -51,7 +51,8 @@ class TfdsReader:
 
     def _piece(self, index: int, split: Split | None, cut: Any) -> Piece:
         path = Path(cut.filename)
-        part = (cut.skip, cut.skip + cut.examples_in_shard)
+        taken = cut.examples_in_shard - cut.skip if cut.take < 0 else cut.take
+        part = (cut.skip, cut.skip + taken)
         return Piece(self.table, index, str(path), path.name, split, part, cut.skip, path.stat().st_size)
 
 
@@ -84,14 +85,14 @@ def _first_line(error: Exception) -> str:
 
 
 def _record_files(directory: Path, expression: str) -> list[Any]:
-    """File instructions (`filename`, `skip`, `examples_in_shard`) of a split expression such as `train[:10%]`."""
+    """Files, with `skip` and `take` where not all of it is meant, of a split expression such as `train[:10%]`."""
     import tensorflow_datasets as tfds
 
     info = tfds.builder_from_directory(str(directory)).info
     if info.file_format is not None and info.file_format.value != "tfrecord":
         raise DataError(f"{directory} is prepared as {info.file_format.value}; prepare it with file_format='tfrecord'")
     try:
-        return [cut for cut in info.splits[expression].file_instructions if cut.examples_in_shard]
+        return [cut for cut in info.splits[expression].file_instructions if cut.take and cut.examples_in_shard]
     except (KeyError, ValueError, AssertionError) as error:
         available = ", ".join(sorted(info.splits))
         raise DataError(f"{directory} has no split {expression!r}; it has {available}") from error

@@ -403,7 +403,7 @@ def test_damaged_parquet_is_refused(run):
     run.parquet("events.parquet", {"u": ["a"] * 1000, "i": ["x"] * 1000})
     whole = (run.directory / "events.parquet").read_bytes()
     (run.directory / "events.parquet").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="events.parquet cannot be read as Parquet"):
+    with pytest.raises(DataError, match=r"events\.parquet cannot be read as Parquet"):
         run(interactions={"format": "parquet", "path": "events.parquet", "columns": PAIR})
 
 

@@ -118,10 +118,10 @@ def test_column_names_that_yaml_would_misread(tmp_path):
 
 
 def test_files_that_are_not_there_or_not_tables(tmp_path):
-    with pytest.raises(ConfigError, match="nothing.csv is not a file"):
+    with pytest.raises(ConfigError, match=r"nothing\.csv is not a file"):
         draft_config([tmp_path / "nothing.csv"])
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(DataError, match="empty.csv is empty"):
+    with pytest.raises(DataError, match=r"empty\.csv is empty"):
         draft_config([tmp_path / "empty.csv"])
     with pytest.raises(DataError, match="separates two columns"):
         draft_config([write(tmp_path / "one.csv", [("a",), ("b",)])])

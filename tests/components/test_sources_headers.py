@@ -26,7 +26,7 @@ def events(**changes):
     return {"interactions": {**source, **changes}}
 
 
-@pytest.fixture()
+@pytest.fixture
 def files(tmp_path):
     (tmp_path / "events.csv").write_text("u,i,at,device,\na,x,1,tv,\n")
     (tmp_path / "items.jsonl").write_text('{"i": "x", "title": "X"}\n{"title": "Y", "i": "y"}\n')
