@@ -212,14 +212,14 @@ def _entity_columns(source: EntitiesSource | None, own: str, header: list[str] |
         return [own, *source.columns]
     if header is None:
         return None
-    return [own, *(name for name in source.keep or header if name not in (source.id, own))]
+    return [own, *(name for name in (header if source.keep is None else source.keep) if name not in (source.id, own))]
 
 
 def _context_columns(source: MappedInteractions, header: list[str] | None) -> list[str] | None:
     if header is None:
         return None
     used = {*source.columns.mapped().values(), *ROLES}
-    columns = [name for name in source.keep or header if name not in used]
+    columns = [name for name in (header if source.keep is None else source.keep) if name not in used]
     return [*([TIMESTAMP] if source.columns.timestamp else []), *columns]
 
 

@@ -88,6 +88,12 @@ def test_features_of_columns_that_are_not_there(files):
     assert problems[1].allowed == ("candidate_id", "title")
 
 
+def test_columns_that_are_not_kept_are_no_features(files):
+    features = {"context": {"device": {"type": "categorical"}}}
+    assert check(files, events(keep=["device"]), features) == []
+    assert found(check(files, events(keep=[]), features)) == [("features.context.device", "device")]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
