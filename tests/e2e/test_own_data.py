@@ -81,8 +81,7 @@ def test_gzipped_json_lines_with_an_order_column(project):
 def test_parquet_trio(project):
     source = SHARED / "ml-1m"
     table = pq.read_table(source / "interactions.parquet")
-    users = np.unique(table["user_id"].to_numpy())[:80]
-    pq.write_table(table.filter(pc.is_in(table["user_id"], users)), project.directory / "interactions.parquet")
+    pq.write_table(table.filter(pc.field("user_id") <= 80), project.directory / "interactions.parquet")
     for name in ("users", "movies"):
         pq.write_table(pq.read_table(source / f"{name}.parquet"), project.directory / f"{name}.parquet")
     project.run("tfx_config/movielens_1m.yaml", f"--set=data.base_dir={project.directory}", *QUICK_SETTINGS)
