@@ -102,32 +102,25 @@ class EvaluatorParams(Params):
     """Seed of the bootstrap."""
 
 
-@dataclass(frozen=True)
-class EvaluatorInputs:
-    """What the Evaluator reads."""
-
-    transformed_examples: TransformedExamples
-    transform_graph: TransformGraph
-    model: Model
-
-
-@dataclass(frozen=True)
-class EvaluatorOutputs:
-    """What the Evaluator writes."""
-
-    evaluation: Evaluation
-    blessing: Blessing
-
-
-class Evaluator(Component[EvaluatorInputs, EvaluatorOutputs, EvaluatorParams]):
+class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorParams]):
     """Measures the model on the validation and test events and blesses it, or not."""
 
-    Inputs = EvaluatorInputs
-    Outputs = EvaluatorOutputs
+    @dataclass(frozen=True)
+    class Inputs:
+        """What the Evaluator reads."""
 
-    def execute(
-        self, inputs: EvaluatorInputs, outputs: EvaluatorOutputs, context: ExecutionContext
-    ) -> Mapping[str, Any]:
+        transformed_examples: TransformedExamples
+        transform_graph: TransformGraph
+        model: Model
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What the Evaluator writes."""
+
+        evaluation: Evaluation
+        blessing: Blessing
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """See `Component.execute`.
 
         Raises:

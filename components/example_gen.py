@@ -55,25 +55,23 @@ class ExampleGenParams(Params):
         return {table: source for table, source in given.items() if source is not None}
 
 
-@dataclass(frozen=True)
-class ExampleGenOutputs:
-    """What ExampleGen makes.
-
-    Attributes:
-        examples: `interactions/`, `queries/`, `candidates/` and `dead_letters/` as Parquet shards, and
-            `summary.json` with row counts (`in` = `out` + `dead` + `filtered`), reasons and column types.
-    """
-
-    examples: Examples
-
-
-class ExampleGen(Component[NoInputs, ExampleGenOutputs, ExampleGenParams]):
+class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
     """Reads the sources and writes clean, typed Parquet shards."""
 
-    Inputs = NoInputs
-    Outputs = ExampleGenOutputs
+    @dataclass(frozen=True)
+    class Outputs:
+        """What ExampleGen makes.
 
-    def execute(self, inputs: NoInputs, outputs: ExampleGenOutputs, context: ExecutionContext) -> Mapping[str, Any]:
+        Attributes:
+            examples: `interactions/`, `queries/`, `candidates/` and `dead_letters/` as Parquet shards, and
+                `summary.json` with row counts (`in` = `out` + `dead` + `filtered`), reasons and column types.
+        """
+
+        examples: Examples
+
+    Inputs = NoInputs
+
+    def execute(self, inputs: NoInputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """Reads all tables.
 
         Raises:

@@ -32,30 +32,23 @@ class ExampleValidatorParams(Params):
     """The mildest severity that stops the run."""
 
 
-@dataclass(frozen=True)
-class ExampleValidatorInputs:
-    """What ExampleValidator reads."""
-
-    statistics: Statistics
-    schema: Schema
-
-
-@dataclass(frozen=True)
-class ExampleValidatorOutputs:
-    """What ExampleValidator writes."""
-
-    anomalies: Anomalies
-
-
-class ExampleValidator(Component[ExampleValidatorInputs, ExampleValidatorOutputs, ExampleValidatorParams]):
+class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Outputs", ExampleValidatorParams]):
     """Compares statistics with the schema and stops the run where they disagree."""
 
-    Inputs = ExampleValidatorInputs
-    Outputs = ExampleValidatorOutputs
+    @dataclass(frozen=True)
+    class Inputs:
+        """What ExampleValidator reads."""
 
-    def execute(
-        self, inputs: ExampleValidatorInputs, outputs: ExampleValidatorOutputs, context: ExecutionContext
-    ) -> Mapping[str, Any]:
+        statistics: Statistics
+        schema: Schema
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What ExampleValidator writes."""
+
+        anomalies: Anomalies
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """Writes `anomalies.json`; facts are the number of errors and of warnings.
 
         Raises:

@@ -28,29 +28,22 @@ class SchemaGenParams(Params):
     """A reviewed `schema.pbtxt` to use as it is; inferred from the data if absent."""
 
 
-@dataclass(frozen=True)
-class SchemaGenInputs:
-    """What SchemaGen reads."""
-
-    statistics: Statistics
-
-
-@dataclass(frozen=True)
-class SchemaGenOutputs:
-    """What SchemaGen writes."""
-
-    schema: Schema
-
-
-class SchemaGen(Component[SchemaGenInputs, SchemaGenOutputs, SchemaGenParams]):
+class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenParams]):
     """Infers a schema from statistics, or passes on the one that was pinned."""
 
-    Inputs = SchemaGenInputs
-    Outputs = SchemaGenOutputs
+    @dataclass(frozen=True)
+    class Inputs:
+        """What SchemaGen reads."""
 
-    def execute(
-        self, inputs: SchemaGenInputs, outputs: SchemaGenOutputs, context: ExecutionContext
-    ) -> Mapping[str, Any]:
+        statistics: Statistics
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What SchemaGen writes."""
+
+        schema: Schema
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """Writes `schema.pbtxt`; facts are the number of columns and whether the schema was pinned.
 
         Raises:

@@ -15,33 +15,22 @@ from components.base import Component, ExecutionContext, Params
 TABLES = ("interactions", "queries", "candidates")
 
 
-class StatisticsGenParams(Params):
-    """StatisticsGen has nothing to choose."""
-
-
-@dataclass(frozen=True)
-class StatisticsGenInputs:
-    """What StatisticsGen reads."""
-
-    examples: Examples
-
-
-@dataclass(frozen=True)
-class StatisticsGenOutputs:
-    """What StatisticsGen writes."""
-
-    statistics: Statistics
-
-
-class StatisticsGen(Component[StatisticsGenInputs, StatisticsGenOutputs, StatisticsGenParams]):
+class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", Params]):
     """Counts, extremes, moments, quantiles and frequent values of every column, on Beam."""
 
-    Inputs = StatisticsGenInputs
-    Outputs = StatisticsGenOutputs
+    @dataclass(frozen=True)
+    class Inputs:
+        """What StatisticsGen reads."""
 
-    def execute(
-        self, inputs: StatisticsGenInputs, outputs: StatisticsGenOutputs, context: ExecutionContext
-    ) -> Mapping[str, Any]:
+        examples: Examples
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What StatisticsGen writes."""
+
+        statistics: Statistics
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """Writes `statistics.json` and `statistics.pb`; facts are the rows of each table.
 
         Raises:

@@ -24,6 +24,9 @@ from models.strict import Strict
 from pipeline.problems import Problem, config_error, explain
 from pipeline.yaml_file import read_document
 
+SERVING = "serving"
+"""Folder of the published models, under the root."""
+
 
 class ServingConfig(Strict):
     """What is published, how it is checked before, and where it goes."""
@@ -127,6 +130,8 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     ]
     if config.name.endswith("-scann"):
         problems.append(Problem("name", "must not end in '-scann': that is added for the ScaNN model"))
+    if config.name == SERVING:
+        problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
     if config.pinned_schema.path is not None and not config.pinned_schema.path.is_file():
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
     return problems + _split_problems(config)

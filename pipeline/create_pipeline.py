@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from components.base import Params
 from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
 from components.evaluator import Evaluator, EvaluatorParams
 from components.example_gen import ExampleGen
@@ -10,13 +11,11 @@ from components.infra_validator import InfraValidator
 from components.pusher import Pusher, PusherParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.schema_gen import SchemaGen
-from components.statistics_gen import StatisticsGen, StatisticsGenParams
+from components.statistics_gen import StatisticsGen
 from components.trainer import Trainer, TrainerParams
 from components.transform import Transform, TransformParams
-from pipeline.config import PipelineConfig
+from pipeline.config import SERVING, PipelineConfig
 from pipeline.dag import Node, OutputRef, Pipeline
-
-SERVING = "serving"
 
 
 def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
@@ -31,7 +30,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     """
     pipeline = Pipeline(config.name)
     example_gen = pipeline.add(ExampleGen(config.data))
-    statistics_gen = pipeline.add(StatisticsGen(StatisticsGenParams()), examples=example_gen["examples"])
+    statistics_gen = pipeline.add(StatisticsGen(Params()), examples=example_gen["examples"])
     schema_gen = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics_gen["statistics"])
     validator = pipeline.add(
         ExampleValidator(config.validation), statistics=statistics_gen["statistics"], schema=schema_gen["schema"]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Problem:
+class HeaderProblem:
     """A setting that the data contradict.
 
     Attributes:
@@ -54,12 +54,12 @@ class Problem:
     allowed: tuple[str, ...] = ()
 
 
-def check_headers(params: "ExampleGenParams", spec: FeatureSpec) -> list[Problem]:
+def check_headers(params: "ExampleGenParams", spec: FeatureSpec) -> list[HeaderProblem]:
     """Columns that the configuration names and the data do not have, files that are missing or unreadable.
 
     Reads one file's header per table. Tables whose columns cannot be known without reading data are not checked.
     """
-    problems: list[Problem] = []
+    problems: list[HeaderProblem] = []
     headers: dict[str, list[str] | None] = {}
     for table, source in (("interactions", params.interactions), *params.entity_tables().items()):
         if isinstance(source, FromInteractions):
@@ -67,7 +67,7 @@ def check_headers(params: "ExampleGenParams", spec: FeatureSpec) -> list[Problem
         try:
             headers[table] = column_names(source, params.base_dir)
         except DataError as error:
-            problems.append(Problem(f"data.{table}", _where(source), str(error)))
+            problems.append(HeaderProblem(f"data.{table}", _where(source), str(error)))
             headers[table] = None
         if not isinstance(source, SyntheticInteractions):
             problems.extend(_check_mapping(table, source, headers[table]))
@@ -166,7 +166,7 @@ def _jsonl_header(path: Path) -> list[str] | None:
 
 def _check_mapping(
     table: str, source: MappedInteractions | MappedEntities, header: Collection[str] | None
-) -> Iterator[Problem]:
+) -> Iterator[HeaderProblem]:
     if header is None:
         return
     if isinstance(source, MappedInteractions):
@@ -179,7 +179,8 @@ def _check_mapping(
         yield from _missing(f"data.{table}.list_columns", source.list_columns, header)
 
 
-def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) -> Iterator[Problem]:
+def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) -> Iterator[HeaderProblem]:
+    ids, tables = {"query": QUERY_ID, "candidate": CANDIDATE_ID}, {"query": "queries", "candidate": "candidates"}
     for side, columns in available.items():
         if columns is None:
             continue
@@ -187,6 +188,9 @@ def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) 
             if name == CANDIDATE_ID and side == "candidate":
                 continue
             key = f"features.{side}.{name}"
+            if columns == [ids.get(side)] and feature.column not in columns:
+                yield HeaderProblem(key, feature.column or name, f"there is no {side} table; give data.{tables[side]}")
+                continue
             yield from _missing(f"{key}.column" if feature.column else key, [feature.column or name], columns)
 
 
@@ -223,10 +227,10 @@ def _context_columns(source: MappedInteractions, header: list[str] | None) -> li
     return [*([TIMESTAMP] if source.columns.timestamp else []), *columns]
 
 
-def _missing(key: str, columns: Iterable[str], present: Collection[str]) -> Iterator[Problem]:
+def _missing(key: str, columns: Iterable[str], present: Collection[str]) -> Iterator[HeaderProblem]:
     for column in columns:
         if column not in present:
-            yield Problem(key, column, f"there is no column {column!r}", tuple(present))
+            yield HeaderProblem(key, column, f"there is no column {column!r}", tuple(present))
 
 
 def _where(source: MappedInteractions | MappedEntities | SyntheticInteractions) -> str:

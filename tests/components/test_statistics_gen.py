@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.artifacts import Examples, Statistics
-from components.base import ExecutionContext
+from components.base import ExecutionContext, Params
 from components.errors import DataError
 from components.exact_moments import ExactMoments
 from components.statistics.count_sketch import CountSketch
 from components.statistics.report import table_report
 from components.statistics.table_statistics import TableStatistics
-from components.statistics_gen import StatisticsGen, StatisticsGenParams
+from components.statistics_gen import StatisticsGen
 
 UTC_US = pa.timestamp("us", tz="UTC")
 
@@ -49,7 +49,7 @@ def write_shards(directory, table, shards):
 
 def run(examples, tmp_path, name="statistics"):
     statistics = Statistics(tmp_path / name)
-    component = StatisticsGen(StatisticsGenParams())
+    component = StatisticsGen(Params())
     component.execute(
         StatisticsGen.Inputs(Examples(examples)), StatisticsGen.Outputs(statistics), ExecutionContext(scratch=tmp_path)
     )

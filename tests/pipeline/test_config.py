@@ -86,6 +86,7 @@ REFUSED = {
     "missing version": (drop("schema_version"), "schema_version", "required"),
     "version of the future": (put("schema_version", 2), "schema_version", "1"),
     "name with a slash": (put("name", "../shop"), "name", "pattern"),
+    "reserved name": (put("name", "serving"), "name", "published"),
     "name with capitals": (put("name", "Shop"), "name", "pattern"),
     "negative seed": (put("seed", -1), "seed", "greater than or equal to 0"),
     "number as text": (put("training.batch_size", "many"), "training.batch_size", "integer"),
