@@ -1,9 +1,9 @@
 """Asks a SavedModel in a process that imports nothing but TensorFlow and what the model itself needs.
 
 Not a module of the package: `components.serving.ask` runs this file with `python -I`, so that no code of the pipeline
-can help the model along. Arguments: a JSON file with the task, and a file for the JSON result. Task: `model` (directory),
-`imports` (modules to import before loading), `blocked` (modules that must not be importable), `batches` (values by
-input name), `timed` (how often the first row of the first batch is asked again to measure the latency).
+can help the model along. Arguments: a JSON file with the task, and a file for the JSON result. Task: `model`
+(directory), `imports` (modules to import before loading), `blocked` (modules that must not be importable), `batches`
+(values by input name), `timed` (how often the first row of the first batch is asked again to measure the latency).
 """
 
 import faulthandler
