@@ -4,14 +4,24 @@ The runner is always named explicitly: Beam's default `DirectRunner` switches be
 of them is downloaded at run time, so the in-process runner here is `FnApiRunner`.
 """
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from components import errors
 from models.strict import Strict
 
 if TYPE_CHECKING:
     import apache_beam as beam
+
+_STEP = re.compile(r" \[while running .*\Z", re.DOTALL)
+"""What Beam adds to the message of an error."""
+_TOLD = re.compile(
+    rf"^{errors.__name__}\.(?P<kind>\w+): (?P<message>.*?)(?=^\S*Traceback |\Z)", re.DOTALL | re.MULTILINE
+)
 
 
 class BeamConfig(Strict):
@@ -22,8 +32,13 @@ class BeamConfig(Strict):
     workers: int = Field(default=1, ge=1)
     """Worker processes of the `multi_process` runner."""
 
-    def pipeline(self) -> "beam.Pipeline":
-        """A new Beam pipeline on the configured runner; use it as a context manager."""
+    @contextmanager
+    def pipeline(self) -> "Iterator[beam.Pipeline]":
+        """A new Beam pipeline on the configured runner, which runs when the block ends.
+
+        Raises:
+            PipelineError: as a step raised it, whichever process it ran in.
+        """
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
         from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -32,4 +47,16 @@ class BeamConfig(Strict):
         if self.runner == "multi_process":
             flags = ["--direct_running_mode=multi_processing", f"--direct_num_workers={self.workers}"]
         # Command-line arguments of this process must not leak into Beam's options, hence the explicit flags.
-        return beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(flags=flags, save_main_session=False))
+        options = PipelineOptions(flags=flags, save_main_session=False)
+        try:
+            with beam.Pipeline(runner=FnApiRunner(), options=options) as pipeline:
+                yield pipeline
+        except errors.PipelineError as error:
+            raise type(error)(_STEP.sub("", str(error))) from error
+        except RuntimeError as error:
+            # From another process only the text of its traceback arrives.
+            told = list(_TOLD.finditer(str(error)))
+            kind = getattr(errors, told[-1]["kind"], None) if told else None
+            if kind is None:
+                raise
+            raise kind(_STEP.sub("", told[-1]["message"].rstrip())) from error
