@@ -1,5 +1,6 @@
 """InfraValidator: loads the serving models in fresh processes, asks them, and checks what they answer."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,3 +63,9 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
             "infra_blessing.json", {"blessed": True, "checks": checks.passed, "models": models}
         )
         return {name: {"latency_ms": model["latency_ms"]} for name, model in models.items()}
+
+    def external_fingerprint(self) -> str:
+        """Digest of the script that asks: it is run as a file, so no import leads to it."""
+        from components.serving.ask import SCRIPT
+
+        return hashlib.sha256(SCRIPT.read_bytes()).hexdigest()

@@ -15,7 +15,8 @@ from components.errors import RunError
 from components.serving.publishing import read_description
 from components.serving.requests import Request, as_batch, complete_request
 
-_SCRIPT = Path(__file__).with_name("fresh_process.py")
+SCRIPT = Path(__file__).with_name("fresh_process.py")
+"""Runs in the fresh process, as a file."""
 _STDERR_LINES = 12
 
 
@@ -115,7 +116,7 @@ def _run(directory: Path, task: Mapping[str, Any], timeout: float) -> dict[str, 
     task_file, result_file, log = (directory / name for name in ("task.json", "result.json", "log"))
     task_file.write_text(json.dumps(task), encoding="utf-8")
     # Isolated: neither PYTHONPATH nor the working directory nor the script's own folder can be imported from.
-    command = [sys.executable, "-I", str(_SCRIPT), str(task_file), str(result_file)]
+    command = [sys.executable, "-I", str(SCRIPT), str(task_file), str(result_file)]
     with log.open("wb") as output:
         try:
             code = subprocess.run(  # noqa: S603

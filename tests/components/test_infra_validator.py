@@ -10,6 +10,7 @@ from components.base import ExecutionContext
 from components.errors import ConfigError, RefusedError, RunError
 from components.infra_validator import InfraValidationConfig, InfraValidator
 from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.serving import ask as asking
 from components.serving.ask import ask
 from tests.components.tiny_world import World, make_world
 
@@ -123,3 +124,12 @@ def test_questions_that_make_no_sense_are_refused_before_a_process_starts(
         ask(exported.path / "exact", {"colour": "red"})
     with pytest.raises(RunError, match="is not a serving model of this pipeline"):
         ask(tmp_path, {})
+
+
+def test_the_script_that_asks_is_part_of_the_cache_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    validator = InfraValidator(InfraValidationConfig())
+    before = validator.external_fingerprint()
+    changed = tmp_path / "fresh_process.py"
+    changed.write_bytes(asking.SCRIPT.read_bytes() + b"# changed")
+    monkeypatch.setattr(asking, "SCRIPT", changed)
+    assert validator.external_fingerprint() != before
