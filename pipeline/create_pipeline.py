@@ -51,7 +51,8 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
             Trainer(
                 TrainerParams(
                     model=config.model,
-                    training=config.training,
+                    # Whether another fit follows changes neither, so turning it on keeps the first one.
+                    training=config.training.model_copy(update={"final_fit": False}),
                     remove_seen=config.remove_seen,
                     seed=config.seed,
                     final=final,

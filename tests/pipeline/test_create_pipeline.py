@@ -1,0 +1,29 @@
+from pathlib import Path
+
+from pipeline.config import load_config
+from pipeline.create_pipeline import create_pipeline
+from pipeline.dag import Node
+from pipeline.fingerprint import fingerprint
+
+_CONFIG = "schema_version: 1\nname: tiny\ndata: {interactions: {format: synthetic}}\n"
+
+
+def nodes(directory: Path, *settings: str) -> dict[str, Node]:
+    file = directory / "tiny.yaml"
+    file.write_text(_CONFIG)
+    return {node.id: node for node in create_pipeline(load_config(file, settings), directory / "runs").nodes}
+
+
+def test_a_final_fit_is_what_is_indexed_and_published_but_not_what_is_evaluated(tmp_path: Path) -> None:
+    chain = nodes(tmp_path, "training.final_fit=true")
+    assert chain["Evaluator"].inputs["model"].node == "Trainer"
+    assert chain["Evaluator"].inputs["transformed_examples"].node == "Transform"
+    assert chain["FinalTrainer"].inputs["reference"].node == "Trainer"
+    for name in ("ScannIndexer", "BulkInferrer"):
+        assert {ref.node for ref in chain[name].inputs.values()} <= {"FinalTransform", "FinalTrainer", "ScannIndexer"}
+
+
+def test_asking_for_a_final_fit_keeps_the_first_one(tmp_path: Path) -> None:
+    inputs = {"transformed_examples": "a", "transform_graph": "b"}
+    without, with_it = nodes(tmp_path)["Trainer"], nodes(tmp_path, "training.final_fit=true")["Trainer"]
+    assert fingerprint(with_it.component, inputs) == fingerprint(without.component, inputs)
