@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.errors import PipelineError, RunError
+from components.errors import ConfigError, PipelineError, RunError
 from pipeline.commands import options
 
 if TYPE_CHECKING:
@@ -79,8 +79,11 @@ def _root(arguments: argparse.Namespace) -> list[str]:
 
 def _log_to(file: Path) -> None:
     """Everything libraries log goes to the run's log file; the terminal is for the run itself."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(file, encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--root: cannot write to {file.parent}: {error.strerror}; choose another --root") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.INFO)
