@@ -11,6 +11,7 @@ from rich.status import Status
 from pipeline.metadata import Step, now
 from pipeline.runner import Progress
 
+_SECONDS_BETWEEN_LINES = 3.0
 _MARKS = {"cached": "=", "run": "✓", "failed": "✗", "refused": "✗", "interrupted": "✗"}
 
 
@@ -31,15 +32,18 @@ class PlainProgress:
     def __init__(self, pipeline: str) -> None:
         self.pipeline = pipeline
         self._node = ""
+        self._last = 0.0
 
     def step_started(self, node: str) -> None:
         """See `Progress`."""
-        self._node = node
+        self._node, self._last = node, 0.0
         self._print("started")
 
     def step_progress(self, line: str) -> None:
-        """See `Progress`."""
-        self._print(line)
+        """See `Progress`; a log gets no more than a line every few seconds."""
+        if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            self._print(line)
 
     def step_finished(self, step: Step, facts: Mapping[str, object]) -> None:
         """See `Progress`."""
