@@ -18,7 +18,7 @@ ids, with the evidence that it is good."""
 _EPILOG = """exit codes: 0 done; 1 internal error; 2 usage or configuration; 3 a run that failed or was refused
 
 typical use:
-  %(prog)s init ratings.csv movies.csv > mine.yaml    look at your files, draft a configuration
+  %(prog)s init ratings.csv movies.csv -o mine.yaml  look at your files, draft a configuration
   %(prog)s validate mine.yaml                         check it in under a second
   %(prog)s run mine.yaml                              train, evaluate, index and publish a model
   %(prog)s recommend mine --query-id 42               ask the published model"""

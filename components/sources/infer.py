@@ -49,7 +49,7 @@ class _Group:
         return sum(file.stat().st_size for file in self.files)
 
 
-def draft_config(files: Sequence[Path]) -> str:
+def draft_config(files: Sequence[Path], name: str = "") -> str:
     """A commented configuration for a user's Parquet, CSV or JSONL files, as YAML.
 
     Guesses delimiters, encodings and headers, which file holds the interactions and which describe queries or
@@ -57,6 +57,7 @@ def draft_config(files: Sequence[Path]) -> str:
 
     Args:
         files: the files; those named train, validation and test are taken for a split made already.
+        name: of the pipeline; by default that of the directory.
 
     Raises:
         ConfigError: a file does not exist.
@@ -65,8 +66,10 @@ def draft_config(files: Sequence[Path]) -> str:
     for file in files:
         if not file.is_file():
             raise ConfigError(f"{file} is not a file")
-    base = Path(os.path.commonpath([file.absolute().parent for file in files]))
-    groups = _grouped([_look(file.absolute()) for file in files])
+    # Not resolved: a link may point elsewhere tomorrow.
+    files = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100
+    base = Path(os.path.commonpath([file.parent for file in files]))
+    groups = _grouped([_look(file) for file in files])
     index, roles = find_interactions([group.columns for group in groups], [group.size for group in groups])
     interactions = groups[index]
     interactions.used_as = "interactions"
@@ -74,10 +77,10 @@ def draft_config(files: Sequence[Path]) -> str:
         "queries": _entity_table(groups, interactions.columns[roles.query_id]),
         "candidates": _entity_table(groups, interactions.columns[roles.candidate_id]),
     }
-    for name, found in entities.items():
+    for table, found in entities.items():
         if found is not None:
-            found[0].used_as = name
-    return "\n".join(_lines(base, groups, interactions, roles, entities)) + "\n"
+            found[0].used_as = table
+    return "\n".join(_lines(name or base.name, base, groups, interactions, roles, entities)) + "\n"
 
 
 def _look(file: Path) -> _Group:
@@ -140,27 +143,27 @@ def _entity_table(groups: Iterable[_Group], ids: Column) -> tuple[_Group, str] |
 
 
 def _lines(
-    base: Path, groups: Sequence[_Group], interactions: _Group, roles: Roles,
+    name: str, base: Path, groups: Sequence[_Group], interactions: _Group, roles: Roles,
     entities: Mapping[str, tuple[_Group, str] | None],
 ) -> Iterator[str]:  # fmt: skip
     yield "# Drafted from a sample of the files: read it, correct it, then `python -m pipeline run` it."
     yield "schema_version: 1"
-    yield f"name: {re.sub(r'[^a-z0-9]+', '_', base.name.lower()).strip('_')[:60] or 'my_pipeline'}"
+    yield f"name: {re.sub(r'[^a-z0-9]+', '_', name.lower()).strip('_')[:60] or 'my_pipeline'}"
     yield ""
     yield "data:"
     yield f"  base_dir: {_yaml(str(base))}  # relative paths start here"
     yield "  interactions:"
     yield from _source_lines(interactions, base)
-    yield f"    columns: {_yaml(roles.mapped())}"
+    yield f"    columns: {_yaml(roles.mapped())}" + ("" if roles.named else "  # check: not clear from the names")
     if roles.timestamp:
         yield "    # time_unit: s  # found out from the values if not given; s, ms, us or iso"
     if roles.weight:
-        yield "    # min_weight: 4  # keeps only events with at least this weight"
-    for name, found in entities.items():
+        yield _weight_line(interactions.columns[roles.weight])
+    for table, found in entities.items():
         if found is None:
-            yield f"  # {name}: no file describes them"
+            yield f"  # {table}: no file describes them"
             continue
-        yield f"  {name}:"
+        yield f"  {table}:"
         yield from _source_lines(found[0], base)
         yield f"    id: {_yaml(found[1])}"
         separators = _separators(found[0], found[1])
@@ -171,6 +174,13 @@ def _lines(
             yield f"  # not used: {', '.join(file.name for file in group.files)}"
     yield ""
     yield from _feature_lines(interactions, roles, entities)
+
+
+def _weight_line(column: Column) -> str:
+    values = sorted(set(column.numbers().to_pylist()))
+    if values == [0.0, 1.0]:
+        return "    min_weight: 1  # an event of weight 0 would count as a choice, too"
+    return f"    # min_weight: {values[len(values) * 3 // 5]:g}  # keeps only events with at least this weight"
 
 
 def _source_lines(group: _Group, base: Path) -> Iterator[str]:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from components.sources.column_types import name_of, type_of_text
 
 _SEPARATORS = ("|", ";", ",")
+_OTHER_DATE = r"^[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}([T ,]|$)"
+_DECIMAL_COMMA = r"^-?[0-9]+,[0-9]+$"
 _FEW = 50
 _LONGEST_LIST = 20
 
@@ -41,7 +43,8 @@ class Column:
     @property
     def could_be_id(self) -> bool:
         """Whether its values could name queries or candidates of events."""
-        return self.kind in ("string", "int64") and self.distinct > 1 and not self.looks_like_time
+        named = self.kind in ("string", "int64") and self.distinct > 1
+        return named and not self.looks_like_time and not self.written_otherwise
 
     @property
     def looks_like_time(self) -> bool:
@@ -53,6 +56,19 @@ class Column:
         low = pc.min(self.numbers()).as_py()
         high = pc.max(self.numbers()).as_py()
         return any(3e8 * scale <= low and high <= 4e9 * scale for scale in (1, 1e3, 1e6))
+
+    @property
+    def written_otherwise(self) -> str:
+        """Says that its texts are dates or numbers in a notation that is not read as such; empty if they are not."""
+        if self.kind != "string" or self.distinct == 0:
+            return ""
+        texts = self.texts()
+        if pc.all(pc.match_substring_regex(texts, _OTHER_DATE)).as_py():
+            return "dates, but not written as 2024-12-31 or 2024-12-31T23:59:59"
+        decimal = pc.match_substring_regex(texts, _DECIMAL_COMMA)
+        if pc.any(decimal).as_py() and pc.all(pc.or_(decimal, pc.utf8_is_digit(texts))).as_py():
+            return "numbers with a decimal comma instead of a point"
+        return ""
 
     def numbers(self) -> pa.Array:
         """The values as numbers."""
@@ -88,6 +104,8 @@ def profile(table: pa.Table, *, texts: bool) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     for name in table.column_names:
         values = table.column(name).combine_chunks()
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
         kind = type_of_text(values) if texts else name_of(values.type)
         hashable = not kind.startswith("list") and kind not in ("unsupported", "null")
         distinct = pc.count_distinct(values).as_py() if hashable else 0
@@ -109,6 +127,8 @@ def guess_feature(column: Column) -> Guess:
         return Guess({"type": "categorical"}, "true or false")
     if column.kind in ("int64", "float64"):
         return _guess_number(column)
+    if column.written_otherwise:
+        return Guess(why=column.written_otherwise)
     return _guess_text(column)
 
 

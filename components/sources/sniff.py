@@ -75,4 +75,7 @@ def _fit(lines: list[str], delimiter: str) -> tuple[float, bool, int]:
 
 def _has_header(rows: list[list[str]]) -> bool:
     first = [field.strip() for field in rows[0] if field.strip()]
-    return bool(first) and len(set(first)) == len(first) and not any(_NUMBER.match(field) for field in first)
+    if not first or any(_NUMBER.match(field) for field in first):
+        return False
+    # Names given twice are still names, and refused as such, if no other row is all words.
+    return len(set(first)) == len(first) or all(any(map(_NUMBER.match, row)) for row in rows[1:])

@@ -38,6 +38,11 @@ class Roles:
     order: str | None
     weight: str | None
 
+    @property
+    def named(self) -> bool:
+        """Whether the names of both id columns say what they are."""
+        return _named(_QUERY, self.query_id) and _named(_CANDIDATE, self.candidate_id)
+
     def mapped(self) -> dict[str, str]:
         """Column of each role there is."""
         return {role: column for role, column in vars(self).items() if column is not None}
@@ -59,9 +64,8 @@ def find_interactions(tables: Sequence[Mapping[str, Column]], rows: Sequence[int
 
     def fitness(entry: tuple[int, Roles]) -> tuple[bool, bool, int]:
         index, roles = entry
-        named = _named(_QUERY, roles.query_id) and _named(_CANDIDATE, roles.candidate_id)
         repeated = not tables[index][roles.query_id].is_unique and not tables[index][roles.candidate_id].is_unique
-        return named, repeated, rows[index]
+        return roles.named, repeated, rows[index]
 
     return max(found, key=fitness)
 

@@ -1,6 +1,7 @@
 """`init`: a commented configuration for a user's files."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 
@@ -13,22 +14,26 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "weight, which features the tables have. Writes a commented configuration to read and correct.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .csv, .tsv, .parquet or .jsonl file")
-    parser.add_argument("-o", "--output", type=Path, metavar="CONFIG", help="write here instead of standard output")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="CONFIG", help="write here instead of standard output; names the pipeline"
+    )
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Writes the draft."""
+    from components.errors import ConfigError
     from components.sources.infer import draft_config
 
-    from components.errors import ConfigError
-
-    draft = draft_config(arguments.files)
+    draft = draft_config(arguments.files, arguments.output.stem if arguments.output else "")
     if arguments.output is None:
         print(draft, end="")
         return 0
     if arguments.output.exists():
         raise ConfigError(f"{arguments.output} exists already; remove it or choose another name")
-    arguments.output.write_text(draft, encoding="utf-8")
-    print(f"wrote {arguments.output}; read it, then: python -m pipeline run {arguments.output}")
+    try:
+        arguments.output.write_text(draft, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{arguments.output} cannot be written: {error.strerror}") from None
+    print(f"wrote {arguments.output}; read it, then: python -m pipeline run {shlex.quote(str(arguments.output))}")
     return 0

@@ -6,6 +6,13 @@ from pathlib import Path
 DEFAULT_ROOT = Path("runs")
 
 
+def positive(text: str) -> int:
+    """An argument that is a count."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Adds CONFIG and `--set`."""
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the pipeline's YAML file")

@@ -21,7 +21,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "its steps: cached or run, how long, and which artifacts they stand for.",
     )
     parser.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="only this pipeline")
-    parser.add_argument("--runs", type=int, default=5, metavar="N", help="how many runs a pipeline (default: 5)")
+    parser.add_argument(
+        "--runs", type=options.positive, default=5, metavar="N", help="how many runs a pipeline (default: 5)"
+    )
     parser.add_argument("--json", action="store_true", help="all of it as JSON")
     options.add_root(parser)
     parser.set_defaults(execute=execute)

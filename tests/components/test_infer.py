@@ -127,3 +127,46 @@ def test_files_that_are_not_there_or_not_tables(tmp_path):
         draft_config([write(tmp_path / "one.csv", [("a",), ("b",)])])
     with pytest.raises(DataError, match="two columns that could be the ids"):
         draft_config([write(tmp_path / "flat.csv", [(1, 0.5), (1, 0.7)], header=("x", "y"))])
+
+
+def test_the_draft_is_named_after_its_file(tmp_path):
+    file = write(tmp_path / "pairs.csv", [row[:2] for row in events()], header=("who", "what"))
+    assert yaml.safe_load(draft_config([file], "My own"))["name"] == "my_own"
+    (tmp_path / "deeper").mkdir()
+    assert yaml.safe_load(draft_config([tmp_path / "deeper" / ".." / file.name]))["data"]["base_dir"] == str(tmp_path)
+
+
+def test_dates_and_numbers_in_another_notation_are_no_ids(tmp_path):
+    rows = [(u, f"a{i}", f"{1 + n % 28}.12.2024 13:{n % 60:02d}", f"{n},5") for n, (u, i, _) in enumerate(events())]
+    file = write(tmp_path / "export.csv", rows, header=("Kunde", "Artikel", "Datum", "Preis"), delimiter=";")
+    text = draft_config([file])
+    assert "{query_id: Kunde, candidate_id: Artikel}  # check" in text
+    assert "# Datum: left out, dates, but not written as" in text
+    assert "# Preis: left out, numbers with a decimal comma" in text
+
+
+def test_weights_of_0_and_1_keep_the_ones(tmp_path):
+    rows = [(*row, n % 2) for n, row in enumerate(events())]
+    file = write(tmp_path / "shown.csv", rows, header=("user", "item", "time", "clicked"))
+    interactions = draft(file)["data"]["interactions"]
+    assert (interactions["columns"]["weight"], interactions["min_weight"]) == ("clicked", 1)
+
+
+def test_names_given_twice_are_refused_not_taken_for_a_row(tmp_path):
+    file = write(tmp_path / "twice.csv", [(*row, 1) for row in events()], header=("user", "item", "x", "x"))
+    with pytest.raises(DataError, match="has x twice"):
+        draft_config([file])
+
+
+def test_dictionaries_and_types_without_a_feature(tmp_path):
+    users, items, times = zip(*events(), strict=True)
+    table = pa.table({
+        "user": pa.array(users).dictionary_encode(),
+        "item": pa.array(items, pa.int32()),
+        "time": pa.array(times),
+        "place": [{"lat": 1.0}] * len(users),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "events.parquet")
+    columns = draft(tmp_path / "events.parquet")["data"]["interactions"]["columns"]
+    assert columns == {"query_id": "user", "candidate_id": "item", "timestamp": "time"}
+    assert "# place: left out, type is not supported" in draft_config([tmp_path / "events.parquet"])
