@@ -74,8 +74,13 @@ def train(
         raise DataError("the split leaves no training event: use more data, or a split with smaller held-out parts")
     validation = None if reference else validation_of(dataset, spec, params)
     tf.keras.utils.set_random_seed(params.seed)
-    batches = Batches(data, batch_size=params.training.batch_size, seed=params.seed)
     model = _model(spec, dataset, data, params)
+    batches = Batches(
+        data,
+        batch_size=params.training.batch_size,
+        seed=params.seed,
+        negatives_in_batch=model.loss_name == "in_batch_softmax",
+    )
     progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
     if validation is not None:
         config = params.training

@@ -83,13 +83,27 @@ class Batches:
         steps_per_epoch: batches an epoch.
     """
 
-    def __init__(self, data: TrainingData, *, batch_size: int, seed: int) -> None:
+    def __init__(self, data: TrainingData, *, batch_size: int, seed: int, negatives_in_batch: bool = False) -> None:
+        """Prepares the order and what each query knows.
+
+        Args:
+            data: the events.
+            batch_size: events in a batch.
+            seed: of the order.
+            negatives_in_batch: the loss looks at the batch's own candidates only, so that of the known ones no others
+                are told.
+        """
         if len(data) == 0:
             raise ValueError("there are no training events to make batches of")
         self._data = data
         self._seed = seed
         self._query = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets))
         self._order = lru_cache(maxsize=1)(self._permutation)
+        self._negatives_in_batch = negatives_in_batch
+        catalogue = int(data.candidate.max()) + 1
+        query, known = np.divmod(np.unique(self._query * catalogue + data.candidate), catalogue)
+        self._known_candidates = known.astype(np.int32)
+        self._known_offsets = np.searchsorted(query, np.arange(len(data.offsets)))
         self.batch_size = min(batch_size, len(data))
         self.steps_per_epoch = len(data) // self.batch_size
 
@@ -98,8 +112,8 @@ class Batches:
 
         Returns:
             `query` and `candidate`: dicts of columns `[batch, width]`; `label`: candidate row int32 `[batch]`;
-            `weight`: float32 `[batch]`; `known`: every other training candidate of each row's query, as candidate
-            rows int32 `[pairs]`, with `known_row` int32 `[pairs]` saying whose they are.
+            `weight`: float32 `[batch]`; `known`: every other training candidate of each row's query, once, as
+            candidate rows int32 `[pairs]`, with `known_row` int32 `[pairs]`, ascending, saying whose they are.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
@@ -127,11 +141,18 @@ class Batches:
         return np.random.default_rng([self._seed, epoch]).permutation(len(self._data))
 
     def _known(self, queries: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        starts, ends = self._data.offsets[queries], self._data.offsets[queries + 1]
-        row, positions = concatenate_ranges(starts, ends)
-        known = self._data.candidate[positions]
+        # A query with very many events may fill much of a batch: what it knows is looked at once, not once a row.
+        distinct, group = np.unique(queries, return_inverse=True)
+        owner, positions = concatenate_ranges(self._known_offsets[distinct], self._known_offsets[distinct + 1])
+        candidates = self._known_candidates[positions]
+        if self._negatives_in_batch:
+            present = np.isin(candidates, label)
+            owner, candidates = owner[present], candidates[present]
+        offsets = np.searchsorted(owner, np.arange(len(distinct) + 1))
+        row, positions = concatenate_ranges(offsets[group], offsets[group + 1])
+        known = candidates[positions]
         other = known != label[row]
-        return row[other].astype(np.int32), known[other].astype(np.int32)
+        return row[other].astype(np.int32), known[other]
 
 
 def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -56,8 +56,33 @@ def test_known_are_all_other_candidates_of_the_query_past_and_future():
     batch = one_batch(DATA)
     row = by_event(batch)
     known = [sorted(batch["known"][batch["known_row"] == row[event]].tolist()) for event in (0, 2, 5)]
-    assert known == [[1, 2], [0, 0, 1], [3, 4]]
+    assert known == [[1, 2], [0, 1], [3, 4]]
     assert (np.diff(batch["known_row"]) >= 0).all()
+
+
+def test_with_negatives_from_the_batch_only_its_candidates_are_known():
+    everything = Batches(DATA, batch_size=3, seed=5)
+    batches = Batches(DATA, batch_size=3, seed=5, negatives_in_batch=True)
+    left_out = 0
+    for step in range(8):
+        batch, whole = batches.batch(step), everything.batch(step)
+        present = np.isin(whole["known"], whole["label"])
+        for name in ("known", "known_row"):
+            np.testing.assert_array_equal(batch[name], whole[name][present])
+        left_out += int((~present).sum())
+    assert left_out > 0
+
+
+def test_one_query_with_most_of_the_events_does_not_make_batches_huge():
+    events, candidates = 50_000, 100
+    data = replace(
+        DATA,
+        offsets=np.array([0, events, events + 1, events + 2]),
+        candidate=(np.arange(events + 2) % candidates).astype(np.int32),
+        context={"device": np.arange(events + 2, dtype=np.int32)[:, None]},
+        candidates={"candidate_id": np.arange(1, candidates + 1, dtype=np.int32)[:, None]},
+    )
+    assert len(Batches(data, batch_size=64, seed=0).batch(0)["known"]) <= 64 * candidates
 
 
 def test_weights_follow_their_event():
