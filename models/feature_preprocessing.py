@@ -33,6 +33,9 @@ from models.text import letter_trigrams, tokenize
 from models.vocabulary import Vocabulary
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
+LARGEST = 1e6
+"""Encoded numbers are cut to ± this. One absurd number in a request would otherwise overflow into an embedding that is
+not finite, with which ScaNN fails the whole batch."""
 _PART_SIZES = {"hour": 24, "weekday": 7, "month": 12, "year": LAST_YEAR - FIRST_YEAR + 1}
 
 
@@ -154,7 +157,7 @@ class _Number(FeatureEncoder):
         if self._logarithm:
             number = tf.sign(number) * tf.math.log1p(tf.abs(number))
         scaled = (number - self._mean) * self._scale
-        return (tf.where(known, scaled, 0.0)[:, None],)
+        return (_bounded(tf.where(known, scaled, 0.0))[:, None],)
 
 
 class _Quantile(FeatureEncoder):
@@ -191,7 +194,11 @@ class _Vector(FeatureEncoder):
 
     def __call__(self, raw: tf.Tensor) -> tuple[tf.Tensor, ...]:
         known = tf.reduce_all(tf.math.is_finite(raw), axis=1, keepdims=True)
-        return (tf.where(known, raw, 0.0),)
+        return (_bounded(tf.where(known, raw, 0.0)),)
+
+
+def _bounded(numbers: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(numbers, -LARGEST, LARGEST)
 
 
 def _tokens(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.feature_preprocessing import FeatureStatistics
+from models.feature_preprocessing import LARGEST, FeatureStatistics
 from models.features import MISSING_TIMESTAMP, FeatureSpec, encoded_names
 from models.preprocessing import Preprocessing, encode, load_preprocessing
 
@@ -129,6 +129,18 @@ def test_trigrams_of_words_not_across_them(module: tf.Module) -> None:
 def test_vectors_pass_and_missing_ones_are_zero(module: tf.Module) -> None:
     image = candidate(module, 3, image=[[1, 2], [np.nan, 2], [np.nan, np.nan]])["image"]
     assert image.tolist() == [[1, 2], [0, 0], [0, 0]]
+
+
+def test_absurd_numbers_stay_small_enough_to_be_squared_and_summed(module: tf.Module, tmp_path: Path) -> None:
+    image = candidate(module, 2, image=[[3e38, -3e38], [1e5, -1e5]])["image"]
+    assert image.tolist() == [[LARGEST, -LARGEST], [1e5, -1e5]]
+    features = FeatureSpec.model_validate({"query": {"age": {"type": "numeric"}}})
+    statistics = {"query": {"age": FeatureStatistics(mean=0.5, std=0.01)}}
+    preprocessing = Preprocessing(features, statistics, assets=tmp_path)
+    assert preprocessing.encode_query({"age": tf.constant([3e38, -3e38])})["age"].numpy().tolist() == [
+        [LARGEST],
+        [-LARGEST],
+    ]
 
 
 def test_calendar_parts_equal_those_of_the_standard_library(module: tf.Module) -> None:
