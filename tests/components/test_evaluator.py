@@ -316,6 +316,16 @@ def test_data_without_order_say_so(tmp_path: Path, graph: TransformGraph, model:
     assert any("bag" in note for note in protocol["notes"])
 
 
+def test_a_split_that_is_not_in_time_says_that_the_history_knows_the_future(
+    tmp_path: Path, graph: TransformGraph, model: Model
+) -> None:
+    in_time = dataset(events({"train": [A, B], "validation": [C], "test": [D]}, {"train": [B]}))
+    shuffled = replace(in_time, events=replace(in_time.events, split=np.array([0, 2, 1, 0, 0], np.int8)))
+    for name, world, told in (("in_time", in_time, []), ("shuffled", shuffled, ["validation: 1", "test: 1"])):
+        notes = Run(tmp_path / name, graph, model, of=world).metrics["protocol"]["notes"]
+        assert [note.partition(" held-out events lie")[0] for note in notes if "not one in time" in note] == told
+
+
 def test_only_new_queries_have_no_popularity_bias(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
     run = Run(tmp_path, graph, model, of=dataset(events({"train": [A, B]}, {"test": [B]})))
     assert not any(name.startswith("popularity_bias") for name in run.metrics["test"])
