@@ -22,8 +22,9 @@ from components.sources.config import (
 class ExampleGenParams(Params):
     """Where the data are; `data` in the configuration."""
 
-    base_dir: Path | None = None
-    """What relative paths below are relative to: the configuration file's directory if absent."""
+    base_dir: Path | None = Field(default=None, exclude=True)
+    """What relative paths below are relative to: the configuration file's directory if absent. Not part of the cache
+    key: what is read there is, so that the same files elsewhere are the same data."""
     interactions: InteractionsSource
     """Who chose what, and when: two id columns are enough."""
     queries: EntitiesSource | None = None
