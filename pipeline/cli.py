@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from components.errors import PipelineError
+from components.errors import PipelineError, RunError
 from pipeline.commands import init, recommend, run, show, status, validate
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return RunError.exit_code
     except BrokenPipeError:
         return 0
     return code

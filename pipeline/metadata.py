@@ -13,7 +13,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Execution:
         run: the run that executed it.
         started: ISO time.
         seconds: wall-clock time.
+        files: bytes of every file of the outputs, by path below the execution's directory.
     """
 
     node: str
@@ -65,6 +66,7 @@ class Execution:
     run: str
     started: str
     seconds: float
+    files: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -116,8 +118,11 @@ class Store:
 
     def commit(self, execution: Execution) -> None:
         """Makes an execution exist."""
-        manifest = self.execution_directory(execution.node, execution.id) / _MANIFEST
-        write_atomically(manifest, json.dumps(asdict(execution), indent=2, ensure_ascii=False) + "\n")
+        directory = self.execution_directory(execution.node, execution.id)
+        files = [file for name in execution.outputs for file in (directory / name).rglob("*") if file.is_file()]
+        sizes = {file.relative_to(directory).as_posix(): file.stat().st_size for file in sorted(files)}
+        record = json.dumps(asdict(replace(execution, files=sizes)), indent=2, ensure_ascii=False)
+        write_atomically(directory / _MANIFEST, record + "\n")
 
     def executions(self, node: str) -> list[Execution]:
         """Finished executions of a node, oldest first."""
@@ -129,9 +134,14 @@ class Store:
         return sorted({file.parent.parent.name for file in self.directory.glob(f"*/*/{_MANIFEST}")})
 
     def find(self, node: str, fingerprint: str) -> Execution | None:
-        """The newest finished execution with this cache key."""
+        """The newest finished execution with this cache key whose files are all still there."""
         matching = [found for found in self.executions(node) if found.fingerprint == fingerprint]
-        return matching[-1] if matching else None
+        return next(filter(self._is_whole, reversed(matching)), None)
+
+    def _is_whole(self, execution: Execution) -> bool:
+        directory = self.execution_directory(execution.node, execution.id)
+        files = ((directory / name, size) for name, size in execution.files.items())
+        return all(file.is_file() and file.stat().st_size == size for file, size in files)
 
     def latest(self, node: str) -> Execution | None:
         """The newest finished execution of a node."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from pipeline.metadata import Step, now
 from pipeline.runner import Progress
@@ -59,9 +60,15 @@ class TerminalProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._status = Status("", console=console)
+        self._status = Status(self, console=console)
         self._node = ""
+        self._line = ""
         self._began = 0.0
+
+    def __rich__(self) -> Text:
+        # Asked for at every turn of the spinner, so that the seconds go on.
+        elapsed = f"{time.monotonic() - self._began:.0f} s"
+        return Text(f"{self._node}  {elapsed}  {self._line}", no_wrap=True, overflow="ellipsis")
 
     def __enter__(self) -> "TerminalProgress":
         return self
@@ -71,21 +78,19 @@ class TerminalProgress:
 
     def step_started(self, node: str) -> None:
         """See `Progress`."""
-        self._node, self._began = node, time.monotonic()
-        self._status.update(node)
+        self._node, self._line, self._began = node, "", time.monotonic()
         self._status.start()
 
     def step_progress(self, line: str) -> None:
         """See `Progress`."""
-        # Braces and brackets in data must not be read as markup.
-        elapsed = f"{time.monotonic() - self._began:.0f} s"
-        self._status.update(f"{self._node}  {elapsed}  " + line.replace("[", r"\["))
+        self._line = line
 
     def step_finished(self, step: Step, facts: Mapping[str, object]) -> None:
         """See `Progress`."""
         self._status.stop()
         state = "cached" if step.state == "cached" else _outcome(step)
-        self._console.print(f"{_MARKS[step.state]} {step.node:<18} {state:<12} {_told(facts)}", markup=False)
+        line = f"{_MARKS[step.state]} {step.node:<18} {state:<12} {_told(facts)}"
+        self._console.print(line.rstrip(), markup=False, no_wrap=True, overflow="ellipsis")
 
 
 def _outcome(step: Step) -> str:
@@ -94,9 +99,12 @@ def _outcome(step: Step) -> str:
 
 def _told(facts: Mapping[str, object]) -> str:
     """The facts that fit on a line: numbers and short words."""
+    facts = {**facts, "version": str(facts["version"])} if "version" in facts else facts  # a name, not a count
     shown = [f"{name} {_short(value)}" for name, value in facts.items() if isinstance(value, int | float | str)]
     return ", ".join(shown)[:160]
 
 
 def _short(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

@@ -96,6 +96,8 @@ class LocalRunner:
         with self.store.lock():
             self._done = {}
             nodes = self._needed(pipeline, selection)
+            for node in nodes:
+                self.store.remove_unfinished(node.id)
             run.steps = [Step(node.id) for node in nodes]
             self.store.save_run(run)
             try:
@@ -143,7 +145,6 @@ class LocalRunner:
         return execution
 
     def _execute(self, node: Node, step: Step, run: Run, key: str) -> Execution:
-        self.store.remove_unfinished(node.id)
         step.execution, started, began = new_id(), now(), time.monotonic()
         directory = self.store.execution_directory(node.id, step.execution)
         outputs = self._outputs(node, step.execution)

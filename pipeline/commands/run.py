@@ -3,6 +3,7 @@
 import argparse
 import logging
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from pipeline.report import summary
     from pipeline.runner import LocalRunner, Selection, internal_error, new_run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop ends a run as Ctrl-C does
     config = load_config(arguments.config, arguments.settings)
     root = arguments.root.resolve()
     pipeline = create_pipeline(config, root)
@@ -52,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
         try:
             executions = LocalRunner(store, config.beam, progress).run(pipeline, run, selection)
         except KeyboardInterrupt:
-            raise RunError(f"interrupted; {_resume(arguments)}") from None
+            raise RunError(f"interrupted\n{_resume(arguments)}") from None
         except PipelineError as error:
             raise type(error)(f"{_failed_step(run.steps)}{error}\n{_resume(arguments)}") from error
         except Exception as error:
@@ -70,7 +72,7 @@ def _failed_step(steps: list["Step"]) -> str:
 
 def _resume(arguments: argparse.Namespace) -> str:
     again = [str(arguments.config), *_root(arguments), *(f"--set={setting}" for setting in arguments.settings)]
-    return "To continue from there once it is mended: python -m pipeline run " + shlex.join(again)
+    return "The same command continues from there: python -m pipeline run " + shlex.join(again)
 
 
 def _root(arguments: argparse.Namespace) -> list[str]:

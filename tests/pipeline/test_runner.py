@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,24 @@ def test_a_failed_step_leaves_nothing_that_counts_and_the_next_run_continues(ses
     assert len(list((session.store.directory / "Add").iterdir())) == 1, "the failed execution is gone"
 
 
+@pytest.mark.parametrize("damage", ["removed", "cut"])
+def test_a_step_whose_files_were_lost_is_executed_again(session, damage):
+    session.run()
+    file = session.store.output(session.executions["Finish"], "model") / "number.json"
+    file.unlink() if damage == "removed" else file.write_text("")
+    assert session.run() == {"Source": "cached", "Add": "cached", "Finish": "run"}
+    assert session.result() == "2"
+    assert session.run() == {"Source": "cached", "Add": "cached", "Finish": "cached"}
+
+
+def test_what_a_killed_step_left_behind_is_removed_even_if_it_need_not_run_again(session):
+    session.run()
+    rest = session.store.execution_directory("Add", "20250101T000000.000000Z-dead") / "model"
+    rest.mkdir(parents=True)
+    session.run()
+    assert not rest.parent.exists()
+
+
 def test_killed_and_run_again_gives_the_same(session, tmp_path):
     crash = tmp_path / "crash"
     crash.touch()
@@ -137,3 +156,17 @@ def test_lineage_names_the_executions_read(session):
 def test_a_running_record_without_its_process_was_interrupted(session):
     session.store.save_run(Run(id="1", config="toy.yaml", pid=1))
     assert session.store.runs()[-1].state == "interrupted"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_from_outside_says_how_to_continue(tmp_path, stop):
+    config = Path(__file__).parents[2] / "tfx_config" / "quickstart.yaml"
+    command = [sys.executable, "-m", "pipeline", "run", str(config), "--root", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=config.parents[1], stderr=subprocess.PIPE, text=True)
+    assert "ExampleGen: started" in process.stderr.readline()
+    process.send_signal(stop)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 3
+    assert "error: interrupted\nThe same command continues from there: python -m pipeline run" in told
+    assert "Traceback" not in told
+    assert Store(tmp_path, "quickstart").runs()[-1].finished
