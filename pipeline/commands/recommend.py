@@ -28,7 +28,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument("--features", default="{}", metavar="JSON", help="query and context features by name")
     parser.add_argument("--history", default=None, metavar="JSON", help="candidate ids, the most recent last")
     parser.add_argument(
-        "-k", type=options.positive, default=10, metavar="N", help="how many are shown (default: %(default)s)"
+        "-k",
+        type=options.positive,
+        default=10,
+        metavar="N",
+        help="how many are shown, of the serving.top_k that there are (default: %(default)s)",
     )
     parser.add_argument("--exact", action="store_true", help="ask the exact model instead of the ScaNN model")
     parser.add_argument("--model", type=Path, metavar="DIR", help="ask this exported SavedModel instead")
