@@ -69,6 +69,8 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
         )
         outputs.anomalies.write_json("anomalies.json", anomalies)
         self._refuse(anomalies, outputs.anomalies)
+        for anomaly in anomalies[:_SHOWN]:
+            context.progress(f"{anomaly['severity']}: {_place(anomaly)}: {anomaly['message']}")
         errors = sum(anomaly["severity"] == "error" for anomaly in anomalies)
         return {"errors": errors, "warnings": len(anomalies) - errors}
 
