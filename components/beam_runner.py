@@ -45,7 +45,11 @@ class BeamConfig(Strict):
 
         flags = []
         if self.runner == "multi_process":
-            flags = ["--direct_running_mode=multi_processing", f"--direct_num_workers={self.workers}"]
+            flags = [
+                "--direct_running_mode=multi_processing",
+                f"--direct_num_workers={self.workers}",
+                "--default_sdk_harness_log_level=WARNING",
+            ]
         # Command-line arguments of this process must not leak into Beam's options, hence the explicit flags.
         options = PipelineOptions(flags=flags, save_main_session=False)
         try:

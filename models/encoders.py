@@ -54,7 +54,8 @@ def weighted_sum(weights: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
 class ColumnEncoder(tf.keras.layers.Layer):
     """One encoded column to a vector: `[rows, width]` → `[rows, dim]`.
 
-    Dense columns pass. A single token is looked up, 0 having a row of its own; lists of tokens are averaged.
+    Dense columns pass. A single token is looked up, 0 having a row of its own that starts at zero; lists of tokens are
+    averaged.
 
     Args:
         column: what the column holds.
@@ -68,6 +69,8 @@ class ColumnEncoder(tf.keras.layers.Layer):
         if column.kind == "tokens":
             width = column.embedding_dim or min(widest, math.ceil(6 * column.vocabulary_size**0.25))
             self._table = embedding(column.vocabulary_size, width, name)
+            # If training never misses a value, a missing one must not add noise when it first comes.
+            self._table.embeddings[0].assign(tf.zeros(width))
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
         """See the class."""

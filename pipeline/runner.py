@@ -154,7 +154,11 @@ class LocalRunner:
         inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
         scratch = directory / ".scratch"
         context = ExecutionContext(beam=self.beam, progress=self.progress.step_progress, scratch=scratch)
-        facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
+        try:
+            facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
+        except OSError as error:
+            free = shutil.disk_usage(directory).free / 2**20
+            raise RunError(f"the file system failed it: {error} ({free:,.0f} MiB are free in {directory})") from error
         shutil.rmtree(scratch, ignore_errors=True)
         execution = Execution(
             node=node.id,

@@ -19,11 +19,15 @@ def test_lists_of_tokens_are_averaged_without_their_padding():
     np.testing.assert_allclose(pooled, [[0, 0.5, 0.5, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
 
 
-def test_a_missing_single_token_has_a_row_of_its_own():
+def test_a_missing_single_token_adds_nothing_until_it_is_learnt():
     encoder = ColumnEncoder(tokens("colour", 5), widest=8, name="colour")
-    missing, other = encoder(tf.constant([[0], [3]]))
-    assert np.abs(missing).sum() > 0
-    assert not np.allclose(missing, other)
+    with tf.GradientTape() as tape:
+        missing, other = tf.unstack(encoder(tf.constant([[0], [3]])))
+        loss = tf.reduce_sum(missing)
+    np.testing.assert_array_equal(missing, 0)
+    assert np.abs(other).sum() > 0
+    gradient = tf.convert_to_tensor(tape.gradient(loss, encoder.trainable_variables)[0])
+    np.testing.assert_array_equal(gradient[0], 1)
 
 
 def test_embedding_width_is_the_configured_one_or_follows_the_vocabulary():

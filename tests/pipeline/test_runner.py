@@ -89,8 +89,8 @@ def test_unknown_steps_are_refused_with_the_known_ones(session, option):
 
 def test_a_failed_step_leaves_nothing_that_counts_and_the_next_run_continues(session, tmp_path):
     crash = tmp_path / "crash"
-    crash.write_text("the disk is on fire")
-    with pytest.raises(DataError, match="on fire"):
+    crash.write_text("nothing to learn from")
+    with pytest.raises(DataError, match="nothing to learn"):
         session.run(make_pipeline(crash=crash))
     failed = session.store.runs()[-1]
     assert failed.state == "failed"
@@ -117,6 +117,14 @@ def test_what_a_killed_step_left_behind_is_removed_even_if_it_need_not_run_again
     rest.mkdir(parents=True)
     session.run()
     assert not rest.parent.exists()
+
+
+def test_a_full_disk_is_no_internal_error(session, tmp_path):
+    crash = tmp_path / "crash"
+    crash.write_text("the disk is full")
+    with pytest.raises(RunError, match=r"the disk is full.* MiB are free in"):
+        session.run(make_pipeline(crash=crash))
+    assert session.store.executions("Add") == []
 
 
 def test_killed_and_run_again_gives_the_same(session, tmp_path):

@@ -1,5 +1,6 @@
 """Real components that are quick: numbers written to files, for tests of what runs components."""
 
+import errno
 import os
 import signal
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Add(Component):
         outputs.statistics.write_json("partial.json", "half-way")
         if self.params.crash and self.params.crash.exists():
             if message := self.params.crash.read_text():
-                raise DataError(message)
+                raise OSError(errno.ENOSPC, message) if "disk" in message else DataError(message)
             os.kill(os.getpid(), signal.SIGKILL)
         outputs.statistics.write_json("number.json", inputs.examples.read_json("number.json") + self.params.amount)
         return {}
