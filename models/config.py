@@ -1,12 +1,11 @@
 """The `model` and `training` sections of a configuration. Free of TensorFlow, so that they are checked early."""
 
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from models.loss_config import LossConfig, Softmax
 from models.strict import Strict
-
-LossName: TypeAlias = Literal["full_softmax", "in_batch_softmax"]
 
 
 class TowerConfig(Strict):
@@ -63,14 +62,15 @@ class TrainingConfig(Strict):
     """`lazy_adam` and `adagrad` touch only the embedding rows of the batch; `adam` moves every row at each step."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled decay (AdamW) a step, times the learning rate; of embeddings only the batch's rows decay."""
-    loss: Literal["auto"] | LossName = "auto"
-    """`full_softmax` compares with every candidate, `in_batch_softmax` with those of the batch, corrected for their
-    frequency. `auto` takes the full one where an epoch of it stays within `full_softmax_budget`."""
+    loss: LossConfig = Softmax(type="auto")
+    """A name, or `{type: NAME, …}` with its parameters: `auto`, `full_softmax`, `in_batch_softmax`, `sampled_softmax`,
+    `refined_softmax`, `bpr`, `gbce`, `cosine_contrastive`, `contrastive`, `triplet`, `gramian`; see
+    `models.loss_config`."""
     full_softmax_budget: float = Field(default=2e12, gt=0)
     """Floating-point operations an epoch of the full softmax may take before `auto` turns to in-batch negatives."""
     logq_exponent: float = Field(default=1.0, ge=0, le=1)
-    """In-batch scores are corrected by −exponent·log(frequency) (Yi et al. 2019): 1 removes the popularity bias of
-    in-batch negatives, 0 leaves it in."""
+    """`in_batch_softmax`, `sampled_softmax` and `refined_softmax` correct scores by −exponent·log(frequency) (Yi et
+    al. 2019): 1 removes the bias towards what is often a negative, 0 leaves it in."""
     use_weights: bool = True
     """Events count by their weight, where the data have weights."""
     metric: Literal["recall@10", "recall@20", "recall@50", "ndcg@10", "ndcg@20", "ndcg@50"] = "recall@10"

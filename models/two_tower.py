@@ -7,13 +7,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from models.config import LossName, ModelConfig, TrainingConfig
+from models.config import ModelConfig, TrainingConfig
 from models.features import EncodedSpec
-from models.losses import Contrast, full_softmax, in_batch_softmax
+from models.loss_config import LossConfig, Softmax
+from models.losses import Contrast, build_loss
 from models.towers import build_towers
 
 
-def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> LossName:
+def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> LossConfig:
     """The loss `auto` stands for, or the configured one.
 
     Args:
@@ -22,10 +23,10 @@ def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, c
         events: training events of an epoch.
         candidates: size of the catalogue.
     """
-    if training.loss != "auto":
+    if training.loss.type != "auto":
         return training.loss
     operations = 6.0 * events * candidates * model.embedding_dim  # one product forward, two backward
-    return "full_softmax" if operations <= training.full_softmax_budget else "in_batch_softmax"
+    return Softmax(type="full_softmax" if operations <= training.full_softmax_budget else "in_batch_softmax")
 
 
 class TwoTower(tfrs.Model):
@@ -48,7 +49,7 @@ class TwoTower(tfrs.Model):
         model: ModelConfig,
         training: TrainingConfig,
         *,
-        loss: LossName,
+        loss: LossConfig,
         ordered: bool,
         catalogue: Mapping[str, np.ndarray],
         train_count: np.ndarray,
@@ -56,21 +57,22 @@ class TwoTower(tfrs.Model):
     ) -> None:
         super().__init__()
         self.query_tower, self.candidate_tower = build_towers(spec, model, ordered=ordered)
-        self.loss_name = loss
-        self._logq_exponent = training.logq_exponent
+        self.loss_name = loss.type
+        self._loss = build_loss(loss, training)
         self._temperature = model.temperature
-        self._frequency = tf.constant(np.maximum(train_count, 1), tf.float32)
+        counts = np.maximum(train_count, 1)
+        self._share = tf.constant(counts / counts.sum(), tf.float32)
         self._seed = seed
         self.mean_loss = tf.keras.metrics.Mean("loss")
-        if loss == "full_softmax":
+        if loss.type == "full_softmax":
             self._catalogue = {name: tf.constant(values) for name, values in catalogue.items()}
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
         """Mean loss of a batch."""
         seed = tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
         if self.loss_name == "full_softmax":
-            return full_softmax(self._against_catalogue(inputs, seed))
-        return in_batch_softmax(self._against_batch(inputs, seed), logq_exponent=self._logq_exponent)
+            return self._loss(self._against_catalogue(inputs, seed))
+        return self._loss(self._against_batch(inputs, seed))
 
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """One optimiser step; the loss told is the mean since the epoch began."""
@@ -86,13 +88,14 @@ class TwoTower(tfrs.Model):
     def _against_batch(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         candidates = self.candidate_tower(batch["candidate"], seed)
         positive = tf.range(tf.size(batch["label"]))
-        frequency = tf.gather(self._frequency, batch["label"])
+        others = max(batch["label"].shape[0] - 1, 1)
+        frequency = others * tf.gather(self._share, batch["label"])
         return self._contrast(batch, candidates, batch["label"], positive, frequency, seed)
 
     def _against_catalogue(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         candidates = self.candidate_tower(self._catalogue, seed)
-        rows = tf.range(tf.size(self._frequency))
-        return self._contrast(batch, candidates, rows, batch["label"], self._frequency, seed)
+        rows = tf.range(tf.size(self._share))
+        return self._contrast(batch, candidates, rows, batch["label"], tf.ones_like(self._share), seed)
 
     def _contrast(
         self,
@@ -113,4 +116,5 @@ class TwoTower(tfrs.Model):
             frequency=frequency,
             weight=batch["weight"],
             temperature=self._temperature,
+            catalogue=self._share.shape[0],
         )

@@ -31,12 +31,12 @@ def chains(queries: int = 60, length: int = 8) -> TrainingData:
 
 def two_tower(data: TrainingData, loss: str, seed: int = 1) -> TwoTower:
     tf.keras.utils.set_random_seed(seed)
-    training = TrainingConfig(learning_rate=0.02)
+    training = TrainingConfig.model_validate({"learning_rate": 0.02, "loss": loss})
     model = TwoTower(
         small_spec(items=ITEMS, features=False),
         ModelConfig(embedding_dim=16, temperature=0.1),
         training,
-        loss=loss,
+        loss=training.loss,
         ordered=True,
         catalogue=data.candidates,
         train_count=np.bincount(data.candidate, minlength=ITEMS),
@@ -92,7 +92,8 @@ def test_dropout_follows_the_step():
 
 def test_auto_takes_the_full_softmax_within_its_budget():
     def resolved(loss: str, candidates: int) -> str:
-        return resolve_loss(ModelConfig(), TrainingConfig(loss=loss), events=1_000_000, candidates=candidates)
+        training = TrainingConfig.model_validate({"loss": loss})
+        return resolve_loss(ModelConfig(), training, events=1_000_000, candidates=candidates).type
 
     assert resolved("auto", 4_000) == "full_softmax"
     assert resolved("auto", 400_000) == "in_batch_softmax"
