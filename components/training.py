@@ -14,6 +14,7 @@ from models.batches import Batches, TrainingData
 from models.config import ModelConfig, TrainingConfig
 from models.export import export_towers
 from models.features import EncodedSpec
+from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.ranking import CandidateLists
 from models.training import fit_steps, fit_until_best
@@ -74,7 +75,8 @@ def train(
         raise DataError("the split leaves no training event: use more data, or a split with smaller held-out parts")
     validation = None if reference else validation_of(dataset, spec, params)
     tf.keras.utils.set_random_seed(params.seed)
-    batches = Batches(data, batch_size=params.training.batch_size, seed=params.seed)
+    sampler = build_sampler(params.training.negatives, dataset.train_count, seed=params.seed)
+    batches = Batches(data, batch_size=params.training.batch_size, seed=params.seed, sampler=sampler)
     model = _model(spec, dataset, data, params)
     progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
     if validation is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.features import CANDIDATE_ID, HISTORY
 from models.history import PADDING, windows_around, windows_before
+from models.negatives import NegativeSampler
 
 Columns: TypeAlias = Mapping[str, np.ndarray]
 Batch: TypeAlias = dict[str, Any]
@@ -76,18 +77,21 @@ class TrainingData:
 class Batches:
     """Batches of training events in a seeded order, a new permutation every epoch.
 
-    What does not fill a batch at the end of an epoch sits that epoch out.
+    What does not fill a batch at the end of an epoch sits that epoch out. A `sampler` adds negatives to each batch.
 
     Attributes:
         batch_size: events in a batch, fewer than asked for only if there are fewer.
         steps_per_epoch: batches an epoch.
     """
 
-    def __init__(self, data: TrainingData, *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, data: TrainingData, *, batch_size: int, seed: int, sampler: NegativeSampler | None = None
+    ) -> None:
         if len(data) == 0:
             raise ValueError("there are no training events to make batches of")
         self._data = data
         self._seed = seed
+        self._sampler = sampler
         self._query = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets))
         self._order = lru_cache(maxsize=1)(self._permutation)
         self.batch_size = min(batch_size, len(data))
@@ -99,7 +103,8 @@ class Batches:
         Returns:
             `query` and `candidate`: dicts of columns `[batch, width]`; `label`: candidate row int32 `[batch]`;
             `weight`: float32 `[batch]`; `known`: every other training candidate of each row's query, as candidate
-            rows int32 `[pairs]`, with `known_row` int32 `[pairs]` saying whose they are.
+            rows int32 `[pairs]`, with `known_row` int32 `[pairs]` saying whose they are. With a sampler also
+            `drawn`: columns `[draws, width]` of the drawn candidates, and `drawn_row`: which they are, int32 `[draws]`.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
@@ -115,6 +120,7 @@ class Batches:
             "weight": np.ones(len(events), np.float32) if data.weight is None else data.weight[events],
             "known_row": known_row,
             "known": known,
+            **self._drawn(step),
         }
 
     def from_step(self, step: int) -> Iterator[Batch]:
@@ -122,6 +128,12 @@ class Batches:
         while True:
             yield self.batch(step)
             step += 1
+
+    def _drawn(self, step: int) -> Batch:
+        if self._sampler is None:
+            return {}
+        rows = self._sampler.draw(step)
+        return {"drawn": {name: values[rows] for name, values in self._data.candidates.items()}, "drawn_row": rows}
 
     def _permutation(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self._seed, epoch]).permutation(len(self._data))

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from models.loss_config import LossConfig, Softmax
+from models.negatives_config import ExactFrequency, FrequencyConfig, InBatchNegatives, NegativesConfig
 from models.strict import Strict
 
 
@@ -64,13 +65,19 @@ class TrainingConfig(Strict):
     """Decoupled decay (AdamW) a step, times the learning rate; of embeddings only the batch's rows decay."""
     loss: LossConfig = Softmax(type="auto")
     """A name, or `{type: NAME, …}` with its parameters: `auto`, `full_softmax`, `in_batch_softmax`, `sampled_softmax`,
-    `refined_softmax`, `bpr`, `gbce`, `cosine_contrastive`, `contrastive`, `triplet`, `gramian`; see
+    `bpr`, `gbce`, `cosine_contrastive`, `contrastive`, `triplet`, `gramian`; see
     `models.loss_config`."""
     full_softmax_budget: float = Field(default=2e12, gt=0)
     """Floating-point operations an epoch of the full softmax may take before `auto` turns to in-batch negatives."""
+    negatives: NegativesConfig = InBatchNegatives(type="in_batch")
+    """What a named loss other than `full_softmax` compares positives with: `in_batch`, or `{type: NAME, n: DRAWS}` with
+    `uniform`, `popularity` (and its `alpha`) or `mixed`; see `models.negatives_config`. A query's known positives
+    are never its negatives."""
+    frequency: FrequencyConfig = ExactFrequency(type="exact")
+    """How the frequency of in-batch negatives is known: `exact`, or `streaming` with its parameters."""
     logq_exponent: float = Field(default=1.0, ge=0, le=1)
-    """`in_batch_softmax`, `sampled_softmax` and `refined_softmax` correct scores by −exponent·log(frequency) (Yi et
-    al. 2019): 1 removes the bias towards what is often a negative, 0 leaves it in."""
+    """`in_batch_softmax` and `sampled_softmax` correct scores by −exponent·log(frequency) (Yi et al. 2019): 1 removes
+    the bias towards what is often a negative, 0 leaves it in."""
     use_weights: bool = True
     """Events count by their weight, where the data have weights."""
     metric: Literal["recall@10", "recall@20", "recall@50", "ndcg@10", "ndcg@20", "ndcg@50"] = "recall@10"
@@ -83,3 +90,24 @@ class TrainingConfig(Strict):
     """Queries validated at most: a random but fixed sample of those with a validation event."""
     final_fit: bool = False
     """Fit once more on all events, for the chosen number of steps, and push that model."""
+
+    @model_validator(mode="after")
+    def _loss_has_its_negatives(self) -> "TrainingConfig":
+        loss, negatives = self.loss.type, self.negatives.type
+        if loss in ("auto", "full_softmax") and negatives != "in_batch":
+            raise ValueError(
+                f"loss '{loss}' may compare with every candidate; negatives '{negatives}' need another loss"
+            )
+        if loss == "in_batch_softmax" and negatives not in ("in_batch", "mixed"):
+            raise ValueError(f"in_batch_softmax has no {negatives} negatives; use sampled_softmax")
+        return self
+
+    @model_validator(mode="after")
+    def _frequency_is_used(self) -> "TrainingConfig":
+        corrected = ("in_batch_softmax", "sampled_softmax", "gramian")
+        drawn = self.negatives.type in ("uniform", "popularity")
+        if self.frequency.type == "streaming" and (drawn or self.loss.type not in corrected):
+            raise ValueError(
+                f"streaming frequency needs in_batch or mixed negatives and one of the losses {', '.join(corrected)}"
+            )
+        return self

@@ -20,12 +20,11 @@ class Softmax(Strict):
 
     `full_softmax`: over the whole catalogue. `in_batch_softmax`: every candidate, the positive too, is corrected by how
     often it comes (Yi et al. 2019). `sampled_softmax`: the positive, which always comes, is not corrected, which makes
-    the sum an unbiased estimate of the full one. `refined_softmax`: nor is the positive part of the sum; queries weigh
-    by how much they are still wrong (Khrylchenko et al. 2025). `auto`: `full_softmax` where an epoch of it stays within
-    `training.full_softmax_budget`, else `in_batch_softmax`.
+    the sum an unbiased estimate of the full one (refined logQ, Khrylchenko et al. 2025). `auto`: `full_softmax` where
+    an epoch of it stays within `training.full_softmax_budget`, else `in_batch_softmax`.
     """
 
-    type: Literal["auto", "full_softmax", "in_batch_softmax", "sampled_softmax", "refined_softmax"]
+    type: Literal["auto", "full_softmax", "in_batch_softmax", "sampled_softmax"]
 
 
 class BPR(Strict):

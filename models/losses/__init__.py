@@ -1,7 +1,8 @@
 """Losses of a batch of queries against candidates, all functions of one signature.
 
 A loss sees a `Contrast` and returns the weighted mean over the batch, so that the learning rate does not depend on
-the batch's size. Where the candidates come from (the batch, the catalogue) is decided by whoever makes the Contrast.
+the batch's size. Where the candidates come from (the batch, the catalogue, draws) is decided by whoever makes the
+Contrast.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from models.losses.blocked_softmax import full_softmax
 from models.losses.contrast import Contrast
 from models.losses.metric import contrastive, gramian, triplet
 from models.losses.pairwise import bpr, cosine_contrastive, gbce
-from models.losses.softmax import in_batch_softmax, refined_softmax, sampled_softmax
+from models.losses.softmax import in_batch_softmax, sampled_softmax
 
 __all__ = [
     "Contrast",
@@ -29,18 +30,11 @@ __all__ = [
     "gbce",
     "gramian",
     "in_batch_softmax",
-    "refined_softmax",
     "sampled_softmax",
     "triplet",
 ]
 
 Loss: TypeAlias = Callable[[Contrast], tf.Tensor]
-
-_SOFTMAX = {
-    "in_batch_softmax": in_batch_softmax,
-    "sampled_softmax": sampled_softmax,
-    "refined_softmax": refined_softmax,
-}
 
 
 def build_loss(config: LossConfig, training: TrainingConfig) -> Loss:
@@ -65,4 +59,5 @@ def build_loss(config: LossConfig, training: TrainingConfig) -> Loss:
             return partial(gramian, unobserved_weight=config.unobserved_weight)
     if config.type == "full_softmax":
         return full_softmax
-    return partial(_SOFTMAX[config.type], logq_exponent=training.logq_exponent)
+    softmax = in_batch_softmax if config.type == "in_batch_softmax" else sampled_softmax
+    return partial(softmax, logq_exponent=training.logq_exponent)

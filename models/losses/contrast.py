@@ -7,13 +7,14 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Contrast:
-    """A batch of queries, each with one positive among candidates common to all.
+    """A batch of queries, each with one positive, and candidates common to all.
 
     Attributes:
         queries: embeddings `[batch, dim]`.
-        candidates: embeddings `[candidates, dim]`.
+        positives: embeddings `[batch, dim]`.
+        labels: which candidate of the catalogue each positive is, int32 `[batch]`.
+        candidates: embeddings `[candidates, dim]`; the negatives of a query are those that are none of its positives.
         rows: which candidate of the catalogue each one is, int32 `[candidates]`, not necessarily distinct.
-        positive: column of each query's positive, int32 `[batch]`.
         known: other positives of the queries, as candidates of the catalogue, int32 `[pairs]`.
         known_row: the query each of `known` belongs to, int32 `[pairs]`, ascending.
         frequency: how many times each candidate is expected among a query's negatives, float32 `[candidates]`.
@@ -23,9 +24,10 @@ class Contrast:
     """
 
     queries: tf.Tensor
+    positives: tf.Tensor
+    labels: tf.Tensor
     candidates: tf.Tensor
     rows: tf.Tensor
-    positive: tf.Tensor
     known: tf.Tensor
     known_row: tf.Tensor
     frequency: tf.Tensor
@@ -69,12 +71,12 @@ def pairs(contrast: Contrast) -> Pairs:
 
 def positive_scores(contrast: Contrast) -> tf.Tensor:
     """Plain scores of the positives, `[batch]`."""
-    return tf.reduce_sum(contrast.queries * tf.gather(contrast.candidates, contrast.positive), axis=1)
+    return tf.reduce_sum(contrast.queries * contrast.positives, axis=1)
 
 
 def own_columns(contrast: Contrast) -> tf.Tensor:
     """Which candidates are the query's own positive, wherever it comes, bool `[batch, candidates]`."""
-    return tf.gather(contrast.rows, contrast.positive)[:, None] == contrast.rows[None, :]
+    return contrast.labels[:, None] == contrast.rows[None, :]
 
 
 def known_columns(contrast: Contrast) -> tf.Tensor:

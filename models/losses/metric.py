@@ -54,8 +54,8 @@ def gramian(contrast: Contrast, *, unobserved_weight: float) -> tf.Tensor:
 
 
 def _distances(contrast: Contrast, scored: Pairs) -> _Distances:
-    queries, candidates = (tf.reduce_sum(tf.square(v), axis=1) for v in (contrast.queries, contrast.candidates))
-    positives = tf.gather(candidates, contrast.positive)
+    vectors = (contrast.queries, contrast.positives, contrast.candidates)
+    queries, positives, candidates = (tf.reduce_sum(tf.square(each), axis=1) for each in vectors)
     return _Distances(
         _root(queries + positives - 2 * scored.positive),
         _root(queries[:, None] + candidates[None, :] - 2 * scored.negative),

@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from models.losses.contrast import Contrast, Pairs, known_columns, pairs
+from models.losses.contrast import Contrast, known_columns, pairs
 
 _NOTHING = -1e9
 """Score of what does not count; finite, so that a row without negatives has a gradient of 0 and not NaN."""
@@ -12,8 +12,8 @@ _NOTHING = -1e9
 def in_batch_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
     """Softmax over the batch's candidates, corrected for how often they come (Yi et al. 2019).
 
-    Row `i`'s positive has to be candidate `i`. The same candidate in another row, and the query's other known
-    positives, do not count as negatives.
+    Row `i`'s positive has to be candidate `i`; candidates that were drawn besides may follow (Yang et al. 2020). The
+    positive in another place, and the query's other known positives, do not count as negatives.
     """
     # The softmax does not see a common factor; 1 at the most frequent keeps clear of the task's clip at 1e-6.
     frequency = contrast.frequency / tf.reduce_max(contrast.frequency)
@@ -35,26 +35,10 @@ def sampled_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
     """Softmax over the positive and the negatives, the latter corrected by how often they are expected.
 
     The positive is there for certain, so its score stays as it is. With an exponent of 1 the sum over the negatives
-    is an unbiased estimate of the catalogue's.
+    is an unbiased estimate of the catalogue's. The gradient is that of the refined logQ correction
+    (sg(1 − P)·(log-sum over the negatives − s⁺), Khrylchenko et al., RecSys 2025): they are one loss.
     """
     scored = pairs(contrast)
-    positive = scored.positive / contrast.temperature
-    return contrast.mean(tf.nn.softplus(_negatives(contrast, scored, logq_exponent) - positive))
-
-
-def refined_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
-    """−s⁺ + log of the sum over the negatives, weighted by the probability that the softmax gives to these.
-
-    "Correcting the LogQ Correction" (Khrylchenko et al., RecSys 2025): neither is the positive corrected nor part of
-    the sum.
-    """
-    scored = pairs(contrast)
-    positive = scored.positive / contrast.temperature
-    negatives = _negatives(contrast, scored, logq_exponent)
-    return contrast.mean(tf.stop_gradient(tf.sigmoid(negatives - positive)) * (negatives - positive))
-
-
-def _negatives(contrast: Contrast, scored: Pairs, logq_exponent: float) -> tf.Tensor:
-    """Log of the sum over the negatives of exp(score) / frequency, `[batch]`."""
     scores = scored.negative / contrast.temperature - logq_exponent * tf.math.log(contrast.frequency)
-    return tf.reduce_logsumexp(tf.where(scored.allowed, scores, _NOTHING), axis=1)
+    negatives = tf.reduce_logsumexp(tf.where(scored.allowed, scores, _NOTHING), axis=1)
+    return contrast.mean(tf.nn.softplus(negatives - scored.positive / contrast.temperature))

@@ -17,7 +17,6 @@ from models.losses import (
     gbce,
     gramian,
     in_batch_softmax,
-    refined_softmax,
     sampled_softmax,
     triplet,
 )
@@ -36,9 +35,10 @@ def against(rows: np.ndarray, positive: np.ndarray, known=KNOWN, weight=None) ->
     pairs = np.array(known, np.int32).reshape(-1, 2)
     return Contrast(
         queries=tf.constant(QUERIES),
+        positives=tf.constant(ITEMS[rows[positive]]),
+        labels=tf.constant(rows[positive], tf.int32),
         candidates=tf.constant(ITEMS[rows]),
         rows=tf.constant(rows, tf.int32),
-        positive=tf.constant(positive, tf.int32),
         known=tf.constant(pairs[:, 1]),
         known_row=tf.constant(pairs[:, 0]),
         frequency=tf.constant(COUNT[rows]),
@@ -56,11 +56,30 @@ def full(**changes) -> Contrast:
     return against(np.arange(CATALOGUE), LABEL, **changes)
 
 
+def drawn(**changes) -> Contrast:
+    """Negatives that are none of the batch's candidates in particular, one of them twice."""
+    rows = np.array([7, 3, 6, 3, 0])
+    there = against(np.concatenate([LABEL, rows]), np.arange(BATCH), **changes)
+    return replace(
+        there, candidates=tf.constant(ITEMS[rows]), rows=tf.constant(rows, tf.int32), frequency=tf.constant(COUNT[rows])
+    )
+
+
+def mixed(**changes) -> Contrast:
+    return against(np.concatenate([LABEL, [7, 3, 6]]), np.arange(BATCH), **changes)
+
+
+def positives_of(contrast: Contrast) -> list[int]:
+    """A column with each query's positive: in a batch its own, in the catalogue the only one."""
+    rows, labels = contrast.rows.numpy(), contrast.labels.numpy()
+    return [i if rows[i] == label else int(np.argmax(rows == label)) for i, label in enumerate(labels)]
+
+
 def expected(contrast: Contrast, *, exponent: float = 0.0) -> np.ndarray:
     """Row losses, written out pair by pair."""
     rows, losses = contrast.rows.numpy(), []
     known = set(zip(contrast.known_row.numpy(), contrast.known.numpy(), strict=True))
-    for i, positive in enumerate(contrast.positive.numpy()):
+    for i, positive in enumerate(positives_of(contrast)):
         scores = {}
         for j, row in enumerate(rows):
             if j == positive or (row != rows[positive] and (i, row) not in known):
@@ -69,10 +88,11 @@ def expected(contrast: Contrast, *, exponent: float = 0.0) -> np.ndarray:
     return np.array(losses)
 
 
+@pytest.mark.parametrize("build", [in_batch, mixed])
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
-def test_in_batch_softmax(exponent):
-    loss = in_batch_softmax(in_batch(), logq_exponent=exponent)
-    np.testing.assert_allclose(loss, expected(in_batch(), exponent=exponent).mean(), rtol=1e-5)
+def test_in_batch_softmax(exponent, build):
+    loss = in_batch_softmax(build(), logq_exponent=exponent)
+    np.testing.assert_allclose(loss, expected(build(), exponent=exponent).mean(), rtol=1e-5)
 
 
 def test_full_softmax():
@@ -109,7 +129,7 @@ def test_frequencies_count_only_relative_to_each_other_even_when_rare():
 def negatives_of(contrast: Contrast, i: int) -> list[int]:
     """Columns that are negatives of a query, one by one."""
     rows, known = contrast.rows.numpy(), set(zip(contrast.known_row.numpy(), contrast.known.numpy(), strict=True))
-    own = rows[contrast.positive.numpy()[i]]
+    own = contrast.labels.numpy()[i]
     return [j for j, row in enumerate(rows) if row != own and (i, row) not in known]
 
 
@@ -117,9 +137,9 @@ def by_hand(contrast: Contrast, row_loss) -> float:
     """Mean over the batch of `row_loss(query, positive, negatives, frequencies of the negatives)`."""
     candidates, frequency = contrast.candidates.numpy(), contrast.frequency.numpy()
     losses = []
-    for i, positive in enumerate(contrast.positive.numpy()):
+    for i, positive in enumerate(contrast.positives.numpy()):
         columns = negatives_of(contrast, i)
-        losses.append(row_loss(QUERIES[i], candidates[positive], candidates[columns], frequency[columns]))
+        losses.append(row_loss(QUERIES[i], positive, candidates[columns], frequency[columns]))
     return float(np.average(losses, weights=contrast.weight))
 
 
@@ -131,14 +151,6 @@ def sampled_by_hand(exponent):
     def row_loss(q, p, n, f):
         weights = np.exp(n @ q / TEMPERATURE) / f**exponent
         return -q @ p / TEMPERATURE + np.log(np.exp(q @ p / TEMPERATURE) + weights.sum())
-
-    return row_loss
-
-
-def refined_by_hand(exponent):
-    def row_loss(q, p, n, f):
-        rest, positive = (np.exp(n @ q / TEMPERATURE) / f**exponent).sum(), np.exp(q @ p / TEMPERATURE)
-        return rest / (rest + positive) * np.log(rest / positive)
 
     return row_loss
 
@@ -165,7 +177,6 @@ def triplet_by_hand(margin):
 BY_HAND = {
     "sampled": (partial(sampled_softmax, logq_exponent=1.0), sampled_by_hand(1.0)),
     "sampled, half corrected": (partial(sampled_softmax, logq_exponent=0.5), sampled_by_hand(0.5)),
-    "refined": (partial(refined_softmax, logq_exponent=1.0), refined_by_hand(1.0)),
     "bpr": (bpr, lambda q, p, n, f: softplus((n @ q - p @ q) / TEMPERATURE).mean()),
     "gbce": (partial(gbce, calibration=0.75), gbce_by_hand(0.75)),
     "uncalibrated gbce": (
@@ -186,12 +197,28 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("build", [in_batch, full])
+@pytest.mark.parametrize("build", [in_batch, full, drawn, mixed])
 @pytest.mark.parametrize("name", BY_HAND)
 def test_losses_by_hand(name, build):
     loss, row_loss = BY_HAND[name]
     contrast = build(weight=np.array([0, 2, 1, 0.5, 3, 1], np.float32))
     np.testing.assert_allclose(loss(contrast), by_hand(contrast, row_loss), rtol=1e-5)
+
+
+def test_sampled_softmax_has_the_gradient_of_the_refined_correction():
+    def refined(contrast: Contrast) -> tf.Tensor:
+        scores = tf.matmul(contrast.queries, contrast.candidates, transpose_b=True) / TEMPERATURE
+        mask = tf.constant([[j in negatives_of(contrast, i) for j in range(len(COUNT))] for i in range(BATCH)])
+        corrected = tf.where(mask, scores - tf.math.log(contrast.frequency), -1e9)
+        rest = tf.reduce_logsumexp(corrected, axis=1)
+        positive = tf.reduce_sum(contrast.queries * contrast.positives, axis=1) / TEMPERATURE
+        wrong = 1 - tf.exp(positive) / (tf.exp(positive) + tf.exp(rest))
+        return tf.reduce_mean(tf.stop_gradient(wrong) * (rest - positive))
+
+    for first, second in zip(
+        *(gradients(loss, full()) for loss in (loss_named("sampled_softmax"), refined)), strict=True
+    ):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
 
 
 def test_gramian():
@@ -203,7 +230,7 @@ def test_gramian():
 
 
 NAMES = [
-    "full_softmax", "in_batch_softmax", "sampled_softmax", "refined_softmax", "bpr", "gbce", "cosine_contrastive",
+    "full_softmax", "in_batch_softmax", "sampled_softmax", "bpr", "gbce", "cosine_contrastive",
     "contrastive", "triplet", "gramian",
 ]  # fmt: skip
 
@@ -219,7 +246,7 @@ def loss_named(name: str):
 def gradients(loss, contrast: Contrast) -> list[np.ndarray]:
     with tf.GradientTape() as tape:
         tape.watch([contrast.queries, contrast.candidates])
-        value = loss(contrast)
+        value = loss(replace(contrast, positives=tf.gather(contrast.candidates, positives_of(contrast))))
     return [g.numpy() for g in tape.gradient(value, [contrast.queries, contrast.candidates])]
 
 
@@ -247,9 +274,10 @@ def test_the_semi_hard_negative_is_the_nearest_beyond_the_positive():
     candidates = np.array([[1.0, 0], [0.5, 0], [1.1, 0], [1.5, 0]], np.float32)
     contrast = Contrast(
         queries=tf.zeros([1, 2]),
+        positives=tf.constant(candidates[:1]),
+        labels=tf.constant([0]),
         candidates=tf.constant(candidates),
         rows=tf.range(4),
-        positive=tf.constant([0]),
         known=tf.constant([], tf.int32),
         known_row=tf.constant([], tf.int32),
         frequency=tf.ones([4]),
@@ -276,7 +304,8 @@ def test_blocks_change_neither_the_loss_nor_its_gradient(monkeypatch):
         def compute(queries, candidates):
             with tf.GradientTape() as tape:
                 tape.watch([queries, candidates])
-                loss = full_softmax(replace(full(), queries=queries, candidates=candidates))
+                positives = tf.gather(candidates, LABEL)
+                loss = full_softmax(replace(full(), queries=queries, candidates=candidates, positives=positives))
             return [loss, *tape.gradient(loss, [queries, candidates])]
 
         return [value.numpy() for value in compute(tf.constant(QUERIES), tf.constant(ITEMS))]
