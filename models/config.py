@@ -20,6 +20,8 @@ class TowerConfig(Strict):
     """Share of the inputs, and of each hidden layer's outputs, that a training step drops."""
     layer_norm: bool = False
     """Normalise each hidden layer before its activation (Ba et al. 2016)."""
+    cross_layers: int = Field(default=0, ge=0, le=8)
+    """Layers that multiply the inputs with each other before the hidden ones (DCN-v2, Wang et al. 2021)."""
     residual: bool = True
     """Add the pooled history (query tower) or the id's embedding (candidate tower) to the projection."""
 
@@ -39,6 +41,12 @@ class ModelConfig(Strict):
     """From the query's features, the context's and the pooled history to the query's embedding."""
     candidate_tower: TowerConfig = TowerConfig()
     """From the candidate's id and features to its embedding."""
+    history_pooling: Literal["recency", "attention"] = "recency"
+    """`recency`: earlier events weigh by a learned factor for each position, alike where they have no order.
+    `attention`: also by a learned function of the event."""
+    siamese: bool = False
+    """One set of weights for both towers (Bromley et al. 1993): the query tower takes its pooled history for a
+    candidate. For models of the history and the candidate id alone; settings of `query_tower` hold for both."""
     score: Literal["cosine", "dot"] = "cosine"
     """`cosine`: both embeddings have length 1. `dot`: they are left as they are."""
     temperature: float = Field(default=0.1, gt=0)
@@ -48,6 +56,14 @@ class ModelConfig(Strict):
     id_dropout: float = Field(default=0.05, ge=0, lt=1)
     """Share of candidate ids a training step replaces by the out-of-vocabulary one, which so learns to serve new
     candidates while their features learn to speak."""
+
+    @model_validator(mode="after")
+    def _siamese_towers_share_everything(self) -> "ModelConfig":
+        if self.siamese and not self.share_item_embedding:
+            raise ValueError("siamese towers have one table of ids; leave share_item_embedding: true")
+        if self.siamese and self.candidate_tower not in (TowerConfig(), self.query_tower):
+            raise ValueError("siamese towers are both configured by query_tower; leave candidate_tower out")
+        return self
 
 
 class TrainingConfig(Strict):
