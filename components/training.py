@@ -14,6 +14,7 @@ from models.batches import Batches, TrainingData
 from models.config import ModelConfig, TrainingConfig
 from models.export import export_towers
 from models.features import EncodedSpec
+from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.ranking import CandidateLists
 from models.training import fit_steps, fit_until_best
@@ -79,7 +80,8 @@ def train(
         data,
         batch_size=params.training.batch_size,
         seed=params.seed,
-        negatives_in_batch=model.loss_name == "in_batch_softmax",
+        sampler=build_sampler(params.training.negatives, dataset.train_count, seed=params.seed),
+        negatives_in_batch=model.loss_name != "full_softmax",
     )
     progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
     if validation is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.features import CANDIDATE_ID, HISTORY
 from models.history import PADDING, windows_around, windows_before
+from models.negatives import NegativeSampler
 
 Columns: TypeAlias = Mapping[str, np.ndarray]
 Batch: TypeAlias = dict[str, Any]
@@ -76,27 +77,37 @@ class TrainingData:
 class Batches:
     """Batches of training events in a seeded order, a new permutation every epoch.
 
-    What does not fill a batch at the end of an epoch sits that epoch out.
+    What does not fill a batch at the end of an epoch sits that epoch out. A `sampler` adds negatives to each batch.
 
     Attributes:
         batch_size: events in a batch, fewer than asked for only if there are fewer.
         steps_per_epoch: batches an epoch.
     """
 
-    def __init__(self, data: TrainingData, *, batch_size: int, seed: int, negatives_in_batch: bool = False) -> None:
+    def __init__(
+        self,
+        data: TrainingData,
+        *,
+        batch_size: int,
+        seed: int,
+        sampler: NegativeSampler | None = None,
+        negatives_in_batch: bool = False,
+    ) -> None:
         """Prepares the order and what each query knows.
 
         Args:
             data: the events.
             batch_size: events in a batch.
             seed: of the order.
-            negatives_in_batch: the loss looks at the batch's own candidates only, so that of the known ones no others
-                are told.
+            sampler: draws candidates that a batch brings along, if any.
+            negatives_in_batch: the loss looks at no other candidates than those of the batch, its own and the drawn
+                ones, so that of the known ones no others are told.
         """
         if len(data) == 0:
             raise ValueError("there are no training events to make batches of")
         self._data = data
         self._seed = seed
+        self._sampler = sampler
         self._query = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets))
         self._order = lru_cache(maxsize=1)(self._permutation)
         self._negatives_in_batch = negatives_in_batch
@@ -113,14 +124,17 @@ class Batches:
         Returns:
             `query` and `candidate`: dicts of columns `[batch, width]`; `label`: candidate row int32 `[batch]`;
             `weight`: float32 `[batch]`; `known`: every other training candidate of each row's query, once, as
-            candidate rows int32 `[pairs]`, with `known_row` int32 `[pairs]`, ascending, saying whose they are.
+            candidate rows int32 `[pairs]`, with `known_row` int32 `[pairs]`, ascending, saying whose they are. With a
+            sampler also `drawn`: columns `[draws, width]` of the drawn candidates, and `drawn_row`: which they are,
+            int32 `[draws]`.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
         data, queries = self._data, self._query[events]
         label = data.candidate[events].astype(np.int32)
-        known_row, known = self._known(queries, label)
-        return {
+        drawn = np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
+        known_row, known = self._known(queries, label, drawn)
+        batch: Batch = {
             "query": data.query_inputs(
                 queries, {name: values[events] for name, values in data.context.items()}, events
             ),
@@ -130,6 +144,10 @@ class Batches:
             "known_row": known_row,
             "known": known,
         }
+        if self._sampler is not None:
+            batch["drawn"] = {name: values[drawn] for name, values in data.candidates.items()}
+            batch["drawn_row"] = drawn
+        return batch
 
     def from_step(self, step: int) -> Iterator[Batch]:
         """Batches from `step` on, without end."""
@@ -140,13 +158,13 @@ class Batches:
     def _permutation(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self._seed, epoch]).permutation(len(self._data))
 
-    def _known(self, queries: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _known(self, queries: np.ndarray, label: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # A query with very many events may fill much of a batch: what it knows is looked at once, not once a row.
         distinct, group = np.unique(queries, return_inverse=True)
         owner, positions = concatenate_ranges(self._known_offsets[distinct], self._known_offsets[distinct + 1])
         candidates = self._known_candidates[positions]
         if self._negatives_in_batch:
-            present = np.isin(candidates, label)
+            present = np.isin(candidates, np.concatenate([label, drawn]))
             owner, candidates = owner[present], candidates[present]
         offsets = np.searchsorted(owner, np.arange(len(distinct) + 1))
         row, positions = concatenate_ranges(offsets[group], offsets[group + 1])

@@ -1,12 +1,12 @@
 """The `model` and `training` sections of a configuration. Free of TensorFlow, so that they are checked early."""
 
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from models.loss_config import LossConfig, Softmax
+from models.negatives_config import ExactFrequency, FrequencyConfig, InBatchNegatives, NegativesConfig
 from models.strict import Strict
-
-LossName: TypeAlias = Literal["full_softmax", "in_batch_softmax"]
 
 
 class TowerConfig(Strict):
@@ -20,6 +20,8 @@ class TowerConfig(Strict):
     """Share of the inputs, and of each hidden layer's outputs, that a training step drops."""
     layer_norm: bool = False
     """Normalise each hidden layer before its activation (Ba et al. 2016)."""
+    cross_layers: int = Field(default=0, ge=0, le=8)
+    """Layers that multiply the inputs with each other before the hidden ones (DCN-v2, Wang et al. 2021)."""
     residual: bool = True
     """Add the pooled history (query tower) or the id's embedding (candidate tower) to the projection."""
 
@@ -39,6 +41,12 @@ class ModelConfig(Strict):
     """From the query's features, the context's and the pooled history to the query's embedding."""
     candidate_tower: TowerConfig = TowerConfig()
     """From the candidate's id and features to its embedding."""
+    history_pooling: Literal["recency", "attention"] = "recency"
+    """`recency`: earlier events weigh by a learned factor for each position, alike where they have no order.
+    `attention`: also by a learned function of the event."""
+    siamese: bool = False
+    """One set of weights for both towers (Bromley et al. 1993): the query tower takes its pooled history for a
+    candidate. For models of the history and the candidate id alone; settings of `query_tower` hold for both."""
     score: Literal["cosine", "dot"] = "cosine"
     """`cosine`: both embeddings have length 1. `dot`: they are left as they are."""
     temperature: float = Field(default=0.1, gt=0)
@@ -48,6 +56,14 @@ class ModelConfig(Strict):
     id_dropout: float = Field(default=0.05, ge=0, lt=1)
     """Share of candidate ids a training step replaces by the out-of-vocabulary one, which so learns to serve new
     candidates while their features learn to speak."""
+
+    @model_validator(mode="after")
+    def _siamese_towers_share_everything(self) -> "ModelConfig":
+        if self.siamese and not self.share_item_embedding:
+            raise ValueError("siamese towers have one table of ids; leave share_item_embedding: true")
+        if self.siamese and self.candidate_tower not in (TowerConfig(), self.query_tower):
+            raise ValueError("siamese towers are both configured by query_tower; leave candidate_tower out")
+        return self
 
 
 class TrainingConfig(Strict):
@@ -63,14 +79,21 @@ class TrainingConfig(Strict):
     """`lazy_adam` and `adagrad` touch only the embedding rows of the batch; `adam` moves every row at each step."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled decay (AdamW) a step, times the learning rate; of embeddings only the batch's rows decay."""
-    loss: Literal["auto"] | LossName = "auto"
-    """`full_softmax` compares with every candidate, `in_batch_softmax` with those of the batch, corrected for their
-    frequency. `auto` takes the full one where an epoch of it stays within `full_softmax_budget`."""
+    loss: LossConfig = Softmax(type="auto")
+    """A name, or `{type: NAME, …}` with its parameters: `auto`, `full_softmax`, `in_batch_softmax`, `sampled_softmax`,
+    `bpr`, `gbce`, `cosine_contrastive`, `contrastive`, `triplet`, `gramian`; see
+    `models.loss_config`."""
     full_softmax_budget: float = Field(default=2e12, gt=0)
     """Floating-point operations an epoch of the full softmax may take before `auto` turns to in-batch negatives."""
+    negatives: NegativesConfig = InBatchNegatives(type="in_batch")
+    """What a named loss other than `full_softmax` compares positives with: `in_batch`, or `{type: NAME, n: DRAWS}` with
+    `uniform`, `popularity` (and its `alpha`) or `mixed`; see `models.negatives_config`. A query's known positives
+    are never its negatives."""
+    frequency: FrequencyConfig = ExactFrequency(type="exact")
+    """How the frequency of in-batch negatives is known: `exact`, or `streaming` with its parameters."""
     logq_exponent: float = Field(default=1.0, ge=0, le=1)
-    """In-batch scores are corrected by −exponent·log(frequency) (Yi et al. 2019): 1 removes the popularity bias of
-    in-batch negatives, 0 leaves it in."""
+    """`in_batch_softmax` and `sampled_softmax` correct scores by −exponent·log(frequency) (Yi et al. 2019): 1 removes
+    the bias towards what is often a negative, 0 leaves it in."""
     use_weights: bool = True
     """Events count by their weight, where the data have weights."""
     metric: Literal["recall@10", "recall@20", "recall@50", "ndcg@10", "ndcg@20", "ndcg@50"] = "recall@10"
@@ -83,3 +106,24 @@ class TrainingConfig(Strict):
     """Queries validated at most: a random but fixed sample of those with a validation event."""
     final_fit: bool = False
     """Fit once more on all events, for the chosen number of steps, and push that model."""
+
+    @model_validator(mode="after")
+    def _loss_has_its_negatives(self) -> "TrainingConfig":
+        loss, negatives = self.loss.type, self.negatives.type
+        if loss in ("auto", "full_softmax") and negatives != "in_batch":
+            raise ValueError(
+                f"loss '{loss}' may compare with every candidate; negatives '{negatives}' need another loss"
+            )
+        if loss == "in_batch_softmax" and negatives not in ("in_batch", "mixed"):
+            raise ValueError(f"in_batch_softmax has no {negatives} negatives; use sampled_softmax")
+        return self
+
+    @model_validator(mode="after")
+    def _frequency_is_used(self) -> "TrainingConfig":
+        corrected = ("in_batch_softmax", "sampled_softmax", "gramian")
+        drawn = self.negatives.type in ("uniform", "popularity")
+        if self.frequency.type == "streaming" and (drawn or self.loss.type not in corrected):
+            raise ValueError(
+                f"streaming frequency needs in_batch or mixed negatives and one of the losses {', '.join(corrected)}"
+            )
+        return self

@@ -14,6 +14,8 @@ from models.features import EncodedColumn
 OOV_TOKEN = 1
 """The first out-of-vocabulary row; 0 is missing or padding."""
 
+_ATTENTION_WIDTH = 32
+
 
 def dropout(values: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int) -> tf.Tensor:
     """Inverted dropout (Srivastava et al. 2014) that repeats for the same `seed` and `salt`."""
@@ -103,25 +105,35 @@ class ColumnsEncoder(tf.keras.layers.Layer):
 class HistoryPooling(tf.keras.layers.Layer):
     """A history of tokens to one vector: `[rows, length]`, most recent first → `[rows, dim]`.
 
-    With an order, events weigh by softmax over one learned logit a position, at first .9 to the power of their age.
-    Without one they weigh alike. An empty history gives zeros.
+    Events weigh by a softmax. With an order, its logits are learned ones a position, at first .9 to the power of their
+    age. Attention adds v·tanh(W·e) for each event's embedding e (Bahdanau et al. 2015), at first 0. With neither, all
+    weigh alike. An empty history gives zeros.
 
     Args:
         length: positions of the history.
         ordered: whether the positions mean anything.
+        attention: whether events weigh by what they are.
     """
 
-    def __init__(self, length: int, *, ordered: bool, name: str = "history") -> None:
+    def __init__(self, length: int, *, ordered: bool, attention: bool = False, name: str = "history") -> None:
         super().__init__(name=name)
         self._logits: tf.Variable | None = None
+        self._hidden: tf.keras.layers.Layer | None = None
         if ordered:
             start = [math.log(0.9) * age for age in range(length)]
             self._logits = self.add_weight("recency", (length,), initializer=tf.keras.initializers.Constant(start))
+        if attention:
+            self._hidden = tf.keras.layers.Dense(_ATTENTION_WIDTH, activation="tanh", name="attention_hidden")
+            self._attention = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="attention")
 
     def call(self, tokens: tf.Tensor, table: tf.keras.layers.Embedding) -> tf.Tensor:
         """Pools the embeddings that `table` has of the tokens."""
-        if self._logits is None:
+        if self._logits is None and self._hidden is None:
             return mean_of_tokens(table, tokens)
-        logits = tf.where(tokens == 0, -1e9, self._logits[None, : tf.shape(tokens)[1]])
-        weights = tf.nn.softmax(logits) * tf.cast(tokens != 0, tf.float32)
-        return weighted_sum(weights, table(tokens))
+        vectors, logits = table(tokens), tf.zeros(tf.shape(tokens))
+        if self._logits is not None:
+            logits += self._logits[None, : tf.shape(tokens)[1]]
+        if self._hidden is not None:
+            logits += tf.squeeze(self._attention(self._hidden(vectors)), axis=2)
+        weights = tf.nn.softmax(tf.where(tokens == 0, -1e9, logits)) * tf.cast(tokens != 0, tf.float32)
+        return weighted_sum(weights, vectors)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
+import tensorflow_recommenders as tfrs
 
 from models.config import ModelConfig, TowerConfig
 from models.encoders import OOV_TOKEN, ColumnsEncoder, HistoryPooling, chosen, dropout, embedding
@@ -10,7 +11,7 @@ from models.features import CANDIDATE_ID, HISTORY, EncodedSpec
 
 
 class Projection(tf.keras.layers.Layer):
-    """Hidden layers and a linear projection: list of `[rows, n]` → `[rows, dim]`.
+    """Cross layers, hidden layers and a linear projection: list of `[rows, n]` → `[rows, dim]`.
 
     Args:
         config: the tower's layers.
@@ -20,6 +21,7 @@ class Projection(tf.keras.layers.Layer):
     def __init__(self, config: TowerConfig, dim: int, *, name: str) -> None:
         super().__init__(name=name)
         self._rate = config.dropout
+        self._cross = [tfrs.layers.dcn.Cross() for _ in range(config.cross_layers)]
         self._hidden = [tf.keras.layers.Dense(width) for width in config.layers]
         self._norms = [tf.keras.layers.LayerNormalization() for _ in config.layers] if config.layer_norm else None
         self._activation = tf.keras.activations.get(config.activation)
@@ -27,7 +29,10 @@ class Projection(tf.keras.layers.Layer):
 
     def call(self, inputs: Sequence[tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
         """See the class; with a `seed` as in training."""
-        values = dropout(tf.concat(inputs, axis=1), self._rate, seed, 0)
+        crossed = values = dropout(tf.concat(inputs, axis=1), self._rate, seed, 0)
+        for cross in self._cross:
+            crossed = cross(values, crossed)
+        values = crossed
         for depth, hidden in enumerate(self._hidden):
             values = hidden(values)
             if self._norms is not None:
@@ -37,14 +42,16 @@ class Projection(tf.keras.layers.Layer):
 
 
 class _Tower(tf.keras.layers.Layer):
-    def __init__(self, tower: TowerConfig, model: ModelConfig, *, name: str) -> None:
+    def __init__(
+        self, tower: TowerConfig, model: ModelConfig, *, name: str, projection: Projection | None = None
+    ) -> None:
         super().__init__(name=name)
-        self._projection = Projection(tower, model.embedding_dim, name="projection")
+        self.projection = projection or Projection(tower, model.embedding_dim, name="projection")
         self._residual = tower.residual
         self._cosine = model.score == "cosine"
 
     def _embed(self, inputs: Sequence[tf.Tensor], skip: tf.Tensor | None, seed: tf.Tensor | None) -> tf.Tensor:
-        values = self._projection(inputs, seed)
+        values = self.projection(inputs, seed)
         if self._residual and skip is not None:
             values += skip
         return tf.math.l2_normalize(values, axis=1) if self._cosine else values
@@ -57,10 +64,18 @@ class CandidateTower(_Tower):
         spec: the encoded columns.
         config: the model's settings.
         items: table of candidate ids.
+        projection: the query tower's, of siamese towers.
     """
 
-    def __init__(self, spec: EncodedSpec, config: ModelConfig, items: tf.keras.layers.Embedding) -> None:
-        super().__init__(config.candidate_tower, config, name="candidate_tower")
+    def __init__(
+        self,
+        spec: EncodedSpec,
+        config: ModelConfig,
+        items: tf.keras.layers.Embedding,
+        projection: Projection | None = None,
+    ) -> None:
+        tower = config.query_tower if config.siamese else config.candidate_tower
+        super().__init__(tower, config, name="candidate_tower", projection=projection)
         self._items = items
         self._id_dropout = config.id_dropout
         others = {name: column for name, column in spec.candidate.items() if name != CANDIDATE_ID}
@@ -93,7 +108,7 @@ class QueryTower(_Tower):
         self._history: HistoryPooling | None = None
         if spec.features.history is not None:
             length = spec.features.history.max_length
-            self._history = HistoryPooling(length, ordered=ordered)
+            self._history = HistoryPooling(length, ordered=ordered, attention=config.history_pooling == "attention")
 
     def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
         """See the class; with a `seed` as in training."""
@@ -111,13 +126,19 @@ def build_towers(spec: EncodedSpec, config: ModelConfig, *, ordered: bool) -> tu
         spec: the encoded columns of all sides.
         config: the model's settings.
         ordered: whether events have an order, so that the history weighs by recency.
+
+    Raises:
+        ValueError: siamese towers have other inputs than the history and the candidate id.
     """
+    if config.siamese:
+        _check_sides_match(spec)
     rows = spec.candidate[CANDIDATE_ID].vocabulary_size
     items = embedding(rows, config.embedding_dim, "candidate_id")
     history_items = items
     if spec.features.history is not None and not config.share_item_embedding:
         history_items = embedding(rows, config.embedding_dim, "history")
-    query, candidate = QueryTower(spec, config, history_items, ordered=ordered), CandidateTower(spec, config, items)
+    query = QueryTower(spec, config, history_items, ordered=ordered)
+    candidate = CandidateTower(spec, config, items, query.projection if config.siamese else None)
     query(_zeros(query_signature(spec)))
     candidate(_zeros(candidate_signature(spec)))
     return query, candidate
@@ -135,6 +156,15 @@ def query_signature(spec: EncodedSpec) -> dict[str, tf.TensorSpec]:
 def candidate_signature(spec: EncodedSpec) -> dict[str, tf.TensorSpec]:
     """Inputs of the candidate tower by column, each `[rows, width]`."""
     return {name: _tensor_spec(column.kind, column.width, name) for name, column in sorted(spec.candidate.items())}
+
+
+def _check_sides_match(spec: EncodedSpec) -> None:
+    others = sorted({*spec.query, *spec.context, *spec.candidate} - {CANDIDATE_ID})
+    if others or spec.features.history is None:
+        raise ValueError(
+            "model.siamese needs two sides of the same inputs, a history and the candidate id alone; "
+            + (f"leave out the features {', '.join(others)}" if others else "features.history is null")
+        )
 
 
 def _tensor_spec(kind: str, width: int, name: str) -> tf.TensorSpec:

@@ -109,8 +109,10 @@ class _Run:
         self._seconds = 0.0
         self._first_seconds = 0.0
         self._summaries = tf.summary.create_file_writer(str(directory / "tensorboard"))
-        towers = {"query_tower": model.query_tower, "candidate_tower": model.candidate_tower}
-        checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **towers)
+        parts = {"query_tower": model.query_tower, "candidate_tower": model.candidate_tower}
+        if model.estimator is not None:
+            parts["frequency"] = model.estimator
+        checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **parts)
         self._checkpoints = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=1)
 
     @property

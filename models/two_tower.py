@@ -7,13 +7,17 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from models.config import LossName, ModelConfig, TrainingConfig
+from models.config import ModelConfig, TrainingConfig
 from models.features import EncodedSpec
-from models.losses import Contrast, full_softmax, in_batch_softmax
+from models.frequency import StreamingEstimator
+from models.loss_config import LossConfig, Softmax
+from models.losses import Contrast, build_loss
+from models.negatives import build_sampler
+from models.negatives_config import StreamingFrequency
 from models.towers import build_towers
 
 
-def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> LossName:
+def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> LossConfig:
     """The loss `auto` stands for, or the configured one.
 
     Args:
@@ -22,10 +26,10 @@ def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, c
         events: training events of an epoch.
         candidates: size of the catalogue.
     """
-    if training.loss != "auto":
+    if training.loss.type != "auto":
         return training.loss
     operations = 6.0 * events * candidates * model.embedding_dim  # one product forward, two backward
-    return "full_softmax" if operations <= training.full_softmax_budget else "in_batch_softmax"
+    return Softmax(type="full_softmax" if operations <= training.full_softmax_budget else "in_batch_softmax")
 
 
 class TwoTower(tfrs.Model):
@@ -48,7 +52,7 @@ class TwoTower(tfrs.Model):
         model: ModelConfig,
         training: TrainingConfig,
         *,
-        loss: LossName,
+        loss: LossConfig,
         ordered: bool,
         catalogue: Mapping[str, np.ndarray],
         train_count: np.ndarray,
@@ -56,24 +60,33 @@ class TwoTower(tfrs.Model):
     ) -> None:
         super().__init__()
         self.query_tower, self.candidate_tower = build_towers(spec, model, ordered=ordered)
-        self.loss_name = loss
-        self._logq_exponent = training.logq_exponent
+        self.loss_name = loss.type
+        self._loss = build_loss(loss, training)
         self._temperature = model.temperature
-        self._frequency = tf.constant(np.maximum(train_count, 1), tf.float32)
+        counts = np.maximum(train_count, 1)
+        self._share = tf.constant(counts / counts.sum(), tf.float32)
+        self._in_batch = training.negatives.type in ("in_batch", "mixed")
+        sampler = build_sampler(training.negatives, train_count, seed=seed)
+        self._expected_draws = None if sampler is None else tf.constant(sampler.expected)
+        self.estimator: StreamingEstimator | None = None
+        if isinstance(training.frequency, StreamingFrequency):
+            self.estimator = StreamingEstimator(training.frequency, gap=len(counts), seed=seed)
         self._seed = seed
         self.mean_loss = tf.keras.metrics.Mean("loss")
-        if loss == "full_softmax":
+        if loss.type == "full_softmax":
             self._catalogue = {name: tf.constant(values) for name, values in catalogue.items()}
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
         """Mean loss of a batch."""
         seed = tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
         if self.loss_name == "full_softmax":
-            return full_softmax(self._against_catalogue(inputs, seed))
-        return in_batch_softmax(self._against_batch(inputs, seed), logq_exponent=self._logq_exponent)
+            return self._loss(self._against_catalogue(inputs, seed))
+        return self._loss(self._against_batch(inputs, seed))
 
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """One optimiser step; the loss told is the mean since the epoch began."""
+        if self.estimator is not None:
+            self.estimator.update(inputs["label"], self.optimizer.iterations + 1)
         losses = super().train_step(inputs)
         self.mean_loss.update_state(losses["loss"])
         return {"loss": self.mean_loss.result()}
@@ -84,33 +97,52 @@ class TwoTower(tfrs.Model):
         return [self.mean_loss]
 
     def _against_batch(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
-        candidates = self.candidate_tower(batch["candidate"], seed)
-        positive = tf.range(tf.size(batch["label"]))
-        frequency = tf.gather(self._frequency, batch["label"])
-        return self._contrast(batch, candidates, batch["label"], positive, frequency, seed)
+        """The batch's own candidates, those that were drawn, or the former followed by the latter."""
+        columns, labels, size = batch["candidate"], batch["label"], batch["label"].shape[0]
+        if self._expected_draws is None:
+            candidates = self.candidate_tower(columns, seed)
+            return self._contrast(batch, candidates[:size], candidates, labels, self._frequency(labels, size), seed)
+        columns = {name: tf.concat([columns[name], batch["drawn"][name]], axis=0) for name in columns}
+        candidates, rows = self.candidate_tower(columns, seed), tf.concat([labels, batch["drawn_row"]], axis=0)
+        start = 0 if self._in_batch else size
+        frequency = self._frequency(rows[start:], size)
+        return self._contrast(batch, candidates[:size], candidates[start:], rows[start:], frequency, seed)
 
     def _against_catalogue(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         candidates = self.candidate_tower(self._catalogue, seed)
-        rows = tf.range(tf.size(self._frequency))
-        return self._contrast(batch, candidates, rows, batch["label"], self._frequency, seed)
+        rows, positives = tf.range(tf.size(self._share)), tf.gather(candidates, batch["label"])
+        return self._contrast(batch, positives, candidates, rows, tf.ones_like(self._share), seed)
+
+    def _frequency(self, rows: tf.Tensor, batch_size: int) -> tf.Tensor:
+        """How many times each candidate is expected among a query's negatives, `[candidates]`."""
+        frequency = tf.zeros(tf.shape(rows))
+        if self.estimator is not None:
+            frequency += self.estimator.expected(rows)
+        elif self._in_batch:
+            frequency += max(batch_size - 1, 1) * tf.gather(self._share, rows)
+        if self._expected_draws is not None:
+            frequency += tf.gather(self._expected_draws, rows)
+        return frequency
 
     def _contrast(
         self,
         batch: Mapping[str, Any],
+        positives: tf.Tensor,
         candidates: tf.Tensor,
         rows: tf.Tensor,
-        positive: tf.Tensor,
         frequency: tf.Tensor,
         seed: tf.Tensor | None,
     ) -> Contrast:
         return Contrast(
             queries=self.query_tower(batch["query"], seed),
+            positives=positives,
+            labels=batch["label"],
             candidates=candidates,
             rows=rows,
-            positive=positive,
             known=batch["known"],
             known_row=batch["known_row"],
             frequency=frequency,
             weight=batch["weight"],
             temperature=self._temperature,
+            catalogue=self._share.shape[0],
         )

@@ -134,7 +134,17 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
     if config.pinned_schema.path is not None and not config.pinned_schema.path.is_file():
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
-    return problems + _split_problems(config)
+    return problems + _siamese_problems(config) + _split_problems(config)
+
+
+def _siamese_problems(config: PipelineConfig) -> list[Problem]:
+    features = config.features
+    others = [*features.query, *features.context, *features.candidate]
+    if not config.model.siamese or (features.history is not None and not others):
+        return []
+    message = "needs towers of the same inputs, a history and the candidate id; "
+    mend = f"leave out the features {', '.join(others)}" if others else "features.history is null"
+    return [Problem("model.siamese", message + mend)]
 
 
 def _split_problems(config: PipelineConfig) -> list[Problem]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.batches import Batches, TrainingData, concatenate_ranges
+from models.negatives import NegativeSampler
 
 # Three queries; the second has no event. Candidate row r has token 10 + r.
 DATA = TrainingData(
@@ -109,6 +110,16 @@ def test_a_batch_is_a_function_of_seed_and_step():
     assert labels(1, 5) != labels(2, 5)
     resumed = next(Batches(DATA, batch_size=3, seed=1).from_step(5))
     assert resumed["query"]["device"][:, 0].tolist() == labels(1, 5)
+
+
+def test_drawn_negatives_bring_their_columns():
+    sampler = NegativeSampler(number=20, weights=np.ones(5), seed=3)
+    batches = Batches(DATA, batch_size=3, seed=3, sampler=sampler)
+    batch = batches.batch(4)
+    assert batch["drawn_row"].tolist() == sampler.draw(4).tolist()
+    assert (batch["drawn"]["candidate_id"][:, 0] == 10 + batch["drawn_row"]).all()
+    assert (batch["drawn"]["year"][:, 0] == batch["drawn_row"]).all()
+    assert "drawn" not in one_batch(DATA)
 
 
 def test_history_without_a_label_is_all_of_the_query():

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from models.encoders import ColumnEncoder, ColumnsEncoder, HistoryPooling, chosen, dropout, embedding, mean_of_tokens
@@ -62,6 +63,22 @@ def test_unordered_history_has_nothing_to_learn():
     pooling = HistoryPooling(2, ordered=False)
     np.testing.assert_allclose(pooling(tf.constant([[1, 2]]), identity_table(3)), [[0, 0.5, 0.5]])
     assert not pooling.trainable_variables
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_attention_learns_which_events_matter_whatever_their_place(ordered):
+    pooling, table = HistoryPooling(3, ordered=ordered, attention=True), identity_table(4)
+    plain = HistoryPooling(3, ordered=ordered)
+    histories = tf.constant([[1, 2, 0], [2, 3, 1], [3, 0, 0], [0, 0, 0]])
+    np.testing.assert_allclose(pooling(histories, table), plain(histories, table), atol=1e-6)
+    optimizer = tf.keras.optimizers.SGD(5.0)
+    for _ in range(50):
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_sum(pooling(histories, table)[:2, 2])  # what is wanted is event 2
+        optimizer.minimize(loss, pooling.trainable_variables, tape)
+    pooled = pooling(tf.constant([[1, 3, 2], [2, 1, 0], [3, 1, 0], [0, 0, 0]]), table).numpy()
+    assert (pooled[:2, 2] > 0.9).all()
+    np.testing.assert_allclose(pooled.sum(axis=1), [1, 1, 1, 0], atol=1e-6)
 
 
 def test_dropout_repeats_for_a_seed_and_keeps_the_mean():

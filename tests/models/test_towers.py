@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models.config import ModelConfig, TowerConfig
 from models.export import export_towers
-from models.towers import build_towers
+from models.towers import Projection, build_towers
 from tests.models.small_spec import random_columns, small_spec
 
 SEED = tf.constant([3, 4])
@@ -44,6 +44,30 @@ def test_item_table_is_shared_by_choice(share):
     query, candidate = build_towers(small_spec(features=False), ModelConfig(share_item_embedding=share), ordered=True)
     tables = {id(v) for tower in (query, candidate) for v in tower.trainable_variables if v.shape[0] == 22}
     assert len(tables) == (1 if share else 2)
+
+
+def test_siamese_towers_are_the_same_variables():
+    config = ModelConfig(siamese=True, query_tower=TowerConfig(layers=(8,), cross_layers=1))
+    query, candidate = build_towers(small_spec(features=False), config, ordered=False)
+    assert {id(v) for v in query.trainable_variables} == {id(v) for v in candidate.trainable_variables}
+    ids = tf.constant([[3], [7]])
+    np.testing.assert_allclose(query({"history": tf.pad(ids, [[0, 0], [0, 3]])}), candidate({"candidate_id": ids}))
+
+
+def test_siamese_towers_need_the_same_inputs():
+    with pytest.raises(ValueError, match="leave out the features age, genres, user"):
+        build_towers(small_spec(), ModelConfig(siamese=True), ordered=True)
+    with pytest.raises(ValueError, match="candidate_tower"):
+        ModelConfig(siamese=True, candidate_tower=TowerConfig(layers=(8,)))
+
+
+def test_cross_layers_multiply_inputs():
+    """x₀ ⊙ (W·x + b) + x is a polynomial of the second degree: its third differences are 0, its second are not."""
+    projection = Projection(TowerConfig(cross_layers=1, dropout=0), 4, name="projection")
+    start, direction = (tf.random.stateless_normal([1, 6], [seed, 0]) for seed in (1, 2))
+    along = np.concatenate([projection([start + step * direction]) for step in range(5)])
+    assert np.abs(np.diff(along, 2, axis=0)).max() > 1e-3
+    np.testing.assert_allclose(np.diff(along, 3, axis=0), 0, atol=1e-4)
 
 
 def test_the_same_keras_seed_gives_the_same_weights():

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from models.batches import Batches, TrainingData
 from models.config import ModelConfig, TrainingConfig
+from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.training import fit_steps
 from models.two_tower import TwoTower, resolve_loss
@@ -29,14 +30,14 @@ def chains(queries: int = 60, length: int = 8) -> TrainingData:
     )
 
 
-def two_tower(data: TrainingData, loss: str, seed: int = 1) -> TwoTower:
+def two_tower(data: TrainingData, loss: str, seed: int = 1, **settings) -> TwoTower:
     tf.keras.utils.set_random_seed(seed)
-    training = TrainingConfig(learning_rate=0.02)
+    training = TrainingConfig.model_validate({"learning_rate": 0.02, "loss": loss, **settings})
     model = TwoTower(
         small_spec(items=ITEMS, features=False),
         ModelConfig(embedding_dim=16, temperature=0.1),
         training,
-        loss=loss,
+        loss=training.loss,
         ordered=True,
         catalogue=data.candidates,
         train_count=np.bincount(data.candidate, minlength=ITEMS),
@@ -46,11 +47,26 @@ def two_tower(data: TrainingData, loss: str, seed: int = 1) -> TwoTower:
     return model
 
 
-@pytest.mark.parametrize("loss", ["full_softmax", "in_batch_softmax"])
-def test_training_learns_what_follows(loss, tmp_path):
+def batches_of(data: TrainingData, seed: int = 1, **settings) -> Batches:
+    training = TrainingConfig.model_validate(settings)
+    sampler = build_sampler(training.negatives, np.bincount(data.candidate, minlength=ITEMS), seed=seed)
+    return Batches(data, batch_size=64, seed=seed, sampler=sampler)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "full_softmax"},
+        {"loss": "in_batch_softmax"},
+        {"loss": "in_batch_softmax", "negatives": {"type": "mixed", "n": 32}, "frequency": "streaming"},
+        {"loss": "sampled_softmax", "negatives": {"type": "popularity", "n": 64}},
+    ],
+    ids=["full", "in batch", "mixed", "popularity"],
+)
+def test_training_learns_what_follows(settings, tmp_path):
     data = chains()
-    model = two_tower(data, loss)
-    fit = fit_steps(model, Batches(data, batch_size=64, seed=1), steps=70, directory=tmp_path)
+    model = two_tower(data, **settings)
+    fit = fit_steps(model, batches_of(data, **settings), steps=70, directory=tmp_path)
     ends = data.offsets[1:] - 1
     histories = data.history(np.arange(len(ends)), ends)
     scores = embed(model.query_tower, {"history": histories}) @ embed(model.candidate_tower, data.candidates).T
@@ -61,11 +77,16 @@ def test_training_learns_what_follows(loss, tmp_path):
     assert fit.curve[-1]["step"] == fit.steps == 70
 
 
-def test_two_trainings_are_bit_identical_and_the_seed_matters(tmp_path):
+@pytest.mark.parametrize(
+    "settings",
+    [{"loss": "full_softmax"}, {"loss": "sampled_softmax", "negatives": "mixed", "frequency": "streaming"}],
+    ids=["full", "mixed"],
+)
+def test_two_trainings_are_bit_identical_and_the_seed_matters(settings, tmp_path):
     def weights(seed: int, directory: str) -> np.ndarray:
         data = chains()
-        model = two_tower(data, "full_softmax", seed)
-        fit_steps(model, Batches(data, batch_size=64, seed=seed), steps=5, directory=tmp_path / directory)
+        model = two_tower(data, seed=seed, **settings)
+        fit_steps(model, batches_of(data, seed, **settings), steps=5, directory=tmp_path / directory)
         return np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
 
     first = weights(1, "a")
@@ -90,9 +111,22 @@ def test_dropout_follows_the_step():
     assert float(model.compute_loss(batch)) == float(model.compute_loss(batch))
 
 
+def test_losses_learn_from_what_they_are_given():
+    """One step of each loss, with drawn negatives, moves both towers by finite amounts."""
+    data = chains()
+    for loss in ("bpr", "gbce", "cosine_contrastive", "contrastive", "triplet", "gramian"):
+        settings = {"loss": loss, "negatives": {"type": "uniform", "n": 16}}
+        model, batch = two_tower(data, **settings), batches_of(data, **settings).batch(0)
+        with tf.GradientTape() as tape:
+            value = model.compute_loss(batch)
+        gradients = tape.gradient(value, model.trainable_variables)
+        assert all(g is not None and np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients), loss
+
+
 def test_auto_takes_the_full_softmax_within_its_budget():
     def resolved(loss: str, candidates: int) -> str:
-        return resolve_loss(ModelConfig(), TrainingConfig(loss=loss), events=1_000_000, candidates=candidates)
+        training = TrainingConfig.model_validate({"loss": loss})
+        return resolve_loss(ModelConfig(), training, events=1_000_000, candidates=candidates).type
 
     assert resolved("auto", 4_000) == "full_softmax"
     assert resolved("auto", 400_000) == "in_batch_softmax"
