@@ -1,0 +1,182 @@
+"""Every reference configuration builds and learns, and has the property that makes it that system."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.batches import Batches, TrainingData
+from models.encoders import ColumnEncoder
+from models.feature_preprocessing import FeatureStatistics, feature_encoder
+from models.features import EncodedSpec, FeatureSpec
+from models.negatives import build_sampler
+from models.optimizers import build_optimizer
+from models.training import fit_steps
+from models.two_tower import TwoTower, resolve_loss
+from models.validation import embed
+from pipeline.config import PipelineConfig, load_config
+from tests.models.small_spec import random_columns
+
+FILES = sorted((Path(__file__).parents[2] / "tfx_config" / "systems").glob("*.yaml"))
+ITEMS, QUERIES, LENGTH = 24, 40, 8
+WORDS = ["harbour", "winter", "crimson", "lantern", "valley", "thunder", "orchard", "silent", "compass", "meadow"]
+TITLES = [f"{first} {second}" for i, first in enumerate(WORDS) for second in WORDS[i + 1 :]][:ITEMS]
+
+
+def system(name: str) -> PipelineConfig:
+    return load_config(next(file for file in FILES if file.stem == name))
+
+
+def encoded(features: FeatureSpec, directory: Path) -> EncodedSpec:
+    """What preprocessing makes of the features, all vocabularies being the words of the titles."""
+    statistics = FeatureStatistics(vocabulary=WORDS, std=1.0, boundaries=(20.0, 40.0))
+    ids = FeatureStatistics(vocabulary=[f"c{item}" for item in range(ITEMS)])
+    sides = {
+        side: {
+            column: encoded
+            for name, feature in features.of(side).items()
+            for column, encoded in feature_encoder(
+                name, feature, ids if name == "candidate_id" else statistics, directory / name
+            ).columns.items()
+        }
+        for side in ("query", "context", "candidate")
+    }
+    return EncodedSpec(features=features, **sides)
+
+
+def world(spec: EncodedSpec) -> TrainingData:
+    """Every query goes through ever higher candidates; the last candidate is nobody's."""
+    random = np.random.default_rng(0)
+    events = np.sort([random.permutation(ITEMS - 1)[:LENGTH] for _ in range(QUERIES)], axis=1)
+    candidates = random_columns(spec.candidate, ITEMS)
+    candidates["candidate_id"] = np.arange(2, ITEMS + 2, dtype=np.int32)[:, None]
+    return TrainingData(
+        offsets=np.arange(0, QUERIES * LENGTH + 1, LENGTH),
+        candidate=events.ravel().astype(np.int32),
+        weight=None,
+        context=random_columns(spec.context, QUERIES * LENGTH),
+        queries=random_columns(spec.query, QUERIES),
+        candidates=candidates,
+        ordered=True,
+        history_length=None if spec.features.history is None else spec.features.history.max_length,
+    )
+
+
+def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches, TrainingData]:
+    spec = encoded(config.features, directory)
+    data = world(spec)
+    counts = np.bincount(data.candidate, minlength=ITEMS)
+    tf.keras.utils.set_random_seed(1)
+    model = TwoTower(
+        spec,
+        config.model,
+        config.training,
+        loss=resolve_loss(config.model, config.training, events=len(data), candidates=ITEMS),
+        ordered=True,
+        catalogue=data.candidates,
+        train_count=counts,
+        seed=1,
+    )
+    model.compile(optimizer=build_optimizer(config.training))
+    sampler = build_sampler(config.training.negatives, counts, seed=1)
+    return model, Batches(data, batch_size=32, seed=1, sampler=sampler), data
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_system_builds_and_learns(file, tmp_path):
+    config = load_config(file)
+    assert config.name == file.stem
+    model, batches, _ = build(config, tmp_path)
+    assert model.loss_name == config.training.loss.type
+    fit = fit_steps(model, batches, steps=6 * batches.steps_per_epoch, directory=tmp_path)
+    losses = [entry["loss"] for entry in fit.curve]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+def test_siamese_towers_are_the_same_variables(tmp_path):
+    model, _, _ = build(system("siamese"), tmp_path)
+    query, candidate = ({id(v) for v in t.trainable_variables} for t in (model.query_tower, model.candidate_tower))
+    assert candidate < query
+    own = [v for v in model.query_tower.trainable_variables if id(v) not in candidate]
+    assert [v.shape[0] for v in own] == [50], "only the weights of positions in the history, which a candidate has not"
+
+
+def test_dssm_encodes_a_misspelt_title_near_the_right_one_by_its_trigrams(tmp_path):
+    title = system("dssm").features.candidate["title"]
+    encoder = feature_encoder("title", title, FeatureStatistics(vocabulary=WORDS), tmp_path / "title")
+    tf.keras.utils.set_random_seed(1)
+
+    def found(column: str) -> float:
+        """Share of misspelt titles whose nearest title is their own."""
+        layer, place = (
+            ColumnEncoder(encoder.columns[column], widest=128, name=column),
+            list(encoder.columns).index(column),
+        )
+        old, new = (tf.math.l2_normalize(layer(encoder(tf.constant(t))[place]), axis=1) for t in (TITLES, misspelt))
+        return float(np.mean(np.argmax(new @ tf.transpose(old), axis=1) == np.arange(ITEMS)))
+
+    misspelt = [" ".join(word[:-1] + "x" for word in title.split()) for title in TITLES]
+    assert found("title_trigrams") > 0.9
+    assert found("title") < 0.2, "no word of theirs is known"
+
+
+def test_youtube_labels_are_later_than_everything_the_tower_sees(tmp_path):
+    _, batches, data = build(system("youtube_dnn"), tmp_path)
+    for step in range(batches.steps_per_epoch):
+        batch = batches.batch(step)
+        labels = data.candidates["candidate_id"][batch["label"]]
+        assert (batch["query"]["history"] < labels).all(), "later candidates are higher"
+
+
+def test_yi2019_learns_frequencies_from_its_batches(tmp_path):
+    config = system("yi2019_sampling_corrected")
+    frequency = config.training.frequency.model_copy(update={"alpha": 0.1})
+    config = config.model_copy(update={"training": config.training.model_copy(update={"frequency": frequency})})
+    model, batches, _ = build(config, tmp_path)
+    assert model.estimator is not None
+    fit_steps(model, batches, steps=100, directory=tmp_path)
+    shares = [np.isin(np.arange(ITEMS), batches.batch(step)["label"]) for step in range(100)]
+    estimated = model.estimator.expected(tf.range(ITEMS)).numpy()
+    np.testing.assert_allclose(estimated[:-1], np.mean(shares, axis=0)[:-1], rtol=0.5)
+    assert estimated[-1] < 0.1, "nobody chose it"
+
+
+@pytest.mark.parametrize("negatives", ["mixed", "in_batch"])
+def test_mixed_negatives_reach_what_nobody_chose(negatives, tmp_path):
+    config = system("mixed_negatives")
+    assert config.training.negatives.type == "mixed"
+    if negatives == "in_batch":
+        config = load_config(next(f for f in FILES if f.stem == config.name), ["training.negatives=in_batch"])
+    model, batches, _ = build(config, tmp_path)
+    table = next(v for v in model.candidate_tower.trainable_variables if v.shape[0] == ITEMS + 2)
+    before = table.numpy()
+    fit_steps(model, batches, steps=2, directory=tmp_path)
+    moved = np.abs(table.numpy() - before).sum(axis=1)
+    assert (moved[-1] > 0) == (negatives == "mixed")
+
+
+def test_gramian_scores_fit_the_target_and_others_stay_low(tmp_path):
+    model, batches, data = build(system("gramian"), tmp_path)
+    fit_steps(model, batches, steps=150, directory=tmp_path)
+    batch = batches.batch(0)
+    scores = embed(model.query_tower, batch["query"]) @ embed(model.candidate_tower, data.candidates).T
+    positive = np.mean(scores[np.arange(len(scores)), batch["label"]])
+    assert positive > 2 * np.abs(scores).mean()
+
+
+def test_gcp_towers_cross_their_inputs(tmp_path):
+    model, _, _ = build(system("gcp_two_tower"), tmp_path)
+    for tower in (model.query_tower, model.candidate_tower):
+        assert sum("cross" in v.name and "kernel" in v.name for v in tower.trainable_variables) == 2
+
+
+def test_simplex_does_not_push_negatives_below_its_margin(tmp_path):
+    config = system("simplex")
+    assert config.model.score == "cosine"
+    config = load_config(next(f for f in FILES if f.stem == "simplex"), ["training.loss.margin=0.999"])
+    model, batches, _ = build(config, tmp_path)
+    batch = batches.batch(0)
+    scores = np.sum(model.query_tower(batch["query"]) * model.candidate_tower(batch["candidate"]), axis=1)
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(1 - scores), rel=1e-4)
