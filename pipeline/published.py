@@ -56,7 +56,7 @@ class Published:
             ConfigError: the query is not known.
         """
         from components.sequences import read_dataset
-        from components.serving.publishing import read_description
+        from components.serving.publishing import read_description, signature_inputs
         from components.serving.requests import stored_requests
         from models.features import EncodedSpec
 
@@ -65,7 +65,7 @@ class Published:
         examples = Examples(self._lineage("serving_model", "transformed_examples", "examples"))
         spec = EncodedSpec.model_validate(graph.read_json("spec.json"))
         request = stored_requests(examples, read_dataset(transformed), spec.features, [query_id])[0]
-        inputs = read_description(self.exact)["inputs"]
+        inputs = signature_inputs(read_description(self.exact))
         return {name: value for name, value in request.items() if name in inputs}
 
     def _lineage(self, *inputs: str) -> Path:

@@ -25,6 +25,7 @@ from typing import Any
 from components.errors import RunError
 
 SCANN_SUFFIX = "-scann"
+SIGNATURE = "serving_default"
 DESCRIPTION = Path("assets.extra") / "model.json"
 """Where in a SavedModel it is told what it is, for readers without TensorFlow."""
 
@@ -141,9 +142,9 @@ class Publisher:
 def read_description(model: Path) -> Mapping[str, Any]:
     """What a SavedModel of ours tells about itself.
 
-    `identity`: digests that both models of a pair share. `inputs`: dtype and shape of each input of the signature.
-    `features`: the specification they come from. `imports`: Python modules to be imported before it is loaded.
-    `top_k`, `remove_seen`, `libraries`.
+    `identity`: digests that both models of a pair share. `signatures`: `inputs` of each, their dtype and shape by name
+    (see `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported
+    before it is loaded. `top_k`, `remove_seen`, `libraries`.
 
     Raises:
         RunError: the file is not there or not JSON.
@@ -153,6 +154,19 @@ def read_description(model: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise RunError(f"{model} is not a serving model of this pipeline: {error}") from error
     return description
+
+
+def signature_inputs(description: Mapping[str, Any], signature: str = SIGNATURE) -> Mapping[str, Mapping[str, Any]]:
+    """Dtype and shape of each input of a signature, from what `read_description` returns.
+
+    Raises:
+        RunError: the model does not have this signature.
+    """
+    told = description.get("signatures", {})
+    if signature not in told:
+        raise RunError(f"the model has no signature '{signature}', only {', '.join(told) or 'none'}; export it again")
+    inputs: Mapping[str, Mapping[str, Any]] = told[signature]["inputs"]
+    return inputs
 
 
 def write_description(model: Path, description: Mapping[str, Any]) -> None:

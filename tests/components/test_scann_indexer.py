@@ -136,7 +136,9 @@ def test_the_models_need_no_file_of_the_pipeline(tmp_path: Path) -> None:
     moved = (tmp_path / "serving").rename(tmp_path / "moved")
     serve = tf.saved_model.load(str(moved / "exact")).signatures["serving_default"]
     values = {"string": "c00001", "float32": 1.0, "int64": 5}
-    inputs = json.loads((moved / "exact" / "assets.extra" / "model.json").read_text())["inputs"]
+    inputs = json.loads((moved / "exact" / "assets.extra" / "model.json").read_text())["signatures"]["serving_default"][
+        "inputs"
+    ]
     request = {
         name: tf.fill([1 if size is None else size for size in spec["shape"]], values[spec["dtype"]])
         for name, spec in inputs.items()
