@@ -18,6 +18,7 @@ from components.errors import DataError
 from components.sequences import read_dataset
 from components.serving.publishing import directory_digest, write_description
 from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
 from models.index import (
@@ -177,6 +178,7 @@ class Indexing:
             )
             export(module, directory / name)
             write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
+            write_warm_up(directory / name, description, candidate=self._dataset.candidates.ids[0].as_py())
         return {name: _size(directory / name) for name in searches}
 
     def _sample_queries(self) -> np.ndarray:

@@ -3,6 +3,7 @@
     DIRECTORY/NAME/VERSION/         the exact model
     DIRECTORY/NAME-scann/VERSION/   the ScaNN model of the same version
     DIRECTORY/.NAME/                lock file and copies under way
+    DIRECTORY/models.config         for TensorFlow Serving: all models in DIRECTORY
 
 Copies are made under the hidden directory and renamed into place, so that whoever polls never sees half a version.
 Two renames make a pair: a process killed between them leaves one half, and the next push of the same identity
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ConfigError, RunError
+from components.serving.models_config import write_models_config
 
 SCANN_SUFFIX = "-scann"
 SIGNATURE = "serving_default"
@@ -177,6 +179,7 @@ class Publisher:
         for model in missing:
             self._move_into_place(model, version)
         self._retain(keep_versions)
+        write_models_config(self.directory, suffix=SCANN_SUFFIX)
         return self._publication(version, new=bool(missing))
 
     def _move_into_place(self, model: str, version: int) -> None:

@@ -55,7 +55,12 @@ def test_a_pair_is_published_under_one_version(tmp_path: Path) -> None:
         published = tmp_path / "serving" / model / str(pushed["version"])
         assert pushed[name] == str(published)
         assert directory_digest(published) == directory_digest(serving.path / name)
-    assert sorted(entry.name for entry in (tmp_path / "serving").iterdir()) == [".toy", "toy", "toy-scann"]
+    assert sorted(entry.name for entry in (tmp_path / "serving").iterdir()) == [
+        ".toy",
+        "models.config",
+        "toy",
+        "toy-scann",
+    ]
 
 
 def test_the_same_model_is_not_published_twice(tmp_path: Path) -> None:
