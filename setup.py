@@ -36,6 +36,7 @@ setup(
         "rich",
     ],
     extras_require={
+        "serving": ["fastapi", "uvicorn", "prometheus-client"],
         "dev": [
             "pytest",
             "pytest-xdist",

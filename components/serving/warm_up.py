@@ -46,3 +46,13 @@ def _request(
         for name, spec in inputs.items()
     }
     return predict_pb2.PredictRequest(model_spec=model_pb2.ModelSpec(signature_name=signature), inputs=tensors)
+
+
+def read_warm_up(model: Path) -> list[tuple[str, dict[str, tf.Tensor]]]:
+    """Signature and inputs of each request that `write_warm_up` wrote into a SavedModel."""
+    found = []
+    for record in tf.data.TFRecordDataset(str(model / FILE)):
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+        found.append((request.model_spec.signature_name, inputs))
+    return found
