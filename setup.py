@@ -22,6 +22,7 @@ setup(
         "tf-keras==2.20.*",
         "tensorflow-recommenders==0.7.7",
         "scann[tf]==1.4.2",
+        "tensorflow-serving-api==2.20.*",  # the protos of warm-up requests
         "apache-beam==2.77.*",
         "tensorflow-datasets==4.9.10",
         "importlib_resources",  # TensorFlow Datasets imports it when it downloads, without asking for it
@@ -35,6 +36,7 @@ setup(
         "rich",
     ],
     extras_require={
+        "serving": ["fastapi", "uvicorn", "prometheus-client"],
         "dev": [
             "pytest",
             "pytest-xdist",

@@ -41,7 +41,11 @@ class PusherParams(Params):
 
 
 class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
-    """Publishes both serving models as one new version, if evaluation and infra validation blessed them."""
+    """Publishes both serving models as one new version, if evaluation and infra validation blessed them.
+
+    A model that was rolled back from (`python -m pipeline rollback`) is not published again: the rollback stands until
+    there is a new model.
+    """
 
     @dataclass(frozen=True)
     class Inputs:
@@ -60,6 +64,8 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """Writes `pushed.json`: version, both paths, the identity and whether it had been published before.
 
+        The version and the identity are those of the model that stands, also where a rollback keeps this one out.
+
         Raises:
             RefusedError: a blessing is missing; nothing was published.
             RunError: the directory cannot be written.
@@ -76,12 +82,18 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             "exact": str(published.exact),
             "scann": str(published.scann),
             "new": published.new,
-            "identity": dict(read_identity(exact)),
+            "withdrawn": published.withdrawn,
+            "identity": dict(read_identity(published.exact)),
         }
         outputs.pushed_model.write_json("pushed.json", pushed)
-        if not published.new:
+        if published.withdrawn:
+            context.progress(
+                f"this model was rolled back from, version {published.version} stands; nothing was published. "
+                "`rollback` with the version of this model brings it back"
+            )
+        elif not published.new:
             context.progress(f"version {published.version} is this model already; nothing was published")
-        return {key: pushed[key] for key in ("version", "exact", "scann", "new")}
+        return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether what was published then is still the newest version."""

@@ -16,6 +16,7 @@ CANDIDATE_ID = "candidate_id"
 TIMESTAMP = "timestamp"
 HISTORY = "history"
 MISSING_TIMESTAMP = -(2**63)
+_SIGNATURE_INPUTS = {"candidate_ids", "exclude_ids", "allow_ids"}
 
 
 class _Feature(Strict):
@@ -156,6 +157,9 @@ class FeatureSpec(Strict):
             raise ValueError("without history the query tower needs at least one query or context feature")
         if HISTORY in self.query or HISTORY in self.context:
             raise ValueError("'history' is configured as features.history, not as a feature of that name")
+        taken = sorted(_SIGNATURE_INPUTS & (set(self.query) | set(self.context)))
+        if taken:
+            raise ValueError(f"'{taken[0]}' is an input of the served model already; give the feature another name")
         shared = set(self.query) & set(self.context)
         if shared:
             raise ValueError(f"names used by both query and context features: {', '.join(sorted(shared))}")

@@ -74,7 +74,13 @@ def tree_is_possible(candidates: int, leaves: int) -> bool:
 
 
 class Search(Protocol):
-    """Finds the candidates with the largest dot product."""
+    """Finds the candidates with the largest dot product.
+
+    Attributes:
+        dimension: length of the embeddings.
+    """
+
+    dimension: int
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The best `count` candidates of each query, best first.
@@ -87,6 +93,10 @@ class Search(Protocol):
             Rows int32 and scores float32, both `[batch, count]`; where fewer were found the rows end in -1 and
             the scores in float32.min. No row appears twice.
         """
+        ...
+
+    def vectors(self, rows: tf.Tensor) -> tf.Tensor:
+        """Embeddings of candidates, float32 `[…, dim]` for int32 rows `[…]`, none negative."""
         ...
 
 
@@ -102,6 +112,7 @@ class ExactSearch(tf.Module):
         super().__init__(name="exact_search")
         check_embeddings(embeddings)
         self.embeddings = tf.Variable(embeddings, trainable=False, dtype=tf.float32, name="embeddings")
+        self.dimension: int = embeddings.shape[1]
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See `Search.search`."""
@@ -117,6 +128,10 @@ class ExactSearch(tf.Module):
 
         _, scores, rows = tf.while_loop(lambda i, *_: i < blocks, body, (0, scores, rows), parallel_iterations=1)
         return _concat(rows, count), _concat(scores, count)
+
+    def vectors(self, rows: tf.Tensor) -> tf.Tensor:
+        """See `Search.vectors`."""
+        return tf.gather(self.embeddings, rows)
 
 
 class ScannSearch(tf.Module):
@@ -147,7 +162,7 @@ class ScannSearch(tf.Module):
 
         self._ops = scann_ops
         self.settings = settings
-        self._candidates = len(embeddings)
+        self._candidates, self.dimension = embeddings.shape
         self.state = _builder(scann_ops, embeddings, settings).build().serialize_to_module()
         for part in self.state.variables:
             if part.shape.rank == 0 and part.dtype != tf.string:
@@ -166,6 +181,10 @@ class ScannSearch(tf.Module):
         rows = tf.pad(tf.where(found, rows, -1), missing, constant_values=-1)
         scores = tf.pad(tf.where(found, scores, tf.float32.min), missing, constant_values=tf.float32.min)
         return rows[:batch, :count], scores[:batch, :count]
+
+    def vectors(self, rows: tf.Tensor) -> tf.Tensor:
+        """See `Search.vectors`; both kinds of index hold the full vectors, to score the nearest again."""
+        return tf.gather(self.state.dataset, rows)
 
     def _width(self, count: tf.Tensor) -> dict[str, tf.Tensor]:
         if self.settings is None:

@@ -1,13 +1,25 @@
-"""The serving model: raw features and history in, candidate ids and scores out."""
+"""The serving model: raw features and history in, candidate ids and scores out.
+
+Its signatures, all with named inputs and outputs of static rank and batches of any size:
+
+- `serving_default`: query inputs to the best candidates, `candidate_ids` and `scores`, `[batch, top_k]`
+- `recommend_filtered`: the same without `exclude_ids` and, in rows that give any, among `allow_ids` only
+- `similar_candidates`: `candidate_id` to the candidates nearest to it, without itself; none for an unknown id
+- `score`: query inputs and `candidate_ids` `[batch, any]` to `scores`, float32.min for an unknown id
+- `embed_query`, `embed_candidate`: raw features to `embedding`, `[batch, dim]`; scores are its dot products
+"""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from models.candidate_ids import CandidateIds
 from models.features import (
+    CANDIDATE_ID,
     HISTORY,
     CategoricalFeature,
     Feature,
@@ -17,12 +29,12 @@ from models.features import (
     TimestampFeature,
     VectorFeature,
 )
+from models.filtering import no_answers, score_rows, search_among, search_excluding
 from models.index import Search
-from models.seen import search_unseen
 
 SIGNATURE = "serving_default"
+EXCLUDE_IDS, ALLOW_IDS, CANDIDATE_IDS = "exclude_ids", "allow_ids", "candidate_ids"
 _EMBEDDINGS = "search/embeddings/.ATTRIBUTES/VARIABLE_VALUE"
-_HASH_RANGE = (1 << 63) - 1
 
 
 def raw_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, tf.TensorSpec]:
@@ -39,6 +51,23 @@ def raw_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, tf.Tens
     return inputs
 
 
+def signature_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, dict[str, tf.TensorSpec]]:
+    """Inputs of every signature by its name and theirs; see `raw_inputs` for the arguments."""
+    asked, query = (raw_inputs(features, remove_seen=needs_history) for needs_history in (remove_seen, False))
+    return {
+        SIGNATURE: asked,
+        "recommend_filtered": asked | {name: _id_lists(name) for name in (EXCLUDE_IDS, ALLOW_IDS)},
+        "similar_candidates": {CANDIDATE_ID: tf.TensorSpec([None], tf.string, name=CANDIDATE_ID)},
+        "score": query | {CANDIDATE_IDS: _id_lists(CANDIDATE_IDS)},
+        "embed_query": query,
+        "embed_candidate": {name: _raw_input(name, feature) for name, feature in features.of("candidate").items()},
+    }
+
+
+def _id_lists(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None, None], tf.string, name=name)
+
+
 def _raw_input(name: str, feature: Feature) -> tf.TensorSpec:
     match feature:
         case NumericFeature():
@@ -53,43 +82,13 @@ def _raw_input(name: str, feature: Feature) -> tf.TensorSpec:
             return tf.TensorSpec([None], tf.string, name=name)
 
 
-class CandidateIds(tf.Module):
-    """The ids of the candidates, by row and back, in variables: graphs and their tables are limited to 2 GB."""
-
-    def __init__(self, ids: np.ndarray) -> None:
-        """Takes ids in the order of rows.
-
-        Args:
-            ids: `[candidates]` strings (str or UTF-8 bytes), distinct, none empty.
-        """
-        super().__init__(name="candidate_ids")
-        self.ids = tf.Variable(tf.constant(ids, tf.string), trainable=False, name="ids")
-        self._key, hashes = _distinct_hashes(self.ids)
-        order = np.argsort(hashes)
-        self.hashes = tf.Variable(hashes[order], trainable=False, dtype=tf.int64, name="hashes")
-        self.order = tf.Variable(order.astype(np.int32), trainable=False, name="order")
-
-    def __len__(self) -> int:
-        return int(self.ids.shape[0])
-
-    def rows(self, ids: tf.Tensor) -> tf.Tensor:
-        """Rows of string ids of any shape, int32 of that shape; -1 where an id is not a candidate's."""
-        flat = tf.reshape(ids, [-1])
-        hashes = _hash(flat, self._key)
-        positions = tf.minimum(tf.searchsorted(self.hashes, hashes), len(self) - 1)
-        rows = tf.gather(self.order, positions)
-        rows = tf.where(tf.equal(tf.gather(self.ids, rows), flat), rows, -1)
-        return tf.reshape(rows, tf.shape(ids))
-
-    def of(self, rows: tf.Tensor) -> tf.Tensor:
-        """Ids of int32 rows, strings of the same shape; "" where the row is negative."""
-        return tf.where(rows < 0, "", tf.gather(self.ids, tf.maximum(rows, 0)))
-
-
 class ServingModule(tf.Module):
     """Answers a batch of raw requests with the best candidates of each.
 
     The loaded preprocessing and towers are part of it, so that its SavedModel needs no other file.
+
+    Attributes:
+        functions: the signatures, functions of a dict of the inputs told by `signature_inputs`, by name.
     """
 
     def __init__(
@@ -106,8 +105,8 @@ class ServingModule(tf.Module):
         """Puts the parts together.
 
         Args:
-            preprocessing: has `encode_query`, `encode_context` and `encode_history`.
-            towers: has `embed_query`.
+            preprocessing: has `encode_query`, `encode_context`, `encode_candidate` and `encode_history`.
+            towers: has `embed_query` and `embed_candidate`.
             features: what both were made for.
             candidate_ids: ids of the rows that `search` finds.
             search: finds rows for query embeddings.
@@ -122,21 +121,66 @@ class ServingModule(tf.Module):
         self._features = features
         self._top_k = min(top_k, len(candidate_ids))
         self._remove_seen = remove_seen
-        self.serve = tf.function(self._serve, input_signature=[raw_inputs(features, remove_seen=remove_seen)])
+        signatures = {
+            SIGNATURE: self._serve,
+            "recommend_filtered": self._recommend_filtered,
+            "similar_candidates": self._similar_candidates,
+            "score": self._score,
+            "embed_query": self._embed_query,
+            "embed_candidate": self._embed_candidate,
+        }
+        inputs = signature_inputs(features, remove_seen=remove_seen)
+        self.functions = {
+            name: tf.function(function, input_signature=[inputs[name]]) for name, function in signatures.items()
+        }
 
     def _serve(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         queries = self._embed(request)
-        candidates = len(self.candidate_ids)
         if self._remove_seen:
-            seen = self.candidate_ids.rows(request[HISTORY])
-            rows, scores = search_unseen(self.search, queries, seen, count=self._top_k, candidates=candidates)
-        else:
-            rows, scores = self.search.search(queries, tf.constant(self._top_k))
+            return self._answers(*self._search_excluding(queries, self.candidate_ids.rows(request[HISTORY])))
+        return self._answers(*self.search.search(queries, tf.constant(self._top_k)))
+
+    def _recommend_filtered(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        queries = self._embed(request)
+        excluded = self.candidate_ids.rows(request[EXCLUDE_IDS])
+        if self._remove_seen:
+            excluded = tf.concat([excluded, self.candidate_ids.rows(request[HISTORY])], axis=1)
+        allowed = self.candidate_ids.rows(request[ALLOW_IDS])
+        is_limited = tf.reduce_any(tf.not_equal(request[ALLOW_IDS], ""), axis=1)
+        nothing = partial(no_answers, tf.shape(queries)[0], self._top_k)
+        among = partial(search_among, self.search, queries, allowed, excluded, count=self._top_k)
+        limited = tf.cond(tf.reduce_any(is_limited), among, nothing)
+        free = tf.cond(tf.reduce_all(is_limited), nothing, partial(self._search_excluding, queries, excluded))
+        return self._answers(*(tf.where(is_limited[:, None], *both) for both in zip(limited, free, strict=True)))
+
+    def _similar_candidates(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        own = self.candidate_ids.rows(request[CANDIDATE_ID])[:, None]
+        found = self._search_excluding(self.search.vectors(tf.maximum(own[:, 0], 0)), own)
+        nothing = no_answers(tf.shape(own)[0], self._top_k)
+        return self._answers(*(tf.where(own < 0, *both) for both in zip(nothing, found, strict=True)))
+
+    def _score(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        rows = self.candidate_ids.rows(request[CANDIDATE_IDS])
+        return {"scores": score_rows(self.search, self._embed(request), rows)}
+
+    def _embed_query(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._embedding(self._embed(request))
+
+    def _embed_candidate(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._embedding(self.towers.embed_candidate(self.preprocessing.encode_candidate(dict(request))))
+
+    def _search_excluding(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return search_excluding(self.search, queries, excluded, count=self._top_k, candidates=len(self.candidate_ids))
+
+    def _answers(self, rows: tf.Tensor, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         shape = [None, self._top_k]
         return {
-            "candidate_ids": tf.ensure_shape(self.candidate_ids.of(rows), shape),
+            CANDIDATE_IDS: tf.ensure_shape(self.candidate_ids.of(rows), shape),
             "scores": tf.ensure_shape(scores, shape),
         }
+
+    def _embedding(self, embedding: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": tf.ensure_shape(embedding, [None, self.search.dimension])}
 
     def _embed(self, request: Mapping[str, tf.Tensor]) -> tf.Tensor:
         encoded: dict[str, tf.Tensor] = {}
@@ -153,11 +197,11 @@ class ServingModule(tf.Module):
 
 
 def export(module: ServingModule, directory: Path) -> None:
-    """Saves `module` as a self-contained SavedModel with signature `serving_default`; makes the directory."""
+    """Saves `module` as a self-contained SavedModel with all its signatures; makes the directory."""
     tf.saved_model.save(
         module,
         str(directory),
-        signatures={SIGNATURE: module.serve},
+        signatures=module.functions,
         options=tf.saved_model.SaveOptions(namespace_whitelist=["Scann"]),
     )
 
@@ -166,16 +210,3 @@ def exported_embeddings(directory: Path) -> np.ndarray:
     """Candidate embeddings in the SavedModel of an exact serving module, float32 `[candidates, dim]`."""
     embeddings: np.ndarray = tf.train.load_variable(str(directory / "variables" / "variables"), _EMBEDDINGS)
     return embeddings
-
-
-def _hash(values: tf.Tensor, key: int) -> tf.Tensor:
-    return tf.strings.to_hash_bucket_strong(values, _HASH_RANGE, [key, 0])
-
-
-def _distinct_hashes(ids: tf.Variable) -> tuple[int, np.ndarray]:
-    """The first key of the hash under which no two ids collide, and the hashes, int64."""
-    for key in range(8):
-        hashes: np.ndarray = _hash(ids, key).numpy()
-        if len(np.unique(hashes)) == len(hashes):
-            return key, hashes
-    raise ValueError("candidate ids are not distinct")

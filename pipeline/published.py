@@ -1,4 +1,4 @@
-"""The newest published model of a pipeline, and the artifacts it was made of."""
+"""The published models of a pipeline, and the artifacts the newest was made of."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,22 +6,26 @@ from typing import Any
 
 from components.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
 from components.errors import ConfigError
+from components.pusher import PusherParams
+from components.serving.publishing import Publisher, read_description, read_identity, signature_inputs
 from pipeline.metadata import Execution, Store, pipelines
 
 
 @dataclass(frozen=True)
 class Published:
-    """What the newest execution of Pusher published.
+    """What a pipeline has published, and the version that stands.
 
     Attributes:
         store: the pipeline's records.
-        execution: the Pusher's.
-        exact: SavedModel with exact search.
-        scann: SavedModel with ScaNN.
+        pusher: parameters of the newest execution of Pusher.
+        publisher: of the directory it published to.
+        exact: newest SavedModel with exact search.
+        scann: newest SavedModel with ScaNN.
     """
 
     store: Store
-    execution: Execution
+    pusher: PusherParams
+    publisher: Publisher
     exact: Path
     scann: Path
 
@@ -46,8 +50,21 @@ class Published:
         execution = store.latest("Pusher")
         if execution is None:
             raise ConfigError(f"pipeline '{name}' has published nothing yet; run it first")
-        pushed = PushedModel(store.output(execution, "pushed_model")).read_json("pushed.json")
-        return cls(store, execution, Path(pushed["exact"]), Path(pushed["scann"]))
+        pusher = PusherParams.model_validate(execution.params)
+        publisher = Publisher(pusher.directory, pusher.name)
+        newest = publisher.newest()
+        if newest is None:
+            raise ConfigError(f"pipeline '{name}' has no published version in {pusher.directory}; run it again")
+        return cls(store, pusher, publisher, newest.exact, newest.scann)
+
+    def pushes(self) -> dict[int, Execution]:
+        """The execution of Pusher that published each version; rollbacks and other roots' versions are not there."""
+        found = {}
+        for execution in self.store.executions("Pusher"):
+            pushed = PushedModel(self.store.output(execution, "pushed_model")).read_json("pushed.json")
+            if pushed["new"]:
+                found[pushed["version"]] = execution
+        return found
 
     def stored_request(self, query_id: str) -> dict[str, Any]:
         """The request of a known query: what the model takes of its features and of all its events as history.
@@ -56,7 +73,6 @@ class Published:
             ConfigError: the query is not known.
         """
         from components.sequences import read_dataset
-        from components.serving.publishing import read_description
         from components.serving.requests import stored_requests
         from models.features import EncodedSpec
 
@@ -65,12 +81,21 @@ class Published:
         examples = Examples(self._lineage("serving_model", "transformed_examples", "examples"))
         spec = EncodedSpec.model_validate(graph.read_json("spec.json"))
         request = stored_requests(examples, read_dataset(transformed), spec.features, [query_id])[0]
-        inputs = read_description(self.exact)["inputs"]
+        inputs = signature_inputs(read_description(self.exact))
         return {name: value for name, value in request.items() if name in inputs}
 
     def _lineage(self, *inputs: str) -> Path:
         """Follows inputs upstream from the Pusher: the artifact its input's … input was."""
-        execution = self.execution
+        execution = self._maker()
         for name in inputs[:-1]:
             execution = self.store.producer(execution, name)
         return self.store.input(execution, inputs[-1])
+
+    def _maker(self) -> Execution:
+        """The newest execution of Pusher that was given the model that stands; after a rollback not the newest."""
+        identity = read_identity(self.exact)
+        for execution in reversed(self.store.executions("Pusher")):
+            serving_model = self.store.input(execution, "serving_model") / "exact"
+            if serving_model.is_dir() and read_identity(serving_model) == identity:
+                return execution
+        raise ConfigError(f"what {self.exact} was made of is not in {self.store.directory} any more; ask with features")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import RunError
-from components.serving.publishing import read_description
+from components.serving.publishing import read_description, signature_inputs
 from components.serving.requests import Request, as_batch, complete_request
 
 SCRIPT = Path(__file__).with_name("fresh_process.py")
@@ -47,19 +47,34 @@ class RawAnswer:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One call of any signature.
+
+    Attributes:
+        signature: its name.
+        requests: completed for this signature, the rows of the batch.
+    """
+
+    signature: str
+    requests: Sequence[Request]
+
+
+@dataclass(frozen=True)
 class Session:
     """What a fresh process reports about a model.
 
     Attributes:
         answers: one for each batch.
-        inputs: dtype and shape of each input of the signature.
+        replies: outputs by name, one for each question.
+        inputs: dtype and shape of each input, by signature.
         load_seconds: time to load the SavedModel.
         warm_up_seconds: time of the first call.
         latency_ms: median of later calls for one request; None if it was not measured.
     """
 
     answers: list[RawAnswer]
-    inputs: dict[str, dict[str, Any]]
+    replies: list[dict[str, Any]]
+    inputs: dict[str, dict[str, dict[str, Any]]]
     load_seconds: float
     warm_up_seconds: float
     latency_ms: float | None
@@ -77,21 +92,28 @@ def ask(model: Path, request: Mapping[str, Any], *, timeout: float = 120) -> Ans
         ConfigError: the request does not fit the model.
         RunError: the model cannot be loaded or does not answer.
     """
-    completed = complete_request(read_description(model)["inputs"], request)
+    completed = complete_request(signature_inputs(read_description(model)), request)
     answer = ask_batches(model, [[completed]], timeout=timeout).answers[0]
     found = [(name, score) for name, score in zip(answer.candidate_ids[0], answer.scores[0], strict=True) if name]
     return Answer([name for name, _ in found], [score for _, score in found])
 
 
 def ask_batches(
-    model: Path, batches: Sequence[Sequence[Request]], *, timeout: float, blocked: Sequence[str] = (), timed: int = 0
+    model: Path,
+    batches: Sequence[Sequence[Request]],
+    *,
+    timeout: float,
+    questions: Sequence[Question] = (),
+    blocked: Sequence[str] = (),
+    timed: int = 0,
 ) -> Session:
     """Loads a model in a fresh process and asks it batch by batch.
 
     Args:
         model: directory of a SavedModel exported by this pipeline.
-        batches: completed requests.
+        batches: completed requests to `serving_default`.
         timeout: seconds after which the process is ended.
+        questions: calls of other signatures.
         blocked: Python modules that cannot be imported in that process.
         timed: calls to measure the latency with.
 
@@ -103,7 +125,14 @@ def ask_batches(
         "model": str(model.absolute()),
         "imports": description["imports"],
         "blocked": list(blocked),
-        "batches": [as_batch(description["inputs"], batch) for batch in batches],
+        "batches": [as_batch(signature_inputs(description), batch) for batch in batches],
+        "questions": [
+            {
+                "signature": question.signature,
+                "inputs": as_batch(signature_inputs(description, question.signature), question.requests),
+            }
+            for question in questions
+        ],
         "timed": timed,
     }
     with tempfile.TemporaryDirectory(prefix="ask-") as scratch:

@@ -3,7 +3,8 @@
 Not a module of the package: `components.serving.ask` runs this file with `python -I`, so that no code of the pipeline
 can help the model along. Arguments: a JSON file with the task, and a file for the JSON result. Task: `model`
 (directory), `imports` (modules to import before loading), `blocked` (modules that must not be importable), `batches`
-(values by input name), `timed` (how often the first row of the first batch is asked again to measure the latency).
+(values by input name), `questions` (`signature` and `inputs`, asked once each), `timed` (how often the first row of
+the first batch is asked again to measure the latency).
 """
 
 import faulthandler
@@ -38,20 +39,33 @@ def main(task_file: str, result_file: str) -> None:
     began = time.perf_counter()
     model = tf.saved_model.load(task["model"])
     serve = model.signatures["serving_default"]
+    inputs_of = {name: function.structured_input_signature[1] for name, function in model.signatures.items()}
     load_seconds = time.perf_counter() - began
-    inputs = serve.structured_input_signature[1]
-    batches = [{name: _tensor(tf, spec, batch[name]) for name, spec in inputs.items()} for batch in task["batches"]]
+    batches = [_tensors(tf, inputs_of["serving_default"], batch) for batch in task["batches"]]
     began = time.perf_counter()
     if batches:
         serve(**batches[0])
     result = {
         "load_seconds": load_seconds,
         "warm_up_seconds": time.perf_counter() - began,
-        "inputs": {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in inputs.items()},
+        "inputs": {
+            signature: {
+                name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in inputs.items()
+            }
+            for signature, inputs in inputs_of.items()
+        },
+        "replies": [
+            _reply(model.signatures[asked["signature"]](**_tensors(tf, inputs_of[asked["signature"]], asked["inputs"])))
+            for asked in task["questions"]
+        ],
         "answers": [_answer(serve, batch) for batch in batches],
         "latency_ms": _latency(serve, batches, task["timed"]),
     }
     Path(result_file).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _tensors(tf: Any, specs: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _tensor(tf, spec, values[name]) for name, spec in specs.items()}
 
 
 def _tensor(tf: Any, spec: Any, values: list[Any]) -> Any:
@@ -61,9 +75,15 @@ def _tensor(tf: Any, spec: Any, values: list[Any]) -> Any:
 
 
 def _answer(serve: Any, batch: dict[str, Any]) -> dict[str, Any]:
-    answer = serve(**batch)
-    ids = [[text.decode() for text in row] for row in answer["candidate_ids"].numpy()]
-    return {"candidate_ids": ids, "scores": answer["scores"].numpy().tolist()}
+    return _reply(serve(**batch))
+
+
+def _reply(outputs: dict[str, Any]) -> dict[str, Any]:
+    ids = outputs.get("candidate_ids")
+    reply = {name: value.numpy().tolist() for name, value in outputs.items() if name != "candidate_ids"}
+    if ids is not None:
+        reply["candidate_ids"] = [[text.decode() for text in row] for row in ids.numpy()]
+    return reply
 
 
 def _latency(serve: Any, batches: list[dict[str, Any]], times: int) -> float | None:

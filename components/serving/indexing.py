@@ -18,6 +18,8 @@ from components.errors import DataError
 from components.sequences import read_dataset
 from components.serving.publishing import directory_digest, write_description
 from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from components.serving.warm_up import write_warm_up
+from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
 from models.index import (
     ExactSearch,
@@ -33,7 +35,7 @@ from models.index import (
     wider,
 )
 from models.ranking import CandidateLists
-from models.serving import CandidateIds, ServingModule, export, raw_inputs
+from models.serving import ServingModule, export, signature_inputs
 
 if TYPE_CHECKING:
     from components.scann_indexer import IndexConfig, ScannIndexerParams
@@ -153,9 +155,13 @@ class Indexing:
         candidate_ids = CandidateIds(self._dataset.candidates.ids.to_numpy(zero_copy_only=False))
         description = self._description() | {
             "features": features.model_dump(mode="json", exclude_unset=True),
-            "inputs": {
-                name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
-                for name, spec in raw_inputs(features, remove_seen=self._params.remove_seen).items()
+            "signatures": {
+                signature: {
+                    "inputs": {
+                        name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in inputs.items()
+                    }
+                }
+                for signature, inputs in signature_inputs(features, remove_seen=self._params.remove_seen).items()
             },
         }
         searches: dict[str, Search] = {"exact": self._exact, "scann": self._scann}
@@ -172,6 +178,7 @@ class Indexing:
             )
             export(module, directory / name)
             write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
+            write_warm_up(directory / name, description, candidate=self._dataset.candidates.ids[0].as_py())
         return {name: _size(directory / name) for name in searches}
 
     def _sample_queries(self) -> np.ndarray:

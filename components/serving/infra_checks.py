@@ -11,8 +11,9 @@ from components.errors import RefusedError, RunError
 from components.sequences import Dataset, read_dataset
 from components.serving.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
 from components.serving.ask import RawAnswer, Session, ask_batches
-from components.serving.publishing import read_description
+from components.serving.publishing import read_description, signature_inputs
 from components.serving.requests import Request, complete_request, stored_requests
+from components.serving.signature_checks import SignatureCheck, signature_checks
 from models.features import HISTORY, FeatureSpec
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _ASKED_ALONE = 3
 _TIMED = 50
+_KNOWN_BEST = 3
 _NOBODY = "\u00bfnobody knows this id?"
 
 
@@ -46,6 +48,7 @@ class InfraChecks:
         self._catalogue = self._dataset.candidates.ids
         self._description = read_description(serving_model.path / "exact")
         self._requests = self._make_requests(examples)
+        self._signature_checks = self._make_signature_checks()
 
     def run(self, progress: Callable[[str], None]) -> dict[str, dict[str, Any]]:
         """Asks both models and checks their answers; returns load and response times by model.
@@ -60,6 +63,7 @@ class InfraChecks:
             self._check_inputs(name, sessions[name])
             for answer, batch in zip(sessions[name].answers, self._batches(), strict=True):
                 self._check_batch(name, answer, batch)
+            self._check_signatures(name, sessions[name])
         self._check_alone(sessions["exact"].answers)
         self._check_expected(sessions["exact"].answers[0])
         self._check_overlap(sessions["scann"].answers[0], sessions["exact"].answers[0])
@@ -67,13 +71,19 @@ class InfraChecks:
 
     def _make_requests(self, examples: Examples) -> list[Request]:
         """The stored queries, then one of which nothing is known and one with values never seen."""
-        inputs = self._description["inputs"]
+        inputs = signature_inputs(self._description)
         features = FeatureSpec.model_validate(self._description["features"])
         ids = [expected["query_id"] for expected in self._expected]
         requests: list[Mapping[str, Any]] = list(stored_requests(examples, self._dataset, features, ids))
         requests += [{}, {name: _unseen(spec) for name, spec in inputs.items()}]
         known = [{name: value for name, value in request.items() if name in inputs} for request in requests]
         return [complete_request(inputs, request) for request in known]
+
+    def _make_signature_checks(self) -> list[SignatureCheck]:
+        expected = self._expected[0] if self._expected else {"candidate_ids": [], "scores": []}
+        best = dict(list(zip(expected["candidate_ids"], expected["scores"], strict=True))[:_KNOWN_BEST])
+        candidate = self._catalogue[0].as_py()
+        return signature_checks(self._description, self._requests[0], best=best, candidate=candidate)
 
     def _batches(self) -> list[list[Request]]:
         alone = [[request] for request in (*self._requests[:_ASKED_ALONE], *self._requests[-2:])]
@@ -85,6 +95,7 @@ class InfraChecks:
                 self._directory / name,
                 self._batches(),
                 timeout=self._params.timeout_seconds,
+                questions=[check.question for check in self._signature_checks],
                 blocked=blocked,
                 timed=_TIMED,
             )
@@ -92,9 +103,9 @@ class InfraChecks:
             raise RefusedError(f"the {name} model does not answer in a fresh process: {error}") from error
 
     def _check_inputs(self, name: str, session: Session) -> None:
-        told = self._description["inputs"]
+        told = {name: signature["inputs"] for name, signature in self._description["signatures"].items()}
         if session.inputs != told:
-            _refuse(name, "inputs", f"its signature takes {session.inputs}, its description tells {told}")
+            _refuse(name, "inputs", f"its signatures take {session.inputs}, its description tells {told}")
         self._pass("inputs", 1)
 
     def _check_batch(self, name: str, answer: RawAnswer, batch: Sequence[Request]) -> None:
@@ -107,6 +118,13 @@ class InfraChecks:
                 _refuse(name, "well_formed", f"{problem}, asked {_short(request)}")
         self._pass("well_formed", len(batch))
         self._check_catalogue(name, answer)
+
+    def _check_signatures(self, name: str, session: Session) -> None:
+        for check, reply in zip(self._signature_checks, session.replies, strict=True):
+            problem, asked = check.problem(reply), check.question
+            if problem is not None:
+                _refuse(name, "signatures", f"{asked.signature}: {problem}, asked {_short(asked.requests[0])}")
+        self._pass("signatures", len(self._signature_checks))
 
     def _check_catalogue(self, name: str, answer: RawAnswer) -> None:
         answered = pa.array(sorted({text for row in answer.candidate_ids for text in row if text}), pa.large_string())

@@ -3,10 +3,17 @@
     DIRECTORY/NAME/VERSION/         the exact model
     DIRECTORY/NAME-scann/VERSION/   the ScaNN model of the same version
     DIRECTORY/.NAME/                lock file and copies under way
+    DIRECTORY/models.config         for TensorFlow Serving: all models in DIRECTORY
 
 Copies are made under the hidden directory and renamed into place, so that whoever polls never sees half a version.
 Two renames make a pair: a process killed between them leaves one half, and the next push of the same identity
-completes it under the same version. Everything happens under a file lock, which dies with its holder: what lies in
+completes it under the same version.
+
+A rollback publishes the content of an old version as a new one, whose `assets.extra/rollback.json` tells `of` (the old
+version), `published` (when) and `withdrawn` (identities of the models that were rolled back from). Those are not
+published again by a push: a rollback stands until there is a new model, or another rollback.
+
+Everything happens under a file lock, which dies with its holder: what lies in
 the staging area when the lock is taken is abandoned.
 """
 
@@ -16,17 +23,22 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.errors import RunError
+from components.errors import ConfigError, RunError
+from components.serving.models_config import write_models_config
 
 SCANN_SUFFIX = "-scann"
+SIGNATURE = "serving_default"
 DESCRIPTION = Path("assets.extra") / "model.json"
 """Where in a SavedModel it is told what it is, for readers without TensorFlow."""
+ROLLBACK = Path("assets.extra") / "rollback.json"
+"""Where in a published version it is told that it is an older one's content."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,31 @@ class Publication:
         exact: directory of the exact model.
         scann: directory of the ScaNN model.
         new: False if it had been published before.
+        withdrawn: whether the model to be published has been rolled back from, so that this one stands.
     """
 
     version: int
     exact: Path
     scann: Path
     new: bool
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True)
+class PublishedVersion:
+    """A version as it lies in the directory.
+
+    Attributes:
+        version: its number.
+        complete: whether both models have it.
+        identity: what its models share; None if they were not published by this pipeline.
+        rollback: content of its `rollback.json`; None if it was pushed.
+    """
+
+    version: int
+    complete: bool
+    identity: Mapping[str, Any] | None
+    rollback: Mapping[str, Any] | None
 
 
 class Publisher:
@@ -52,6 +83,7 @@ class Publisher:
     def __init__(self, directory: Path, name: str) -> None:
         self.directory = directory
         self.name = name
+        self._models = (name, name + SCANN_SUFFIX)
         self._hidden = directory / f".{name}"
         self._staging = self._hidden / "staging"
 
@@ -71,28 +103,83 @@ class Publisher:
             raise RunError(f"{exact} and {scann} were not exported together: their identities differ; index again")
         try:
             with self._lock():
-                return self._publish({self.name: exact, self.name + SCANN_SUFFIX: scann}, identity, keep_versions)
+                standing = self._rollback_record(self._last())
+                if standing is not None and identity in standing["withdrawn"]:
+                    # Its other half is put beside it if the rollback was killed.
+                    sources, identity = self._sources(standing["of"]), self._last_identity()
+                    return replace(self._publish(sources, identity, keep_versions), withdrawn=True)
+                sources = dict(zip(self._models, (exact, scann), strict=True))
+                return self._publish(sources, identity, keep_versions)
         except OSError as error:
             raise RunError(f"cannot publish to {self.directory}: {error}") from error
 
+    def rollback(self, version: int | None, *, keep_versions: int) -> Publication:
+        """Publishes the content of an older version as the newest one, unless it is that already.
+
+        Args:
+            version: the older version; the newest whose model is another one and was not rolled back from, if None.
+            keep_versions: newest versions that stay, the one made here included.
+
+        Raises:
+            ConfigError: there is no such version.
+            RunError: the directory cannot be written.
+        """
+        try:
+            with self._lock():
+                there = {found.version: found for found in self.versions() if found.complete and found.identity}
+                target = self._before_newest(list(there.values())) if version is None else version
+                if target not in there:
+                    listed = ", ".join(map(str, there)) or "none"
+                    raise ConfigError(f"{self.name}: no complete version {target} in {self.directory}, only {listed}")
+                identity = there[target].identity
+                assert identity is not None
+                record = {
+                    "of": target,
+                    "published": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "withdrawn": self._withdrawn_by(target, identity),
+                }
+                return self._publish(self._sources(target), identity, keep_versions, record)
+        except OSError as error:
+            raise RunError(f"cannot publish to {self.directory}: {error}") from error
+
+    def versions(self) -> list[PublishedVersion]:
+        """All published versions, oldest first."""
+        exact, scann = (self._versions(model) for model in self._models)
+        return [
+            PublishedVersion(
+                version=version,
+                complete=version in exact and version in scann,
+                identity=self._identity(self._models[version not in exact], version),
+                rollback=self._rollback_record(version),
+            )
+            for version in sorted(exact | scann)
+        ]
+
     def newest(self) -> Publication | None:
         """The newest version that both models have, or None."""
-        exact, scann = (self._versions(model) for model in (self.name, self.name + SCANN_SUFFIX))
+        exact, scann = (self._versions(model) for model in self._models)
         both = exact & scann
         return self._publication(max(both), new=False) if both else None
 
-    def _publish(self, sources: Mapping[str, Path], identity: Mapping[str, Any], keep_versions: int) -> Publication:
-        published = {model: self._versions(model) for model in sources}
-        last = max((version for versions in published.values() for version in versions), default=0)
-        has_last = [model for model in sources if last in published[model]]
+    def _publish(
+        self,
+        sources: Mapping[str, Path],
+        identity: Mapping[str, Any],
+        keep_versions: int,
+        rollback: Mapping[str, Any] | None = None,
+    ) -> Publication:
+        last = self._last()
+        has_last = [model for model in sources if last in self._versions(model)]
         same = bool(has_last) and all(self._identity(model, last) == identity for model in has_last)
         missing = [model for model in sources if model not in has_last] if same else list(sources)
         version = last if same else max(int(time.time()), last + 1)
+        record = self._rollback_record(last) if same else rollback
         for model in missing:
-            _copy(sources[model], self._staging / model)
+            _copy(sources[model], self._staging / model, record)
         for model in missing:
             self._move_into_place(model, version)
         self._retain(keep_versions)
+        write_models_config(self.directory, suffix=SCANN_SUFFIX)
         return self._publication(version, new=bool(missing))
 
     def _move_into_place(self, model: str, version: int) -> None:
@@ -102,12 +189,50 @@ class Publisher:
         _sync(parent)
 
     def _retain(self, keep_versions: int) -> None:
-        for model in (self.name, self.name + SCANN_SUFFIX):
+        for model in self._models:
             for version in sorted(self._versions(model))[:-keep_versions]:
                 # Renamed first: a version being deleted must not be seen half.
                 doomed = self._staging / f"{model}.{version}"
                 (self.directory / model / str(version)).rename(doomed)
                 shutil.rmtree(doomed)
+
+    def _before_newest(self, there: Sequence[PublishedVersion]) -> int:
+        out: list[Any] = []
+        for found in reversed(there):
+            if not out:
+                out = [found.identity, *(found.rollback or {}).get("withdrawn", [])]
+            elif found.identity not in out:
+                return found.version
+        raise ConfigError(f"{self.name}: no version in {self.directory} holds an older model to go back to")
+
+    def _withdrawn_by(self, target: int, identity: Mapping[str, Any]) -> list[Any]:
+        """Identities that a rollback to `target` withdraws: of all later versions, and withdrawn before."""
+        standing = self._rollback_record(self._last()) or {}
+        later: list[Any] = [found.identity for found in self.versions() if found.version > target and found.identity]
+        withdrawn: list[Any] = []
+        for candidate in [*standing.get("withdrawn", []), *later]:
+            if candidate != identity and candidate not in withdrawn:
+                withdrawn.append(candidate)
+        return withdrawn
+
+    def _rollback_record(self, version: int) -> Mapping[str, Any] | None:
+        for model in self._models:
+            file = self.directory / model / str(version) / ROLLBACK
+            if file.exists():
+                record: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+                return record
+        return None
+
+    def _last(self) -> int:
+        """The highest version either model has; 0 if none."""
+        return max((version for model in self._models for version in self._versions(model)), default=0)
+
+    def _last_identity(self) -> Mapping[str, Any]:
+        last = self._last()
+        return read_identity(next(path for path in self._sources(last).values() if path.is_dir()))
+
+    def _sources(self, version: int) -> dict[str, Path]:
+        return {model: self.directory / model / str(version) for model in self._models}
 
     def _versions(self, model: str) -> set[int]:
         directory = self.directory / model
@@ -122,7 +247,7 @@ class Publisher:
             return None  # not published by us, so not the same either
 
     def _publication(self, version: int, *, new: bool) -> Publication:
-        exact, scann = (self.directory / model / str(version) for model in (self.name, self.name + SCANN_SUFFIX))
+        exact, scann = self._sources(version).values()
         return Publication(version, exact, scann, new)
 
     @contextmanager
@@ -141,9 +266,9 @@ class Publisher:
 def read_description(model: Path) -> Mapping[str, Any]:
     """What a SavedModel of ours tells about itself.
 
-    `identity`: digests that both models of a pair share. `inputs`: dtype and shape of each input of the signature.
-    `features`: the specification they come from. `imports`: Python modules to be imported before it is loaded.
-    `top_k`, `remove_seen`, `libraries`.
+    `identity`: digests that both models of a pair share. `signatures`: `inputs` of each, their dtype and shape by name
+    (see `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported
+    before it is loaded. `top_k`, `remove_seen`, `libraries`.
 
     Raises:
         RunError: the file is not there or not JSON.
@@ -153,6 +278,19 @@ def read_description(model: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise RunError(f"{model} is not a serving model of this pipeline: {error}") from error
     return description
+
+
+def signature_inputs(description: Mapping[str, Any], signature: str = SIGNATURE) -> Mapping[str, Mapping[str, Any]]:
+    """Dtype and shape of each input of a signature, from what `read_description` returns.
+
+    Raises:
+        RunError: the model does not have this signature.
+    """
+    told = description.get("signatures", {})
+    if signature not in told:
+        raise RunError(f"the model has no signature '{signature}', only {', '.join(told) or 'none'}; export it again")
+    inputs: Mapping[str, Mapping[str, Any]] = told[signature]["inputs"]
+    return inputs
 
 
 def write_description(model: Path, description: Mapping[str, Any]) -> None:
@@ -189,8 +327,11 @@ def directory_digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, rollback: Mapping[str, Any] | None) -> None:
     shutil.copytree(source, target)
+    (target / ROLLBACK).unlink(missing_ok=True)
+    if rollback is not None:
+        (target / ROLLBACK).write_text(json.dumps(rollback, indent=2) + "\n", encoding="utf-8")
     for path in [*target.rglob("*"), target]:
         _sync(path)
 

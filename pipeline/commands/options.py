@@ -26,6 +26,13 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_published_pipeline(parser: argparse.ArgumentParser) -> None:
+    """Adds PIPELINE, which may be left out."""
+    parser.add_argument(
+        "pipeline", nargs="?", metavar="PIPELINE", help="its name; may be left out if there is one only"
+    )
+
+
 def add_root(parser: argparse.ArgumentParser) -> None:
     """Adds `--root`."""
     parser.add_argument(

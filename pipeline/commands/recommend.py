@@ -21,9 +21,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
   recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "pipeline", nargs="?", metavar="PIPELINE", help="its name; may be left out if there is one only"
-    )
+    options.add_published_pipeline(parser)
     parser.add_argument("--query-id", metavar="ID", help="a query of the data the model was made of")
     parser.add_argument("--features", default="{}", metavar="JSON", help="query and context features by name")
     parser.add_argument("--history", default=None, metavar="JSON", help="candidate ids, the most recent last")

@@ -61,7 +61,8 @@ def test_models_that_answer_correctly_are_blessed(world: World, serving_model: S
     assert verdict["checks"]["expected_scores"] == verdict["checks"]["expected_ids"] == 20
     assert verdict["checks"]["well_formed"] == 2 * (22 + 5)
     assert set(verdict["checks"]) == {
-        "inputs", "well_formed", "catalogue", "batch_of_one", "expected_scores", "expected_ids", "overlap",
+        "inputs", "signatures", "well_formed", "catalogue", "batch_of_one", "expected_scores", "expected_ids",
+        "overlap",
     }  # fmt: skip
     for model in ("exact", "scann"):
         assert verdict["models"][model]["load_seconds"] > 0
@@ -98,11 +99,19 @@ def test_a_model_that_hangs_is_refused(world: World, serving_model: ServingModel
 def test_a_description_that_is_not_the_models_is_refused(world: World, serving_model: ServingModel) -> None:
     file = serving_model.path / "exact" / "assets.extra" / "model.json"
     description = json.loads(file.read_text())
-    description["inputs"]["forgotten"] = {"dtype": "string", "shape": [None]}
+    description["signatures"]["score"]["inputs"]["forgotten"] = {"dtype": "string", "shape": [None]}
     file.write_text(json.dumps(description))
     refused(
-        world, serving_model, r"failed the check 'inputs': its signature takes .*, its description tells .*forgotten"
+        world, serving_model, r"failed the check 'inputs': its signatures take .*, its description tells .*forgotten"
     )
+
+
+def test_signatures_that_answer_wrongly_are_refused(world: World, serving_model: ServingModel) -> None:
+    file = serving_model.path / "expected_answers.json"
+    expected = json.loads(file.read_text())
+    expected[0]["candidate_ids"][:2] = reversed(expected[0]["candidate_ids"][:2])
+    file.write_text(json.dumps(expected))
+    refused(world, serving_model, r"exact model failed the check 'signatures': score: score .* at rank 1 where")
 
 
 def test_a_model_is_asked_with_what_is_known(exported: ServingModel) -> None:

@@ -1,7 +1,9 @@
+import contextlib
 import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from components.artifacts import Blessing, InfraBlessing, PushedModel, ServingModel
 from components.base import ExecutionContext
-from components.errors import RefusedError, RunError
+from components.errors import ConfigError, RefusedError, RunError
 from components.pusher import Pusher, PusherParams
 from components.serving.publishing import Publisher, directory_digest, read_identity
 
@@ -53,7 +55,12 @@ def test_a_pair_is_published_under_one_version(tmp_path: Path) -> None:
         published = tmp_path / "serving" / model / str(pushed["version"])
         assert pushed[name] == str(published)
         assert directory_digest(published) == directory_digest(serving.path / name)
-    assert sorted(entry.name for entry in (tmp_path / "serving").iterdir()) == [".toy", "toy", "toy-scann"]
+    assert sorted(entry.name for entry in (tmp_path / "serving").iterdir()) == [
+        ".toy",
+        "models.config",
+        "toy",
+        "toy-scann",
+    ]
 
 
 def test_the_same_model_is_not_published_twice(tmp_path: Path) -> None:
@@ -189,3 +196,120 @@ def test_pushers_at_once_publish_one_after_the_other(tmp_path: Path) -> None:
 
 def test_nothing_published_is_none(tmp_path: Path) -> None:
     assert Publisher(tmp_path, "toy").newest() is None
+
+
+def test_a_rollback_publishes_the_old_content_as_a_new_version(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    pairs = {name: save_pair(tmp_path / name, name) for name in ("first", "second", "third")}
+    first, second, third = (push(pair, directory)["version"] for pair in pairs.values())
+    publisher = Publisher(directory, "toy")
+    back = publisher.rollback(None, keep_versions=10)
+    assert (back.new, back.version > third) == (True, True)
+    for name, model in (("exact", "toy"), ("scann", "toy-scann")):
+        published = directory / model / str(back.version)
+        assert (published / "saved_model.pb").read_text() == f"{name} graph of second"
+        assert read_identity(published) == {"towers": "second"}
+    further = publisher.rollback(None, keep_versions=10)  # not forth again
+    assert read_identity(further.exact) == {"towers": "first"}
+    assert publisher.rollback(first, keep_versions=10).new is False
+    assert [found.rollback["of"] for found in publisher.versions() if found.rollback] == [second, first]
+    with pytest.raises(ConfigError, match="holds an older model to go back to"):
+        publisher.rollback(None, keep_versions=10)
+    with pytest.raises(ConfigError, match=f"no complete version 7 in .*serving, only {first}, {second}, {third}, "):
+        publisher.rollback(7, keep_versions=10)
+    assert versions(directory, "toy") == versions(directory, "toy-scann")
+
+
+def test_a_model_rolled_back_from_is_not_pushed_again_but_a_new_one_is(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    first, second, third = (save_pair(tmp_path / name, name) for name in ("first", "second", "third"))
+    push(first, directory)
+    bad = push(second, directory)
+    publisher = Publisher(directory, "toy")
+    back = publisher.rollback(None, keep_versions=5)
+    again = push(second, directory)
+    assert (again["version"], again["new"], again["withdrawn"]) == (back.version, False, True)
+    assert again["identity"] == {"towers": "first"}
+    assert push(first, directory)["version"] == back.version
+    forth = publisher.rollback(bad["version"], keep_versions=5)
+    assert push(second, directory)["version"] == forth.version
+    newest = push(third, directory)
+    assert (newest["new"], newest["withdrawn"]) == (True, False)
+    assert push(second, directory)["new"] is True  # the rollback is history
+
+
+def test_a_step_that_was_rolled_back_is_asked_again_once(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    pusher = Pusher(PusherParams(directory=directory, name="toy"))
+    outputs = Pusher.Outputs(PushedModel(tmp_path / "pushed"))
+    push(save_pair(tmp_path / "first", "first"), directory)
+    second = save_pair(tmp_path / "second", "second")
+    push(second, directory)
+    assert pusher.is_current(outputs)
+    Publisher(directory, "toy").rollback(None, keep_versions=5)
+    assert not pusher.is_current(outputs)
+    push(second, directory)
+    assert pusher.is_current(outputs)
+
+
+_KILLED_ROLLBACK = (
+    _KILLED_PUSH.rpartition("Publisher(")[0] + 'Publisher(directory, "toy").rollback(None, keep_versions=5)'
+)
+
+
+def test_a_rollback_killed_anywhere_is_completed_by_the_next_or_by_a_push(tmp_path: Path) -> None:
+    old, new = save_pair(tmp_path / "old", "old"), save_pair(tmp_path / "new", "new")
+    killed = halves = 0
+    for operations in range(0, 60, 2):
+        directory = tmp_path / f"serving{operations}"
+        pushed = [push(pair, directory)["version"] for pair in (old, new)]
+        arguments = [sys.executable, "-c", _KILLED_ROLLBACK, "unused", directory, str(operations)]
+        ended = subprocess.run(arguments).returncode
+        killed += ended == -signal.SIGKILL
+        is_half = versions(directory, "toy")[-1] != versions(directory, "toy-scann")[-1]
+        halves += is_half
+        if is_half:
+            assert push(new, directory)["withdrawn"] is True
+        else:
+            Publisher(directory, "toy").rollback(pushed[0], keep_versions=5)
+        newest = Publisher(directory, "toy").newest()
+        assert newest is not None
+        assert read_identity(newest.exact) == read_identity(newest.scann) == {"towers": "old"}
+        assert versions(directory, "toy") == versions(directory, "toy-scann")
+        assert [found.rollback["of"] for found in Publisher(directory, "toy").versions() if found.rollback] == pushed[
+            :1
+        ]
+        assert directory_digest(newest.exact) != directory_digest(newest.scann)
+        if ended == 0:
+            break
+    assert killed > 5
+    assert halves > 0
+
+
+def test_a_reader_never_sees_half_a_version_during_many_pushes_and_rollbacks(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    pairs = [save_pair(tmp_path / f"model{number}", f"identity {number}") for number in range(50)]
+    files = {path.relative_to(pairs[0].path / "exact") for path in (pairs[0].path / "exact").rglob("*")}
+    done, seen, broken = threading.Event(), set(), []
+
+    def poll() -> None:
+        while not done.is_set():
+            for model in directory.glob("toy*/[0-9]*"):
+                with contextlib.suppress(FileNotFoundError):  # it was removed, as a whole, while it was listed
+                    found = {path.relative_to(model) for path in model.rglob("*")}
+                    if model.exists() and not files <= found:
+                        broken.append((model, found))
+                    seen.add(model.name)
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        for number, pair in enumerate(pairs):
+            push(pair, directory, keep_versions=3)
+            if number % 5 == 4:
+                Publisher(directory, "toy").rollback(None, keep_versions=3)
+    finally:
+        done.set()
+        reader.join()
+    assert not broken
+    assert len(seen) > 5

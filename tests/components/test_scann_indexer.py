@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from components.artifacts import ServingModel
 from components.base import ExecutionContext
@@ -136,13 +137,29 @@ def test_the_models_need_no_file_of_the_pipeline(tmp_path: Path) -> None:
     moved = (tmp_path / "serving").rename(tmp_path / "moved")
     serve = tf.saved_model.load(str(moved / "exact")).signatures["serving_default"]
     values = {"string": "c00001", "float32": 1.0, "int64": 5}
-    inputs = json.loads((moved / "exact" / "assets.extra" / "model.json").read_text())["inputs"]
+    inputs = json.loads((moved / "exact" / "assets.extra" / "model.json").read_text())["signatures"]["serving_default"][
+        "inputs"
+    ]
     request = {
         name: tf.fill([1 if size is None else size for size in spec["shape"]], values[spec["dtype"]])
         for name, spec in inputs.items()
     }
     request = {name: tf.cast(value, inputs[name]["dtype"]) for name, value in request.items()}
     assert serve(**request)["candidate_ids"].shape == (1, 5)
+
+
+def test_every_signature_has_a_warm_up_request_that_it_answers(serving_model: ServingModel) -> None:
+    for name in ("exact", "scann"):
+        model = tf.saved_model.load(str(serving_model.path / name))
+        records = tf.data.TFRecordDataset(
+            str(serving_model.path / name / "assets.extra" / "tf_serving_warmup_requests")
+        )
+        requests = [PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
+        assert [request.model_spec.signature_name for request in requests] == list(model.signatures)
+        for request in requests:
+            inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+            outputs = model.signatures[request.model_spec.signature_name](**inputs)
+            assert all(len(value) == 1 for value in outputs.values())
 
 
 def test_automatic_settings() -> None:

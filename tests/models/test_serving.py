@@ -6,9 +6,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.candidate_ids import CandidateIds
 from models.features import FeatureSpec
 from models.index import ExactSearch, ScannSearch, Search, TreeSettings
-from models.serving import CandidateIds, ServingModule, export, exported_embeddings, raw_inputs
+from models.serving import ServingModule, export, exported_embeddings, raw_inputs, signature_inputs
 
 LOWEST = np.finfo(np.float32).min
 CANDIDATES, DIM, K = 40, 4, 6
@@ -30,6 +31,10 @@ class Preprocessing(tf.Module):
     @tf.function(input_signature=[{"device": tf.TensorSpec([None], tf.string)}])
     def encode_context(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"device": tf.strings.length(raw["device"])[:, None]}
+
+    @tf.function(input_signature=[{"candidate_id": tf.TensorSpec([None], tf.string)}])
+    def encode_candidate(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {"candidate_id": tf.strings.length(raw["candidate_id"])[:, None]}
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string)])
     def encode_history(self, ids: tf.Tensor) -> tf.Tensor:
@@ -53,6 +58,10 @@ class Towers(tf.Module):
     def embed_query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
         parts = [columns["age"], tf.cast(columns["device"], tf.float32), tf.cast(columns["history"], tf.float32)]
         return tf.concat(parts, axis=1) @ self.weights
+
+    @tf.function(input_signature=[{"candidate_id": tf.TensorSpec([None, 1], tf.int32)}])
+    def embed_candidate(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.cast(columns["candidate_id"], tf.float32) * self.weights[:1]
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +109,18 @@ def request(histories: list[list[str]], ages: list[float] | None = None) -> dict
 
 
 def answer(serving: ServingModule, inputs: dict[str, tf.Tensor]) -> tuple[np.ndarray, np.ndarray]:
-    outputs = serving.serve(inputs)
+    outputs = serving.functions["serving_default"](inputs)
     return outputs["candidate_ids"].numpy(), outputs["scores"].numpy()
+
+
+def ask(serving: ServingModule, signature: str, inputs: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in serving.functions[signature](inputs).items()}
+
+
+def id_lists(rows: list[list[str]]) -> tf.Tensor:
+    width = max(map(len, rows), default=0)
+    padded = np.array([row + [""] * (width - len(row)) for row in rows], object).reshape(len(rows), width)
+    return tf.constant(padded, tf.string)
 
 
 def expected_scores(parts: tuple[object, object], inputs: dict[str, tf.Tensor]) -> np.ndarray:
@@ -149,6 +168,84 @@ def test_no_answer_is_seen_repeated_or_padding_in_between(
         assert len(given_ids) == min(K, CANDIDATES - len(set(history) & set(IDS)))
 
 
+ID_LIST = st.lists(st.sampled_from([*IDS, "", "unknown"]), max_size=2 * CANDIDATES)
+
+
+@pytest.mark.parametrize("name", list(SEARCHES))
+@given(rows=st.lists(st.tuples(ID_LIST, ID_LIST, ID_LIST | st.just([])), max_size=4), age=st.floats(-5, 5, width=32))
+@settings(max_examples=25, deadline=None)
+def test_filtered_answers_are_the_exact_ranking_of_what_may_be_answered(
+    modules: dict[str, ServingModule],
+    parts: tuple[object, object],
+    name: str,
+    rows: list[tuple[list[str], list[str], list[str]]],
+    age: float,
+) -> None:
+    histories, excluded, allowed = ([row[part] for row in rows] for part in range(3))
+    inputs = request(histories, [age] * len(rows))
+    lists = {"exclude_ids": id_lists(excluded), "allow_ids": id_lists(allowed)}
+    answers = ask(modules[name], "recommend_filtered", inputs | lists)
+    assert answers["candidate_ids"].shape == answers["scores"].shape == (len(rows), K)
+    truth = expected_scores(parts, inputs)
+    for row, (history, left_out, among) in enumerate(rows):
+        may = set(IDS) - set(history) - set(left_out)
+        if any(among):
+            may &= set(among)
+        places = [place for place in np.argsort(-truth[row], kind="stable") if IDS[place] in may][:K]
+        found = [text.decode() for text in answers["candidate_ids"][row]]
+        given_ids = [text for text in found if text]
+        assert found == given_ids + [""] * (K - len(given_ids))
+        assert len(given_ids) == len(set(given_ids)) == len(places)
+        assert set(given_ids) <= may
+        assert (answers["scores"][row][len(given_ids) :] == LOWEST).all()
+        if name != "tree":  # the same ranking; what scores the same but for rounding may change places
+            own = truth[row, [int(text.split()[1]) for text in given_ids]]
+            assert np.allclose(own, truth[row, places], rtol=1e-5, atol=1e-5)
+            assert np.allclose(answers["scores"][row][: len(places)], truth[row, places], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(SEARCHES))
+def test_similar_candidates_are_the_nearest_without_itself(modules: dict[str, ServingModule], name: str) -> None:
+    asked = [IDS[7], "unknown", "", IDS[0]]
+    answers = ask(modules[name], "similar_candidates", {"candidate_id": tf.constant(asked, tf.string)})
+    for row, text in enumerate(asked):
+        if text not in IDS:
+            assert (answers["candidate_ids"][row] == b"").all()
+            assert (answers["scores"][row] == LOWEST).all()
+            continue
+        own = int(text.split()[1])
+        scores = EMBEDDINGS @ EMBEDDINGS[own]
+        best = [place for place in np.argsort(-scores) if place != own][:K]
+        found = [given_id.decode() for given_id in answers["candidate_ids"][row]]
+        assert len(set(found)) == K
+        assert text not in found
+        if name != "tree":
+            assert found == [IDS[place] for place in best]
+            assert np.allclose(answers["scores"][row], scores[best], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(SEARCHES))
+def test_given_candidates_are_scored(
+    modules: dict[str, ServingModule], parts: tuple[object, object], name: str
+) -> None:
+    inputs = request([[], [IDS[0]]])
+    asked = [[IDS[3], "unknown", IDS[3]], ["", IDS[39], IDS[0]]]
+    scores = ask(modules[name], "score", inputs | {"candidate_ids": id_lists(asked)})["scores"]
+    truth = expected_scores(parts, inputs)
+    wanted = [[truth[0, 3], LOWEST, truth[0, 3]], [LOWEST, truth[1, 39], truth[1, 0]]]
+    assert np.allclose(scores, wanted, rtol=1e-5, atol=1e-5)
+    assert ask(modules[name], "score", inputs | {"candidate_ids": id_lists([[], []])})["scores"].shape == (2, 0)
+
+
+def test_embeddings_are_the_towers(modules: dict[str, ServingModule], parts: tuple[object, object]) -> None:
+    inputs = request([[], [IDS[0]]])
+    embedded = ask(modules["exact"], "embed_query", inputs)["embedding"]
+    assert np.allclose(embedded @ EMBEDDINGS.T, expected_scores(parts, inputs), rtol=1e-5, atol=1e-5)
+    tokens = tf.constant([[3], [7]])
+    embedded = ask(modules["exact"], "embed_candidate", {"candidate_id": tf.constant(["new", "another"])})["embedding"]
+    assert np.array_equal(embedded, parts[1].embed_candidate({"candidate_id": tokens}).numpy())
+
+
 def test_seen_candidates_stay_where_consumption_repeats(parts: tuple[object, object]) -> None:
     serving = module(parts, ExactSearch(EMBEDDINGS), remove_seen=False)
     inputs = request([list(IDS)])
@@ -160,9 +257,18 @@ def test_seen_candidates_stay_where_consumption_repeats(parts: tuple[object, obj
 @pytest.mark.parametrize("batch", [0, 1, 1000])
 def test_batches_of_any_size_are_answered(modules: dict[str, ServingModule], batch: int) -> None:
     for serving in modules.values():
-        ids, scores = answer(serving, request([[IDS[0]]] * batch))
+        inputs = request([[IDS[0]]] * batch)
+        ids, scores = answer(serving, inputs)
         assert ids.shape == scores.shape == (batch, K)
         assert IDS[0].encode() not in ids
+        allowed = inputs | {"exclude_ids": id_lists([[]] * batch), "allow_ids": id_lists([list(IDS[:20])] * batch)}
+        assert ask(serving, "recommend_filtered", allowed)["candidate_ids"].shape == (batch, K)
+        candidate = {"candidate_id": inputs["device"]}
+        assert ask(serving, "similar_candidates", candidate)["candidate_ids"].shape == (batch, K)
+        scored = ask(serving, "score", inputs | {"candidate_ids": id_lists([["", "x"]] * batch)})["scores"]
+        assert len(scored) == batch
+        assert ask(serving, "embed_query", inputs)["embedding"].shape == (batch, DIM)
+        assert ask(serving, "embed_candidate", candidate)["embedding"].shape == (batch, DIM)
 
 
 def test_k_beyond_the_catalogue_is_clipped(parts: tuple[object, object]) -> None:
@@ -178,7 +284,8 @@ def test_a_saved_model_answers_as_before_it_was_saved(
     modules: dict[str, ServingModule], name: str, tmp_path: Path
 ) -> None:
     export(modules[name], tmp_path / "model")
-    serve = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
+    signatures = tf.saved_model.load(str(tmp_path / "model")).signatures
+    serve = signatures["serving_default"]
     inputs = request([[], [IDS[0]]])
     loaded, before = serve(**inputs), answer(modules[name], inputs)
     assert np.array_equal(loaded["candidate_ids"].numpy(), before[0])
@@ -187,6 +294,18 @@ def test_a_saved_model_answers_as_before_it_was_saved(
         "candidate_ids": [None, K],
         "scores": [None, K],
     }
+    told = signature_inputs(FEATURES, remove_seen=True)
+    assert set(signatures) == set(told)
+    for signature, function in signatures.items():
+        found = function.structured_input_signature[1]
+        assert {name: (spec.dtype, spec.shape.as_list()) for name, spec in found.items()} == {
+            name: (spec.dtype, spec.shape.as_list()) for name, spec in told[signature].items()
+        }
+    similar = signatures["similar_candidates"](candidate_id=tf.constant([IDS[1]]))
+    assert similar["scores"].shape == (1, K)
+    shapes = {name: signatures[name].structured_outputs for name in ("score", "embed_query")}
+    assert shapes["score"]["scores"].shape.as_list() == [None, None]
+    assert shapes["embed_query"]["embedding"].shape.as_list() == [None, DIM]
 
 
 def test_exported_embeddings_can_be_read_back(modules: dict[str, ServingModule], tmp_path: Path) -> None:
@@ -225,6 +344,10 @@ def test_a_model_without_history_still_removes_what_was_seen(parts: tuple[object
         @tf.function
         def embed_query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
             return tf.repeat(columns["age"], DIM, axis=1)
+
+        @tf.function
+        def embed_candidate(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
+            return tf.repeat(tf.cast(columns["candidate_id"], tf.float32), DIM, axis=1)
 
     features = FeatureSpec.model_validate({"query": {"age": {"type": "numeric"}}, "history": None})
     serving = ServingModule(

@@ -1,0 +1,44 @@
+"""`rollback`: serves an older version again."""
+
+import argparse
+
+from pipeline.commands import options
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "rollback",
+        help="publish an older version again, as the newest",
+        description="Publishes the content of an older version (see `versions`) of both models as a new, higher "
+        "version, which servers pick up like any other. The models that were published after it are withdrawn: runs "
+        "do not publish them again, only a newly trained model, or another rollback, takes the place of this one.",
+    )
+    options.add_published_pipeline(parser)
+    parser.add_argument(
+        "version",
+        nargs="?",
+        type=int,
+        metavar="VERSION",
+        help="a version that is still there; if left out, the newest that holds an older model",
+    )
+    options.add_root(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Rolls back; exit code 2 if there is nothing to go back to."""
+    from pipeline.published import Published
+
+    pipeline: str | None = arguments.pipeline
+    version: int | None = arguments.version
+    if version is None and pipeline is not None and pipeline.isdigit():
+        version = int(pipeline)  # the name was left out
+        pipeline = None
+    published = Published.newest(arguments.root, pipeline)
+    result = published.publisher.rollback(version, keep_versions=published.pusher.keep_versions)
+    if result.new:
+        print(f"published as version {result.version}:\n  {result.exact}\n  {result.scann}")
+    else:
+        print(f"version {result.version} is that model already; nothing was published")
+    return 0

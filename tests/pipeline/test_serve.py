@@ -1,0 +1,157 @@
+"""A real server process on the loopback, over a small model."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.artifacts import ServingModel
+from components.base import ExecutionContext
+from components.pusher import PusherParams
+from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.serving.publishing import Publisher
+from pipeline.metadata import Execution, Run, Store
+from tests.components.tiny_world import World, make_world
+
+
+def index(world: World, path: Path, top_k: int) -> Path:
+    inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
+    outputs = ScannIndexer.Outputs(ServingModel(path))
+    ScannIndexer(ScannIndexerParams(top_k=top_k, index=IndexConfig())).execute(inputs, outputs, ExecutionContext())
+    return path
+
+
+@dataclass(frozen=True)
+class Server:
+    base: str
+    publisher: Publisher
+    other: Path
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.base + path, timeout=30) as response:
+            body = response.read().decode()
+        return json.loads(body) if body.startswith("{") else body
+
+    def post(self, body: Any, path: str = "/v1/models/toy-scann:predict") -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(self.base + path, data=data, timeout=30) as response:
+                return response.status, json.loads(response.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    root = tmp_path_factory.mktemp("root")
+    world = make_world(root / "world")
+    model, other = (index(world, root / f"model{top_k}", top_k) for top_k in (5, 4))
+    params = PusherParams(directory=root / "serving", name="toy")
+    publisher = Publisher(params.directory, "toy")
+    publisher.publish(exact=model / "exact", scann=model / "scann", keep_versions=5)
+    store = Store(root, "toy")
+    store.save_run(Run(id="run", config="", pid=0, state="done"))
+    (store.directory / "Pusher" / "e").mkdir(parents=True)
+    record = {"params": params.model_dump(mode="json"), "libraries": {}, "facts": {}, "inputs": {}, "outputs": []}
+    store.commit(
+        Execution(node="Pusher", id="e", component="Pusher", fingerprint="", run="run", started="", seconds=0, **record)
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--root", str(root), "--port", str(port), "--poll-seconds", "0.2"]
+    limits = ["--max-batch", "8", "--max-body-bytes", "20000"]
+    process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", "toy", *options, *limits])
+    server = Server(f"http://127.0.0.1:{port}", publisher, other)
+    try:
+        for _ in range(600):
+            assert process.poll() is None
+            try:
+                server.get("/healthz")
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_rows_and_columns_are_answered(server: Server) -> None:
+    code, rows = server.post({"instances": [{"history": ["c00001"]}, {"age": 30, "country": None}]})
+    assert code == 200
+    assert [len(row["candidate_ids"]) for row in rows["predictions"]] == [5, 5]
+    assert "c00001" not in rows["predictions"][0]["candidate_ids"]
+    _, columns = server.post({"inputs": {"history": [["c00001"], []], "age": [None, 30]}})
+    assert columns["outputs"]["candidate_ids"][0] == rows["predictions"][0]["candidate_ids"]
+    version = server.get("/healthz")["versions"]["toy"]
+    _, exact = server.post({"instances": [{"history": ["c00001"]}]}, f"/v1/models/toy/versions/{version}:predict")
+    assert exact["predictions"][0]["candidate_ids"] == rows["predictions"][0]["candidate_ids"]
+    _, similar = server.post({"signature_name": "similar_candidates", "instances": ["c00002"]})
+    assert "c00002" not in similar["predictions"][0]["candidate_ids"]
+    _, scores = server.post({"signature_name": "score", "inputs": {"candidate_ids": [["c00002", "nobody"]]}})
+    assert len(scores["outputs"][0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "reason"),
+    [
+        (b"{", 400, "not JSON"),
+        ({"rows": []}, 400, "either 'instances' \\(rows\\) or 'inputs'"),
+        ({"instances": []}, 400, "1 to 8 rows, this one has 0"),
+        ({"instances": [{}] * 9}, 400, "this one has 9"),
+        ({"instances": [{"colour": "red"}]}, 400, "'colour' is not an input"),
+        ({"instances": [{"age": "old"}]}, 400, "'age' must be a number"),
+        (b'{"instances": [{"age": NaN}]}', 400, "NaN is no number"),
+        ({"instances": [{"age": 10**400}]}, 400, "too large"),
+        (b'{"instances": [{"country": "\\ud800"}]}', 400, "a string that is not Unicode"),
+        ({"instances": [3]}, 400, "each instance must be an object"),
+        ({"inputs": {"age": [1], "country": []}}, 400, "of one length"),
+        ({"signature_name": ["x"], "instances": [{}]}, 400, "no signature"),
+        ({"instances": [{"country": "x" * 20000}]}, 413, "larger than 20000 bytes"),
+    ],
+)
+def test_bad_requests_are_told_why(server: Server, body: Any, code: int, reason: str) -> None:
+    found, answer = server.post(body)
+    assert found == code
+    assert re.search(reason, answer["error"])
+
+
+def test_what_is_not_there_is_not_found(server: Server) -> None:
+    assert server.post({"instances": [{}]}, "/v1/models/other:predict")[0] == 404
+    assert server.post({"instances": [{}]}, "/v1/models/toy/versions/1:predict")[0] == 404
+
+
+def test_status_metadata_and_metrics(server: Server) -> None:
+    status = server.get("/v1/models/toy")["model_version_status"][0]
+    assert status["state"] == "AVAILABLE"
+    signatures = server.get("/v1/models/toy/metadata")["metadata"]["signature_def"]["signature_def"]
+    assert signatures["serving_default"]["inputs"]["age"]["dtype"] == "DT_FLOAT"
+    served = re.search(r'model_version\{model="toy"\} (\S+)', server.get("/metrics"))
+    assert served is not None
+    assert float(served[1]) == int(status["version"])
+
+
+def test_a_new_version_takes_over_without_a_failed_request(server: Server) -> None:
+    published = server.publisher.publish(exact=server.other / "exact", scann=server.other / "scann", keep_versions=5)
+    lengths = []
+    for _ in range(3000):
+        code, answer = server.post({"instances": [{}]})
+        assert code == 200
+        lengths.append(len(answer["predictions"][0]["candidate_ids"]))
+        if lengths[-1] == 4:
+            break
+        time.sleep(0.02)
+    assert lengths[0] in (4, 5)
+    assert lengths[-1] == 4
+    assert server.get("/healthz")["versions"]["toy-scann"] == published.version
