@@ -107,7 +107,7 @@ def shop(tmp_path_factory) -> Project:
         },
         evaluation={"slices": ["country"]},
         serving={"top_k": 20},
-        **QUICK,
+        **{**QUICK, "training": {"max_epochs": 8, "batch_size": 128}},
     )
     project.run(config)
     return project

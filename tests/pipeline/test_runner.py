@@ -170,7 +170,14 @@ def test_a_running_record_without_its_process_was_interrupted(session):
 def test_stopped_from_outside_says_how_to_continue(tmp_path, stop):
     config = Path(__file__).parents[2] / "tfx_config" / "quickstart.yaml"
     command = [sys.executable, "-m", "pipeline", "run", str(config), "--root", str(tmp_path)]
-    process = subprocess.Popen(command, cwd=config.parents[1], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=config.parents[1],
+        stderr=subprocess.PIPE,
+        text=True,
+        # As in a terminal: whoever runs the tests in the background has children that ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert "ExampleGen: started" in process.stderr.readline()
     process.send_signal(stop)
     told = process.communicate(timeout=60)[1]
