@@ -212,6 +212,11 @@ class Store:
         return False
 
 
+def no_such_pipeline(root: Path, name: str) -> str:
+    """What to say where a pipeline is asked for that has no records."""
+    return f"no pipeline '{name}' in {root}; there is {', '.join(pipelines(root)) or 'none'}"
+
+
 def pipelines(root: Path) -> list[str]:
     """Names of the pipelines with records under a root."""
     return sorted(directory.parent.name for directory in root.glob(f"*/{_RUNS}") if directory.is_dir())

@@ -8,7 +8,7 @@ from components.artifacts import Examples, PushedModel, TransformedExamples, Tra
 from components.errors import ConfigError
 from components.pusher import PusherParams
 from components.serving.publishing import Publisher, read_description, read_identity, signature_inputs
-from pipeline.metadata import Execution, Store, pipelines
+from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Published:
             raise ConfigError(f"which pipeline? In {root} there is {', '.join(names) or 'none'}")
         name = pipeline or names[0]
         if name not in names:
-            raise ConfigError(f"no pipeline '{name}' in {root}; there is {', '.join(names) or 'none'}")
+            raise ConfigError(no_such_pipeline(root, name))
         store = Store(root, name)
         execution = store.latest("Pusher")
         if execution is None:

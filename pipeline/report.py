@@ -24,10 +24,10 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         evaluation = Evaluation(store.output(executions["Evaluator"], "evaluation"))
         parts.append(_metrics(evaluation.read_json("metrics.json")))
     if "ScannIndexer" in executions:
-        parts.append(_index(ServingModel(store.output(executions["ScannIndexer"], "serving_model"))))
-    if "Pusher" in executions:
-        parts.append(_pushed(PushedModel(store.output(executions["Pusher"], "pushed_model"))))
         serving_model = ServingModel(store.output(executions["ScannIndexer"], "serving_model"))
+        parts.append(_index(serving_model))
+    if "Pusher" in executions:  # and so is the ScannIndexer that it waited for
+        parts.append(_pushed(PushedModel(store.output(executions["Pusher"], "pushed_model"))))
         known = serving_model.read_json("expected_answers.json")[0]["query_id"]
         again = shlex.join([store.directory.name, *options, "--query-id", known])
         parts.append(f"Ask it     python -m pipeline recommend {again}")

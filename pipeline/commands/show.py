@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.errors import ConfigError
 from pipeline.commands import options
-from pipeline.metadata import Execution, Store, pipelines
+from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
 
 _LONGEST_FILE = 20_000
 
@@ -43,7 +43,7 @@ def _find(root: Path, address: str) -> tuple[Store, Execution, list[str]]:
     name, _, rest = address.partition("/")
     node, _, rest = rest.partition("/")
     if name not in pipelines(root):
-        raise ConfigError(f"{address}: no pipeline '{name}' in {root}; there is {', '.join(pipelines(root)) or 'none'}")
+        raise ConfigError(f"{address}: {no_such_pipeline(root, name)}")
     store = Store(root, name)
     found = {execution.id: execution for execution in store.executions(node)} if node else {}
     if not found:

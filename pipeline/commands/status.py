@@ -9,7 +9,7 @@ from typing import Any
 
 from components.errors import ConfigError
 from pipeline.commands import options
-from pipeline.metadata import Run, Store, pipelines
+from pipeline.metadata import Run, Store, no_such_pipeline, pipelines
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,8 +33,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prints the runs; exit code 2 if there is no such pipeline."""
     names = pipelines(arguments.root)
     if arguments.pipeline and arguments.pipeline not in names:
-        there = ", ".join(names) or "none"
-        raise ConfigError(f"no pipeline '{arguments.pipeline}' in {arguments.root}; there is {there}")
+        raise ConfigError(no_such_pipeline(arguments.root, arguments.pipeline))
     chosen = [arguments.pipeline] if arguments.pipeline else names
     found = {name: Store(arguments.root, name) for name in chosen}
     if arguments.json:

@@ -21,6 +21,12 @@ def csv_text(lines, header="query,candidate,at"):
 
 GOOD = rows()
 
+EVENTS_CSV = {
+    "format": "csv",
+    "path": "events.csv",
+    "columns": {"query_id": "query", "candidate_id": "candidate", "timestamp": "at"},
+}
+
 CASES = {
     "empty file": ("", "empty"),
     "only a header": (csv_text([]), "no "),
@@ -39,13 +45,7 @@ def test_refused_with_the_reason(case, project):
     (project.directory / "events.csv").write_text(text)
     config = project.write_config(
         "bad",
-        data={
-            "interactions": {
-                "format": "csv",
-                "path": "events.csv",
-                "columns": {"query_id": "query", "candidate_id": "candidate", "timestamp": "at"},
-            }
-        },
+        data={"interactions": EVENTS_CSV},
         **QUICK,
     )
     # A header that is not there is found before the run starts.
@@ -61,11 +61,7 @@ def test_not_a_number_in_a_feature_is_an_anomaly(project):
     config = project.write_config(
         "bad",
         data={
-            "interactions": {
-                "format": "csv",
-                "path": "events.csv",
-                "columns": {"query_id": "query", "candidate_id": "candidate", "timestamp": "at"},
-            },
+            "interactions": EVENTS_CSV,
             "candidates": {"format": "csv", "path": "items.csv", "id": "item"},
         },
         features={"candidate": {"price": {"type": "numeric"}}},
