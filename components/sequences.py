@@ -10,10 +10,12 @@ Queries are ordered by (hash of the id, id), candidates by id, events of a query
 query and candidate). Arrays are opened memory-mapped, so data may exceed memory and storage is linear in events.
 """
 
+import math
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -159,16 +161,36 @@ def concatenate_npy(parts: Iterable[np.ndarray], target: Path, rows: int) -> Non
         rows: total length along the first axis.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    output: np.memmap | None = None
-    start = 0
-    for part in parts:
-        if output is None:
-            output = np.lib.format.open_memmap(target, "w+", part.dtype, (rows, *part.shape[1:]))
-        output[start : start + len(part)] = part
-        start += len(part)
-    if output is None or start != rows:
-        raise ValueError(f"{target.name}: {start} rows arrived, {rows} were announced")
-    output.flush()
+    arrived = 0
+    with target.open("wb") as file:
+        for part in parts:
+            if not arrived:
+                _write_header(file, part.dtype, (rows, *part.shape[1:]))
+            file.write(np.ascontiguousarray(part).data)
+            arrived += len(part)
+    if arrived != rows:
+        raise ValueError(f"{target.name}: {arrived} rows arrived, {rows} were announced")
+
+
+def allocate_npy(target: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Creates a `.npy` file of zeros that can be memory-mapped and filled from several places.
+
+    Its blocks are reserved: of a file with holes, a full disk kills the process that writes into the map.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    with target.open("wb") as file:
+        _write_header(file, dtype, shape)
+        file.flush()
+        size = math.prod(shape) * dtype.itemsize
+        if size:
+            os.posix_fallocate(file.fileno(), file.tell(), size)
+
+
+def _write_header(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    description = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(file, {"descr": description, "fortran_order": False, "shape": shape})
 
 
 def _read_arrays(directory: Path) -> dict[str, np.ndarray]:
