@@ -7,8 +7,8 @@ The steps are the pipeline's own, so a retry continues where the run stopped and
 import subprocess
 from datetime import datetime, timedelta
 
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 PROJECT = "/srv/recommender"
 PYTHON = f"{PROJECT}/.venv/bin/python"
