@@ -45,6 +45,7 @@ setup(
             "mypy",
             "import-linter",
             "types-PyYAML",
+            "polars",  # the floor of benchmarks.data_plane
             "setuptools>=77",  # builds the editable install without a download
         ],
     },
