@@ -52,7 +52,7 @@ class CountMoments(beam.DoFn):
 def count_moments(pipeline: beam.Pipeline, row_groups: list[RowGroup], periods: tuple[int, ...], target: Path) -> None:
     """Adds to a pipeline the counting of the moments in some periods into an Arrow file of `value` and `count`."""
     states = pipeline | beam.Create(row_groups) | beam.ParDo(CountMoments(periods))
-    _ = merge_states(states) | beam.MapTuple(lambda _, state: write_arrow(target, state.table))
+    _ = merge_states(states) | beam.MapTuple(lambda _, state: write_arrow(target, state.unordered))
 
 
 class AnalyseEntities(beam.DoFn):
@@ -117,7 +117,7 @@ def _write(learnt: Learnt, scratch: Path, key: tuple[str, str], state: Mergeable
     side, name = key
     if side == _INTERACTIONS:
         assert isinstance(state, ValueCounts)
-        write_arrow(surveyed(scratch, name), state.table)
+        write_arrow(surveyed(scratch, name), state.unordered)
     else:
         learnt.write("query" if side == "query" else "candidate", name, state)
 
