@@ -312,5 +312,22 @@ def test_blocks_change_neither_the_loss_nor_its_gradient(monkeypatch):
 
     whole = loss_and_gradients()
     monkeypatch.setattr(models.losses.blocked_softmax, "_BLOCK_LOGITS", 2 * CATALOGUE)
+    monkeypatch.setattr(models.losses.blocked_softmax, "_LEAST_ROWS", 1)
     for expected_value, value in zip(whole, loss_and_gradients(), strict=True):
         np.testing.assert_allclose(value, expected_value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 64])
+def test_queries_of_a_group_know_the_same_and_each_has_its_own_label(monkeypatch, rows):
+    monkeypatch.setattr(models.losses.blocked_softmax, "_BLOCK_LOGITS", CATALOGUE)
+    monkeypatch.setattr(models.losses.blocked_softmax, "_LEAST_ROWS", rows)
+    group = np.array([0, 0, 0, 1, 2, 2], np.int32)
+    known = {0: [0, 3, 7], 2: [1, 8]}  # each group's labels among them, but that of group 1
+    told = [(owner, row) for owner, rows in known.items() for row in rows]
+    one_by_one = [
+        (i, row) for i, owner in enumerate(group) for row in known.get(int(owner), []) if row != LABEL[i]
+    ]
+
+    for loss, build in ((full_softmax, full), (partial(in_batch_softmax, logq_exponent=1), in_batch), (bpr, drawn)):
+        grouped = replace(build(known=told), group=tf.constant(group))
+        np.testing.assert_allclose(loss(grouped), loss(build(known=one_by_one)), rtol=1e-5)
