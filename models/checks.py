@@ -21,7 +21,10 @@ def contradictions(
     """
     encoder, key = model.history_encoder.type, "model.history_encoder"
     if encoder in _IN_ORDER and not orderings:
-        yield key, f"'{encoder}' reads events in order: it needs a timestamp or order column in data.interactions.columns"
+        yield (
+            key,
+            f"'{encoder}' reads events in order: it needs a timestamp or order column in data.interactions.columns",
+        )
     if encoder in _IN_ORDER and features.history is None:
         yield key, f"'{encoder}' reads the history; features.history is null"
     if training.examples.type == "sequences" and encoder not in _IN_ORDER:

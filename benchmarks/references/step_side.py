@@ -189,9 +189,7 @@ def _tokens(rows: int) -> np.ndarray:
 def _spec(history: HistoryFeature | None, work: Workload, queries: int) -> EncodedSpec:
     def column(name: str, rows: int) -> dict[str, EncodedColumn]:
         size = rows + 2
-        return {
-            name: EncodedColumn(feature=name, kind="tokens", width=1, vocabulary_size=size, embedding_dim=work.dim)
-        }
+        return {name: EncodedColumn(feature=name, kind="tokens", width=1, vocabulary_size=size, embedding_dim=work.dim)}
 
     query = {} if history else {QUERY_ID: IdFeature(type="id", embedding_dim=work.dim)}
     return EncodedSpec(

@@ -78,7 +78,9 @@ class PlainKeras(tf.keras.Model):
 def batches(columns: Mapping[str, np.ndarray], batch_size: int) -> tf.data.Dataset:
     """Cached batches as the tutorial makes them; those that are not full are left out."""
     events = tf.data.Dataset.from_tensor_slices(dict(columns))
-    return events.shuffle(100_000, seed=42, reshuffle_each_iteration=False).batch(batch_size, drop_remainder=True).cache()
+    return (
+        events.shuffle(100_000, seed=42, reshuffle_each_iteration=False).batch(batch_size, drop_remainder=True).cache()
+    )
 
 
 def compiled(model: Any) -> Any:
