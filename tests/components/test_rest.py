@@ -36,9 +36,10 @@ APP = create_app(
 )
 
 
-def post(
-    body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True
-) -> tuple[int, dict[bytes, bytes], Any]:
+Reply = tuple[int, dict[bytes, bytes], Any]
+
+
+def post(body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True) -> Reply:
     """Sends a request, or only its beginning, and returns status, headers and JSON."""
     sent: list[dict[str, Any]] = []
     parts = [{"type": "http.request", "body": body, "more_body": not ends}]

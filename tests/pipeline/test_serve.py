@@ -132,13 +132,11 @@ def test_requests_at_the_same_time_are_joined(server: Server) -> None:
     questions = [{"instances": [{"history": [f"c{number:05d}"]}]} for number in range(8)] * 8
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(server.post, questions))
-    for question, (code, answer) in zip(questions, answers, strict=True):
+    for number, (question, (code, answer)) in enumerate(zip(questions, answers, strict=True)):
         assert code == 200
-        assert question["instances"][0]["history"][0] not in answer["predictions"][0]["candidate_ids"]
-        assert (
-            answer["predictions"][0]["candidate_ids"]
-            == answers[questions.index(question)][1]["predictions"][0]["candidate_ids"]
-        )
+        ids = answer["predictions"][0]["candidate_ids"]
+        assert question["instances"][0]["history"][0] not in ids
+        assert ids == answers[number % 8][1]["predictions"][0]["candidate_ids"]
     metrics = server.get("/metrics")
     batches = re.search(r'batch_rows_count\{model="toy-scann"\} (\S+)', metrics)
     rows = re.search(r'batch_rows_sum\{model="toy-scann"\} (\S+)', metrics)
