@@ -41,6 +41,9 @@ setup(
             "pytest",
             "pytest-xdist",
             "hypothesis",
+            "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
+            "flask",
+            "flask-cors",
             "ruff",
             "mypy",
             "import-linter",
