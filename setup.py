@@ -36,7 +36,7 @@ setup(
         "rich",
     ],
     extras_require={
-        "serving": ["fastapi", "uvicorn", "prometheus-client"],
+        "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "dev": [
             "pytest",
             "pytest-xdist",

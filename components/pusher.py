@@ -70,7 +70,8 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             RefusedError: a blessing is missing; nothing was published.
             RunError: the directory cannot be written.
         """
-        from components.serving.publishing import Publisher, read_identity
+        from components.serving.descriptions import read_identity
+        from components.serving.publishing import Publisher
 
         _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model")
         _require(inputs.infra_blessing, "infra_blessing.json", "infra validation did not bless the serving models")
