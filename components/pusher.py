@@ -96,11 +96,15 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether what was published then is still the newest version."""
-        from components.serving.publishing import Publisher
+        """Whether what was published then is still the newest version, or the newest is a refresh of its index."""
+        from components.serving.publishing import Publisher, read_description
 
         newest = Publisher(self.params.directory.absolute(), self.params.name).newest()
-        return newest is not None and newest.version == outputs.pushed_model.read_json("pushed.json")["version"]
+        if newest is None:
+            return False
+        pushed = outputs.pushed_model.read_json("pushed.json")
+        refreshed = read_description(newest.exact).get("refresh_of")
+        return bool(newest.version == pushed["version"] or (refreshed and refreshed == pushed["identity"]))
 
 
 def _require(verdict: Artifact, file: str, refusal: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from components.beam_runner import BeamConfig
 from components.bulk_inferrer import BulkInferrerConfig
+from components.catalogue_gen import RefreshConfig
 from components.evaluator import EvaluationConfig, unusable_slices
 from components.example_gen import ExampleGenParams
 from components.example_validator import ExampleValidatorParams
@@ -71,6 +72,8 @@ class PipelineConfig(Strict):
     """How the ScaNN model searches."""
     serving: ServingConfig = ServingConfig()
     """What is published."""
+    refresh: RefreshConfig = RefreshConfig()
+    """What a new candidate table may change of what is served."""
     recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
     """Batch answers for every query; `null` leaves them out."""
     beam: BeamConfig = BeamConfig()

@@ -1,5 +1,6 @@
 """The published models of a pipeline, and the artifacts the newest was made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,17 @@ from typing import Any
 from components.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
 from components.errors import ConfigError
 from components.pusher import PusherParams
-from components.serving.publishing import Publisher, read_description, read_identity, signature_inputs
+from components.serving.publishing import (
+    Publisher,
+    read_description,
+    read_identity,
+    signature_inputs,
+    trained_identity,
+)
 from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
+
+TRAINED, REFRESHED = "Pusher", "RefreshPusher"
+"""Nodes that publish: of a run of the whole pipeline, and of a refresh of its index."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Published:
         if name not in names:
             raise ConfigError(no_such_pipeline(root, name))
         store = Store(root, name)
-        execution = store.latest("Pusher")
+        execution = store.latest(TRAINED)
         if execution is None:
             raise ConfigError(f"pipeline '{name}' has published nothing yet; run it first")
         pusher = PusherParams.model_validate(execution.params)
@@ -58,9 +68,9 @@ class Published:
         return cls(store, pusher, publisher, newest.exact, newest.scann)
 
     def pushes(self) -> dict[int, Execution]:
-        """The execution of Pusher that published each version; rollbacks and other roots' versions are not there."""
+        """The execution that published each version; rollbacks and other roots' versions are not there."""
         found = {}
-        for execution in self.store.executions("Pusher"):
+        for execution in [*self.store.executions(TRAINED), *self.store.executions(REFRESHED)]:
             pushed = PushedModel(self.store.output(execution, "pushed_model")).read_json("pushed.json")
             if pushed["new"]:
                 found[pushed["version"]] = execution
@@ -85,17 +95,24 @@ class Published:
         return {name: value for name, value in request.items() if name in inputs}
 
     def _lineage(self, *inputs: str) -> Path:
-        """Follows inputs upstream from the Pusher: the artifact its input's … input was."""
-        execution = self._maker()
+        """Follows inputs upstream from what published the model that stands: the artifact its input's … input was."""
+        execution = self._maker(read_identity(self.exact))
         for name in inputs[:-1]:
             execution = self.store.producer(execution, name)
         return self.store.input(execution, inputs[-1])
 
-    def _maker(self) -> Execution:
-        """The newest execution of Pusher that was given the model that stands; after a rollback not the newest."""
-        identity = read_identity(self.exact)
-        for execution in reversed(self.store.executions("Pusher")):
+    def trained(self) -> Execution:
+        """The execution that published the model that stands, when it was trained; refreshes only changed its index.
+
+        Raises:
+            ConfigError: it was published from another root, or its records are gone.
+        """
+        return self._maker(trained_identity(self.exact))
+
+    def _maker(self, identity: Mapping[str, Any]) -> Execution:
+        """The newest execution that was given a model of this identity; after a rollback not the newest of all."""
+        for execution in [*reversed(self.store.executions(REFRESHED)), *reversed(self.store.executions(TRAINED))]:
             serving_model = self.store.input(execution, "serving_model") / "exact"
             if serving_model.is_dir() and read_identity(serving_model) == identity:
                 return execution
-        raise ConfigError(f"what {self.exact} was made of is not in {self.store.directory} any more; ask with features")
+        raise ConfigError(f"what {self.exact} was made of is not in {self.store.directory} any more")

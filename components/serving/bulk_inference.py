@@ -13,7 +13,8 @@ from components.artifacts import Model, Recommendations, ServingModel, Transform
 from components.base import ExecutionContext
 from components.errors import DataError
 from components.sequences import read_dataset
-from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from components.serving.served_catalogue import ServedCatalogue
+from components.serving.stored_queries import best_candidates, stored_query_embeddings
 from models.ranking import CandidateLists
 
 if TYPE_CHECKING:
@@ -84,9 +85,8 @@ class _RankSlice(beam.DoFn):
         stop = min(start + _SLICE, len(self._queries))
         queries = np.asarray(self._queries[start:stop])
         remove = self._params.remove_seen
-        seen = (
-            seen_lists(self._dataset.events, start=start, stop=stop) if remove else CandidateLists.empty(len(queries))
-        )
+        catalogue = ServedCatalogue.of(self._dataset, None)
+        seen = catalogue.seen(start, stop) if remove else CandidateLists.empty(len(queries))
         rows, scores = best_candidates(queries, self._candidates, seen=seen, count=self._params.top_k)
         self._write(start, self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores))
         yield stop - start

@@ -13,6 +13,9 @@ A rollback publishes the content of an old version as a new one, whose `assets.e
 version), `published` (when) and `withdrawn` (identities of the models that were rolled back from). Those are not
 published again by a push: a rollback stands until there is a new model, or another rollback.
 
+A refreshed index (`refresh_of` in its description) is published only while the model it refreshes is the newest, or
+another refresh of it. It stands for that model: what a rollback withdrew remains withdrawn.
+
 Everything happens under a file lock, which dies with its holder: what lies in
 the staging area when the lock is taken is abandoned.
 """
@@ -30,7 +33,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.errors import ConfigError, RunError
+from components.errors import ConfigError, RefusedError, RunError
 from components.serving.models_config import write_models_config
 
 SCANN_SUFFIX = "-scann"
@@ -97,19 +100,22 @@ class Publisher:
 
         Raises:
             RunError: the two do not have the same identity, or the directory cannot be written.
+            RefusedError: it is a refreshed index, and the model it refreshes is not the newest any more.
         """
-        identity = read_identity(exact)
+        identity, refresh_of = read_identity(exact), read_description(exact).get("refresh_of")
         if identity != read_identity(scann):
             raise RunError(f"{exact} and {scann} were not exported together: their identities differ; index again")
         try:
             with self._lock():
                 standing = self._rollback_record(self._last())
+                if refresh_of is not None:
+                    self._check_is_newest(refresh_of)
                 if standing is not None and identity in standing["withdrawn"]:
                     # Its other half is put beside it if the rollback was killed.
                     sources, identity = self._sources(standing["of"]), self._last_identity()
                     return replace(self._publish(sources, identity, keep_versions), withdrawn=True)
                 sources = dict(zip(self._models, (exact, scann), strict=True))
-                return self._publish(sources, identity, keep_versions)
+                return self._publish(sources, identity, keep_versions, standing if refresh_of else None)
         except OSError as error:
             raise RunError(f"cannot publish to {self.directory}: {error}") from error
 
@@ -215,6 +221,13 @@ class Publisher:
                 withdrawn.append(candidate)
         return withdrawn
 
+    def _check_is_newest(self, refreshed: Mapping[str, Any]) -> None:
+        last = next((path for path in self._sources(self._last()).values() if path.is_dir()), None)
+        if last is None or trained_identity(last) != refreshed:
+            raise RefusedError(
+                f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
+            )
+
     def _rollback_record(self, version: int) -> Mapping[str, Any] | None:
         for model in self._models:
             file = self.directory / model / str(version) / ROLLBACK
@@ -266,7 +279,8 @@ class Publisher:
 def read_description(model: Path) -> Mapping[str, Any]:
     """What a SavedModel of ours tells about itself.
 
-    `identity`: digests that both models of a pair share. `signatures`: `inputs` of each, their dtype and shape by name
+    `identity`: digests that both models of a pair share. `refresh_of`: the identity of the model whose index was
+    refreshed, null if it was trained. `signatures`: `inputs` of each, their dtype and shape by name
     (see `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported
     before it is loaded. `top_k`, `remove_seen`, `libraries`.
 
@@ -311,6 +325,16 @@ def read_identity(model: Path) -> Mapping[str, Any]:
     if not isinstance(identity, dict):
         raise RunError(f"{model / DESCRIPTION} tells no identity; export the model again")
     return identity
+
+
+def trained_identity(model: Path) -> Mapping[str, Any]:
+    """Identity of the model as its training published it: of a refreshed index that of the model refreshed.
+
+    Raises:
+        RunError: as `read_identity`.
+    """
+    refreshed: Mapping[str, Any] | None = read_description(model).get("refresh_of")
+    return refreshed or read_identity(model)
 
 
 def directory_digest(directory: Path) -> str:

@@ -7,7 +7,7 @@ from components.artifacts import Model, TransformGraph
 from components.base import ExecutionContext
 from components.embedding import query_embeddings
 from components.raw_features import raw_features
-from components.sequences import Dataset, Events
+from components.sequences import Dataset
 from models.features import EncodedSpec
 from models.ranking import CandidateLists, EmbeddingScorer, rank_candidates
 
@@ -55,12 +55,6 @@ def best_candidates(
     for best, query, found in zip(scores, queries, rows, strict=True):
         best[found >= 0] = candidates[found[found >= 0]] @ query
     return rows, scores
-
-
-def seen_lists(events: Events, *, start: int, stop: int) -> CandidateLists:
-    """Candidates of all events of queries `start:stop`."""
-    offsets = events.offsets[start : stop + 1]
-    return CandidateLists(offsets - offsets[0], events.candidate[offsets[0] : offsets[-1]])
 
 
 def _missing_contexts(transform_graph: TransformGraph, spec: EncodedSpec, rows: int) -> dict[str, np.ndarray]:
