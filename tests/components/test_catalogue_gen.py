@@ -54,7 +54,7 @@ def test_the_table_is_cleaned_compared_and_encoded(world: World, tmp_path: Path)
     assert (facts["candidates"], facts["added"], facts["removed"], facts["candidates_dead"]) == (52, 2, 10, 2)
     dead = pq.read_table(outputs.examples.path / "dead_letters").to_pylist()
     assert sorted((row["row"], row["reason"]) for row in dead) == [
-        (50, "empty candidate_id"),
+        (50, "candidate_id is empty"),
         (53, "duplicate candidate_id"),
     ]
     candidates = read_entities(outputs.catalogue.path / "candidates")
