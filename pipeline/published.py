@@ -1,6 +1,5 @@
 """The published models of a pipeline, and the artifacts the newest was made of."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from components.serving.publishing import (
     read_description,
     read_identity,
     signature_inputs,
-    trained_identity,
 )
 from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
 
@@ -57,10 +55,10 @@ class Published:
         if name not in names:
             raise ConfigError(no_such_pipeline(root, name))
         store = Store(root, name)
-        execution = store.latest(TRAINED)
-        if execution is None:
+        executions = _pushers(store)
+        if not executions:
             raise ConfigError(f"pipeline '{name}' has published nothing yet; run it first")
-        pusher = PusherParams.model_validate(execution.params)
+        pusher = PusherParams.model_validate(executions[-1].params)
         publisher = Publisher(pusher.directory, pusher.name)
         newest = publisher.newest()
         if newest is None:
@@ -70,7 +68,7 @@ class Published:
     def pushes(self) -> dict[int, Execution]:
         """The execution that published each version; rollbacks and other roots' versions are not there."""
         found = {}
-        for execution in [*self.store.executions(TRAINED), *self.store.executions(REFRESHED)]:
+        for execution in _pushers(self.store):
             pushed = PushedModel(self.store.output(execution, "pushed_model")).read_json("pushed.json")
             if pushed["new"]:
                 found[pushed["version"]] = execution
@@ -96,23 +94,26 @@ class Published:
 
     def _lineage(self, *inputs: str) -> Path:
         """Follows inputs upstream from what published the model that stands: the artifact its input's … input was."""
-        execution = self._maker(read_identity(self.exact))
+        execution = self.maker()
         for name in inputs[:-1]:
             execution = self.store.producer(execution, name)
         return self.store.input(execution, inputs[-1])
 
-    def trained(self) -> Execution:
-        """The execution that published the model that stands, when it was trained; refreshes only changed its index.
+    def maker(self) -> Execution:
+        """The newest execution that was given the model that stands; after a rollback not the newest that published.
 
         Raises:
-            ConfigError: it was published from another root, or its records are gone.
+            ConfigError: it is not there any more.
         """
-        return self._maker(trained_identity(self.exact))
-
-    def _maker(self, identity: Mapping[str, Any]) -> Execution:
-        """The newest execution that was given a model of this identity; after a rollback not the newest of all."""
-        for execution in [*reversed(self.store.executions(REFRESHED)), *reversed(self.store.executions(TRAINED))]:
+        identity = read_identity(self.exact)
+        for execution in reversed(_pushers(self.store)):
             serving_model = self.store.input(execution, "serving_model") / "exact"
             if serving_model.is_dir() and read_identity(serving_model) == identity:
                 return execution
         raise ConfigError(f"what {self.exact} was made of is not in {self.store.directory} any more")
+
+
+def _pushers(store: Store) -> list[Execution]:
+    """All executions that published, oldest first."""
+    found = [execution for node in (TRAINED, REFRESHED) for execution in store.executions(node)]
+    return sorted(found, key=lambda execution: execution.id)

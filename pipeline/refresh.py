@@ -50,7 +50,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
             + ("is taken from the interactions" if source else "is not configured")
         )
     refresh = Refresh(Pipeline(config.name))
-    pusher = published.trained()
+    pusher = published.maker()
     indexer = _producer(published.store, pusher, "serving_model")
     transform = _producer(published.store, indexer, "transformed_examples")
 
