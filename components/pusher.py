@@ -70,7 +70,8 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             RefusedError: a blessing is missing; nothing was published.
             RunError: the directory cannot be written.
         """
-        from components.serving.publishing import Publisher, read_identity
+        from components.serving.descriptions import read_identity
+        from components.serving.publishing import Publisher
 
         _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model")
         _require(inputs.infra_blessing, "infra_blessing.json", "infra validation did not bless the serving models")
@@ -97,14 +98,12 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether what was published then is still the newest version, or the newest is a refresh of its index."""
-        from components.serving.publishing import Publisher, read_description
+        from components.serving.publishing import Publisher
 
-        newest = Publisher(self.params.directory.absolute(), self.params.name).newest()
-        if newest is None:
-            return False
+        versions = Publisher(self.params.directory.absolute(), self.params.name).versions()
+        newest = next((found for found in reversed(versions) if found.complete), None)
         pushed = outputs.pushed_model.read_json("pushed.json")
-        refreshed = read_description(newest.exact).get("refresh_of")
-        return bool(newest.version == pushed["version"] or (refreshed and refreshed == pushed["identity"]))
+        return newest is not None and (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"])
 
 
 def _require(verdict: Artifact, file: str, refusal: str) -> None:

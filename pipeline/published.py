@@ -7,12 +7,8 @@ from typing import Any
 from components.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
 from components.errors import ConfigError
 from components.pusher import PusherParams
-from components.serving.publishing import (
-    Publisher,
-    read_description,
-    read_identity,
-    signature_inputs,
-)
+from components.serving.descriptions import read_description, read_identity, signature_inputs
+from components.serving.publishing import Publisher
 from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
 
 TRAINED, REFRESHED = "Pusher", "RefreshPusher"

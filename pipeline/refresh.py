@@ -8,7 +8,7 @@ from components.errors import ConfigError, RunError
 from components.infra_validator import InfraValidator
 from components.pusher import Pusher
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
-from components.serving.publishing import trained_identity
+from components.serving.descriptions import trained_identity
 from components.sources.config import MappedEntities
 from pipeline.config import PipelineConfig
 from pipeline.dag import OutputRef, Pipeline

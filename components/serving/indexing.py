@@ -16,7 +16,7 @@ from components.base import ExecutionContext
 from components.embedding import candidate_embeddings
 from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
-from components.serving.publishing import directory_digest, write_description
+from components.serving.descriptions import directory_digest, write_description
 from components.serving.served_catalogue import ServedCatalogue
 from components.serving.stored_queries import best_candidates, stored_query_embeddings
 from components.serving.warm_up import write_warm_up

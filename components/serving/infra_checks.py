@@ -11,7 +11,7 @@ from components.errors import RefusedError, RunError
 from components.sequences import Dataset, read_dataset
 from components.serving.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
 from components.serving.ask import RawAnswer, Session, ask_batches
-from components.serving.publishing import read_description, signature_inputs
+from components.serving.descriptions import read_description, signature_inputs
 from components.serving.requests import Request, complete_request, stored_requests
 from components.serving.served_catalogue import ServedCatalogue
 from components.serving.signature_checks import SignatureCheck, signature_checks

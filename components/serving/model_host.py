@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.errors import ConfigError, RunError
-from components.serving.publishing import read_description, signature_inputs
+from components.serving.descriptions import read_description, signature_inputs
 from components.serving.requests import Request, as_batch
 from components.serving.warm_up import read_warm_up
 

@@ -21,7 +21,6 @@ the staging area when the lock is taken is abandoned.
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -34,12 +33,10 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ConfigError, RefusedError, RunError
+from components.serving.descriptions import read_description, read_identity
 from components.serving.models_config import write_models_config
 
 SCANN_SUFFIX = "-scann"
-SIGNATURE = "serving_default"
-DESCRIPTION = Path("assets.extra") / "model.json"
-"""Where in a SavedModel it is told what it is, for readers without TensorFlow."""
 ROLLBACK = Path("assets.extra") / "rollback.json"
 """Where in a published version it is told that it is an older one's content."""
 
@@ -71,12 +68,14 @@ class PublishedVersion:
         version: its number.
         complete: whether both models have it.
         identity: what its models share; None if they were not published by this pipeline.
+        refresh_of: identity of the model whose index was refreshed; None if this one was trained.
         rollback: content of its `rollback.json`; None if it was pushed.
     """
 
     version: int
     complete: bool
     identity: Mapping[str, Any] | None
+    refresh_of: Mapping[str, Any] | None
     rollback: Mapping[str, Any] | None
 
 
@@ -156,6 +155,7 @@ class Publisher:
                 version=version,
                 complete=version in exact and version in scann,
                 identity=self._identity(self._models[version not in exact], version),
+                refresh_of=self._refresh_of(self._models[version not in exact], version),
                 rollback=self._rollback_record(version),
             )
             for version in sorted(exact | scann)
@@ -222,8 +222,8 @@ class Publisher:
         return withdrawn
 
     def _check_is_newest(self, refreshed: Mapping[str, Any]) -> None:
-        last = next((path for path in self._sources(self._last()).values() if path.is_dir()), None)
-        if last is None or trained_identity(last) != refreshed:
+        newest = next(reversed(self.versions()), None)
+        if newest is None or (newest.refresh_of or newest.identity) != refreshed:
             raise RefusedError(
                 f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
             )
@@ -259,6 +259,12 @@ class Publisher:
         except RunError:
             return None  # not published by us, so not the same either
 
+    def _refresh_of(self, model: str, version: int) -> Mapping[str, Any] | None:
+        if self._identity(model, version) is None:
+            return None
+        refreshed: Mapping[str, Any] | None = read_description(self.directory / model / str(version)).get("refresh_of")
+        return refreshed
+
     def _publication(self, version: int, *, new: bool) -> Publication:
         exact, scann = self._sources(version).values()
         return Publication(version, exact, scann, new)
@@ -274,82 +280,6 @@ class Publisher:
                 yield
             finally:
                 shutil.rmtree(self._staging, ignore_errors=True)
-
-
-def read_description(model: Path) -> Mapping[str, Any]:
-    """What a SavedModel of ours tells about itself.
-
-    `identity`: digests that both models of a pair share. `refresh_of`: the identity of the model whose index was
-    refreshed, null if it was trained. `signatures`: `inputs` of each, their dtype and shape by name
-    (see `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported
-    before it is loaded. `data`: the `split` and `seed` of the events it was fitted to, whether that was the `final` fit
-    to all of them, and the time of the last one, `until`. `top_k`, `remove_seen`, `libraries`.
-
-    Raises:
-        RunError: the file is not there or not JSON.
-    """
-    try:
-        description: Mapping[str, Any] = json.loads((model / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{model} is not a serving model of this pipeline: {error}") from error
-    return description
-
-
-def signature_inputs(description: Mapping[str, Any], signature: str = SIGNATURE) -> Mapping[str, Mapping[str, Any]]:
-    """Dtype and shape of each input of a signature, from what `read_description` returns.
-
-    Raises:
-        RunError: the model does not have this signature.
-    """
-    told = description.get("signatures", {})
-    if signature not in told:
-        raise RunError(f"the model has no signature '{signature}', only {', '.join(told) or 'none'}; export it again")
-    inputs: Mapping[str, Mapping[str, Any]] = told[signature]["inputs"]
-    return inputs
-
-
-def write_description(model: Path, description: Mapping[str, Any]) -> None:
-    """Puts into a SavedModel what `read_description` returns."""
-    file = model / DESCRIPTION
-    file.parent.mkdir(exist_ok=True)
-    text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
-    file.write_text(text + "\n", encoding="utf-8")
-
-
-def read_identity(model: Path) -> Mapping[str, Any]:
-    """The digests that both models of a pair share.
-
-    Raises:
-        RunError: as `read_description`, or there is none in it.
-    """
-    identity = read_description(model).get("identity")
-    if not isinstance(identity, dict):
-        raise RunError(f"{model / DESCRIPTION} tells no identity; export the model again")
-    return identity
-
-
-def trained_identity(model: Path) -> Mapping[str, Any]:
-    """Identity of the model as its training published it: of a refreshed index that of the model refreshed.
-
-    Raises:
-        RunError: as `read_identity`.
-    """
-    refreshed: Mapping[str, Any] | None = read_description(model).get("refresh_of")
-    return refreshed or read_identity(model)
-
-
-def directory_digest(directory: Path) -> str:
-    """SHA-256 over the names and contents of all files below a directory.
-
-    `fingerprint.pb` is left out: it holds a random number.
-    """
-    digest = hashlib.sha256()
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != "fingerprint.pb")
-    for path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()
 
 
 def _copy(source: Path, target: Path, rollback: Mapping[str, Any] | None) -> None:

@@ -14,8 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from starlette.concurrency import run_in_threadpool
 
 from components.errors import ConfigError
+from components.serving.descriptions import SIGNATURE
 from components.serving.model_host import LoadedModel, ModelHost
-from components.serving.publishing import SIGNATURE
 from components.serving.requests import complete_request
 
 _DTYPES = {"string": "DT_STRING", "float32": "DT_FLOAT", "int64": "DT_INT64"}

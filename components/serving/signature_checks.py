@@ -7,7 +7,7 @@ from typing import Any
 
 from components.serving.answer_checks import LOWEST, answer_problem, same_scores
 from components.serving.ask import Question
-from components.serving.publishing import signature_inputs
+from components.serving.descriptions import signature_inputs
 from components.serving.requests import Request, complete_request
 from models.features import CANDIDATE_ID, HISTORY
 

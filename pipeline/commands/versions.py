@@ -25,7 +25,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the versions; exit code 2 if there is no such pipeline or nothing has been published."""
-    from pipeline.published import REFRESHED, Published
+    from pipeline.published import Published
 
     published = Published.newest(arguments.root, arguments.pipeline)
     pushes = published.pushes()
@@ -37,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 "version": there.version,
                 "published": push.started if push else rollback.get("published"),
                 "run": push.run if push else None,
-                "refreshed": push is not None and push.node == REFRESHED,
+                "refresh_of": there.refresh_of,
                 "rollback_of": None if push else rollback.get("of"),
                 "newest": str(there.version) == published.exact.name,
                 "complete": there.complete,
@@ -55,7 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _line(version: Mapping[str, Any]) -> str:
     notes = [f"rollback to {version['rollback_of']}"] if version["rollback_of"] else []
-    notes += ["refreshed index"] if version["refreshed"] else []
+    notes += ["refreshed index"] if version["refresh_of"] else []
     notes += ["newest"] if version["newest"] else []
     notes += [] if version["complete"] else ["one of the two models only"]
     model = hashlib.sha256(json.dumps(version["identity"], sort_keys=True).encode()).hexdigest()[:10]

@@ -13,7 +13,7 @@ from components.errors import DataError, RefusedError
 from components.infra_validator import InfraValidationConfig, InfraValidator
 from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset, read_entities
-from components.serving.publishing import directory_digest, read_description, trained_identity
+from components.serving.descriptions import directory_digest, read_description, trained_identity
 from tests.components.tiny_world import World, make_world
 
 NEW = [f"c{number:05d}" for number in range(10, 60)] + ["", "new 1", "new 2", "new 2"]

@@ -14,7 +14,8 @@ from components.artifacts import Blessing, InfraBlessing, PushedModel, ServingMo
 from components.base import ExecutionContext
 from components.errors import ConfigError, RefusedError, RunError
 from components.pusher import Pusher, PusherParams
-from components.serving.publishing import Publisher, directory_digest, read_identity
+from components.serving.descriptions import directory_digest, read_identity
+from components.serving.publishing import Publisher
 
 
 def save_pair(path: Path, identity: str) -> ServingModel:

@@ -14,8 +14,8 @@ from components.base import ExecutionContext
 from components.errors import DataError, RefusedError
 from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset
+from components.serving.descriptions import read_description, read_identity
 from components.serving.indexing import tree_settings
-from components.serving.publishing import read_description, read_identity
 from tests.components.tiny_world import World, make_world
 
 SMALL_TREE = IndexConfig(brute_force_below=0, training_sample=1000)
