@@ -85,3 +85,7 @@ class PushedModel(Artifact):
 
 class Recommendations(Artifact):
     """Parquet shards of `query_id`, `candidate_ids`, `scores` in `recommendations/`."""
+
+
+class Embeddings(Artifact):
+    """Parquet shards of ids and embeddings in `candidates/` and `queries/`."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from components.artifacts import Artifact, Blessing, Examples, Model, TransformedExamples, TransformGraph
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
+from components.embedding_exporter import EmbeddingExporter, EmbeddingExporterParams
 from components.errors import ConfigError, RunError
 from components.infra_validator import InfraValidator
 from components.pusher import Pusher
@@ -50,8 +51,8 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
             + ("is taken from the interactions" if source else "is not configured")
         )
     refresh = Refresh(Pipeline(config.name))
-    pusher = published.maker()
-    indexer = _producer(published.store, pusher, "serving_model")
+    maker = published.maker()
+    indexer = _producer(published.store, maker, "serving_model")
     transform = _producer(published.store, indexer, "transformed_examples")
 
     def given(execution: Execution, name: str, kind: type[Artifact]) -> OutputRef:
@@ -61,6 +62,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
 
     transformed_examples = given(indexer, "transformed_examples", TransformedExamples)
     transform_graph = given(indexer, "transform_graph", TransformGraph)
+    model = given(indexer, "model", Model)
     catalogue_gen = refresh.pipeline.add(
         CatalogueGen(
             CatalogueGenParams(
@@ -81,7 +83,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         node_id="RefreshScannIndexer",
         transformed_examples=transformed_examples,
         transform_graph=transform_graph,
-        model=given(indexer, "model", Model),
+        model=model,
         catalogue=catalogue_gen["catalogue"],
     )
     infra_validator = refresh.pipeline.add(
@@ -92,13 +94,24 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         serving_model=scann_indexer["serving_model"],
         catalogue=catalogue_gen["catalogue"],
     )
-    refresh.pipeline.add(
+    pusher = refresh.pipeline.add(
         Pusher(published.pusher.model_copy(update={"keep_versions": config.serving.push.keep_versions})),
         node_id=REFRESHED,
         serving_model=scann_indexer["serving_model"],
-        blessing=given(pusher, "blessing", Blessing),
+        blessing=given(maker, "blessing", Blessing),
         infra_blessing=infra_validator["infra_blessing"],
     )
+    if config.embeddings is not None and config.embeddings.candidates:
+        refresh.pipeline.add(
+            EmbeddingExporter(EmbeddingExporterParams(queries=False)),
+            node_id="RefreshEmbeddingExporter",
+            transformed_examples=transformed_examples,
+            transform_graph=transform_graph,
+            model=model,
+            serving_model=scann_indexer["serving_model"],
+            catalogue=catalogue_gen["catalogue"],
+            after=[pusher],
+        )
     return refresh
 
 

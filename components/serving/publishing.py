@@ -110,9 +110,7 @@ class Publisher:
                 if refresh_of is not None:
                     self._check_is_newest(refresh_of)
                 if standing is not None and identity in standing["withdrawn"]:
-                    # Its other half is put beside it if the rollback was killed.
-                    sources, identity = self._sources(standing["of"]), self._last_identity()
-                    return replace(self._publish(sources, identity, keep_versions), withdrawn=True)
+                    return replace(self._complete_rollback(standing["of"], keep_versions), withdrawn=True)
                 sources = dict(zip(self._models, (exact, scann), strict=True))
                 return self._publish(sources, identity, keep_versions, standing if refresh_of else None)
         except OSError as error:
@@ -220,6 +218,13 @@ class Publisher:
             if candidate != identity and candidate not in withdrawn:
                 withdrawn.append(candidate)
         return withdrawn
+
+    def _complete_rollback(self, version: int, keep_versions: int) -> Publication:
+        """The newest version; if it is a rollback that was killed, its other half is put beside it."""
+        identity = self._last_identity()
+        if self._identity(self.name, version) != identity:  # its index was refreshed since, or the source is gone
+            return self._publication(self._last(), new=False)
+        return self._publish(self._sources(version), identity, keep_versions)
 
     def _check_is_newest(self, refreshed: Mapping[str, Any]) -> None:
         newest = next(reversed(self.versions()), None)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from components.artifacts import Catalogue
+from components.artifacts import Catalogue, ServingModel
+from components.errors import DataError
 from components.sequences import Dataset, Entities, read_entities
 from models.ranking import CandidateLists
 
@@ -33,6 +34,21 @@ class ServedCatalogue:
             return cls(dataset, dataset.candidates, None)
         refresh_of = catalogue.read_json("catalogue.json")["refresh_of"]
         return cls(dataset, read_entities(catalogue.path / "candidates"), refresh_of)
+
+    def exported_embeddings(self, serving_model: ServingModel) -> np.ndarray:
+        """Embeddings that a serving model of these candidates searches, float32 `[candidates, dim]`.
+
+        Raises:
+            DataError: it was made of another catalogue.
+        """
+        from models.serving import exported_embeddings
+
+        embeddings = exported_embeddings(serving_model.path / "exact")
+        if len(embeddings) != len(self.candidates):
+            raise DataError(
+                f"the serving model has {len(embeddings)} candidates and the data {len(self.candidates)}; index again"
+            )
+        return embeddings
 
     def seen(self, start: int, stop: int) -> CandidateLists:
         """Rows of the served candidates in all events of queries `start:stop`."""
