@@ -13,8 +13,8 @@ from components.base import ExecutionContext
 from components.columnar import write_parquet
 from components.sequences import read_dataset
 from components.serving.served_catalogue import ServedCatalogue
-from components.serving.stored_queries import best_candidates, stored_query_embeddings
-from models.ranking import CandidateLists
+from components.serving.stored_queries import stored_query_embeddings
+from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 
 if TYPE_CHECKING:
     from components.bulk_inferrer import BulkInferrerParams
@@ -80,7 +80,9 @@ class _RankSlice(beam.DoFn):
         remove = self._params.remove_seen
         catalogue = ServedCatalogue.of(self._dataset, None)
         seen = catalogue.seen(start, stop) if remove else CandidateLists.empty(len(queries))
-        rows, scores = best_candidates(queries, self._candidates, seen=seen, count=self._params.top_k)
+        rows, scores = best_candidates(
+            EmbeddingScorer(queries, self._candidates), excluded=seen, count=self._params.top_k
+        )
         table = self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores)
         write_parquet(self._target / f"part-{start // _SLICE:05d}.parquet", table)
         yield stop - start

@@ -18,7 +18,7 @@ from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
 from components.serving.descriptions import directory_digest, write_description
 from components.serving.served_catalogue import ServedCatalogue
-from components.serving.stored_queries import best_candidates, stored_query_embeddings
+from components.serving.stored_queries import stored_query_embeddings
 from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
@@ -35,7 +35,7 @@ from models.index import (
     tree_is_possible,
     wider,
 )
-from models.ranking import CandidateLists
+from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from models.serving import ServingModule, export, signature_inputs
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Indexing:
         queries = self._queries[:_EXPECTED_QUERIES]
         nothing = CandidateLists.empty(len(queries))
         seen = self._catalogue.seen(0, len(queries)) if self._params.remove_seen else nothing
-        rows, scores = best_candidates(queries, self._embeddings, seen=seen, count=self._top_k)
+        rows, scores = best_candidates(EmbeddingScorer(queries, self._embeddings), excluded=seen, count=self._top_k)
         return [
             {
                 "query_id": self._dataset.queries.ids[query].as_py(),
