@@ -14,8 +14,6 @@ from components.sources.config import (
     FromInteractions,
     InteractionsSource,
     SyntheticInteractions,
-    TfdsEntities,
-    TfdsInteractions,
 )
 
 
@@ -99,17 +97,11 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
         Raises:
             DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
         """
-        from components.sources.files import content_digest, source_files
+        from components.sources.fingerprints import source_fingerprint
 
-        found: list[str] = []
-        for source in (self.params.interactions, *self.params.entity_tables().values()):
-            if isinstance(source, SyntheticInteractions | FromInteractions):
-                continue
-            if isinstance(source, TfdsInteractions | TfdsEntities):
-                from components.sources.tfds_directory import fingerprint
-                from components.sources.tfds_sets import prepare
-
-                found.append(fingerprint(prepare(source, self.params.base_dir)))
-            else:
-                found.append(content_digest(source_files(source, self.params.base_dir)))
-        return "\n".join(found)
+        sources = (self.params.interactions, *self.params.entity_tables().values())
+        return "\n".join(
+            source_fingerprint(source, self.params.base_dir)
+            for source in sources
+            if not isinstance(source, SyntheticInteractions | FromInteractions)
+        )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from components.artifacts import Model, ServingModel, TransformedExamples, TransformGraph
+from components.artifacts import Catalogue, Model, ServingModel, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
 from components.errors import RefusedError
 
@@ -62,11 +62,12 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
 
     @dataclass(frozen=True)
     class Inputs:
-        """Encoded catalogue and queries, preprocessing and towers."""
+        """Encoded catalogue and queries, preprocessing and towers; `catalogue` takes the place of the data's own."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
         model: Model
+        catalogue: Catalogue | None = None
 
     @dataclass(frozen=True)
     class Outputs:
@@ -84,7 +85,9 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
         from components.serving.indexing import Indexing
 
         serving_model = outputs.serving_model
-        indexing = Indexing(inputs.transformed_examples, inputs.transform_graph, inputs.model, context, self.params)
+        indexing = Indexing(
+            inputs.transformed_examples, inputs.transform_graph, inputs.model, inputs.catalogue, context, self.params
+        )
         report = indexing.build()
         serving_model.write_json("index.json", report)
         least = self.params.index.min_recall

@@ -8,6 +8,8 @@ from pydantic import Field, ValidationError
 
 from components.beam_runner import BeamConfig
 from components.bulk_inferrer import BulkInferrerConfig
+from components.catalogue_gen import RefreshConfig
+from components.embedding_exporter import EmbeddingExporterParams
 from components.evaluator import EvaluationConfig, unusable_slices
 from components.example_gen import ExampleGenParams
 from components.example_validator import ExampleValidatorParams
@@ -72,8 +74,12 @@ class PipelineConfig(Strict):
     """How the ScaNN model searches."""
     serving: ServingConfig = ServingConfig()
     """What is published."""
+    refresh: RefreshConfig = RefreshConfig()
+    """What a new candidate table may change of what is served."""
     recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
     """Batch answers for every query; `null` leaves them out."""
+    embeddings: EmbeddingExporterParams | None = None
+    """Vectors of candidates and queries as Parquet; left out if absent."""
     beam: BeamConfig = BeamConfig()
     """How the data steps are executed."""
 

@@ -17,7 +17,8 @@ from components.evaluation.published_model import PublishedModel
 from components.evaluation.retrieval_task import RetrievalTask, retrieval_task, seen_splits
 from components.evaluation.slices import slices
 from components.sequences import SPLITS, Dataset, Events, Split, read_dataset
-from components.serving.publishing import Publisher, directory_digest
+from components.serving.descriptions import directory_digest
+from components.serving.publishing import Publisher
 from components.serving.stored_queries import missing_contexts
 from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
 from models.features import EncodedSpec

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from components.artifacts import Model, TransformedExamples, TransformGraph
+from components.artifacts import Catalogue, Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings
-from components.errors import DataError
+from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
 from components.serving.descriptions import directory_digest, write_description
-from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from components.serving.served_catalogue import ServedCatalogue
+from components.serving.stored_queries import stored_query_embeddings
 from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
@@ -34,7 +35,7 @@ from models.index import (
     tree_is_possible,
     wider,
 )
-from models.ranking import CandidateLists
+from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from models.serving import ServingModule, export, signature_inputs
 
 if TYPE_CHECKING:
@@ -76,21 +77,31 @@ class Indexing:
         transformed_examples: TransformedExamples,
         transform_graph: TransformGraph,
         model: Model,
+        catalogue: Catalogue | None,
         context: ExecutionContext,
         params: "ScannIndexerParams",
     ) -> None:
-        """Embeds the catalogue.
+        """Embeds the catalogue; `catalogue` in place of the data's own, if there is one.
 
         Raises:
             DataError: there is no candidate, or one's embedding is not finite.
+            RefusedError: preprocessing or towers are not those of the model whose index `catalogue` refreshes.
         """
         self._graph, self._model, self._context, self._params = transform_graph, model, context, params
         self._dataset = read_dataset(transformed_examples)
-        if len(self._dataset.candidates) == 0:
+        self._catalogue = ServedCatalogue.of(self._dataset, catalogue)
+        self._digests = {
+            "preprocessing": directory_digest(transform_graph.path / "saved_model"),
+            "towers": directory_digest(model.path / "towers"),
+        }
+        self._refuse_other_model()
+        self._ids = self._catalogue.candidates.ids
+        if len(self._ids) == 0:
             raise DataError("there is no candidate to index")
-        context.progress(f"embedding {len(self._dataset.candidates):,} candidates")
-        self._embeddings = candidate_embeddings(model, self._dataset, context)
-        self._refuse_non_finite(self._embeddings, self._dataset.candidates.ids, "candidate")
+        context.progress(f"embedding {len(self._ids):,} candidates")
+        served = replace(self._dataset, candidates=self._catalogue.candidates)
+        self._embeddings = candidate_embeddings(model, served, context)
+        self._refuse_non_finite(self._embeddings, self._ids, "candidate")
         self._top_k = min(params.top_k, len(self._embeddings))
         self._settings = tree_settings(params.index, candidates=len(self._embeddings), answers=self._top_k)
 
@@ -135,13 +146,12 @@ class Indexing:
         """What the exact model must answer to some stored queries; the way of evaluation, not of serving."""
         queries = self._queries[:_EXPECTED_QUERIES]
         nothing = CandidateLists.empty(len(queries))
-        seen = seen_lists(self._dataset.events, start=0, stop=len(queries)) if self._params.remove_seen else nothing
-        rows, scores = best_candidates(queries, self._embeddings, seen=seen, count=self._top_k)
-        ids = self._dataset.candidates.ids
+        seen = self._catalogue.seen(0, len(queries)) if self._params.remove_seen else nothing
+        rows, scores = best_candidates(EmbeddingScorer(queries, self._embeddings), excluded=seen, count=self._top_k)
         return [
             {
                 "query_id": self._dataset.queries.ids[query].as_py(),
-                "candidate_ids": ids.take(pa.array(found[found >= 0])).to_pylist(),
+                "candidate_ids": self._ids.take(pa.array(found[found >= 0])).to_pylist(),
                 "scores": [float(score) for score in given[found >= 0]],
             }
             for query, (found, given) in enumerate(zip(rows, scores, strict=True))
@@ -152,7 +162,7 @@ class Indexing:
         features = EncodedSpec.model_validate(self._graph.read_json("spec.json")).features
         preprocessing = tf.saved_model.load(str(self._graph.path / "saved_model"))
         towers = tf.saved_model.load(str(self._model.path / "towers"))
-        candidate_ids = CandidateIds(self._dataset.candidates.ids.to_numpy(zero_copy_only=False))
+        candidate_ids = CandidateIds(self._ids.to_numpy(zero_copy_only=False))
         description = self._description() | {
             "features": features.model_dump(mode="json", exclude_unset=True),
             "signatures": {
@@ -178,7 +188,7 @@ class Indexing:
             )
             export(module, directory / name)
             write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
-            write_warm_up(directory / name, description, candidate=self._dataset.candidates.ids[0].as_py())
+            write_warm_up(directory / name, description, candidate=self._ids[0].as_py())
         return {name: _size(directory / name) for name in searches}
 
     def _sample_queries(self) -> np.ndarray:
@@ -192,9 +202,8 @@ class Indexing:
 
     def _description(self) -> dict[str, Any]:
         identity = {
-            "preprocessing": directory_digest(self._graph.path / "saved_model"),
-            "towers": directory_digest(self._model.path / "towers"),
-            "catalogue": _catalogue_digest(self._dataset.candidates.ids, self._embeddings),
+            **self._digests,
+            "catalogue": _catalogue_digest(self._ids, self._embeddings),
             "candidates": len(self._embeddings),
             "dimension": self._embeddings.shape[1],
             "index": None if self._settings is None else asdict(self._settings),
@@ -207,11 +216,21 @@ class Indexing:
         libraries = {name: version(name) for name in ("tensorflow", "scann")}
         return {
             "identity": identity,
+            "refresh_of": self._catalogue.refresh_of,
             "top_k": self._top_k,
             "remove_seen": self._params.remove_seen,
             "libraries": libraries,
             "data": data | {"until": time_range and time_range[1]},
         }
+
+    def _refuse_other_model(self) -> None:
+        for part, digest in self._digests.items():
+            wanted = (self._catalogue.refresh_of or self._digests).get(part)
+            if digest != wanted:
+                raise RefusedError(
+                    f"the {part} in {self._graph.path if part == 'preprocessing' else self._model.path} has digest "
+                    f"{digest}, the published model's is {wanted}: the files have changed, run the pipeline again"
+                )
 
     @staticmethod
     def _refuse_non_finite(embeddings: np.ndarray, ids: pa.Array, side: str) -> None:

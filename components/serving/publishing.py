@@ -13,6 +13,9 @@ A rollback publishes the content of an old version as a new one, whose `assets.e
 version), `published` (when) and `withdrawn` (identities of the models that were rolled back from). Those are not
 published again by a push: a rollback stands until there is a new model, or another rollback.
 
+A refreshed index (`refresh_of` in its description) is published only while the model it refreshes is the newest, or
+another refresh of it. It stands for that model: what a rollback withdrew remains withdrawn.
+
 Everything happens under a file lock, which dies with its holder: what lies in
 the staging area when the lock is taken is abandoned.
 """
@@ -29,8 +32,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.errors import ConfigError, RunError
-from components.serving.descriptions import read_identity
+from components.errors import ConfigError, RefusedError, RunError
+from components.serving.descriptions import read_description, read_identity
 from components.serving.models_config import write_models_config
 
 SCANN_SUFFIX = "-scann"
@@ -65,12 +68,14 @@ class PublishedVersion:
         version: its number.
         complete: whether both models have it.
         identity: what its models share; None if they were not published by this pipeline.
+        refresh_of: identity of the model whose index was refreshed; None if this one was trained.
         rollback: content of its `rollback.json`; None if it was pushed.
     """
 
     version: int
     complete: bool
     identity: Mapping[str, Any] | None
+    refresh_of: Mapping[str, Any] | None
     rollback: Mapping[str, Any] | None
 
 
@@ -94,19 +99,20 @@ class Publisher:
 
         Raises:
             RunError: the two do not have the same identity, or the directory cannot be written.
+            RefusedError: it is a refreshed index, and the model it refreshes is not the newest any more.
         """
-        identity = read_identity(exact)
+        identity, refresh_of = read_identity(exact), read_description(exact).get("refresh_of")
         if identity != read_identity(scann):
             raise RunError(f"{exact} and {scann} were not exported together: their identities differ; index again")
         try:
             with self._lock():
                 standing = self._rollback_record(self._last())
+                if refresh_of is not None:
+                    self._check_is_newest(refresh_of)
                 if standing is not None and identity in standing["withdrawn"]:
-                    # Its other half is put beside it if the rollback was killed.
-                    sources, identity = self._sources(standing["of"]), self._last_identity()
-                    return replace(self._publish(sources, identity, keep_versions), withdrawn=True)
+                    return replace(self._complete_rollback(standing["of"], keep_versions), withdrawn=True)
                 sources = dict(zip(self._models, (exact, scann), strict=True))
-                return self._publish(sources, identity, keep_versions)
+                return self._publish(sources, identity, keep_versions, standing if refresh_of else None)
         except OSError as error:
             raise RunError(f"cannot publish to {self.directory}: {error}") from error
 
@@ -147,6 +153,7 @@ class Publisher:
                 version=version,
                 complete=version in exact and version in scann,
                 identity=self._identity(self._models[version not in exact], version),
+                refresh_of=self._refresh_of(self._models[version not in exact], version),
                 rollback=self._rollback_record(version),
             )
             for version in sorted(exact | scann)
@@ -212,6 +219,20 @@ class Publisher:
                 withdrawn.append(candidate)
         return withdrawn
 
+    def _complete_rollback(self, version: int, keep_versions: int) -> Publication:
+        """The newest version; if it is a rollback that was killed, its other half is put beside it."""
+        identity = self._last_identity()
+        if self._identity(self.name, version) != identity:  # its index was refreshed since, or the source is gone
+            return self._publication(self._last(), new=False)
+        return self._publish(self._sources(version), identity, keep_versions)
+
+    def _check_is_newest(self, refreshed: Mapping[str, Any]) -> None:
+        newest = next(reversed(self.versions()), None)
+        if newest is None or (newest.refresh_of or newest.identity) != refreshed:
+            raise RefusedError(
+                f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
+            )
+
     def _rollback_record(self, version: int) -> Mapping[str, Any] | None:
         for model in self._models:
             file = self.directory / model / str(version) / ROLLBACK
@@ -242,6 +263,12 @@ class Publisher:
             return read_identity(self.directory / model / str(version))
         except RunError:
             return None  # not published by us, so not the same either
+
+    def _refresh_of(self, model: str, version: int) -> Mapping[str, Any] | None:
+        if self._identity(model, version) is None:
+            return None
+        refreshed: Mapping[str, Any] | None = read_description(self.directory / model / str(version)).get("refresh_of")
+        return refreshed
 
     def _publication(self, version: int, *, new: bool) -> Publication:
         exact, scann = self._sources(version).values()

@@ -27,13 +27,13 @@ _EXAMPLES_OF_REASONS = 5
 
 
 def ingest(
-    interactions: InteractionsSource, entities: Mapping[str, EntitiesSource], *, base_dir: Path | None,
+    interactions: InteractionsSource | None, entities: Mapping[str, EntitiesSource], *, base_dir: Path | None,
     max_bad_fraction: float, output: Examples, context: ExecutionContext,
 ) -> dict[str, Any]:  # fmt: skip
     """Reads all tables into `output`.
 
     Args:
-        interactions: settings of the interactions table.
+        interactions: settings of the interactions table; None reads entity tables of their own only.
         entities: settings of the `queries` and `candidates` tables that are configured.
         base_dir: what relative paths are relative to.
         max_bad_fraction: share of a table's rows that may be dead.
@@ -55,9 +55,10 @@ def ingest(
         folders = Folders(output.path, scratch / "reports")
         folders.reports.mkdir()
         with context.beam.pipeline() as pipeline:
-            read_interactions(pipeline, tables["interactions"], derived, folders)
             for name, table in tables.items():
-                if name != "interactions":
+                if name == "interactions":
+                    read_interactions(pipeline, table, derived, folders)
+                else:
                     read_entities(pipeline, table, folders)
         reports = _totals(read_reports(folders.reports), [*tables, *derived])
     for report in reports.values():
@@ -68,7 +69,7 @@ def ingest(
 
 
 def _plans(
-    interactions: InteractionsSource, entities: Mapping[str, EntitiesSource], derived: Mapping[str, list[str]],
+    interactions: InteractionsSource | None, entities: Mapping[str, EntitiesSource], derived: Mapping[str, list[str]],
     base_dir: Path | None, scratch: Path, context: ExecutionContext,
 ) -> dict[str, Table]:  # fmt: skip
     if isinstance(interactions, SyntheticInteractions):
@@ -76,7 +77,7 @@ def _plans(
         return {reader.table: Table(reader, reader.plan(), reader.pieces()) for reader in readers}
     unknown: dict[str, Unknown] = {}
     for name, source in {"interactions": interactions, **entities}.items():
-        if not isinstance(source, FromInteractions):
+        if source is not None and not isinstance(source, FromInteractions):
             reader = make_reader(name, source, base_dir)
             pieces = reader.pieces()
             if not pieces:
@@ -159,7 +160,7 @@ def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dic
             facts[f"{name}_dead"] = report.dead
         if report.filtered:
             facts[f"{name}_filtered"] = report.filtered
-    if plans["interactions"].time_unit is not None:
+    if "interactions" in plans and plans["interactions"].time_unit is not None:
         facts["time_unit"] = plans["interactions"].time_unit
     dropped = {name: dict(plan.dropped) for name, plan in plans.items() if plan.dropped}
     if dropped:

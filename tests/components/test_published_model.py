@@ -13,7 +13,8 @@ from components.base import ExecutionContext
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset, write_dataset
-from components.serving.publishing import DESCRIPTION, Publisher
+from components.serving.descriptions import DESCRIPTION
+from components.serving.publishing import Publisher
 from models.features import FeatureSpec
 from tests.components.tiny_world import FEATURES, World, make_world
 
