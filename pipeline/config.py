@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from components.beam_runner import BeamConfig
+from components.beam_runner import AnyRunner, InProcess
 from components.bulk_inferrer import BulkInferrerConfig
 from components.evaluator import EvaluationConfig, unusable_slices
 from components.example_gen import ExampleGenParams
@@ -73,7 +73,7 @@ class PipelineConfig(Strict):
     """What is published."""
     recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
     """Batch answers for every query; `null` leaves them out."""
-    beam: BeamConfig = BeamConfig()
+    beam: AnyRunner = InProcess()
     """How the data steps are executed."""
 
     @property
@@ -110,7 +110,7 @@ def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
 
 def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConfig:
     data = config.data.model_copy(update={"base_dir": directory / (config.data.base_dir or "")})
-    updates: dict[str, object] = {"data": data}
+    updates: dict[str, object] = {"data": data, "beam": config.beam.anchored(directory)}
     if config.pinned_schema.path is not None:
         updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
     if config.serving.push.directory is not None:
