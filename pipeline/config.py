@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from components.beam_runner import BeamConfig
+from components.beam_runner import AnyRunner, InProcess
 from components.bulk_inferrer import BulkInferrerConfig
 from components.catalogue_gen import RefreshConfig
 from components.embedding_exporter import EmbeddingExporterParams
@@ -80,7 +80,7 @@ class PipelineConfig(Strict):
     """Batch answers for every query; `null` leaves them out."""
     embeddings: EmbeddingExporterParams | None = None
     """Vectors of candidates and queries as Parquet; left out if absent."""
-    beam: BeamConfig = BeamConfig()
+    beam: AnyRunner = InProcess()
     """How the data steps are executed."""
 
     @property
@@ -117,7 +117,7 @@ def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
 
 def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConfig:
     data = config.data.model_copy(update={"base_dir": directory / (config.data.base_dir or "")})
-    updates: dict[str, object] = {"data": data}
+    updates: dict[str, object] = {"data": data, "beam": config.beam.anchored(directory)}
     if config.pinned_schema.path is not None:
         updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
     if config.serving.push.directory is not None:
