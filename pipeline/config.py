@@ -20,6 +20,7 @@ from components.schema_gen import SchemaGenParams
 from components.sources.config import SyntheticInteractions
 from components.sources.headers import check_headers
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
+from components.transform import MAX_EVENTS_PER_QUERY
 from models.checks import contradictions
 from models.config import ModelConfig, TrainingConfig
 from models.features import FeatureSpec
@@ -53,6 +54,9 @@ class PipelineConfig(Strict):
     """Seeds initial weights, batches, samples and hash splits."""
     remove_seen: bool = True
     """Whether candidates of a query's history are left out of rankings and answers; false for repeat consumption."""
+    max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
+    """Events of one query that are used, the latest: what keeps a robot with a million of them from costing as much
+    as all others. How many are left out is told."""
     data: ExampleGenParams
     """Where interactions, queries and candidates come from."""
     pinned_schema: SchemaGenParams = Field(default=SchemaGenParams(), alias="schema")

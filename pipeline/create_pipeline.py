@@ -43,7 +43,13 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         prefix = "Final" if final else ""
         transform = pipeline.add(
             Transform(
-                TransformParams(split=config.resolved_split, features=config.features, seed=config.seed, final=final)
+                TransformParams(
+                    split=config.resolved_split,
+                    features=config.features,
+                    seed=config.seed,
+                    final=final,
+                    max_events_per_query=config.max_events_per_query,
+                )
             ),
             node_id=f"{prefix}Transform",
             examples=example_gen["examples"],
