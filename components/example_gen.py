@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
@@ -11,12 +11,17 @@ from components.artifacts import Examples
 from components.base import Component, ExecutionContext, NoInputs, Params
 from components.sources.config import (
     EntitiesSource,
+    FileEntities,
+    FileInteractions,
     FromInteractions,
     InteractionsSource,
     SyntheticInteractions,
     TfdsEntities,
     TfdsInteractions,
 )
+
+if TYPE_CHECKING:
+    from components.sources.files import Snapshot
 
 
 class ExampleGenParams(Params):
@@ -72,19 +77,26 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
 
     Inputs = NoInputs
 
+    def __init__(self, params: ExampleGenParams) -> None:
+        super().__init__(params)
+        self._listed: Snapshot | None = None
+
     def execute(self, inputs: NoInputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Reads all tables.
+        """Reads all tables: the files that `external_fingerprint` saw, if it was asked, as they were then.
 
         Raises:
-            DataError: a file is missing or broken, a column is not there or has the wrong type, a table has no
-                usable row, or too many rows are unusable.
+            DataError: a file is missing, broken, or changed while it was read, a column is not there or has the
+                wrong type, a table has no usable row, or too many rows are unusable.
+            RunError: an object store cannot be reached.
         """
         from components.sources.tables import ingest
 
+        files, self._listed = self._listed, None
         params = self.params
         return ingest(
             params.interactions,
             params.entity_tables(),
+            files=self._list_files() if files is None else files,
             base_dir=params.base_dir,
             max_bad_fraction=params.max_bad_fraction,
             output=outputs.examples,
@@ -94,22 +106,35 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
     def external_fingerprint(self) -> str:
         """Digest of the content of all files read; of name, version and file sizes of prepared TFDS data sets.
 
-        A TFDS data set that is not prepared yet is downloaded for it.
+        Of files in object stores, the store's tag of the content stands for it. A TFDS data set that is not prepared
+        yet is downloaded for it.
 
         Raises:
             DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
+            RunError: an object store cannot be reached.
         """
-        from components.sources.files import content_digest, source_files
+        from components.sources.files import content_digest
 
+        self._listed = self._list_files()
         found: list[str] = []
-        for source in (self.params.interactions, *self.params.entity_tables().values()):
-            if isinstance(source, SyntheticInteractions | FromInteractions):
-                continue
-            if isinstance(source, TfdsInteractions | TfdsEntities):
+        for table, source in self._sources().items():
+            if table in self._listed:
+                found.append(content_digest(self._listed[table]))
+            elif isinstance(source, TfdsInteractions | TfdsEntities):
                 from components.sources.tfds_directory import fingerprint
                 from components.sources.tfds_sets import prepare
 
                 found.append(fingerprint(prepare(source, self.params.base_dir)))
-            else:
-                found.append(content_digest(source_files(source, self.params.base_dir)))
         return "\n".join(found)
+
+    def _sources(self) -> dict[str, InteractionsSource | EntitiesSource]:
+        return {"interactions": self.params.interactions, **self.params.entity_tables()}
+
+    def _list_files(self) -> "Snapshot":
+        from components.sources.files import source_files, with_versions
+
+        return {
+            table: with_versions(source_files(source, self.params.base_dir))
+            for table, source in self._sources().items()
+            if isinstance(source, FileInteractions | FileEntities)
+        }
