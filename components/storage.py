@@ -73,6 +73,11 @@ def check_uri(location: str) -> None:
         raise ValueError(f"a URI starts with the name of a bucket: {match[1]}://BUCKET/PATH")
 
 
+def redacted(text: str) -> str:
+    """A text without the credentials of URIs in it, for messages about what was refused."""
+    return re.sub(r"://[^/\s]*@", "://***@", text)
+
+
 def join(location: str, *names: str) -> str:
     """A location below a directory."""
     return "/".join([location.rstrip("/"), *names])
@@ -226,7 +231,7 @@ def _write(stream: IO[bytes], location: str) -> None:
         return
     store, path = _open_store(location)
     # An object comes into being when its stream is closed, which must not happen after an error.
-    sink = store.open_output_stream(path)
+    sink = store.open_output_stream(path, compression=None)  # what is called .gz would be compressed once more
     shutil.copyfileobj(stream, sink, _CHUNK)
     sink.close()
 

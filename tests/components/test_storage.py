@@ -31,6 +31,11 @@ def test_what_is_written_is_found_and_read(directory):
         assert stream.readline() == b"1,2\n"
 
 
+def test_compressed_files_are_kept_as_they_are(directory):
+    storage.write_bytes(f"{directory}/a.gz", b"not packed once more")
+    assert storage.read_bytes(f"{directory}/a.gz") == b"not packed once more"
+
+
 def test_what_is_not_there(directory):
     assert storage.stat(f"{directory}/b.csv") is None
     assert storage.list_files(directory) == []
