@@ -14,6 +14,8 @@ from models.negatives import NegativeSampler
 Columns: TypeAlias = Mapping[str, np.ndarray]
 Batch: TypeAlias = dict[str, Any]
 
+_RANGE_EVENTS = 1 << 22
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -108,13 +110,9 @@ class Batches:
         self._data = data
         self._seed = seed
         self._sampler = sampler
-        self._query = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets))
         self._order = lru_cache(maxsize=1)(self._permutation)
         self._negatives_in_batch = negatives_in_batch
-        catalogue = int(data.candidate.max()) + 1
-        query, known = np.divmod(np.unique(self._query * catalogue + data.candidate), catalogue)
-        self._known_candidates = known.astype(np.int32)
-        self._known_offsets = np.searchsorted(query, np.arange(len(data.offsets)))
+        self._known_candidates, self._known_offsets = distinct_candidates(data.offsets, data.candidate)
         self.batch_size = min(batch_size, len(data))
         self.steps_per_epoch = len(data) // self.batch_size
 
@@ -130,7 +128,8 @@ class Batches:
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
-        data, queries = self._data, self._query[events]
+        data = self._data
+        queries = np.searchsorted(data.offsets, events, side="right") - 1
         label = data.candidate[events].astype(np.int32)
         drawn = np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
         known_row, known = self._known(queries, label, drawn)
@@ -156,7 +155,9 @@ class Batches:
             step += 1
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self._seed, epoch]).permutation(len(self._data))
+        order = np.arange(len(self._data), dtype=np.int32 if len(self._data) < 1 << 31 else np.int64)
+        np.random.default_rng([self._seed, epoch]).shuffle(order)
+        return order
 
     def _known(self, queries: np.ndarray, label: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # A query with very many events may fill much of a batch: what it knows is looked at once, not once a row.
@@ -171,6 +172,37 @@ class Batches:
         known = candidates[positions]
         other = known != label[row]
         return row[other].astype(np.int32), known[other]
+
+
+def query_ranges(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
+    """All queries in runs `first:last` of about four million events, for what is to be done in bounded memory."""
+    first, queries = 0, len(offsets) - 1
+    while first < queries:
+        reached = int(np.searchsorted(offsets, offsets[first] + _RANGE_EVENTS, side="right")) - 1
+        last = min(max(first + 1, reached), queries)
+        yield first, last
+        first = last
+
+
+def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The candidates of every query's events, each once and ascending.
+
+    Args:
+        offsets: int64 `[queries + 1]`.
+        candidate: int32 `[events]`.
+
+    Returns:
+        Candidates int32 `[pairs]`, and int64 `[queries + 1]` where those of each query begin.
+    """
+    candidates, sizes = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+    for first, last in query_ranges(offsets):
+        part = np.asarray(candidate[offsets[first] : offsets[last]], np.int64)
+        query = np.repeat(np.arange(last - first), np.diff(offsets[first : last + 1]))
+        catalogue = int(part.max(initial=0)) + 1
+        query, known = np.divmod(np.unique(query * catalogue + part), catalogue)
+        candidates.append(known.astype(np.int32))
+        sizes.append(np.bincount(query, minlength=last - first))
+    return np.concatenate(candidates), np.cumsum(np.concatenate(sizes))
 
 
 def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,6 +29,8 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         root: models are published below it, in `serving/`, unless the configuration says where.
     """
     pipeline = Pipeline(config.name)
+    push = config.serving.push
+    push_directory = push.directory or root / SERVING
     example_gen = pipeline.add(ExampleGen(config.data))
     statistics_gen = pipeline.add(StatisticsGen(Params()), examples=example_gen["examples"])
     schema_gen = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics_gen["statistics"])
@@ -67,7 +69,15 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
 
     transform, trainer = fit(final=False)
     evaluator = pipeline.add(
-        Evaluator(EvaluatorParams(evaluation=config.evaluation, remove_seen=config.remove_seen, seed=config.seed)),
+        Evaluator(
+            EvaluatorParams(
+                evaluation=config.evaluation,
+                remove_seen=config.remove_seen,
+                seed=config.seed,
+                published=push_directory / config.name,
+            )
+        ),
+        examples=example_gen["examples"] if config.evaluation.min_lift_over_published else None,
         transformed_examples=transform["transformed_examples"],
         transform_graph=transform["transform_graph"],
         model=trainer["model"],
@@ -88,11 +98,8 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         transformed_examples=transform["transformed_examples"],
         serving_model=scann_indexer["serving_model"],
     )
-    push = config.serving.push
     pusher = pipeline.add(
-        Pusher(
-            PusherParams(name=config.name, directory=push.directory or root / SERVING, keep_versions=push.keep_versions)
-        ),
+        Pusher(PusherParams(name=config.name, directory=push_directory, keep_versions=push.keep_versions)),
         serving_model=scann_indexer["serving_model"],
         blessing=evaluator["blessing"],
         infra_blessing=infra_validator["infra_blessing"],

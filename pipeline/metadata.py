@@ -124,6 +124,10 @@ class Store:
         record = json.dumps(asdict(replace(execution, files=sizes)), indent=2, ensure_ascii=False)
         write_atomically(directory / _MANIFEST, record + "\n")
 
+    def withdraw(self, execution: Execution) -> None:
+        """Makes an execution not exist any more; what it left is removed like that of a killed one."""
+        (self.execution_directory(execution.node, execution.id) / _MANIFEST).unlink()
+
     def executions(self, node: str) -> list[Execution]:
         """Finished executions of a node, oldest first."""
         manifests = sorted((self.directory / node).glob(f"*/{_MANIFEST}"))

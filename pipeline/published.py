@@ -86,13 +86,17 @@ class Published:
 
     def _lineage(self, *inputs: str) -> Path:
         """Follows inputs upstream from the Pusher: the artifact its input's … input was."""
-        execution = self._maker()
+        execution = self.maker()
         for name in inputs[:-1]:
             execution = self.store.producer(execution, name)
         return self.store.input(execution, inputs[-1])
 
-    def _maker(self) -> Execution:
-        """The newest execution of Pusher that was given the model that stands; after a rollback not the newest."""
+    def maker(self) -> Execution:
+        """The newest execution of Pusher that was given the model that stands; after a rollback not the newest.
+
+        Raises:
+            ConfigError: it is not there any more.
+        """
         identity = read_identity(self.exact)
         for execution in reversed(self.store.executions("Pusher")):
             serving_model = self.store.input(execution, "serving_model") / "exact"

@@ -170,12 +170,16 @@ class Indexing:
             "top_k": self._top_k,
             "remove_seen": self._params.remove_seen,
         }
+        metadata = self._dataset.metadata
+        time_range = metadata.get("time_range")
+        data = {key: metadata.get(key) for key in ("split", "seed", "final")}
         libraries = {name: version(name) for name in ("tensorflow", "scann")}
         return {
             "identity": identity,
             "top_k": self._top_k,
             "remove_seen": self._params.remove_seen,
             "libraries": libraries,
+            "data": data | {"until": time_range and time_range[1]},
         }
 
     @staticmethod

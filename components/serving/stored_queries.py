@@ -29,7 +29,7 @@ def stored_query_embeddings(
         query_rows=query_rows,
         history=dataset.events,
         history_length=None if spec.features.history is None else spec.features.history.max_length,
-        contexts=_missing_contexts(transform_graph, spec, len(query_rows)),
+        contexts=missing_contexts(transform_graph, spec, len(query_rows)),
     )
 
 
@@ -63,7 +63,8 @@ def seen_lists(events: Events, *, start: int, stop: int) -> CandidateLists:
     return CandidateLists(offsets - offsets[0], events.candidate[offsets[0] : offsets[-1]])
 
 
-def _missing_contexts(transform_graph: TransformGraph, spec: EncodedSpec, rows: int) -> dict[str, np.ndarray]:
+def missing_contexts(transform_graph: TransformGraph, spec: EncodedSpec, rows: int) -> dict[str, np.ndarray]:
+    """Encoded context columns of requests without any context, each `[rows, width]`."""
     if not spec.features.context:
         return {}
     from models.preprocessing import encode, load_preprocessing

@@ -87,3 +87,16 @@ def test_what_cannot_be_gone_back_to_is_told(root: Path, capsys: pytest.CaptureF
     assert "no complete version 7" in capsys.readouterr().err
     assert main(["rollback", "other", "--root", str(root)]) == 2
     assert "no pipeline 'other'" in capsys.readouterr().err
+
+
+def test_clean_keeps_what_the_served_model_was_made_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rollback", "toy", "--root", str(root)]) == 0
+    before = listed(root, capsys)
+    store = Store(root, "toy")
+    for node, number in (("ScannIndexer", 0), ("ScannIndexer", 1)):
+        made = dict.fromkeys(("fingerprint", "run", "started"), "")
+        store.commit(Execution(node, f"e{number}", node, inputs={}, outputs=["serving_model"], params={}, libraries={},
+                               facts={}, seconds=1.0, **made))  # fmt: skip
+    assert main(["clean", "toy", "--keep-runs", "1", "--root", str(root)]) == 0
+    assert [execution.id for execution in store.executions("ScannIndexer")] == ["e0"]
+    assert listed(root, capsys) == before

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from components.errors import DataError
+from pipeline.cli import main
+from pipeline.metadata import Store
+from tests.pipeline.test_runner import Session, make_pipeline
+
+
+def executions(store: Store) -> dict[str, int]:
+    return {node: len(store.executions(node)) for node in store.nodes()}
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    session = Session(tmp_path)
+    for amount in (1, 2, 3):
+        session.run(make_pipeline(amount=amount))
+    return session
+
+
+def test_what_the_newest_runs_stand_on_stays(session, tmp_path, capsys):
+    assert executions(session.store) == {"Source": 1, "Add": 3, "Finish": 3}
+    assert main(["clean", "toy", "--keep-runs", "2", "--root", str(tmp_path)]) == 0
+    assert "2 executions" in capsys.readouterr().out
+    assert executions(session.store) == {"Source": 1, "Add": 2, "Finish": 2}
+    assert session.run(make_pipeline(amount=3)) == {"Source": "cached", "Add": "cached", "Finish": "cached"}
+    assert session.run(make_pipeline(amount=1)) == {"Source": "cached", "Add": "run", "Finish": "run"}
+
+
+def test_a_dry_run_deletes_nothing(session, tmp_path, capsys):
+    assert main(["clean", "toy", "--keep-runs", "1", "--dry-run", "--root", str(tmp_path)]) == 0
+    assert "4 executions" in capsys.readouterr().out
+    assert executions(session.store) == {"Source": 1, "Add": 3, "Finish": 3}
+
+
+def test_a_failed_run_can_still_be_continued(session, tmp_path):
+    crash = tmp_path / "crash"
+    crash.write_text("bad data")
+    with pytest.raises(DataError):
+        session.run(make_pipeline(number=7, crash=crash))
+    assert main(["clean", "toy", "--keep-runs", "1", "--root", str(tmp_path)]) == 0
+    crash.unlink()
+    assert session.run(make_pipeline(number=7, crash=crash)) == {"Source": "cached", "Add": "run", "Finish": "run"}
+
+
+def test_a_pipeline_at_work_is_left_alone(session, tmp_path, capsys):
+    with session.store.lock():
+        assert main(["clean", "toy", "--root", str(tmp_path)]) == 3
+    assert "is in use" in capsys.readouterr().err
+
+
+def test_an_unknown_pipeline_is_named(session, tmp_path, capsys):
+    assert main(["clean", "tox", "--root", str(tmp_path)]) == 2
+    assert "there is toy" in capsys.readouterr().err
