@@ -88,8 +88,8 @@ def module(parts: tuple[object, object], search: Search, *, top_k: int = K, remo
 TREE = TreeSettings(6, 2, 0.2, 2, 20, 1000, K)
 SEARCHES = {
     "exact": lambda: ExactSearch(EMBEDDINGS),
-    "brute_force": lambda: ScannSearch(EMBEDDINGS, None),
-    "tree": lambda: ScannSearch(EMBEDDINGS, TREE),
+    "brute_force": lambda: ScannSearch(ExactSearch(EMBEDDINGS), None),
+    "tree": lambda: ScannSearch(ExactSearch(EMBEDDINGS), TREE),
 }
 
 
