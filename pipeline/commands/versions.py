@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 "published": rollback.get("published", push.started if push else None),
                 "run": push.run if push else None,
                 "rollback_of": rollback.get("of"),
-                "newest": str(there.version) == published.exact.name,
+                "newest": there.version == published.version,
                 "complete": there.complete,
                 "identity": there.identity,
             }
