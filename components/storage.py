@@ -202,6 +202,32 @@ def upload(source: Path, location: str) -> None:
         _write(stream, location)
 
 
+def download(location: str, target: Path) -> None:
+    """Copies a file to a local path, whose directory exists.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    with _explained(location, "read"), open_input(location, buffer=_CHUNK) as stream, target.open("wb") as file:
+        shutil.copyfileobj(stream, file, _CHUNK)
+
+
+def delete(location: str) -> None:
+    """Removes a file, if it is there.
+
+    Raises:
+        RunError: it cannot be removed.
+    """
+    if stat(location) is None:
+        return
+    with _explained(location, "removed"):
+        if not is_remote(location):
+            Path(location).unlink(missing_ok=True)
+            return
+        store, path = _open_store(location)
+        store.delete_file(path)
+
+
 def delete_tree(directory: str) -> None:
     """Removes all files below a directory, if there are any.
 

@@ -20,6 +20,7 @@ from components.schema_gen import SchemaGenParams
 from components.sources.config import SyntheticInteractions
 from components.sources.headers import check_headers
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
+from components.storage import is_remote
 from components.transform import MAX_EVENTS_PER_QUERY
 from models.checks import contradictions
 from models.config import ModelConfig, TrainingConfig
@@ -124,8 +125,9 @@ def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineCon
     updates: dict[str, object] = {"data": data, "beam": config.beam.anchored(directory)}
     if config.pinned_schema.path is not None:
         updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
-    if config.serving.push.directory is not None:
-        push = config.serving.push.model_copy(update={"directory": directory / config.serving.push.directory})
+    target = config.serving.push.directory
+    if target is not None and not is_remote(target):
+        push = config.serving.push.model_copy(update={"directory": str(directory / target)})
         updates["serving"] = config.serving.model_copy(update={"push": push})
     return config.model_copy(update=updates)
 

@@ -209,10 +209,11 @@ def _published(
     """Metrics of the model in service beside ours, on the queries they can be compared on; or why there are none."""
     assert params.published is not None
     assert inputs.examples is not None
-    newest = Publisher(params.published.parent, params.published.name).newest()
+    publisher = Publisher(*params.published.rsplit("/", 1))
+    newest = publisher.newest()
     if newest is None:
         return {"skipped": "nothing has been published yet"}
-    published = PublishedModel.read(newest.exact)
+    published = PublishedModel.read(publisher.fetch(newest.version)[0])
     if published.description["identity"]["towers"] == directory_digest(inputs.model.path / "towers"):
         return {"version": newest.version, "skipped": "it is this model"}
     usable, reason = published.comparable(task, dataset)
