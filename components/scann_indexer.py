@@ -30,6 +30,9 @@ class IndexConfig(Params):
     """Candidates scored again with their full vectors; `auto`: ten times the answers, at least 1000."""
     training_sample: int = Field(default=100_000, ge=1000)
     """Candidates that cells and codes are learnt from."""
+    queries: bool = False
+    """Whether the stored queries are indexed as well, for the signature `similar_queries`. Both models grow by their
+    ids and 4 bytes per query and dimension; ScaNN's by its codes, half a byte per block, too."""
     sample_queries: int = Field(default=1000, ge=1)
     """Queries of the data on which recall is measured."""
     min_recall: float = Field(default=0.95, ge=0, le=1)

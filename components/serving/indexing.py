@@ -1,6 +1,5 @@
 """What ScannIndexer does: from encoded catalogue and towers to two measured, exported serving models."""
 
-import hashlib
 import time
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from components.embedding import candidate_embeddings
 from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
 from components.serving.descriptions import directory_digest, write_description
+from components.serving.query_index import QueryIndex, build_query_index, vectors_digest
 from components.serving.served_catalogue import ServedCatalogue
 from components.serving.stored_queries import stored_query_embeddings
 from components.serving.warm_up import write_warm_up
@@ -115,6 +115,7 @@ class Indexing:
         seconds = time.monotonic() - began
         self._context.progress(f"measuring recall on {len(queries):,} queries")
         recall = self._tuned_recall(queries)
+        self._query_index = self._index_queries()
         return {
             "candidates": len(self._embeddings),
             "dimension": self._embeddings.shape[1],
@@ -128,7 +129,22 @@ class Indexing:
                 "scann": _latency(self._scann, queries, self._top_k),
                 "exact": _latency(self._exact, queries, self._top_k),
             },
+            "query_index": self._query_index and self._query_index.report,
         }
+
+    def _index_queries(self) -> QueryIndex | None:
+        config, ids = self._params.index, self._dataset.queries.ids
+        if not config.queries:
+            return None
+        self._context.progress(f"indexing {len(ids):,} queries")
+        rows = np.arange(len(ids))
+        embeddings = stored_query_embeddings(self._model, self._graph, self._dataset, self._context, query_rows=rows)
+        self._refuse_non_finite(embeddings, ids, "query")
+        answers = min(self._top_k, len(ids))
+        settings = tree_settings(config, candidates=len(ids), answers=answers)
+        return build_query_index(
+            ids, embeddings, settings, answers=answers, sample=config.sample_queries, min_recall=config.min_recall
+        )
 
     def _tuned_recall(self, queries: np.ndarray) -> dict[int, float]:
         """Recall at 10 and at `top_k`, after searching as much wider as it takes, if that is left to us."""
@@ -171,7 +187,9 @@ class Indexing:
                         name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in inputs.items()
                     }
                 }
-                for signature, inputs in signature_inputs(features, remove_seen=self._params.remove_seen).items()
+                for signature, inputs in signature_inputs(
+                    features, remove_seen=self._params.remove_seen, queries=self._query_index is not None
+                ).items()
             },
         }
         searches: dict[str, Search] = {"exact": self._exact, "scann": self._scann}
@@ -185,6 +203,7 @@ class Indexing:
                 search=search,
                 top_k=self._top_k,
                 remove_seen=self._params.remove_seen,
+                queries=None if self._query_index is None else self._query_index.queries[name],
             )
             export(module, directory / name)
             write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
@@ -203,8 +222,9 @@ class Indexing:
     def _description(self) -> dict[str, Any]:
         identity = {
             **self._digests,
-            "catalogue": _catalogue_digest(self._ids, self._embeddings),
+            "catalogue": vectors_digest(self._ids, self._embeddings),
             "candidates": len(self._embeddings),
+            "queries": self._query_index and self._query_index.digest,
             "dimension": self._embeddings.shape[1],
             "index": None if self._settings is None else asdict(self._settings),
             "top_k": self._top_k,
@@ -255,13 +275,6 @@ def _latency(search: Search, queries: np.ndarray, count: int) -> float:
 
 
 _QUERY = tf.TensorSpec([None, None], tf.float32)
-
-
-def _catalogue_digest(ids: pa.Array, embeddings: np.ndarray) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(embeddings).data)
-    for part in ids.cast(pa.large_string()).buffers()[1:]:
-        digest.update(part or b"")
-    return digest.hexdigest()
 
 
 def _size(directory: Path) -> int:
