@@ -20,6 +20,7 @@ from components.schema_gen import SchemaGenParams
 from components.sources.config import SyntheticInteractions
 from components.sources.headers import check_headers
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
+from models.checks import contradictions
 from models.config import ModelConfig, TrainingConfig
 from models.features import FeatureSpec
 from models.strict import Strict
@@ -140,6 +141,8 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
     if config.pinned_schema.path is not None and not config.pinned_schema.path.is_file():
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
+    found = contradictions(config.features, config.model, config.training, _orderings(config))
+    problems += [Problem(key, message) for key, message in found]
     return problems + _siamese_problems(config) + _split_problems(config)
 
 

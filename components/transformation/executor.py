@@ -1,5 +1,6 @@
 """How Transform works: survey, shuffle, consolidate, learn, encode."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -120,17 +121,18 @@ class Transformation:
             tables.schema("interactions"), features.columns("context").values(), with_split=with_split
         )
         shards = self.params.shards or max(1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.workers)
-        catalogue = self.transformed.path / "candidates"
+        catalogue, spill = self.transformed.path / "candidates", directory / "spilled"
         order = OrderShard(directory, catalogue, splitter, features.of("context"))
         with self.context.beam.pipeline() as pipeline:
             events = pipeline | "Events" >> beam.Create(row_groups(tables.interactions))
             queries = pipeline | "Queries" >> beam.Create(row_groups(tables.queries))
             parts = {
-                "events": events | "PartitionEvents" >> beam.ParDo(PartitionEvents(schema, shards, catalogue)),
-                "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards)),
+                "events": events | "PartitionEvents" >> beam.ParDo(PartitionEvents(schema, shards, catalogue, spill)),
+                "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards, spill)),
             }
             states = parts | beam.CoGroupByKey() | "OrderShard" >> beam.FlatMapTuple(order)
             _ = merge_states(states) | "Write" >> beam.MapTuple(partial(learnt.write, "context"))
+        shutil.rmtree(spill)
 
     def _learn_ids(self, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
         """Ids of queries and candidates: what counts is how often the training events have them."""
