@@ -13,17 +13,18 @@ from components.artifacts import InfraBlessing, ServingModel
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings
 from components.infra_validator import InfraValidationConfig, InfraValidator
-from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset
 from components.serving.requests import as_batch, complete_request, stored_requests
 from components.serving.stored_queries import stored_query_embeddings
-from models.features import FeatureSpec
 from tests.components.tiny_world import FEATURES, World, make_world
 
 CANDIDATES, QUERIES, K = 120, 40, 12
 IDS = [f"c{number:05d}" for number in range(CANDIDATES)]
 LOWEST = np.finfo(np.float32).min
-TREE = IndexConfig(brute_force_below=0, training_sample=1000, queries=True)
+TREE = IndexConfig(
+    search="tree", recall_target=RecallTarget(recall=0.9), training_sample=1000, tuning_budget=600, queries=True
+)
 
 
 @dataclass(frozen=True)
@@ -145,15 +146,16 @@ def test_filtered_answers_are_exact_filtered_search(
 def test_a_stored_query_is_the_most_similar_to_itself(served: Served) -> None:
     ids = read_dataset(served.world.transformed_examples).queries.ids.to_pylist()
     directions = served.queries / np.linalg.norm(served.queries, axis=1, keepdims=True)
-    for model in ("exact", "scann"):
+    truth = np.sort(directions @ directions.T, axis=1)[:, ::-1][:, :K]
+    recall = served.serving_model.read_json("index.json")["query_index"]["recall"][f"recall@{K}"]
+    for model, least in (("exact", 1.0), ("scann", recall)):
         answers = served.ask(model, "similar_queries", served.requests)
-        for row, text in enumerate(ids):
-            found = [name.decode() for name in answers["query_ids"][row]]
-            assert text in found
-            assert np.allclose(answers["scores"][row], np.sort(directions @ directions[row])[::-1][:K], atol=1e-4)
+        assert all(text.encode() in found for text, found in zip(ids, answers["query_ids"], strict=True))
+        assert np.allclose(answers["scores"][:, 0], 1, atol=1e-4)
+        assert (answers["scores"] >= truth[:, -1:] - 1e-4).mean() >= least - 0.02
     report = served.serving_model.read_json("index.json")["query_index"]
     assert (report["queries"], report["search"]) == (QUERIES, "tree")
-    assert report["recall"][f"recall@{K}"] >= 0.95
+    assert report["recall"][f"recall@{K}"] >= 0.9
 
 
 def test_the_index_of_queries_is_validated(served: Served, tmp_path_factory: pytest.TempPathFactory) -> None:

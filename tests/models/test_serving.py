@@ -97,8 +97,8 @@ def module(parts: tuple[object, object], search: Search, *, top_k: int = K, remo
 TREE = TreeSettings(6, 2, 0.2, 2, 20, 1000, K)
 SEARCHES = {
     "exact": lambda: ExactSearch(EMBEDDINGS),
-    "brute_force": lambda: ScannSearch(EMBEDDINGS, None),
-    "tree": lambda: ScannSearch(EMBEDDINGS, TREE),
+    "brute_force": lambda: ScannSearch(ExactSearch(EMBEDDINGS), None),
+    "tree": lambda: ScannSearch(ExactSearch(EMBEDDINGS), TREE),
 }
 
 
@@ -388,7 +388,7 @@ def test_ids_that_repeat_are_refused() -> None:
         CandidateIds(np.array(["a", "b", "a"], object))
 
 
-@pytest.mark.parametrize("kind", [ExactSearch, lambda vectors: ScannSearch(vectors, None)])
+@pytest.mark.parametrize("kind", [ExactSearch, lambda vectors: ScannSearch(ExactSearch(vectors), None)])
 def test_similar_queries_are_the_nearest_by_angle(parts: tuple[object, object], kind: Callable, tmp_path: Path) -> None:
     embeddings = np.random.default_rng(2).normal(size=(30, DIM)).astype(np.float32) * np.arange(1, 31)[:, None]
     embeddings[7] = 0
