@@ -45,6 +45,9 @@ class IndexConfig(Params):
     """Candidates scored again with their full vectors; `auto`: one to 16 times the answers."""
     training_sample: int = Field(default=100_000, ge=1000)
     """Candidates that cells and codes are learnt from."""
+    queries: bool = False
+    """Whether the stored queries are indexed as well, by the same settings, for the signature `similar_queries`. Both
+    models grow by their ids and 4 bytes per query and dimension, ScaNN's also by its codes."""
     sample_queries: int = Field(default=500, ge=1)
     """Queries of the data on which recall is measured; as many others choose the settings."""
     tuning_budget: int = Field(default=4_000_000, ge=0)

@@ -1,6 +1,5 @@
 """What ScannIndexer does: from encoded catalogue and towers to two measured, exported serving models."""
 
-import hashlib
 import time
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
 from components.serving.descriptions import directory_digest, write_description
 from components.serving.index_tuning import Tuner, latency_ms
+from components.serving.query_index import QueryIndex, build_query_index, vectors_digest
 from components.serving.served_catalogue import ServedCatalogue
 from components.serving.stored_queries import stored_query_embeddings
 from components.serving.warm_up import write_warm_up
@@ -85,6 +85,7 @@ class Indexing:
         ).tune()
         self._scann, self._settings = tuned.search, tuned.search.settings
         seconds = time.monotonic() - began
+        self._query_index = self._index_queries()
         self._context.progress(f"measuring recall on {len(queries):,} other queries")
         k = min(config.recall_target.k, answers)
         counts = tuple(sorted({min(10, answers), k, answers}))
@@ -107,7 +108,20 @@ class Indexing:
                 "builds": tuned.builds,
                 "curve": tuned.curve,
             },
+            "query_index": self._query_index and self._query_index.report,
         }
+
+    def _index_queries(self) -> QueryIndex | None:
+        ids = self._dataset.queries.ids
+        if not self._params.index.queries:
+            return None
+        self._context.progress(f"indexing {len(ids):,} queries")
+        rows = np.arange(len(ids))
+        embeddings = stored_query_embeddings(self._model, self._graph, self._dataset, self._context, query_rows=rows)
+        self._refuse_non_finite(embeddings, ids, "query")
+        return build_query_index(
+            ids, embeddings, self._params.index, answers=self._top_k, progress=self._context.progress
+        )
 
     def expected_answers(self) -> list[dict[str, Any]]:
         """What the exact model must answer to some stored queries; the way of evaluation, not of serving."""
@@ -138,7 +152,9 @@ class Indexing:
                         name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in inputs.items()
                     }
                 }
-                for signature, inputs in signature_inputs(features, remove_seen=self._params.remove_seen).items()
+                for signature, inputs in signature_inputs(
+                    features, remove_seen=self._params.remove_seen, queries=self._query_index is not None
+                ).items()
             },
         }
         searches: dict[str, Search] = {"exact": self._exact, "scann": self._scann}
@@ -152,6 +168,7 @@ class Indexing:
                 search=search,
                 top_k=self._top_k,
                 remove_seen=self._params.remove_seen,
+                queries=None if self._query_index is None else self._query_index.queries[name],
             )
             export(module, directory / name)
             write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
@@ -172,8 +189,9 @@ class Indexing:
     def _description(self) -> dict[str, Any]:
         identity = {
             **self._digests,
-            "catalogue": _catalogue_digest(self._ids, self._embeddings),
+            "catalogue": vectors_digest(self._ids, self._embeddings),
             "candidates": len(self._embeddings),
+            "queries": self._query_index and self._query_index.identity,
             "dimension": self._embeddings.shape[1],
             "index": None if self._settings is None else asdict(self._settings),
             "top_k": self._top_k,
@@ -216,13 +234,6 @@ def _compiled(search: Search) -> SearchFunction:
     signature = [tf.TensorSpec([None, search.dimension], tf.float32), tf.TensorSpec([], tf.int32)]
     function: SearchFunction = tf.function(search.search, input_signature=signature)
     return function
-
-
-def _catalogue_digest(ids: pa.Array, embeddings: np.ndarray) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(embeddings).data)
-    for part in ids.cast(pa.large_string()).buffers()[1:]:
-        digest.update(part or b"")
-    return digest.hexdigest()
 
 
 def _size(directory: Path) -> int:

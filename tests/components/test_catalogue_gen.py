@@ -11,7 +11,7 @@ from components.base import ExecutionContext
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.errors import DataError, RefusedError
 from components.infra_validator import InfraValidationConfig, InfraValidator
-from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset, read_entities
 from components.serving.descriptions import directory_digest, read_description, trained_identity
 from tests.components.tiny_world import World, make_world
@@ -100,7 +100,9 @@ def catalogue(world: World, tmp_path_factory: pytest.TempPathFactory) -> Catalog
 def index(world: World, catalogue: Catalogue, path: Path) -> ServingModel:
     serving_model = ServingModel(path)
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model, catalogue)
-    indexer = ScannIndexer(ScannIndexerParams(top_k=52, index=IndexConfig(brute_force_below=0)))
+    indexer = ScannIndexer(
+        ScannIndexerParams(top_k=52, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
+    )
     indexer.execute(inputs, ScannIndexer.Outputs(serving_model), ExecutionContext())
     return serving_model
 
