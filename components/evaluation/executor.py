@@ -17,7 +17,8 @@ from components.evaluation.published_model import PublishedModel
 from components.evaluation.retrieval_task import RetrievalTask, held_out_before_seen, retrieval_task, seen_splits
 from components.evaluation.slices import slices
 from components.sequences import Dataset, Events, Split, read_dataset
-from components.serving.publishing import Publisher, directory_digest
+from components.serving.descriptions import directory_digest
+from components.serving.publishing import Publisher
 from components.serving.stored_queries import missing_contexts
 from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
 from models.features import EncodedSpec
@@ -208,10 +209,11 @@ def _published(
     """Metrics of the model in service beside ours, on the queries they can be compared on; or why there are none."""
     assert params.published is not None
     assert inputs.examples is not None
-    newest = Publisher(params.published.parent, params.published.name).newest()
+    publisher = Publisher(*params.published.rsplit("/", 1))
+    newest = publisher.newest()
     if newest is None:
         return {"skipped": "nothing has been published yet"}
-    published = PublishedModel.read(newest.exact)
+    published = PublishedModel.read(publisher.fetch(newest.version)[0])
     if published.description["identity"]["towers"] == directory_digest(inputs.model.path / "towers"):
         return {"version": newest.version, "skipped": "it is this model"}
     usable, reason = published.comparable(task, dataset)

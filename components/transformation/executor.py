@@ -130,7 +130,9 @@ class Transformation:
         schema = EventSchema.of(
             tables.schema("interactions"), features.columns("context").values(), with_split=with_split
         )
-        shards = self.params.shards or max(1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.workers)
+        shards = self.params.shards or max(
+            1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.concurrency()
+        )
         catalogue, spill = self.transformed.path / "candidates", directory / "spilled"
         order = OrderShard(directory, catalogue, splitter, self.params.max_events_per_query, features.of("context"))
         with self.context.beam.pipeline() as pipeline:
