@@ -13,7 +13,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from components.beam_runner import BeamConfig
+from components.beam_runner import InProcess
 
 QUANTILES = 15
 IDS = ("query_id", "candidate_id")
@@ -154,5 +154,5 @@ if __name__ == "__main__":
         {"ingestion": ingestion, "statistics": statistics, "transform": transform}[sys.argv[1]],
         Path(sys.argv[2]),
     )
-    with BeamConfig().pipeline() as made:
+    with InProcess().pipeline() as made:
         step(made, work, work / "per element")
