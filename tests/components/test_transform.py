@@ -18,6 +18,7 @@ from components.hashing import hash_pairs, hash_strings
 from components.raw_features import raw_features
 from components.sequences import SPLITS, Dataset, read_dataset
 from components.transform import Transform, TransformParams
+from components.transformation.survey import PERIOD
 from models.features import FeatureSpec, Side
 
 FEATURES = FeatureSpec.model_validate(
@@ -330,6 +331,18 @@ def test_time_fractions_cut_at_a_moment(tmp_path: Path) -> None:
     assert latest["train"].max() < latest["validation"].min()
     assert latest["validation"].max() < latest["test"].min()
     assert 0.1 <= len(latest["test"]) / len(table) < 0.2
+
+
+def test_the_cuts_are_exact_although_moments_are_counted_by_periods_first(tmp_path: Path) -> None:
+    moments = np.random.default_rng(5).integers(10**15, 10**15 + 10 * PERIOD, 600)
+    table = interactions().set_column(2, "timestamp", pa.array(moments, pa.timestamp("us", "UTC")))
+    dataset, _ = transform(
+        write(tmp_path / "in", interactions=table), tmp_path / "out", {"method": "time"}, features=FeatureSpec()
+    )
+    of_split = {name: np.sort(dataset.events.select([name]).timestamp) for name in SPLITS[:3]}
+    ordered = np.sort(moments)
+    np.testing.assert_array_equal(of_split["test"], ordered[540:])
+    np.testing.assert_array_equal(of_split["validation"], ordered[480:540])
 
 
 @pytest.mark.parametrize(
