@@ -205,11 +205,11 @@ def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.
     candidates, sizes = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
     for first, last in query_ranges(offsets):
         part = np.asarray(candidate[offsets[first] : offsets[last]], np.int64)
-        query = np.repeat(np.arange(last - first), np.diff(offsets[first : last + 1]))
-        catalogue = int(part.max(initial=0)) + 1
-        query, known = np.divmod(np.unique(query * catalogue + part), catalogue)
-        candidates.append(known.astype(np.int32))
-        sizes.append(np.bincount(query, minlength=last - first))
+        bases = np.arange(last - first + 1) * (int(part.max(initial=0)) + 1)
+        pairs = np.sort(np.repeat(bases[:-1], np.diff(offsets[first : last + 1])) + part)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        sizes.append(np.diff(np.searchsorted(pairs, bases)))
+        candidates.append((pairs - np.repeat(bases[:-1], sizes[-1])).astype(np.int32))
     return np.cumsum(np.concatenate(sizes)), np.concatenate(candidates)
 
 

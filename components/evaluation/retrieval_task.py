@@ -99,7 +99,8 @@ def _not_in(seen: CandidateLists, wanted: CandidateLists) -> np.ndarray:
     for first, last in query_ranges(seen.offsets):
         catalogue = 1 + max(int(lists.entries(first, last).max(initial=0)) for lists in (seen, wanted))
         asked, known = (lists.queries(first, last) * catalogue + lists.entries(first, last) for lists in (wanted, seen))
-        new.append(~np.isin(asked, known, assume_unique=True))
+        places = np.searchsorted(known, asked)  # lists are ascending, and so are the pairs
+        new.append(np.append(known, -1)[places] != asked)
     return np.concatenate(new)
 
 
