@@ -23,7 +23,7 @@ def rows_of(
     """
     with unchanged(piece.file, piece.name, piece.version):
         for rows in reader.read(piece, types, columns):
-            yield _with_partitions(_well_formed(rows), piece, columns)
+            yield _with_partitions(well_formed(rows), piece, columns)
 
 
 def partition_types(pieces: Iterable[Piece]) -> dict[str, str]:
@@ -34,7 +34,7 @@ def partition_types(pieces: Iterable[Piece]) -> dict[str, str]:
     return {column: type_of_text(pa.array(texts, pa.string())) for column, texts in values.items()}
 
 
-def _well_formed(rows: Rows) -> Rows:
+def well_formed(rows: Rows) -> Rows:
     """Moves rows with bytes that are no text to the rejects; Arrow's own readers do not look for them."""
     texts = [name for name, column in _columns(rows.batch) if _may_be_broken(column.type)]
     try:
