@@ -36,6 +36,8 @@ setup(
         "rich",
     ],
     extras_require={
+        "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
+        "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "dev": [
             "pytest",
