@@ -36,6 +36,7 @@ setup(
         "rich",
     ],
     extras_require={
+        "dataflow": ["apache-beam[gcp]==2.77.*"],
         "serving": ["fastapi", "uvicorn", "prometheus-client"],
         "dev": [
             "pytest",
@@ -48,7 +49,12 @@ setup(
             "setuptools>=77",  # builds the editable install without a download
         ],
     },
-    entry_points={"console_scripts": ["tfrs-pipeline = pipeline.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "tfrs-pipeline = pipeline.cli:main",
+            "tfrs-beam-worker = components.beam_runner.worker:main",
+        ]
+    },
     classifiers=[
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",
