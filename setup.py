@@ -54,7 +54,12 @@ setup(
             "setuptools>=77",  # builds the editable install without a download
         ],
     },
-    entry_points={"console_scripts": ["tfrs-pipeline = pipeline.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "tfrs-pipeline = pipeline.cli:main",
+            "tfrs-beam-worker = components.beam_runner.worker:main",
+        ]
+    },
     classifiers=[
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",
