@@ -37,6 +37,7 @@ setup(
     ],
     extras_require={
         "serving": ["fastapi", "uvicorn", "prometheus-client"],
+        "benchmarks": ["faiss-cpu", "hnswlib"],  # what the index is compared with
         "dev": [
             "pytest",
             "pytest-xdist",

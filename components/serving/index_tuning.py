@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from models.index import ExactSearch, ScannSearch, TreeSettings, tree_is_possible
+from models.index import ExactSearch, ScannSearch, SearchWithin, TreeSettings, tree_is_possible
 from models.index_cost import exact_cost, tree_cost
 from models.index_recall import RecallMeter, SearchFunction
 
@@ -74,19 +74,6 @@ class _Trial:
     search: ScannSearch
     settings: TreeSettings
     point: Point
-
-
-class _Probe:
-    """A tree that is searched with any settings by one graph: each graph keeps a searcher of its own in memory."""
-
-    def __init__(self, search: ScannSearch) -> None:
-        matrix, number = tf.TensorSpec([None, search.dimension], tf.float32), tf.TensorSpec([], tf.int32)
-        self._search = tf.function(search.search_within, input_signature=[matrix, number, number, number])
-
-    def set_to(self, settings: TreeSettings) -> SearchFunction:
-        """The search with these leaves to search and this reorder."""
-        leaves, reorder = tf.constant(settings.leaves_to_search), tf.constant(settings.reorder)
-        return lambda queries, count: self._search(queries, count, leaves, reorder)
 
 
 def first_settings(config: "IndexConfig", *, candidates: int, answers: int) -> TreeSettings:
@@ -167,7 +154,12 @@ class Tuner:
         began = time.monotonic()
         search = ScannSearch(self._exact, settings)
         seconds = time.monotonic() - began
-        probe = _Probe(search)
+        with search.opened() as probe:
+            point, found = self._cheapest(probe, settings)
+        self._builds.append({"settings": asdict(found), **point.facts(), "build_seconds": round(seconds, 3)})
+        return _Trial(search, found, point)
+
+    def _cheapest(self, probe: SearchWithin, settings: TreeSettings) -> tuple[Point, TreeSettings]:
         best: tuple[Point, TreeSettings] | None = None
         narrowest = 0  # with less reordering it takes at least as many leaves
         for reorder in sorted(self._reorders(), reverse=True):
@@ -182,11 +174,10 @@ class Tuner:
                     narrowest = place
                     break
         assert best is not None
-        self._builds.append({"settings": asdict(best[1]), **best[0].facts(), "build_seconds": round(seconds, 3)})
-        return _Trial(search, best[1], best[0])
+        return best
 
-    def _measure(self, probe: _Probe, settings: TreeSettings) -> Point:
-        recall = self._meter.recall(probe.set_to(settings))[self._k]
+    def _measure(self, probe: SearchWithin, settings: TreeSettings) -> Point:
+        recall = self._meter.recall(_searching(probe, settings))[self._k]
         mean = float(recall.mean())
         # Few queries may agree by chance: never less spread than neighbours found or missed one by one would have.
         expected = (recall.sum() * self._k + 1) / (recall.size * self._k + 2)
@@ -219,19 +210,22 @@ class Tuner:
     def _curve(self, trial: _Trial) -> list[dict[str, Any]]:
         """Recall, expected cost and measured latency of a tree, by leaves searched."""
         self._progress("measuring the curve of recall and latency")
-        probe = _Probe(trial.search)
         curve = []
-        for leaves in sorted({*self._leaves(trial.settings), trial.settings.leaves_to_search}):
-            settings = replace(trial.settings, leaves_to_search=leaves)
-            point, search = self._measure(probe, settings), probe.set_to(settings)
-            curve.append(
-                {"leaves_to_search": leaves, "reorder": settings.reorder, **point.facts()}
-                | {f"latency_ms_batch_{size}": self._latency(search, size) for size in (1, 64)}
-            )
+        with trial.search.opened() as probe:
+            for leaves in sorted({*self._leaves(trial.settings), trial.settings.leaves_to_search}):
+                settings = replace(trial.settings, leaves_to_search=leaves)
+                point, search = self._measure(probe, settings), _searching(probe, settings)
+                facts = {"leaves_to_search": leaves, "reorder": settings.reorder, **point.facts()}
+                curve.append(facts | {f"latency_ms_batch_{size}": self._latency(search, size) for size in (1, 64)})
         return curve
 
     def _latency(self, search: SearchFunction, size: int) -> float:
         return latency_ms(search, self._queries, count=self._answers, batch=size)
+
+
+def _searching(probe: SearchWithin, settings: TreeSettings) -> SearchFunction:
+    leaves, reorder = tf.constant(settings.leaves_to_search), tf.constant(settings.reorder)
+    return lambda queries, count: probe(queries, count, leaves, reorder)
 
 
 def latency_ms(search: SearchFunction, queries: np.ndarray, *, count: int, batch: int = 1) -> float:
