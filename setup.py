@@ -36,12 +36,15 @@ setup(
         "rich",
     ],
     extras_require={
-        "serving": ["fastapi", "uvicorn", "prometheus-client"],
+        "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "benchmarks": ["faiss-cpu", "hnswlib"],  # what the index is compared with
         "dev": [
             "pytest",
             "pytest-xdist",
             "hypothesis",
+            "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
+            "flask",
+            "flask-cors",
             "ruff",
             "mypy",
             "import-linter",

@@ -67,7 +67,7 @@ class Faiss:
         name = self._name.format(**settings)
         self._index: Any = self._faiss.index_factory(vectors.shape[1], name, self._faiss.METRIC_INNER_PRODUCT)
         if not self._cells:
-            self._index.hnsw.efConstruction = 100
+            self._faiss.ParameterSpace().set_index_parameter(self._index, "efConstruction", 100)
         sample = np.random.default_rng(0).permutation(len(vectors))[: max(10_000, _TRAINING * settings.get("nlist", 0))]
         self._index.train(vectors[np.sort(sample)])
         self._index.add(vectors)

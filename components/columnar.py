@@ -100,6 +100,13 @@ def read_arrow(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Writes a Parquet file; safe if a retried bundle writes it again."""
+    temporary = _beside(path)
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a small file; safe if a retried bundle writes it again."""
     temporary = _beside(path)

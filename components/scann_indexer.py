@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from components.artifacts import Model, ServingModel, TransformedExamples, TransformGraph
+from components.artifacts import Catalogue, Model, ServingModel, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
 from components.errors import RefusedError
 
@@ -45,6 +45,9 @@ class IndexConfig(Params):
     """Candidates scored again with their full vectors; `auto`: one to 16 times the answers."""
     training_sample: int = Field(default=100_000, ge=1000)
     """Candidates that cells and codes are learnt from."""
+    queries: bool = False
+    """Whether the stored queries are indexed as well, by the same settings, for the signature `similar_queries`. Both
+    models grow by their ids and 4 bytes per query and dimension, ScaNN's also by its codes."""
     sample_queries: int = Field(default=500, ge=1)
     """Queries of the data on which recall is measured; as many others choose the settings."""
     tuning_budget: int = Field(default=4_000_000, ge=0)
@@ -77,11 +80,12 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
 
     @dataclass(frozen=True)
     class Inputs:
-        """Encoded catalogue and queries, preprocessing and towers."""
+        """Encoded catalogue and queries, preprocessing and towers; `catalogue` takes the place of the data's own."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
         model: Model
+        catalogue: Catalogue | None = None
 
     @dataclass(frozen=True)
     class Outputs:
@@ -99,7 +103,9 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
         from components.serving.indexing import Indexing
 
         serving_model = outputs.serving_model
-        indexing = Indexing(inputs.transformed_examples, inputs.transform_graph, inputs.model, context, self.params)
+        indexing = Indexing(
+            inputs.transformed_examples, inputs.transform_graph, inputs.model, inputs.catalogue, context, self.params
+        )
         report = indexing.build()
         serving_model.write_json("index.json", report)
         target = report["target"]

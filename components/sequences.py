@@ -177,6 +177,11 @@ def write_dataset(artifact: TransformedExamples, dataset: Dataset) -> None:
     artifact.write_json("metadata.json", dict(dataset.metadata))
 
 
+def read_entities(directory: Path) -> Entities:
+    """Opens ids and encoded columns that lie in one directory, memory-mapped."""
+    return Entities(read_ids(directory), _read_arrays(directory))
+
+
 def read_ids(directory: Path) -> pa.Array:
     """The ids in `directory/ids.arrow`, memory-mapped."""
     with pa.memory_map(str(directory / "ids.arrow")) as source:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.errors import DataError
 from components.sequences import Dataset, Events, Split, read_dataset
-from models.batches import Batches, TrainingData, query_ranges
+from models.batches import TrainingData, query_ranges
 from models.config import ModelConfig, TrainingConfig
 from models.export import export_towers
 from models.features import EncodedSpec
@@ -22,6 +22,7 @@ from models.ranking import CandidateLists
 from models.training import fit_steps, fit_until_best
 from models.two_tower import TwoTower, resolve_loss
 from models.validation import Validation
+from models.windows import build_batches
 
 
 class Settings(Protocol):
@@ -75,16 +76,20 @@ def train(
     start = time.perf_counter()
     dataset, spec = read_dataset(examples), EncodedSpec.model_validate(graph.read_json("spec.json"))
     # What stays in memory is 4 bytes an event for the order, and 4 for each candidate that a query knows.
-    events = replace(dataset.events, timestamp=None).select(["train"], into=scratch)
+    aged = params.model.example_age or params.training.examples.type == "recent"
+    kept = dataset.events if aged else replace(dataset.events, timestamp=None)
+    events = kept.select(["train"], into=scratch)
     data = event_data(events, dataset, spec, use_weights=params.training.use_weights)
     if len(data) == 0:
         raise DataError("the split leaves no training event: use more data, or a split with smaller held-out parts")
     validation = None if reference else validation_of(dataset, spec, params)
+    if aged:
+        data = replace(data, age=_days_before_newest(events))
     tf.keras.utils.set_random_seed(params.seed)
     model = _model(spec, dataset, data, params)
-    batches = Batches(
+    batches = build_batches(
         data,
-        batch_size=params.training.batch_size,
+        params.training,
         seed=params.seed,
         sampler=build_sampler(params.training.negatives, dataset.train_count, seed=params.seed),
         negatives_in_batch=model.loss_name != "full_softmax",
@@ -105,7 +110,7 @@ def train(
         "metric": params.training.metric,
         "validation": fit.validation,
         "validation_queries": len(validation.relevant) if validation else 0,
-        "embedding_dim": params.model.embedding_dim,
+        "embedding_dim": params.model.embedding_dim + params.model.popularity_bias,
         "parameters": int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
         "seconds": round(time.perf_counter() - start, 3),
         "milliseconds_per_step": round(1000 * fit.seconds_per_step, 3),
@@ -224,6 +229,13 @@ def _model(spec: EncodedSpec, dataset: Dataset, data: TrainingData, params: Sett
     )
     model.compile(optimizer=build_optimizer(params.training))
     return model
+
+
+def _days_before_newest(events: Events) -> np.ndarray:
+    if events.timestamp is None:
+        raise DataError("model.example_age and training.examples: recent need events with a timestamp")
+    days: np.ndarray = ((events.timestamp.max() - events.timestamp) / 86_400e6).astype(np.float32)
+    return days
 
 
 def _steps_like(reference: Mapping[str, Any] | None, *, events: int) -> int:

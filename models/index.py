@@ -202,6 +202,30 @@ class ScannSearch(tf.Module):
         return tf.minimum(leaves, settings.leaves), tf.minimum(reorder, self._candidates)
 
 
+def name_resource(search: ScannSearch, name: str) -> None:
+    """Makes an index the second one of a saved model.
+
+    A loaded model tells ScaNN's indexes apart by the names of the operations that make them, which are all alike: the
+    one that is asked first would answer for both.
+
+    Args:
+        search: the index.
+        name: of its own, as an operation may be called.
+    """
+    state = search.state
+
+    def handle() -> tf.Tensor:
+        from scann.scann_ops.py import scann_ops
+
+        with tf.name_scope(name):
+            return scann_ops.tensors_to_scann(
+                state.dataset, state.scann_config, state.serialized_partitioner, state.datapoint_to_token,
+                state.ah_codebook, state.hashed_dataset, state.int8_dataset, state.int8_multipliers, state.dp_norms,
+            )  # fmt: skip
+
+    state.recreate_handle = tf.function(handle, input_signature=[])
+
+
 def check_embeddings(embeddings: np.ndarray) -> None:
     """Refuses what cannot be searched.
 

@@ -20,7 +20,7 @@ from components.artifacts import Examples
 from components.evaluation.retrieval_task import RetrievalTask
 from components.raw_features import raw_features
 from components.sequences import Dataset, Events
-from components.serving.publishing import read_description
+from components.serving.descriptions import read_description
 from models.features import CANDIDATE_ID, HISTORY, QUERY_ID, Feature, FeatureSpec
 from models.history import PADDING, windows_before
 from models.ranking import EmbeddingScorer

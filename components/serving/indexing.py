@@ -1,8 +1,7 @@
 """What ScannIndexer does: from encoded catalogue and towers to two measured, exported serving models."""
 
-import hashlib
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -12,20 +11,22 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from components.artifacts import Model, TransformedExamples, TransformGraph
+from components.artifacts import Catalogue, Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings
-from components.errors import DataError
+from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
+from components.serving.descriptions import directory_digest, write_description
 from components.serving.index_tuning import Tuner, latency_ms
-from components.serving.publishing import directory_digest, write_description
-from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
+from components.serving.query_index import QueryIndex, build_query_index, vectors_digest
+from components.serving.served_catalogue import ServedCatalogue
+from components.serving.stored_queries import stored_query_embeddings
 from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
 from models.index import ExactSearch, ScannSearch, Search, SearchWithin, non_finite_rows
 from models.index_recall import RecallMeter
-from models.ranking import CandidateLists
+from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from models.serving import ServingModule, export, signature_inputs
 
 if TYPE_CHECKING:
@@ -42,21 +43,31 @@ class Indexing:
         transformed_examples: TransformedExamples,
         transform_graph: TransformGraph,
         model: Model,
+        catalogue: Catalogue | None,
         context: ExecutionContext,
         params: "ScannIndexerParams",
     ) -> None:
-        """Embeds the catalogue.
+        """Embeds the catalogue; `catalogue` in place of the data's own, if there is one.
 
         Raises:
             DataError: there is no candidate, or one's embedding is not finite.
+            RefusedError: preprocessing or towers are not those of the model whose index `catalogue` refreshes.
         """
         self._graph, self._model, self._context, self._params = transform_graph, model, context, params
         self._dataset = read_dataset(transformed_examples)
-        if len(self._dataset.candidates) == 0:
+        self._catalogue = ServedCatalogue.of(self._dataset, catalogue)
+        self._digests = {
+            "preprocessing": directory_digest(transform_graph.path / "saved_model"),
+            "towers": directory_digest(model.path / "towers"),
+        }
+        self._refuse_other_model()
+        self._ids = self._catalogue.candidates.ids
+        if len(self._ids) == 0:
             raise DataError("there is no candidate to index")
-        context.progress(f"embedding {len(self._dataset.candidates):,} candidates")
-        self._embeddings = candidate_embeddings(model, self._dataset, context)
-        self._refuse_non_finite(self._embeddings, self._dataset.candidates.ids, "candidate")
+        context.progress(f"embedding {len(self._ids):,} candidates")
+        served = replace(self._dataset, candidates=self._catalogue.candidates)
+        self._embeddings = candidate_embeddings(model, served, context)
+        self._refuse_non_finite(self._embeddings, self._ids, "candidate")
         self._top_k = min(params.top_k, len(self._embeddings))
 
     def build(self) -> dict[str, Any]:
@@ -76,6 +87,7 @@ class Indexing:
         ).tune()
         self._scann, self._settings = tuned.search, tuned.search.settings
         seconds = time.monotonic() - began
+        self._query_index = self._index_queries()
         self._context.progress(f"measuring recall on {len(queries):,} other queries")
         k = min(config.recall_target.k, answers)
         counts = tuple(sorted({min(10, answers), k, answers}))
@@ -103,19 +115,31 @@ class Indexing:
                 "builds": tuned.builds,
                 "curve": tuned.curve,
             },
+            "query_index": self._query_index and self._query_index.report,
         }
+
+    def _index_queries(self) -> QueryIndex | None:
+        ids = self._dataset.queries.ids
+        if not self._params.index.queries:
+            return None
+        self._context.progress(f"indexing {len(ids):,} queries")
+        rows = np.arange(len(ids))
+        embeddings = stored_query_embeddings(self._model, self._graph, self._dataset, self._context, query_rows=rows)
+        self._refuse_non_finite(embeddings, ids, "query")
+        return build_query_index(
+            ids, embeddings, self._params.index, answers=self._top_k, progress=self._context.progress
+        )
 
     def expected_answers(self) -> list[dict[str, Any]]:
         """What the exact model must answer to some stored queries; the way of evaluation, not of serving."""
         queries = self._queries[:_EXPECTED_QUERIES]
         nothing = CandidateLists.empty(len(queries))
-        seen = seen_lists(self._dataset.events, start=0, stop=len(queries)) if self._params.remove_seen else nothing
-        rows, scores = best_candidates(queries, self._embeddings, seen=seen, count=self._top_k)
-        ids = self._dataset.candidates.ids
+        seen = self._catalogue.seen(0, len(queries)) if self._params.remove_seen else nothing
+        rows, scores = best_candidates(EmbeddingScorer(queries, self._embeddings), excluded=seen, count=self._top_k)
         return [
             {
                 "query_id": self._dataset.queries.ids[query].as_py(),
-                "candidate_ids": ids.take(pa.array(found[found >= 0])).to_pylist(),
+                "candidate_ids": self._ids.take(pa.array(found[found >= 0])).to_pylist(),
                 "scores": [float(score) for score in given[found >= 0]],
             }
             for query, (found, given) in enumerate(zip(rows, scores, strict=True))
@@ -126,7 +150,7 @@ class Indexing:
         features = EncodedSpec.model_validate(self._graph.read_json("spec.json")).features
         preprocessing = tf.saved_model.load(str(self._graph.path / "saved_model"))
         towers = tf.saved_model.load(str(self._model.path / "towers"))
-        candidate_ids = CandidateIds(self._dataset.candidates.ids.to_numpy(zero_copy_only=False))
+        candidate_ids = CandidateIds(self._ids.to_numpy(zero_copy_only=False))
         description = self._description() | {
             "features": features.model_dump(mode="json", exclude_unset=True),
             "signatures": {
@@ -135,7 +159,9 @@ class Indexing:
                         name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in inputs.items()
                     }
                 }
-                for signature, inputs in signature_inputs(features, remove_seen=self._params.remove_seen).items()
+                for signature, inputs in signature_inputs(
+                    features, remove_seen=self._params.remove_seen, queries=self._query_index is not None
+                ).items()
             },
         }
         searches: dict[str, Search] = {"exact": self._exact, "scann": self._scann}
@@ -149,10 +175,11 @@ class Indexing:
                 search=search,
                 top_k=self._top_k,
                 remove_seen=self._params.remove_seen,
+                queries=None if self._query_index is None else self._query_index.queries[name],
             )
             export(module, directory / name)
             write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
-            write_warm_up(directory / name, description, candidate=self._dataset.candidates.ids[0].as_py())
+            write_warm_up(directory / name, description, candidate=self._ids[0].as_py())
         return {name: _size(directory / name) for name in searches}
 
     def _sample_queries(self) -> tuple[np.ndarray, np.ndarray]:
@@ -168,10 +195,10 @@ class Indexing:
 
     def _description(self) -> dict[str, Any]:
         identity = {
-            "preprocessing": directory_digest(self._graph.path / "saved_model"),
-            "towers": directory_digest(self._model.path / "towers"),
-            "catalogue": _catalogue_digest(self._dataset.candidates.ids, self._embeddings),
+            **self._digests,
+            "catalogue": vectors_digest(self._ids, self._embeddings),
             "candidates": len(self._embeddings),
+            "queries": self._query_index and self._query_index.identity,
             "dimension": self._embeddings.shape[1],
             "index": None if self._settings is None else asdict(self._settings),
             "top_k": self._top_k,
@@ -183,11 +210,21 @@ class Indexing:
         libraries = {name: version(name) for name in ("tensorflow", "scann")}
         return {
             "identity": identity,
+            "refresh_of": self._catalogue.refresh_of,
             "top_k": self._top_k,
             "remove_seen": self._params.remove_seen,
             "libraries": libraries,
             "data": data | {"until": time_range and time_range[1]},
         }
+
+    def _refuse_other_model(self) -> None:
+        for part, digest in self._digests.items():
+            wanted = (self._catalogue.refresh_of or self._digests).get(part)
+            if digest != wanted:
+                raise RefusedError(
+                    f"the {part} in {self._graph.path if part == 'preprocessing' else self._model.path} has digest "
+                    f"{digest}, the published model's is {wanted}: the files have changed, run the pipeline again"
+                )
 
     @staticmethod
     def _refuse_non_finite(embeddings: np.ndarray, ids: pa.Array, side: str) -> None:
@@ -204,13 +241,6 @@ def _search(
     scann: ScannSearch, search_within: SearchWithin, queries: tf.Tensor, count: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     return search_within(queries, count, *scann.width(count))
-
-
-def _catalogue_digest(ids: pa.Array, embeddings: np.ndarray) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(embeddings).data)
-    for part in ids.cast(pa.large_string()).buffers()[1:]:
-        digest.update(part or b"")
-    return digest.hexdigest()
 
 
 def _size(directory: Path) -> int:

@@ -193,6 +193,24 @@ def encode_everything(
             _encode_parts(pipeline, "context", shards, EncodeContext(encoder, target / "events"))
 
 
+def encode_catalogue(
+    *, beam_config: BeamConfig, saved_model: Path, spec: EncodedSpec, files: Sequence[Path], directory: Path
+) -> None:
+    """Writes the encoded columns of a candidate table alone.
+
+    Args:
+        beam_config: which runner does it.
+        saved_model: the preprocessing.
+        spec: what it makes.
+        files: of the table.
+        directory: where `ids.arrow` is, all of them in the table, and where the columns go.
+    """
+    encoder = Encoder(saved_model, spec, "candidate", Shared())
+    encoder.allocate(directory, "", len(read_ids(directory)))
+    with beam_config.pipeline() as pipeline:
+        _encode_parts(pipeline, "candidate", row_groups(files), EncodeEntities(encoder, directory))
+
+
 def _encode_parts(pipeline: beam.Pipeline, side: Side, parts: Sequence[object], encode_part: beam.DoFn) -> None:
     created = pipeline | f"{side}Parts" >> beam.Create(parts)
     _ = created | f"{side}Encode" >> beam.ParDo(encode_part)

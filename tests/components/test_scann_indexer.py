@@ -14,7 +14,7 @@ from components.base import ExecutionContext
 from components.errors import DataError, RefusedError
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset
-from components.serving.publishing import read_description, read_identity
+from components.serving.descriptions import read_description, read_identity
 from tests.components.tiny_world import World, make_world
 
 SMALL_TREE = IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9), training_sample=1000, tuning_budget=600)
