@@ -168,7 +168,7 @@ def _memory(arguments: argparse.Namespace, scratch: Path) -> int:
     goals = []
     for first, second in pairwise(rows):
         added = second["candidates"] - first["candidates"]
-        for action, limit in (("save", 4.0), ("load", 3.0)):
+        for action, limit in (("save", 6.0), ("load", 6.0)):
             mib = second[f"{action}_peak_mib"] - first[f"{action}_peak_mib"]
             text = f"{action}, from {first['candidates']:,} to {second['candidates']:,}: memory, times the vectors'"
             goals.append(Goal.at_most(text, None if arguments.quick else mib * (1 << 20) / (added * _BYTES), limit))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from components.scann_indexer import IndexConfig
 
 _MARGIN = 3.0  # standard errors above the target on the tuning queries, so that other queries reach it too
+_TREE_PAYS = 2.0  # times faster than brute force, which misses nothing
 _MOST_TO_FEWEST_LEAVES = 128
 _LEAVES_STEP = math.sqrt(2)
 _REORDERS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16)  # by answers
@@ -117,14 +118,14 @@ class Tuner:
         self._answers, self._k = answers, min(config.recall_target.k, answers)
         self._candidates, self._dimension = exact.embeddings.shape
         self._errors = math.sqrt(1 / len(queries) + 1 / other_queries)
+        self._brute_force = Point(exact_cost(candidates=self._candidates, dimension=self._dimension), 1.0, 1.0)
         self._builds: list[dict[str, Any]] = []
 
     def tune(self) -> Tuned:
         """Builds, measures and chooses."""
         start = first_settings(self._config, candidates=self._candidates, answers=self._answers)
-        brute_force = Point(exact_cost(candidates=self._candidates, dimension=self._dimension), 1.0, 1.0)
-        if not self._may_win(start, brute_force):
-            return Tuned(ScannSearch(self._exact, None), brute_force, [], [])
+        if not self._may_win(start):
+            return self._without_tree()
         self._progress(f"asking exact search {len(self._queries):,} queries")
         self._meter = RecallMeter(self._exact, self._queries, (self._k,), asked=self._answers)
         best = self._try(start)
@@ -132,16 +133,23 @@ class Tuner:
             settings = step(best.settings)
             if tree_is_possible(self._candidates, settings.leaves):
                 best = min(best, self._try(settings), key=lambda trial: self._order(trial.point))
-        if self._config.search == "auto" and self._order(brute_force) < self._order(best.point):
-            return Tuned(ScannSearch(self._exact, None), brute_force, self._builds, [])
+        if self._config.search == "auto" and not (self._reaches(best.point) and self._pays(best.point.cost)):
+            return self._without_tree()
         best.search.settings = best.settings
         return Tuned(best.search, best.point, self._builds, self._curve(best))
 
-    def _may_win(self, start: TreeSettings, brute_force: Point) -> bool:
+    def _without_tree(self) -> Tuned:
+        return Tuned(ScannSearch(self._exact, None), self._brute_force, self._builds, [])
+
+    def _may_win(self, start: TreeSettings) -> bool:
         if self._config.search == "brute_force" or not tree_is_possible(self._candidates, start.leaves):
             return False
         narrowest = replace(start, leaves_to_search=self._leaves(start)[0], reorder=min(self._reorders()))
-        return self._config.search == "tree" or self._cost(narrowest) < brute_force.cost
+        return self._config.search == "tree" or self._pays(self._cost(narrowest))
+
+    def _pays(self, cost: float) -> bool:
+        """Whether a tree is so much faster than brute force that it makes up for what it misses."""
+        return cost < self._brute_force.cost / _TREE_PAYS
 
     def _steps(self) -> list[Callable[[TreeSettings], TreeSettings]]:
         """The builds after the first: of the knobs that are free, as many as the budget allows."""
