@@ -39,6 +39,7 @@ setup(
         "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
+        "benchmarks": ["faiss-cpu", "hnswlib"],  # what the index is compared with
         "dev": [
             "pytest",
             "pytest-xdist",
