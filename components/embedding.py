@@ -17,6 +17,8 @@ from components.sequences import Dataset, Events
 from models.history import PADDING, windows_before
 
 _SLICE = 8192
+_ROWS = 512
+"""Rows of a slice embedded at a time: self-attention over long histories takes memory by the square of their length."""
 
 
 def candidate_embeddings(
@@ -123,8 +125,13 @@ class _EmbedSlice(beam.DoFn):
 
     def process(self, element: tuple[int, int]) -> Iterator[int]:
         start, stop = element
-        embedded = self._embed({name: np.asarray(values[start:stop]) for name, values in self._inputs.items()})
-        np.save(_slice_file(self._directory, start), embedded.numpy(), allow_pickle=False)
+        embedded = [
+            self._embed(
+                {name: np.asarray(values[row : min(row + _ROWS, stop)]) for name, values in self._inputs.items()}
+            )
+            for row in range(start, stop, _ROWS)
+        ]
+        np.save(_slice_file(self._directory, start), np.concatenate(embedded), allow_pickle=False)
         yield stop - start
 
 

@@ -110,11 +110,13 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether what was published then is still the newest version."""
+        """Whether what was published then is still the newest version, or the newest is a refresh of its index."""
         from components.serving.publishing import Publisher
 
-        newest = Publisher(self.params.directory, self.params.name).newest()
-        return newest is not None and newest.version == outputs.pushed_model.read_json("pushed.json")["version"]
+        versions = Publisher(self.params.directory, self.params.name).versions()
+        newest = next((found for found in reversed(versions) if found.complete), None)
+        pushed = outputs.pushed_model.read_json("pushed.json")
+        return newest is not None and (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"])
 
 
 def _require(verdict: Artifact, file: str, refusal: str) -> None:

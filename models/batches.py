@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from models.features import CANDIDATE_ID, HISTORY
+from models.examples import epoch_events
+from models.examples_config import EveryEvent, ExamplesConfig
+from models.features import CANDIDATE_ID, EXAMPLE_AGE, HISTORY
 from models.history import PADDING, windows_around, windows_before
 from models.negatives import NegativeSampler
 
 Columns: TypeAlias = Mapping[str, np.ndarray]
 Batch: TypeAlias = dict[str, Any]
+
+_RANGE_EVENTS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class TrainingData:
         candidates: encoded columns of the candidates, each `[candidates, width]`.
         ordered: whether a query's events are in the order of time, or a bag.
         history_length: how far the query tower looks back; None for a tower without history.
+        age: days from each event to the newest one, float32 `[events]`; None where nothing asks for it.
     """
 
     offsets: np.ndarray
@@ -38,6 +43,7 @@ class TrainingData:
     candidates: Columns
     ordered: bool
     history_length: int | None
+    age: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.candidate)
@@ -60,17 +66,22 @@ class TrainingData:
         tokens = self.candidates[CANDIDATE_ID][:, 0]
         return np.where(rows == PADDING, 0, tokens[np.maximum(rows, 0)]).astype(np.int32)
 
-    def query_inputs(self, queries: np.ndarray, context: Columns, labels: np.ndarray | None = None) -> Batch:
-        """Inputs of the query tower for these queries, by column.
+    def columns_of(self, queries: np.ndarray, events: np.ndarray) -> Batch:
+        """Columns of these queries and of the contexts and ages of these events, one event a row, without history."""
+        columns = {name: values[queries] for name, values in self.queries.items()}
+        columns |= {name: values[events] for name, values in self.context.items()}
+        return columns if self.age is None else columns | {EXAMPLE_AGE: self.age[events, None]}
+
+    def query_inputs(self, queries: np.ndarray, context: Columns) -> Batch:
+        """Inputs of the query tower for these queries after all their events, by column.
 
         Args:
             queries: query of each row, `[rows]`.
             context: encoded context columns of the rows, each `[rows, width]`.
-            labels: as in `history`.
         """
         inputs: Batch = {name: values[queries] for name, values in self.queries.items()} | dict(context)
         if self.history_length is not None:
-            inputs[HISTORY] = self.history(queries, labels)
+            inputs[HISTORY] = self.history(queries)
         return inputs
 
 
@@ -92,6 +103,7 @@ class Batches:
         seed: int,
         sampler: NegativeSampler | None = None,
         negatives_in_batch: bool = False,
+        examples: ExamplesConfig = EveryEvent(type="events"),
     ) -> None:
         """Prepares the order and what each query knows.
 
@@ -102,21 +114,19 @@ class Batches:
             sampler: draws candidates that a batch brings along, if any.
             negatives_in_batch: the loss looks at no other candidates than those of the batch, its own and the drawn
                 ones, so that of the known ones no others are told.
+            examples: which events an epoch takes, but for `sequences`; see `models.windows` for these.
         """
         if len(data) == 0:
             raise ValueError("there are no training events to make batches of")
         self._data = data
-        self._seed = seed
         self._sampler = sampler
-        self._query = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets))
-        self._order = lru_cache(maxsize=1)(self._permutation)
+        order = partial(epoch_events, examples, data.offsets, data.age, seed=seed)
+        self._order = lru_cache(maxsize=1)(lambda epoch: order(epoch=epoch))
         self._negatives_in_batch = negatives_in_batch
-        catalogue = int(data.candidate.max()) + 1
-        query, known = np.divmod(np.unique(self._query * catalogue + data.candidate), catalogue)
-        self._known_candidates = known.astype(np.int32)
-        self._known_offsets = np.searchsorted(query, np.arange(len(data.offsets)))
-        self.batch_size = min(batch_size, len(data))
-        self.steps_per_epoch = len(data) // self.batch_size
+        self._known_offsets, self._known_candidates = distinct_candidates(data.offsets, data.candidate)
+        epoch_size = len(self._order(0))
+        self.batch_size = min(batch_size, epoch_size)
+        self.steps_per_epoch = epoch_size // self.batch_size
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0 over all epochs.
@@ -130,14 +140,16 @@ class Batches:
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
-        data, queries = self._data, self._query[events]
+        data = self._data
+        queries = np.searchsorted(data.offsets, events, side="right") - 1
         label = data.candidate[events].astype(np.int32)
         drawn = np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
         known_row, known = self._known(queries, label, drawn)
+        query = data.columns_of(queries, events)
+        if data.history_length is not None:
+            query[HISTORY] = data.history(queries, events)
         batch: Batch = {
-            "query": data.query_inputs(
-                queries, {name: values[events] for name, values in data.context.items()}, events
-            ),
+            "query": query,
             "candidate": {name: values[label] for name, values in data.candidates.items()},
             "label": label,
             "weight": np.ones(len(events), np.float32) if data.weight is None else data.weight[events],
@@ -155,9 +167,6 @@ class Batches:
             yield self.batch(step)
             step += 1
 
-    def _permutation(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self._seed, epoch]).permutation(len(self._data))
-
     def _known(self, queries: np.ndarray, label: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # A query with very many events may fill much of a batch: what it knows is looked at once, not once a row.
         distinct, group = np.unique(queries, return_inverse=True)
@@ -171,6 +180,37 @@ class Batches:
         known = candidates[positions]
         other = known != label[row]
         return row[other].astype(np.int32), known[other]
+
+
+def query_ranges(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
+    """All queries in runs `first:last` of about four million events, for what is to be done in bounded memory."""
+    first, queries = 0, len(offsets) - 1
+    while first < queries:
+        reached = int(np.searchsorted(offsets, offsets[first] + _RANGE_EVENTS, side="right")) - 1
+        last = min(max(first + 1, reached), queries)
+        yield first, last
+        first = last
+
+
+def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The candidates of every query's events, each once and ascending.
+
+    Args:
+        offsets: int64 `[queries + 1]`.
+        candidate: int32 `[events]`.
+
+    Returns:
+        Where those of each query begin, int64 `[queries + 1]`, and the candidates, int32 `[pairs]`.
+    """
+    candidates, sizes = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+    for first, last in query_ranges(offsets):
+        part = np.asarray(candidate[offsets[first] : offsets[last]], np.int64)
+        query = np.repeat(np.arange(last - first), np.diff(offsets[first : last + 1]))
+        catalogue = int(part.max(initial=0)) + 1
+        query, known = np.divmod(np.unique(query * catalogue + part), catalogue)
+        candidates.append(known.astype(np.int32))
+        sizes.append(np.bincount(query, minlength=last - first))
+    return np.cumsum(np.concatenate(sizes)), np.concatenate(candidates)
 
 
 def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from models.examples_config import EveryEvent, ExamplesConfig
+from models.history_config import HistoryEncoderConfig, Recency, SelfAttention
 from models.loss_config import LossConfig, Softmax
 from models.negatives_config import ExactFrequency, FrequencyConfig, InBatchNegatives, NegativesConfig
 from models.strict import Strict
@@ -41,9 +43,15 @@ class ModelConfig(Strict):
     """From the query's features, the context's and the pooled history to the query's embedding."""
     candidate_tower: TowerConfig = TowerConfig()
     """From the candidate's id and features to its embedding."""
-    history_pooling: Literal["recency", "attention"] = "recency"
-    """`recency`: earlier events weigh by a learned factor for each position, alike where they have no order.
-    `attention`: also by a learned function of the event."""
+    history_encoder: HistoryEncoderConfig = Recency(type="recency")
+    """`recency` or `attention`, means with learned weights; or, where events have an order, `gru` or `self_attention`,
+    which read it, or `{type: NAME, …}` with parameters; see `models.history_config`."""
+    example_age: bool = False
+    """The query tower is told in training how many days before the newest event an example was, as log(1 + days), and
+    0 when serving: so it learns what is of today (Covington et al. 2016)."""
+    popularity_bias: bool = False
+    """Each candidate has a learned number that is added to its scores, as one more dimension of the embeddings: the
+    score stays their dot product."""
     siamese: bool = False
     """One set of weights for both towers (Bromley et al. 1993): the query tower takes its pooled history for a
     candidate. For models of the history and the candidate id alone; settings of `query_tower` hold for both."""
@@ -58,11 +66,20 @@ class ModelConfig(Strict):
     candidates while their features learn to speak."""
 
     @model_validator(mode="after")
+    def _heads_divide_the_embedding(self) -> "ModelConfig":
+        encoder = self.history_encoder
+        if isinstance(encoder, SelfAttention) and self.embedding_dim % encoder.heads:
+            raise ValueError(f"{encoder.heads} heads do not divide an embedding_dim of {self.embedding_dim}")
+        return self
+
+    @model_validator(mode="after")
     def _siamese_towers_share_everything(self) -> "ModelConfig":
         if self.siamese and not self.share_item_embedding:
             raise ValueError("siamese towers have one table of ids; leave share_item_embedding: true")
         if self.siamese and self.candidate_tower not in (TowerConfig(), self.query_tower):
             raise ValueError("siamese towers are both configured by query_tower; leave candidate_tower out")
+        if self.siamese and (self.popularity_bias or self.example_age):
+            raise ValueError("siamese towers are the same for both sides; leave popularity_bias and example_age out")
         return self
 
 
@@ -71,6 +88,9 @@ class TrainingConfig(Strict):
 
     batch_size: int = Field(default=1024, ge=2)
     """Events a step; with in-batch negatives also how many candidates compete."""
+    examples: ExamplesConfig = EveryEvent(type="events")
+    """What an epoch learns from: `events`, all alike; `per_query` (and its `n`); `recent` (and its `half_life_days`); or
+    `sequences`, all positions of a query's events in one pass; see `models.examples_config`."""
     max_epochs: int = Field(default=30, ge=1)
     """Passes over the training events at most."""
     learning_rate: float = Field(default=0.003, gt=0)

@@ -126,8 +126,8 @@ class HistoryPooling(tf.keras.layers.Layer):
             self._hidden = tf.keras.layers.Dense(_ATTENTION_WIDTH, activation="tanh", name="attention_hidden")
             self._attention = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="attention")
 
-    def call(self, tokens: tf.Tensor, table: tf.keras.layers.Embedding) -> tf.Tensor:
-        """Pools the embeddings that `table` has of the tokens."""
+    def call(self, tokens: tf.Tensor, table: tf.keras.layers.Embedding, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Pools the embeddings that `table` has of the tokens; nothing is dropped, whatever the `seed`."""
         if self._logits is None and self._hidden is None:
             return mean_of_tokens(table, tokens)
         vectors, logits = table(tokens), tf.zeros(tf.shape(tokens))

@@ -15,6 +15,7 @@ QUERY_ID = "query_id"
 CANDIDATE_ID = "candidate_id"
 TIMESTAMP = "timestamp"
 HISTORY = "history"
+EXAMPLE_AGE = "example_age"
 MISSING_TIMESTAMP = -(2**63)
 _SIGNATURE_INPUTS = {"candidate_ids", "exclude_ids", "allow_ids"}
 

@@ -7,7 +7,9 @@ import tensorflow_recommenders as tfrs
 
 from models.config import ModelConfig, TowerConfig
 from models.encoders import OOV_TOKEN, ColumnsEncoder, HistoryPooling, chosen, dropout, embedding
-from models.features import CANDIDATE_ID, HISTORY, EncodedSpec
+from models.features import CANDIDATE_ID, EXAMPLE_AGE, HISTORY, EncodedSpec
+from models.history_config import GRU, SelfAttention
+from models.sequence_encoders import GRUEncoder, SelfAttentionEncoder, SequenceEncoder
 
 
 class Projection(tf.keras.layers.Layer):
@@ -80,13 +82,18 @@ class CandidateTower(_Tower):
         self._id_dropout = config.id_dropout
         others = {name: column for name, column in spec.candidate.items() if name != CANDIDATE_ID}
         self._features = ColumnsEncoder(others, widest=config.embedding_dim, name="features")
+        self._bias: tf.keras.layers.Embedding | None = None
+        if config.popularity_bias:
+            rows = spec.candidate[CANDIDATE_ID].vocabulary_size
+            self._bias = tf.keras.layers.Embedding(rows, 1, embeddings_initializer="zeros", name="popularity_bias")
 
     def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
         """See the class; with a `seed` as in training."""
         tokens = inputs[CANDIDATE_ID][:, 0]
         tokens = tf.where(chosen(tokens, self._id_dropout, seed, 100), OOV_TOKEN, tokens)
         item = self._items(tokens)
-        return self._embed([item, *self._features(inputs)], item, seed)
+        embedded = self._embed([item, *self._features(inputs)], item, seed)
+        return embedded if self._bias is None else tf.concat([embedded, self._bias(tokens)], axis=1)
 
 
 class QueryTower(_Tower):
@@ -104,19 +111,45 @@ class QueryTower(_Tower):
     ) -> None:
         super().__init__(config.query_tower, config, name="query_tower")
         self._items = items
+        self._example_age, self._bias = config.example_age, config.popularity_bias
         self._features = ColumnsEncoder({**spec.query, **spec.context}, widest=config.embedding_dim, name="features")
-        self._history: HistoryPooling | None = None
+        self._history: HistoryPooling | SequenceEncoder | None = None
         if spec.features.history is not None:
-            length = spec.features.history.max_length
-            self._history = HistoryPooling(length, ordered=ordered, attention=config.history_pooling == "attention")
+            self._history = _history_encoder(config, spec.features.history.max_length, ordered=ordered)
 
-    def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See the class; with a `seed` as in training."""
-        vectors = self._features(inputs)
-        if self._history is None:
-            return self._embed(vectors, None, seed)
-        history = self._history(inputs[HISTORY], self._items)
-        return self._embed([history, *vectors], history, seed)
+    def call(
+        self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None, positions: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """See the class; with a `seed` as in training.
+
+        Args:
+            inputs: columns, each `[rows, width]`.
+            seed: random numbers of the step.
+            positions: the states of the history encoder that the rows are for, as in `models.sequence_encoders`; the
+                history has rows of its own then.
+        """
+        vectors, history = self._features(inputs), None
+        if self._history is not None:
+            told = {} if positions is None else {"positions": positions}
+            history = self._history(inputs[HISTORY], self._items, seed, **told)
+            vectors = [history, *vectors]
+        if self._example_age:
+            # Serving is now: the age of what is asked for is 0.
+            age = inputs.get(EXAMPLE_AGE)
+            vectors.append(tf.zeros_like(vectors[0][:, :1]) if age is None else tf.math.log1p(age))
+        embedded = self._embed(vectors, history, seed)
+        return tf.concat([embedded, tf.ones_like(embedded[:, :1])], axis=1) if self._bias else embedded
+
+
+def _history_encoder(config: ModelConfig, length: int, *, ordered: bool) -> HistoryPooling | SequenceEncoder:
+    encoder = config.history_encoder
+    if isinstance(encoder, GRU | SelfAttention) and not ordered:
+        raise ValueError(f"history_encoder '{encoder.type}' reads events in order, which these have not")
+    if isinstance(encoder, GRU):
+        return GRUEncoder(encoder, dim=config.embedding_dim)
+    if isinstance(encoder, SelfAttention):
+        return SelfAttentionEncoder(encoder, dim=config.embedding_dim, length=length)
+    return HistoryPooling(length, ordered=ordered, attention=encoder.type == "attention")
 
 
 def build_towers(spec: EncodedSpec, config: ModelConfig, *, ordered: bool) -> tuple[QueryTower, CandidateTower]:

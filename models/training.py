@@ -2,19 +2,32 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
-from models.batches import Batches
+from models.batches import Batch
 from models.config import TrainingConfig
+from models.features import HISTORY
 from models.two_tower import TwoTower
 from models.validation import Validation
 
 _PREFETCH = 4
+
+
+class TrainingBatches(Protocol):
+    """What is trained on: `models.batches.Batches` or `models.windows.WindowBatches`."""
+
+    steps_per_epoch: int
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0 over all epochs."""
+
+    def from_step(self, step: int) -> Iterator[Batch]:
+        """Batches from `step` on, without end."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Fit:
 
 def fit_until_best(
     model: TwoTower,
-    batches: Batches,
+    batches: TrainingBatches,
     validation: Validation,
     *,
     config: TrainingConfig,
@@ -77,7 +90,7 @@ def fit_until_best(
 
 def fit_steps(
     model: TwoTower,
-    batches: Batches,
+    batches: TrainingBatches,
     *,
     steps: int,
     directory: Path,
@@ -100,7 +113,7 @@ def fit_steps(
 class _Run:
     """A training under way: the step it is at, its clock, and what it writes."""
 
-    def __init__(self, model: TwoTower, batches: Batches, directory: Path) -> None:
+    def __init__(self, model: TwoTower, batches: TrainingBatches, directory: Path) -> None:
         self.step = 0
         self.curve: list[dict[str, float]] = []
         self._model = model
@@ -166,11 +179,12 @@ def _compiled(model: TwoTower, inputs: Any) -> Any:
     return train_step
 
 
-def _dataset(batches: Batches) -> tf.data.Dataset:
+def _dataset(batches: TrainingBatches) -> tf.data.Dataset:
     def spec(values: Any) -> tf.TensorSpec:
-        return tf.TensorSpec(values.shape, values.dtype)
+        return tf.TensorSpec([None, *values.shape[1:]], values.dtype)
 
     signature = tf.nest.map_structure(spec, batches.batch(0))
-    signature |= {name: tf.TensorSpec([None], tf.int32) for name in ("known", "known_row")}
+    if HISTORY in signature["query"]:  # windows are as long as the longest of the batch
+        signature["query"][HISTORY] = tf.TensorSpec([None, None], tf.int32)
     dataset = tf.data.Dataset.from_generator(lambda: batches.from_step(0), output_signature=signature)
     return dataset.prefetch(_PREFETCH)

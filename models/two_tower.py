@@ -98,7 +98,7 @@ class TwoTower(tfrs.Model):
 
     def _against_batch(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         """The batch's own candidates, those that were drawn, or the former followed by the latter."""
-        columns, labels, size = batch["candidate"], batch["label"], batch["label"].shape[0]
+        columns, labels, size = batch["candidate"], batch["label"], tf.shape(batch["label"])[0]
         if self._expected_draws is None:
             candidates = self.candidate_tower(columns, seed)
             return self._contrast(batch, candidates[:size], candidates, labels, self._frequency(labels, size), seed)
@@ -113,13 +113,13 @@ class TwoTower(tfrs.Model):
         rows, positives = tf.range(tf.size(self._share)), tf.gather(candidates, batch["label"])
         return self._contrast(batch, positives, candidates, rows, tf.ones_like(self._share), seed)
 
-    def _frequency(self, rows: tf.Tensor, batch_size: int) -> tf.Tensor:
+    def _frequency(self, rows: tf.Tensor, batch_size: tf.Tensor) -> tf.Tensor:
         """How many times each candidate is expected among a query's negatives, `[candidates]`."""
         frequency = tf.zeros(tf.shape(rows))
         if self.estimator is not None:
             frequency += self.estimator.expected(rows)
         elif self._in_batch:
-            frequency += max(batch_size - 1, 1) * tf.gather(self._share, rows)
+            frequency += tf.cast(tf.maximum(batch_size - 1, 1), tf.float32) * tf.gather(self._share, rows)
         if self._expected_draws is not None:
             frequency += tf.gather(self._expected_draws, rows)
         return frequency
@@ -134,7 +134,7 @@ class TwoTower(tfrs.Model):
         seed: tf.Tensor | None,
     ) -> Contrast:
         return Contrast(
-            queries=self.query_tower(batch["query"], seed),
+            queries=self.query_tower(batch["query"], seed, batch.get("positions")),
             positives=positives,
             labels=batch["label"],
             candidates=candidates,
@@ -145,4 +145,5 @@ class TwoTower(tfrs.Model):
             weight=batch["weight"],
             temperature=self._temperature,
             catalogue=self._share.shape[0],
+            group=batch.get("window"),
         )

@@ -11,7 +11,8 @@ from models.batches import Columns
 from models.metrics import mean_metrics, query_metrics
 from models.ranking import CandidateLists, EmbeddingScorer, rank_candidates
 
-_ROWS = 4096
+_ROWS = 512
+"""Rows embedded at a time: self-attention over long histories takes memory by the square of their length."""
 CUTOFFS = (10, 20, 50)
 
 

@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from components.beam_runner import BeamConfig
+from components.beam_runner import AnyRunner, InProcess
 from components.bulk_inferrer import BulkInferrerConfig
+from components.catalogue_gen import RefreshConfig
+from components.embedding_exporter import EmbeddingExporterParams
 from components.evaluator import EvaluationConfig, unusable_slices
 from components.example_gen import ExampleGenParams
 from components.example_validator import ExampleValidatorParams
@@ -19,6 +21,8 @@ from components.sources.config import SyntheticInteractions
 from components.sources.headers import check_headers
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
 from components.storage import is_remote
+from components.transform import MAX_EVENTS_PER_QUERY
+from models.checks import contradictions
 from models.config import ModelConfig, TrainingConfig
 from models.features import FeatureSpec
 from models.strict import Strict
@@ -51,6 +55,9 @@ class PipelineConfig(Strict):
     """Seeds initial weights, batches, samples and hash splits."""
     remove_seen: bool = True
     """Whether candidates of a query's history are left out of rankings and answers; false for repeat consumption."""
+    max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
+    """Events of one query that are used, the latest: what keeps a robot with a million of them from costing as much
+    as all others. How many are left out is told."""
     data: ExampleGenParams
     """Where interactions, queries and candidates come from."""
     pinned_schema: SchemaGenParams = Field(default=SchemaGenParams(), alias="schema")
@@ -72,9 +79,13 @@ class PipelineConfig(Strict):
     """How the ScaNN model searches."""
     serving: ServingConfig = ServingConfig()
     """What is published."""
+    refresh: RefreshConfig = RefreshConfig()
+    """What a new candidate table may change of what is served."""
     recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
     """Batch answers for every query; `null` leaves them out."""
-    beam: BeamConfig = BeamConfig()
+    embeddings: EmbeddingExporterParams | None = None
+    """Vectors of candidates and queries as Parquet; left out if absent."""
+    beam: AnyRunner = InProcess()
     """How the data steps are executed."""
 
     @property
@@ -111,7 +122,7 @@ def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
 
 def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConfig:
     data = config.data.model_copy(update={"base_dir": directory / (config.data.base_dir or "")})
-    updates: dict[str, object] = {"data": data}
+    updates: dict[str, object] = {"data": data, "beam": config.beam.anchored(directory)}
     if config.pinned_schema.path is not None:
         updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
     target = config.serving.push.directory
@@ -136,6 +147,8 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
     if config.pinned_schema.path is not None and not config.pinned_schema.path.is_file():
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
+    found = contradictions(config.features, config.model, config.training, _orderings(config))
+    problems += [Problem(key, message) for key, message in found]
     return problems + _siamese_problems(config) + _split_problems(config)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from components.base import Params
 from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
+from components.embedding_exporter import EmbeddingExporter
 from components.evaluator import Evaluator, EvaluatorParams
 from components.example_gen import ExampleGen
 from components.example_validator import ExampleValidator
@@ -43,7 +44,13 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         prefix = "Final" if final else ""
         transform = pipeline.add(
             Transform(
-                TransformParams(split=config.resolved_split, features=config.features, seed=config.seed, final=final)
+                TransformParams(
+                    split=config.resolved_split,
+                    features=config.features,
+                    seed=config.seed,
+                    final=final,
+                    max_events_per_query=config.max_events_per_query,
+                )
             ),
             node_id=f"{prefix}Transform",
             examples=example_gen["examples"],
@@ -108,6 +115,15 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     if config.recommendations is not None:
         pipeline.add(
             BulkInferrer(BulkInferrerParams(top_k=config.recommendations.top_k, remove_seen=config.remove_seen)),
+            transformed_examples=transform["transformed_examples"],
+            transform_graph=transform["transform_graph"],
+            model=trainer["model"],
+            serving_model=scann_indexer["serving_model"],
+            after=[pusher],
+        )
+    if config.embeddings is not None:
+        pipeline.add(
+            EmbeddingExporter(config.embeddings),
             transformed_examples=transform["transformed_examples"],
             transform_graph=transform["transform_graph"],
             model=trainer["model"],

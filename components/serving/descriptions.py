@@ -16,10 +16,11 @@ DESCRIPTION = Path("assets.extra") / "model.json"
 def read_description(model: Path) -> Mapping[str, Any]:
     """What a SavedModel of ours tells about itself.
 
-    `identity`: digests that both models of a pair share. `signatures`: `inputs` of each, their dtype and shape by name
-    (see `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported
-    before it is loaded. `data`: the `split` and `seed` of the events it was fitted to, whether that was the `final` fit
-    to all of them, and the time of the last one, `until`. `top_k`, `remove_seen`, `libraries`.
+    `identity`: digests that both models of a pair share. `refresh_of`: the identity of the model whose index was
+    refreshed, null if it was trained. `signatures`: `inputs` of each, their dtype and shape by name (see
+    `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported before
+    it is loaded. `data`: the `split` and `seed` of the events it was fitted to, whether that was the `final` fit to all
+    of them, and the time of the last one, `until`. `top_k`, `remove_seen`, `libraries`.
 
     Raises:
         RunError: the file is not there or not JSON.
@@ -62,6 +63,16 @@ def read_identity(model: Path) -> Mapping[str, Any]:
     if not isinstance(identity, dict):
         raise RunError(f"{model / DESCRIPTION} tells no identity; export the model again")
     return identity
+
+
+def trained_identity(model: Path) -> Mapping[str, Any]:
+    """Identity of the model as its training published it: of a refreshed index that of the model refreshed.
+
+    Raises:
+        RunError: as `read_identity`.
+    """
+    refreshed: Mapping[str, Any] | None = read_description(model).get("refresh_of")
+    return refreshed or read_identity(model)
 
 
 def directory_digest(directory: Path) -> str:

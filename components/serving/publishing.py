@@ -12,6 +12,9 @@ completes it under the same version.
 A rollback publishes the content of an old version as a new one, whose `assets.extra/rollback.json` tells `of` (the old
 version), `published` (when) and `withdrawn` (identities of the models that were rolled back from). Those are not
 published again by a push: a rollback stands until there is a new model, or another rollback.
+
+A refreshed index (`refresh_of` in its description) is published only while the model it refreshes is the newest, or
+another refresh of it. It stands for that model: what a rollback withdrew remains withdrawn.
 """
 
 import json
@@ -22,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from components.errors import ConfigError, RunError
-from components.serving.descriptions import DESCRIPTION, read_identity
+from components.errors import ConfigError, RefusedError, RunError
+from components.serving.descriptions import DESCRIPTION, read_description, read_identity
 from components.serving.local_versions import LocalVersions
 from components.serving.object_versions import ObjectVersions
 from components.storage import is_remote
@@ -106,12 +109,14 @@ class PublishedVersion:
         version: its number.
         complete: whether both models have it.
         identity: what its models share; None if they were not published by this pipeline.
+        refresh_of: identity of the model whose index was refreshed; None if this one was trained.
         rollback: content of its `rollback.json`; None if it was pushed.
     """
 
     version: int
     complete: bool
     identity: Mapping[str, Any] | None
+    refresh_of: Mapping[str, Any] | None
     rollback: Mapping[str, Any] | None
 
 
@@ -134,17 +139,19 @@ class Publisher:
 
         Raises:
             RunError: the two do not have the same identity, or the directory cannot be written.
+            RefusedError: it is a refreshed index, and the model it refreshes is not the newest any more.
         """
-        identity = read_identity(exact)
+        identity, refresh_of = read_identity(exact), read_description(exact).get("refresh_of")
         if identity != read_identity(scann):
             raise RunError(f"{exact} and {scann} were not exported together: their identities differ; index again")
+        source = {self.models[0]: exact, self.models[1]: scann}.__getitem__
         with self.versions_of.publishing():
             standing = self._rollback_record(self._last())
+            if refresh_of is not None:
+                self._check_is_newest(refresh_of)
             if standing is not None and identity in standing["withdrawn"]:
-                # Its other half is put beside it if the rollback was killed.
-                source, identity = self._source(standing["of"]), self.identity(self._last())
-                return replace(self._publish(source, identity, keep_versions), withdrawn=True)
-            return self._publish({self.models[0]: exact, self.models[1]: scann}.__getitem__, identity, keep_versions)
+                return replace(self._complete_rollback(standing["of"], keep_versions), withdrawn=True)
+            return self._publish(source, identity, keep_versions, standing if refresh_of else None)
 
     def rollback(self, version: int | None, *, keep_versions: int) -> Publication:
         """Publishes the content of an older version as the newest one, unless it is that already.
@@ -175,15 +182,19 @@ class Publisher:
     def versions(self) -> list[PublishedVersion]:
         """All published versions, oldest first."""
         exact, scann = (self.versions_of.numbers(model) for model in self.models)
-        return [
-            PublishedVersion(
-                version=version,
-                complete=version in exact and version in scann,
-                identity=self._identity(self.models[version not in exact], version),
-                rollback=self._rollback_record(version),
+        found = []
+        for version in sorted(exact | scann):
+            description = self._description(self.models[version not in exact], version)
+            found.append(
+                PublishedVersion(
+                    version=version,
+                    complete=version in exact and version in scann,
+                    identity=description.get("identity"),
+                    refresh_of=description.get("refresh_of"),
+                    rollback=self._rollback_record(version),
+                )
             )
-            for version in sorted(exact | scann)
-        ]
+        return found
 
     def identity(self, version: int) -> Mapping[str, Any]:
         """The identity of a version that has one of the two models at least.
@@ -261,6 +272,20 @@ class Publisher:
                 withdrawn.append(candidate)
         return withdrawn
 
+    def _complete_rollback(self, version: int, keep_versions: int) -> Publication:
+        """The newest version; if it is a rollback that was killed, its other half is put beside it."""
+        identity = self.identity(self._last())
+        if self._identity(self.name, version) != identity:  # its index was refreshed since, or the source is gone
+            return self._publication(self._last(), new=False)
+        return self._publish(self._source(version), identity, keep_versions)
+
+    def _check_is_newest(self, refreshed: Mapping[str, Any]) -> None:
+        newest = next(reversed(self.versions()), None)
+        if newest is None or (newest.refresh_of or newest.identity) != refreshed:
+            raise RefusedError(
+                f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
+            )
+
     def _rollback_record(self, version: int) -> Mapping[str, Any] | None:
         for model in self.models:
             record: Mapping[str, Any] | None = self.versions_of.read_json(model, version, ROLLBACK)
@@ -276,8 +301,12 @@ class Publisher:
         return lambda model: self.versions_of.fetch(model, version)
 
     def _identity(self, model: str, version: int) -> Mapping[str, Any] | None:
+        return self._description(model, version).get("identity")
+
+    def _description(self, model: str, version: int) -> Mapping[str, Any]:
+        """What the model tells about itself; nothing if it was not published by us."""
         description = self.versions_of.read_json(model, version, DESCRIPTION)
-        return description.get("identity") if isinstance(description, dict) else None  # None: not published by us
+        return description if isinstance(description, dict) else {}
 
     def _publication(self, version: int, *, new: bool) -> Publication:
         exact, scann = (self.versions_of.where(model, version) for model in self.models)

@@ -15,12 +15,13 @@ class Contrast:
         labels: which candidate of the catalogue each positive is, int32 `[batch]`.
         candidates: embeddings `[candidates, dim]`; the negatives of a query are those that are none of its positives.
         rows: which candidate of the catalogue each one is, int32 `[candidates]`, not necessarily distinct.
-        known: other positives of the queries, as candidates of the catalogue, int32 `[pairs]`.
-        known_row: the query each of `known` belongs to, int32 `[pairs]`, ascending.
+        known: positives of the queries, as candidates of the catalogue, int32 `[pairs]`.
+        known_row: the query each of `known` belongs to, int32 `[pairs]`, ascending; the group where there are groups.
         frequency: how many times each candidate is expected among a query's negatives, float32 `[candidates]`.
         weight: of each query, float32 `[batch]`.
         temperature: scores are divided by it.
         catalogue: how many candidates there are to choose from, here or not.
+        group: of queries that know the same, int32 `[batch]`, ascending from 0; None where each knows its own.
     """
 
     queries: tf.Tensor
@@ -34,6 +35,7 @@ class Contrast:
     weight: tf.Tensor
     temperature: float
     catalogue: int
+    group: tf.Tensor | None = None
 
     def mean(self, losses: tf.Tensor) -> tf.Tensor:
         """Weighted mean of one loss a query, `[batch]` → scalar."""
@@ -85,6 +87,9 @@ def known_columns(contrast: Contrast) -> tf.Tensor:
     place = tf.searchsorted(ordered, contrast.known)
     present = tf.gather(ordered, tf.minimum(place, tf.size(ordered) - 1)) == contrast.known
     cells = tf.boolean_mask(tf.stack([contrast.known_row, place], axis=1), present)
-    shape = [tf.shape(contrast.queries)[0], tf.size(ordered)]
-    counts = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1], tf.int32), shape)
-    return tf.gather(counts > 0, tf.searchsorted(ordered, contrast.rows), axis=1)
+    owners = tf.shape(contrast.queries)[0] if contrast.group is None else contrast.group[-1] + 1
+    counts = tf.scatter_nd(cells, tf.ones(tf.shape(cells)[:1], tf.int32), [owners, tf.size(ordered)])
+    known = tf.gather(counts > 0, tf.searchsorted(ordered, contrast.rows), axis=1)
+    if contrast.group is None:
+        return known
+    return tf.gather(known, contrast.group) & tf.logical_not(own_columns(contrast))

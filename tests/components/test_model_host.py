@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from components.artifacts import ServingModel
 from components.base import ExecutionContext
 from components.errors import RunError
-from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.serving.batching import BatchingOptions
 from components.serving.local_versions import LocalVersions
 from components.serving.model_host import LoadedModel, ModelHost
@@ -33,7 +33,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = make_world(root / "world", candidates=CANDIDATES)
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     outputs = ScannIndexer.Outputs(ServingModel(root / "serving"))
-    params = ScannIndexerParams(top_k=TOP_K, index=IndexConfig(brute_force_below=0))
+    params = ScannIndexerParams(top_k=TOP_K, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
     ScannIndexer(params).execute(inputs, outputs, ExecutionContext())
     for name in ("exact", "scann"):
         (root / name).mkdir()

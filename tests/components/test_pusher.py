@@ -18,15 +18,16 @@ from components.serving.descriptions import directory_digest, read_identity
 from components.serving.publishing import Publisher
 
 
-def save_pair(path: Path, identity: str) -> ServingModel:
+def save_pair(path: Path, identity: str, *, refresh_of: str | None = None) -> ServingModel:
     """Directories that look like SavedModels."""
+    description = {"identity": {"towers": identity}, "refresh_of": refresh_of and {"towers": refresh_of}}
     for name in ("exact", "scann"):
         model = path / name
         (model / "variables").mkdir(parents=True)
         (model / "saved_model.pb").write_text(f"{name} graph of {identity}")
         (model / "variables" / "variables.index").write_text(identity * 1000)
         (model / "assets.extra").mkdir()
-        (model / "assets.extra" / "model.json").write_text(json.dumps({"identity": {"towers": identity}}))
+        (model / "assets.extra" / "model.json").write_text(json.dumps(description))
     return ServingModel(path)
 
 
@@ -314,3 +315,40 @@ def test_a_reader_never_sees_half_a_version_during_many_pushes_and_rollbacks(tmp
         reader.join()
     assert not broken
     assert len(seen) > 5
+
+
+def is_current(serving: ServingModel, directory: Path) -> bool:
+    pusher = Pusher(PusherParams(directory=directory, name="toy"))
+    return pusher.is_current(Pusher.Outputs(PushedModel(serving.path.parent / "pushed")))
+
+
+def test_a_refreshed_index_takes_the_place_of_its_model_until_there_is_another(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    trained = save_pair(tmp_path / "1" / "model", "trained")
+    push(trained, directory)
+    first = push(save_pair(tmp_path / "2" / "model", "first", refresh_of="trained"), directory)
+    second = push(save_pair(tmp_path / "3" / "model", "second", refresh_of="trained"), directory)
+    assert (first["new"], second["new"]) == (True, True)
+    assert is_current(trained, directory), "the next run must not publish the old catalogue again"
+    other = save_pair(tmp_path / "4" / "model", "other")
+    push(other, directory)
+    assert not is_current(trained, directory)
+    with pytest.raises(RefusedError, match=r"was refreshed is not the newest in .* any more; refresh again"):
+        push(save_pair(tmp_path / "5" / "model", "third", refresh_of="trained"), directory)
+    assert is_current(other, directory)
+
+
+def test_a_refreshed_index_is_no_way_round_a_rollback(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    push(save_pair(tmp_path / "1" / "model", "old"), directory)
+    bad = save_pair(tmp_path / "2" / "model", "bad")
+    push(bad, directory)
+    Publisher(directory, "toy").rollback(None, keep_versions=9)
+    with pytest.raises(RefusedError, match="refresh again"):
+        push(save_pair(tmp_path / "3" / "model", "refreshed bad", refresh_of="bad"), directory)
+    refreshed = push(save_pair(tmp_path / "4" / "model", "refreshed", refresh_of="old"), directory)
+    assert refreshed["new"] is True
+    again = push(bad, directory)
+    assert (again["withdrawn"], again["version"]) == (True, refreshed["version"]), "bad was rolled back from"
+    back = Publisher(directory, "toy").rollback(None, keep_versions=9)
+    assert read_identity(back.exact) == {"towers": "old"}

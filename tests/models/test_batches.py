@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.batches import Batches, TrainingData, concatenate_ranges
+from models.examples_config import PerQuery, Recent
 from models.negatives import NegativeSampler
 
 # Three queries; the second has no event. Candidate row r has token 10 + r.
@@ -110,6 +111,29 @@ def test_a_batch_is_a_function_of_seed_and_step():
     assert labels(1, 5) != labels(2, 5)
     resumed = next(Batches(DATA, batch_size=3, seed=1).from_step(5))
     assert resumed["query"]["device"][:, 0].tolist() == labels(1, 5)
+
+
+def test_so_many_events_of_each_query_other_ones_every_epoch():
+    batches = Batches(DATA, batch_size=4, seed=3, examples=PerQuery(type="per_query", n=2))
+    epochs = [sorted(batches.batch(step)["query"]["device"][:, 0].tolist()) for step in range(8)]
+    assert batches.steps_per_epoch == 1
+    assert all(len(set(epoch)) == 4 and np.searchsorted(epoch, 4) == 2 for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 3
+
+
+def test_recent_events_come_more_often():
+    data = replace(DATA, age=np.array([3, 3, 3, 3, 1, 1, 0], np.float32))
+    batches = Batches(data, batch_size=7, seed=3, examples=Recent(type="recent", half_life_days=1))
+    events = np.concatenate([batches.batch(step)["query"]["device"][:, 0] for step in range(300)])
+    shares = np.bincount(events, minlength=7) / len(events)
+    np.testing.assert_allclose(shares, np.array([1, 1, 1, 1, 4, 4, 8]) / 20, atol=0.03)
+    with pytest.raises(ValueError, match="timestamp"):
+        Batches(DATA, batch_size=7, seed=3, examples=Recent(type="recent"))
+
+
+def test_examples_tell_their_age():
+    batch = one_batch(replace(DATA, age=np.arange(7, dtype=np.float32)))
+    np.testing.assert_array_equal(batch["query"]["example_age"], batch["query"]["device"])
 
 
 def test_drawn_negatives_bring_their_columns():

@@ -20,7 +20,7 @@ from models.losses import (
     sampled_softmax,
     triplet,
 )
-from models.losses.contrast import known_columns
+from models.losses.contrast import known_columns, own_columns
 
 RANDOM = np.random.default_rng(0)
 BATCH, CATALOGUE, DIM, TEMPERATURE = 6, 9, 4, 0.5
@@ -93,6 +93,30 @@ def expected(contrast: Contrast, *, exponent: float = 0.0) -> np.ndarray:
 def test_in_batch_softmax(exponent, build):
     loss = in_batch_softmax(build(), logq_exponent=exponent)
     np.testing.assert_allclose(loss, expected(build(), exponent=exponent).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("build", [in_batch, mixed])
+def test_a_candidate_that_comes_twice_pulls_twice(build):
+    """As the loss written out over all columns does, by rows of the table of candidates."""
+    contrast, table, queries = build(), tf.constant(ITEMS), tf.constant(QUERIES)
+
+    def written_out(embedded: Contrast) -> tf.Tensor:
+        scores = tf.matmul(embedded.queries, embedded.candidates, transpose_b=True) / TEMPERATURE
+        scores -= tf.math.log(embedded.frequency)
+        own = tf.eye(BATCH, len(embedded.rows), dtype=tf.bool)
+        out = known_columns(embedded) | (own_columns(embedded) & ~own)
+        return tf.reduce_mean(tf.reduce_logsumexp(tf.where(out, -1e9, scores), axis=1) - tf.boolean_mask(scores, own))
+
+    def gradients_by_row(loss) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch([queries, table])
+            value = loss(replace(contrast, queries=queries, candidates=tf.gather(table, contrast.rows)))
+        return [tf.convert_to_tensor(slope) for slope in tape.gradient(value, [queries, table])]
+
+    for wanted, found in zip(
+        gradients_by_row(written_out), gradients_by_row(partial(in_batch_softmax, logq_exponent=1)), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_full_softmax():
@@ -247,7 +271,8 @@ def gradients(loss, contrast: Contrast) -> list[np.ndarray]:
     with tf.GradientTape() as tape:
         tape.watch([contrast.queries, contrast.candidates])
         value = loss(replace(contrast, positives=tf.gather(contrast.candidates, positives_of(contrast))))
-    return [g.numpy() for g in tape.gradient(value, [contrast.queries, contrast.candidates])]
+    slopes = tape.gradient(value, [contrast.queries, contrast.candidates])
+    return [tf.convert_to_tensor(slope).numpy() for slope in slopes]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -312,5 +337,20 @@ def test_blocks_change_neither_the_loss_nor_its_gradient(monkeypatch):
 
     whole = loss_and_gradients()
     monkeypatch.setattr(models.losses.blocked_softmax, "_BLOCK_LOGITS", 2 * CATALOGUE)
+    monkeypatch.setattr(models.losses.blocked_softmax, "_LEAST_ROWS", 1)
     for expected_value, value in zip(whole, loss_and_gradients(), strict=True):
         np.testing.assert_allclose(value, expected_value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 64])
+def test_queries_of_a_group_know_the_same_and_each_has_its_own_label(monkeypatch, rows):
+    monkeypatch.setattr(models.losses.blocked_softmax, "_BLOCK_LOGITS", CATALOGUE)
+    monkeypatch.setattr(models.losses.blocked_softmax, "_LEAST_ROWS", rows)
+    group = np.array([0, 0, 0, 1, 2, 2], np.int32)
+    known = {0: [0, 3, 7], 2: [1, 8]}  # each group's labels among them, but that of group 1
+    told = [(owner, row) for owner, rows in known.items() for row in rows]
+    one_by_one = [(i, row) for i, owner in enumerate(group) for row in known.get(int(owner), []) if row != LABEL[i]]
+
+    for loss, build in ((full_softmax, full), (partial(in_batch_softmax, logq_exponent=1), in_batch), (bpr, drawn)):
+        grouped = replace(build(known=told), group=tf.constant(group))
+        np.testing.assert_allclose(loss(grouped), loss(build(known=one_by_one)), rtol=1e-5)

@@ -1,0 +1,37 @@
+"""What the sections of a configuration allow each, but not together. Free of TensorFlow."""
+
+from collections.abc import Collection, Iterator
+
+from models.config import ModelConfig, TrainingConfig
+from models.features import EXAMPLE_AGE, FeatureSpec
+
+_IN_ORDER = ("gru", "self_attention")
+
+
+def contradictions(
+    features: FeatureSpec, model: ModelConfig, training: TrainingConfig, orderings: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Key and message of each problem.
+
+    Args:
+        features: what the towers see.
+        model: the towers.
+        training: how they are fitted.
+        orderings: what orders the events, of `timestamp` and `order`; none if nothing does.
+    """
+    encoder, key = model.history_encoder.type, "model.history_encoder"
+    if encoder in _IN_ORDER and not orderings:
+        yield (
+            key,
+            f"'{encoder}' reads events in order: it needs a timestamp or order column in data.interactions.columns",
+        )
+    if encoder in _IN_ORDER and features.history is None:
+        yield key, f"'{encoder}' reads the history; features.history is null"
+    if training.examples.type == "sequences" and encoder not in _IN_ORDER:
+        yield "training.examples", f"'sequences' needs model.history_encoder gru or self_attention, not '{encoder}'"
+    if training.examples.type == "recent" and "timestamp" not in orderings:
+        yield "training.examples", "'recent' needs a timestamp column in data.interactions.columns"
+    if model.example_age and "timestamp" not in orderings:
+        yield "model.example_age", "needs a timestamp column in data.interactions.columns"
+    if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:
+        yield "model.example_age", f"brings a feature of that name along; rename the feature '{EXAMPLE_AGE}'"
