@@ -2,8 +2,8 @@
 
 Runs a small pipeline twice on made-up data, so that there are two published versions of a catalogue of 100,000
 candidates, and starts `python -m pipeline serve` on the loopback. The load comes from a process of its own, so both
-share the machine's cores. The last measurement of each model begins with the newer version and rolls back halfway: a
-real publication, which the server loads and warms up while it answers.
+share the machine's cores. During the last measurement of each model the version changes by a `rollback`: a real
+publication, which the server loads and warms up while it answers.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import numpy as np
 from benchmarks.harness import Goal, finish, parser
 
 NAME = "benchmark"
+MODELS = (f"{NAME}-scann", NAME)
 HISTORY = 20
 """Longest history in a request."""
 _CONFIG = """\
@@ -60,7 +61,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
         root = arguments.root or Path(scratch)
         make_versions(root, arguments.candidates)
-        rows = list(_rows(root, arguments))
+        rows = []
+        for row in _rows(root, arguments):
+            print(row, file=sys.stderr, flush=True)
+            rows.append(row)
     return finish(arguments, rows=rows, goals=_goals(rows))
 
 
@@ -74,21 +78,26 @@ def make_versions(root: Path, candidates: int) -> None:
 
 
 def _rows(root: Path, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    loads = [{"connections": connections} for connections in ((1, 16) if arguments.quick else (1, 4, 16, 64))]
+    loads: list[dict[str, Any]] = [{"connections": count} for count in ((1, 16) if arguments.quick else (1, 4, 16, 64))]
     loads.append({"connections": 256, "rate": arguments.rate})
     questions = _questions(arguments.candidates)
-    for model in (f"{NAME}-scann", NAME):
-        for batch in (1, 64):
-            yield _floor(root, model, questions, batch, arguments.seconds)
-        for wait_ms in (0, 5):
-            with _server(root, wait_ms) as port:
+    newest = {model: _newest(root, model) for model in MODELS}
+    for model in MODELS:
+        yield from _floor(root / "serving" / model / str(newest[model]), questions, arguments.seconds)
+    for wait_ms in (0, 5):
+        with _server(root, wait_ms) as port:
+            for model in MODELS:
                 target = _Target(port, model, questions)
                 target.put({"connections": 16}, min(arguments.seconds, 3))  # warms up what a first load does
                 for load in loads:
                     yield {**target.names(wait_ms), **target.put(load, arguments.seconds)}
-        with _server(root, 5) as port:
-            target = _Target(port, model, questions)
-            yield {**target.names(5), **_swapped(root, target, max(arguments.seconds, 12))}
+            for model, version in zip(MODELS, ([], [str(newest[MODELS[0]])]), strict=True) if wait_ms else ():
+                target = _Target(port, model, questions)
+                yield {**target.names(wait_ms), **_swapped(root, target, version, max(arguments.seconds, 12))}
+
+
+def _newest(root: Path, model: str) -> int:
+    return max(int(path.name) for path in (root / "serving" / model).iterdir())
 
 
 class _Target:
@@ -123,23 +132,21 @@ class _Target:
         return batches, rows
 
 
-def _swapped(root: Path, target: _Target, seconds: float) -> dict[str, Any]:
+def _swapped(root: Path, target: _Target, version: Sequence[str], seconds: float) -> dict[str, Any]:
+    """What comes of a load while a version is published: the one before the newest again, or the one that is told."""
     before = target.version()
-    command = ("rollback", NAME, "--root", str(root))
-    change = threading.Timer(seconds / 4, _pipeline, command)
+    change = threading.Timer(seconds / 4, _pipeline, ("rollback", NAME, *version, "--root", str(root)))
     change.start()
     row = target.put({"connections": 16}, seconds)
     change.join()
     return {**row, "load": "16 at once, version changes", "changed": target.version() != before}
 
 
-def _floor(
-    root: Path, model: str, questions: Sequence[Mapping[str, Any]], batch: int, seconds: float
-) -> dict[str, Any]:
-    newest = max((root / "serving" / model).iterdir(), key=lambda path: int(path.name))
-    task = {"model": str(newest), "rows": questions, "batch": batch, "seconds": seconds}
-    found = _summary(_module("benchmarks.serving_floor", task))
-    return {"model": model, "asked": "in process", "load": "1 thread", **found, "batch": float(batch)}
+def _floor(model: Path, questions: Sequence[Mapping[str, Any]], seconds: float) -> Iterator[dict[str, Any]]:
+    task = {"model": str(model), "rows": questions, "batches": [1, 64], "seconds": seconds}
+    for batch, found in zip(task["batches"], _module("benchmarks.serving_floor", task), strict=True):
+        names = {"model": model.parent.name, "asked": "in process", "load": "1 thread"}
+        yield {**names, **_summary(found), "batch": float(batch)}
 
 
 def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +164,7 @@ def _goals(rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
     goals = [Goal.at_most("requests that failed", float(sum(row["failed"] for row in rows)), 0)]
     changed = [row["changed"] for row in rows if "changed" in row]
     goals.append(Goal.at_least("models that changed their version under load, of 2", float(sum(changed)), 2))
-    for model in (f"{NAME}-scann", NAME):
+    for model in MODELS:
         for load, what, limit in (("1 at once", "p50_ms", 1.15), ("16 at once", "requests_per_s", 1.0)):
             plain, batched = (
                 next(row[what] for row in rows if (row["model"], row["asked"], row["load"]) == (model, asked, load))
@@ -213,12 +220,11 @@ def _get(port: int, path: str) -> str:
         return str(response.read().decode())
 
 
-def _module(module: str, task: Mapping[str, Any]) -> dict[str, Any]:
+def _module(module: str, task: Mapping[str, Any]) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", module], input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 def _pipeline(*arguments: str) -> None:
