@@ -2,7 +2,7 @@
 
 Runs a small pipeline twice on made-up data, so that there are two published versions of a catalogue of 100,000
 candidates, and starts `python -m pipeline serve` on the loopback. The load comes from a process of its own, so both
-share the machine's cores. During the last measurement of each model the version changes by a `rollback`: a real
+share the machine's cores; `cpu_ms` is what a request costs the server. During the last measurement of each model the version changes by a `rollback`: a real
 publication, which the server loads and warms up while it answers.
 """
 
@@ -20,12 +20,14 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import Goal, finish, parser
+from components.serving.publishing import Publisher
 
 NAME = "benchmark"
 MODELS = (f"{NAME}-scann", NAME)
@@ -81,30 +83,41 @@ def _rows(root: Path, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]
     loads: list[dict[str, Any]] = [{"connections": count} for count in ((1, 16) if arguments.quick else (1, 4, 16, 64))]
     loads.append({"connections": 256, "rate": arguments.rate})
     questions = _questions(arguments.candidates)
-    newest = {model: _newest(root, model) for model in MODELS}
-    for model in MODELS:
-        yield from _floor(root / "serving" / model / str(newest[model]), questions, arguments.seconds)
+    publisher = Publisher(root / "serving", NAME)
+    newest = publisher.newest()
+    assert newest is not None
+    for directory in reversed(publisher.fetch(newest.version)):
+        yield from _floor(directory, questions, arguments.seconds)
     for wait_ms in (0, 5):
-        with _server(root, wait_ms) as port:
+        with _server(root, wait_ms) as server:
             for model in MODELS:
-                target = _Target(port, model, questions)
+                target = _Target(server, model, questions)
                 target.put({"connections": 16}, min(arguments.seconds, 3))  # warms up what a first load does
                 for load in loads:
                     yield {**target.names(wait_ms), **target.put(load, arguments.seconds)}
-            for model, version in zip(MODELS, ([], [str(newest[MODELS[0]])]), strict=True) if wait_ms else ():
-                target = _Target(port, model, questions)
-                yield {**target.names(wait_ms), **_swapped(root, target, version, max(arguments.seconds, 12))}
+            for model in MODELS if wait_ms else ():
+                target = _Target(server, model, questions)
+                yield {**target.names(wait_ms), **_swapped(root, target, max(arguments.seconds, 12))}
 
 
-def _newest(root: Path, model: str) -> int:
-    return max(int(path.name) for path in (root / "serving" / model).iterdir())
+@dataclass(frozen=True)
+class _Server:
+    """A running server."""
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class _Target:
     """A model of a running server."""
 
-    def __init__(self, port: int, model: str, questions: Sequence[Mapping[str, Any]]) -> None:
-        self.port, self.model = port, model
+    def __init__(self, server: "_Server", model: str, questions: Sequence[Mapping[str, Any]]) -> None:
+        self.server, self.port, self.model = server, server.port, model
         self._bodies = [json.dumps({"instances": [question]}) for question in questions]
 
     def names(self, wait_ms: float) -> dict[str, Any]:
@@ -115,10 +128,13 @@ class _Target:
         before = self._batches()
         path = f"/v1/models/{self.model}:predict"
         task = {"port": self.port, "path": path, "bodies": self._bodies, "seconds": seconds, **load}
+        cpu = self.server.cpu_seconds()
         found = _module("benchmarks.load_generator", task)
+        cpu = self.server.cpu_seconds() - cpu
         batches, rows = (after - earlier for after, earlier in zip(self._batches(), before, strict=True))
+        cpu_ms = round(1000 * cpu / max(found["requests"], 1), 2)
         told = f"{load['rate']}/s" if "rate" in load else f"{load['connections']} at once"
-        return {"load": told, **_summary(found), "batch": round(rows / max(batches, 1), 1)}
+        return {"load": told, **_summary(found), "batch": round(rows / max(batches, 1), 1), "cpu_ms": cpu_ms}
 
     def version(self) -> int:
         """The version that it answers with."""
@@ -132,10 +148,12 @@ class _Target:
         return batches, rows
 
 
-def _swapped(root: Path, target: _Target, version: Sequence[str], seconds: float) -> dict[str, Any]:
-    """What comes of a load while a version is published: the one before the newest again, or the one that is told."""
+def _swapped(root: Path, target: _Target, seconds: float) -> dict[str, Any]:
+    """What comes of a load while the content of another version is published."""
     before = target.version()
-    change = threading.Timer(seconds / 4, _pipeline, ("rollback", NAME, *version, "--root", str(root)))
+    *others, newest = Publisher(root / "serving", NAME).versions()
+    other = next(found.version for found in reversed(others) if found.identity != newest.identity)
+    change = threading.Timer(seconds / 4, _pipeline, ("rollback", NAME, str(other), "--root", str(root)))
     change.start()
     row = target.put({"connections": 16}, seconds)
     change.join()
@@ -189,7 +207,7 @@ def _questions(candidates: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _server(root: Path, wait_ms: float) -> Iterator[int]:
+def _server(root: Path, wait_ms: float) -> Iterator[_Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -197,7 +215,7 @@ def _server(root: Path, wait_ms: float) -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", NAME, *options])
     try:
         _wait_until_it_answers(process, port)
-        yield port
+        yield _Server(port, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=60)
