@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from components.artifacts import Artifact
-from components.beam_runner import BeamConfig
+from components.beam_runner import BeamConfig, InProcess
 from models.strict import Strict
 
 
@@ -32,7 +32,7 @@ class ExecutionContext:
         scratch: a directory for temporary files, removed by the runner afterwards.
     """
 
-    beam: BeamConfig = field(default_factory=BeamConfig)
+    beam: BeamConfig = field(default_factory=InProcess)
     progress: Callable[[str], None] = lambda line: None
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 

@@ -83,6 +83,7 @@ class CatalogueGen(Component["CatalogueGen.Inputs", "CatalogueGen.Outputs", Cata
         Raises:
             DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
         """
-        from components.sources.fingerprints import source_fingerprint
+        from components.sources.snapshots import fingerprint, take_snapshot
 
-        return source_fingerprint(self.params.candidates, self.params.base_dir)
+        sources, base_dir = {"candidates": self.params.candidates}, self.params.base_dir
+        return fingerprint(sources, take_snapshot(sources, base_dir), base_dir)

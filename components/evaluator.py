@@ -11,7 +11,6 @@ A model that is not blessed is no error here; Pusher refuses it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -109,7 +108,7 @@ class EvaluatorParams(Params):
     """Whether candidates of a query's history are left out of its ranking."""
     seed: int = Field(default=42, ge=0)
     """Seed of the bootstrap."""
-    published: Path | None = Field(default=None, exclude=True)
+    published: str | None = Field(default=None, exclude=True)
     """Folder of the versions of the exact model in service. No part of the cache key: what stands there counts when a
     model is evaluated for the first time, since afterwards it may be the model itself."""
 
@@ -157,7 +156,7 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         worse_than = {check["version"] for check in checks if "version" in check and not check["passed"]}
         if not worse_than or self.params.published is None:
             return True
-        newest = Publisher(self.params.published.parent, self.params.published.name).newest()
+        newest = Publisher(*self.params.published.rsplit("/", 1)).newest()
         return newest is not None and newest.version in worse_than
 
 

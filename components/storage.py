@@ -13,7 +13,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 from components.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyarrow.fs import FileSystem
 
 SCHEMES = ("gs", "s3")
@@ -73,6 +73,11 @@ def check_uri(location: str) -> None:
         raise ValueError(f"a URI starts with the name of a bucket: {match[1]}://BUCKET/PATH")
 
 
+def redacted(text: str) -> str:
+    """A text without the credentials of URIs in it, for messages about what was refused."""
+    return re.sub(r"://[^/\s]*@", "://***@", text)
+
+
 def join(location: str, *names: str) -> str:
     """A location below a directory."""
     return "/".join([location.rstrip("/"), *names])
@@ -93,18 +98,21 @@ def stat(location: str) -> StoredFile | None:
         return StoredFile(location, found.size) if found.is_file else None
 
 
-def list_files(directory: str, *, recursive: bool = True) -> list[StoredFile]:
+def list_files(directory: str, *, descend: Callable[[str], bool] = lambda name: True) -> list[StoredFile]:
     """Files below a directory, sorted by location; none if there is no such directory.
+
+    Args:
+        directory: where to look.
+        descend: tells by its name whether a directory below is looked into.
 
     Raises:
         RunError: the directory or the store cannot be read.
     """
     with _explained(directory, "listed"):
-        if is_remote(directory):
-            return sorted(_list_store(directory, recursive), key=lambda file: file.location)
-        found = Path(directory).rglob("*") if recursive else Path(directory).iterdir()
-        files = [path for path in found if path.is_file()] if Path(directory).is_dir() else []
-        return [StoredFile(str(path), path.stat().st_size) for path in sorted(files)]
+        found = _list_store(directory) if is_remote(directory) else _walk(directory, descend)
+        below = len(join(directory, ""))
+        kept = [file for file in found if all(map(descend, file.location[below:].split("/")[:-1]))]
+        return sorted(kept, key=lambda file: file.location)
 
 
 def list_directories(directory: str) -> list[str]:
@@ -118,7 +126,7 @@ def list_directories(directory: str) -> list[str]:
             path = Path(directory)
             return sorted(entry.name for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
         # Google's store knows no directories, only names: what is before the next slash is taken from all of them.
-        below = [file.location[len(join(directory, "")) :] for file in _list_store(directory, recursive=True)]
+        below = [file.location[len(join(directory, "")) :] for file in _list_store(directory)]
         return sorted({name.partition("/")[0] for name in below if "/" in name})
 
 
@@ -147,8 +155,21 @@ def open_input(location: str, *, buffer: int = 1 << 18) -> IO[bytes]:
     """
     if not is_remote(location):
         return Path(location).open("rb", buffering=buffer)
+    return cast(IO[bytes], io.BufferedReader(open_random_access(location), buffer))
+
+
+def open_random_access(location: str) -> "pa.NativeFile":
+    """A file for Arrow, which reads here and there in it.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    import pyarrow as pa
+
+    if not is_remote(location):
+        return pa.OSFile(location)
     store, path = _open_store(location)
-    return cast(IO[bytes], io.BufferedReader(store.open_input_file(path), buffer))
+    return store.open_input_file(path)
 
 
 def read_bytes(location: str) -> bytes:
@@ -181,6 +202,32 @@ def upload(source: Path, location: str) -> None:
         _write(stream, location)
 
 
+def download(location: str, target: Path) -> None:
+    """Copies a file to a local path, whose directory exists.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    with _explained(location, "read"), open_input(location, buffer=_CHUNK) as stream, target.open("wb") as file:
+        shutil.copyfileobj(stream, file, _CHUNK)
+
+
+def delete(location: str) -> None:
+    """Removes a file, if it is there.
+
+    Raises:
+        RunError: it cannot be removed.
+    """
+    if stat(location) is None:
+        return
+    with _explained(location, "removed"):
+        if not is_remote(location):
+            Path(location).unlink(missing_ok=True)
+            return
+        store, path = _open_store(location)
+        store.delete_file(path)
+
+
 def delete_tree(directory: str) -> None:
     """Removes all files below a directory, if there are any.
 
@@ -210,19 +257,32 @@ def _write(stream: IO[bytes], location: str) -> None:
         return
     store, path = _open_store(location)
     # An object comes into being when its stream is closed, which must not happen after an error.
-    sink = store.open_output_stream(path)
+    sink = store.open_output_stream(path, compression=None)  # what is called .gz would be compressed once more
     shutil.copyfileobj(stream, sink, _CHUNK)
     sink.close()
 
 
-def _list_store(directory: str, recursive: bool) -> Iterator[StoredFile]:
+def _list_store(directory: str) -> Iterator[StoredFile]:
     from pyarrow.fs import FileSelector
 
     store, path = _open_store(directory)
-    scheme = urlsplit(directory).scheme
-    for entry in store.get_file_info(FileSelector(path, allow_not_found=True, recursive=recursive)):
+    scheme = directory.partition("://")[0]
+    for entry in store.get_file_info(FileSelector(path, allow_not_found=True, recursive=True)):
         if entry.is_file:
             yield StoredFile(f"{scheme}://{entry.path}", entry.size)
+
+
+def _walk(directory: str, descend: Callable[[str], bool]) -> Iterator[StoredFile]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    if not Path(directory).is_dir():
+        return
+    for folder, folders, names in os.walk(directory, onerror=fail, followlinks=True):
+        folders[:] = filter(descend, folders)  # what is not asked for may be large
+        for path in (Path(folder, name) for name in names):
+            if path.is_file():
+                yield StoredFile(str(path), path.stat().st_size)
 
 
 def _version(location: str) -> str:

@@ -123,7 +123,7 @@ class Batches:
         order = partial(epoch_events, examples, data.offsets, data.age, seed=seed)
         self._order = lru_cache(maxsize=1)(lambda epoch: order(epoch=epoch))
         self._negatives_in_batch = negatives_in_batch
-        self._known_candidates, self._known_offsets = distinct_candidates(data.offsets, data.candidate)
+        self._known_offsets, self._known_candidates = distinct_candidates(data.offsets, data.candidate)
         epoch_size = len(self._order(0))
         self.batch_size = min(batch_size, epoch_size)
         self.steps_per_epoch = epoch_size // self.batch_size
@@ -200,7 +200,7 @@ def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.
         candidate: int32 `[events]`.
 
     Returns:
-        Candidates int32 `[pairs]`, and int64 `[queries + 1]` where those of each query begin.
+        Where those of each query begin, int64 `[queries + 1]`, and the candidates, int32 `[pairs]`.
     """
     candidates, sizes = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
     for first, last in query_ranges(offsets):
@@ -210,7 +210,7 @@ def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.
         query, known = np.divmod(np.unique(query * catalogue + part), catalogue)
         candidates.append(known.astype(np.int32))
         sizes.append(np.bincount(query, minlength=last - first))
-    return np.concatenate(candidates), np.cumsum(np.concatenate(sizes))
+    return np.cumsum(np.concatenate(sizes)), np.concatenate(candidates)
 
 
 def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from components.pusher import Pusher, PusherParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.schema_gen import SchemaGen
 from components.statistics_gen import StatisticsGen
+from components.storage import join
 from components.trainer import Trainer, TrainerParams
 from components.transform import Transform, TransformParams
 from pipeline.config import SERVING, PipelineConfig
@@ -31,7 +32,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     """
     pipeline = Pipeline(config.name)
     push = config.serving.push
-    push_directory = push.directory or root / SERVING
+    push_directory = push.directory or str(root / SERVING)
     example_gen = pipeline.add(ExampleGen(config.data))
     statistics_gen = pipeline.add(StatisticsGen(Params()), examples=example_gen["examples"])
     schema_gen = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics_gen["statistics"])
@@ -43,7 +44,13 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         prefix = "Final" if final else ""
         transform = pipeline.add(
             Transform(
-                TransformParams(split=config.resolved_split, features=config.features, seed=config.seed, final=final)
+                TransformParams(
+                    split=config.resolved_split,
+                    features=config.features,
+                    seed=config.seed,
+                    final=final,
+                    max_events_per_query=config.max_events_per_query,
+                )
             ),
             node_id=f"{prefix}Transform",
             examples=example_gen["examples"],
@@ -75,7 +82,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
                 evaluation=config.evaluation,
                 remove_seen=config.remove_seen,
                 seed=config.seed,
-                published=push_directory / config.name,
+                published=join(push_directory, config.name),
             )
         ),
         examples=example_gen["examples"] if config.evaluation.min_lift_over_published else None,

@@ -1,6 +1,7 @@
 """The published models of a pipeline, and the artifacts the newest was made of."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,13 @@ class Published:
         store: the pipeline's records.
         pusher: parameters of the newest execution of Pusher.
         publisher: of the directory it published to.
-        exact: newest SavedModel with exact search.
-        scann: newest SavedModel with ScaNN.
+        version: the newest.
     """
 
     store: Store
     pusher: PusherParams
     publisher: Publisher
-    exact: Path
-    scann: Path
+    version: int
 
     @classmethod
     def newest(cls, root: Path, pipeline: str | None) -> "Published":
@@ -59,7 +58,17 @@ class Published:
         newest = publisher.newest()
         if newest is None:
             raise ConfigError(f"pipeline '{name}' has no published version in {pusher.directory}; run it again")
-        return cls(store, pusher, publisher, newest.exact, newest.scann)
+        return cls(store, pusher, publisher, newest.version)
+
+    @cached_property
+    def exact(self) -> Path:
+        """The newest SavedModel with exact search; a copy of it if it is in an object store."""
+        return self.publisher.fetch(self.version)[0]
+
+    @cached_property
+    def scann(self) -> Path:
+        """The newest SavedModel with ScaNN; a copy of it if it is in an object store."""
+        return self.publisher.fetch(self.version)[1]
 
     def pushes(self) -> dict[int, Execution]:
         """The execution that published each version; rollbacks and other roots' versions are not there."""
@@ -101,12 +110,12 @@ class Published:
         Raises:
             ConfigError: it is not there any more.
         """
-        identity = read_identity(self.exact)
+        identity = self.publisher.identity(self.version)
         for execution in reversed(_pushers(self.store)):
             serving_model = self.store.input(execution, "serving_model") / "exact"
             if serving_model.is_dir() and read_identity(serving_model) == identity:
                 return execution
-        raise ConfigError(f"what {self.exact} was made of is not in {self.store.directory} any more")
+        raise ConfigError(f"what version {self.version} was made of is not in {self.store.directory} any more")
 
 
 def _pushers(store: Store) -> list[Execution]:

@@ -93,11 +93,14 @@ class LocalRunner:
             given: finished executions by node id, for what the pipeline takes as given (`Pipeline.given`).
 
         Raises:
+            ConfigError: what the Beam runner needs is not there; nothing was started.
             RunError: a step failed, or a gate refused; `run` says which.
         """
         forced = selection.forced(pipeline)
         with self.store.lock():
             self._done = dict(given or {})
+            self.beam.check()
+            self.beam.check_workers(self.store.directory.parent)
             nodes = self._needed(pipeline, selection)
             for node in nodes:
                 self.store.remove_unfinished(node.id)

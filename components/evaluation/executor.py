@@ -14,9 +14,9 @@ from components.base import ExecutionContext
 from components.embedding import candidate_embeddings, first_contexts, query_embeddings
 from components.errors import DataError
 from components.evaluation.published_model import PublishedModel
-from components.evaluation.retrieval_task import RetrievalTask, retrieval_task, seen_splits
+from components.evaluation.retrieval_task import RetrievalTask, held_out_before_seen, retrieval_task, seen_splits
 from components.evaluation.slices import slices
-from components.sequences import SPLITS, Dataset, Events, Split, read_dataset
+from components.sequences import Dataset, Events, Split, read_dataset
 from components.serving.descriptions import directory_digest
 from components.serving.publishing import Publisher
 from components.serving.stored_queries import missing_contexts
@@ -157,7 +157,7 @@ def _baseline(name: str, dataset: Dataset, task: RetrievalTask) -> Scorer | str:
     """The baseline, or why it is skipped."""
     if name == "popularity":
         return PopularityScorer(dataset.train_count)
-    train = dataset.events.select(["train"])
+    train = dataset.events.bare().select(["train"])
     interactions = CandidateLists(train.offsets, train.candidate)
     pairs = co_occurrences(interactions)
     if pairs > MAX_CO_OCCURRENCES:
@@ -209,10 +209,11 @@ def _published(
     """Metrics of the model in service beside ours, on the queries they can be compared on; or why there are none."""
     assert params.published is not None
     assert inputs.examples is not None
-    newest = Publisher(params.published.parent, params.published.name).newest()
+    publisher = Publisher(*params.published.rsplit("/", 1))
+    newest = publisher.newest()
     if newest is None:
         return {"skipped": "nothing has been published yet"}
-    published = PublishedModel.read(newest.exact)
+    published = PublishedModel.read(publisher.fetch(newest.version)[0])
     if published.description["identity"]["towers"] == directory_digest(inputs.model.path / "towers"):
         return {"version": newest.version, "skipped": "it is this model"}
     usable, reason = published.comparable(task, dataset)
@@ -292,7 +293,7 @@ def _notes(
             notes.append(f"{split}: {dropped} held-out candidates had been seen before and do not count (remove_seen)")
         if not any(name.startswith("popularity_bias") for name in measured[split].metrics):
             notes.append(f"{split}: no query has a history to compare popularity with, hence no popularity_bias")
-        later = _held_out_before_seen(dataset, split)
+        later = held_out_before_seen(dataset.events, split) if dataset.ordered else 0
         if later:
             notes.append(
                 f"{split}: {later} held-out events lie before an event of their query's history, as the split is not "
@@ -301,18 +302,6 @@ def _notes(
     if not dataset.ordered:
         notes.append("the data have no order: the history is the bag of seen events, cut in stored order")
     return notes
-
-
-def _held_out_before_seen(dataset: Dataset, split: Split) -> int:
-    """How many events of a split their query's seen events do not all precede; 0 where there is no order."""
-    if not dataset.ordered:
-        return 0
-    events, query = dataset.events, dataset.events.queries()
-    seen = np.flatnonzero(np.isin(events.split, [SPLITS.index(name) for name in seen_splits(split)]))
-    last_seen = np.full(len(events.offsets) - 1, -1)
-    np.maximum.at(last_seen, query[seen], seen)
-    held_out = np.flatnonzero(np.asarray(events.split) == SPLITS.index(split))
-    return int(np.count_nonzero(held_out < last_seen[query[held_out]]))
 
 
 def _window(events: Events) -> list[str] | None:

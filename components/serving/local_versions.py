@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,9 @@ class LocalVersions:
         """The version's directory."""
         return self._directory / model / str(version)
 
-    def new_number(self, last: int) -> int:
-        """A number above `last`: the time, unless the clock is behind."""
+    def new_number(self, models: Sequence[str]) -> int:
+        """A number above those of the models' versions: the time, unless the clock is behind."""
+        last = max((number for model in models for number in self.numbers(model)), default=0)
         return max(int(time.time()), last + 1)
 
     def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
@@ -98,7 +99,7 @@ class LocalVersions:
         self.fetch(model, version).rename(doomed)
         shutil.rmtree(doomed)
 
-    def tidy(self, *, newest: int, suffix: str) -> None:
+    def tidy(self, models: Sequence[str], *, suffix: str) -> None:
         """Writes `models.config`."""
         write_models_config(self._directory, suffix=suffix)
 

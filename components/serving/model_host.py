@@ -16,6 +16,7 @@ from components.serving.batching import Batcher, BatchingOptions
 from components.serving.descriptions import read_description, signature_inputs
 from components.serving.model_metadata import signature_definitions
 from components.serving.predict_json import PredictRequest, answer_json
+from components.serving.publishing import Versions
 from components.serving.requests import Request, as_batch
 from components.serving.warm_up import read_warm_up
 
@@ -124,19 +125,30 @@ class ModelHost:
     """The newest version of one model; whoever took the one before finishes with that, and it is freed after."""
 
     def __init__(
-        self, directory: Path, batching: BatchingOptions, *, on_batch: Callable[[int], None] = lambda rows: None
+        self,
+        versions: Versions,
+        name: str,
+        batching: BatchingOptions,
+        *,
+        on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
-        """Loads the newest version below `directory`; see `LoadedModel` for the other arguments.
+        """Loads the newest version.
+
+        Args:
+            versions: where to look.
+            name: of the model.
+            batching: how requests are joined.
+            on_batch: told the rows of each batch that is run.
 
         Raises:
             RunError: there is none, or it cannot be loaded.
         """
-        self._directory, self._batching, self._on_batch = directory, batching, on_batch
+        self._versions, self._name, self._batching, self._on_batch = versions, name, batching, on_batch
         self._other: VersionState | None = None  # that is being loaded, or could not be
         self._try_again = 0.0
         newest = self._newest()
         if newest is None:
-            raise RunError(f"there is no version in {directory}")
+            raise RunError(f"there is no version of {name} in {versions.location}")
         self.current = self._load(newest)
 
     @property
@@ -150,16 +162,19 @@ class ModelHost:
 
         One that cannot be loaded is left, and tried again a minute later.
         """
-        newest = self._newest()
-        if newest is None or int(newest.name) == self.current.version:
+        try:
+            version = self._newest()
+        except RunError as error:
+            _LOG.error("%s: %s", self._name, error)
+            return False
+        if version in (None, self.current.version):
             self._other = None
             return False
-        version = int(newest.name)
         if self._other is not None and self._other.version == version and time.monotonic() < self._try_again:
             return False
         self._other = VersionState(version, "LOADING")
         try:
-            self.current = self._load(newest)
+            self.current = self._load(version)
         except RunError as error:
             _LOG.error("version %d stays: %s", self.current.version, error)
             self._other, self._try_again = (
@@ -168,15 +183,14 @@ class ModelHost:
             )
             return False
         self._other = None
-        _LOG.info("%s: version %d", self._directory.name, version)
+        _LOG.info("%s: version %d", self._name, version)
         return True
 
-    def _load(self, path: Path) -> LoadedModel:
-        return LoadedModel(path, self._batching, on_batch=self._on_batch)
+    def _load(self, version: int) -> LoadedModel:
+        return LoadedModel(self._versions.fetch(self._name, version), self._batching, on_batch=self._on_batch)
 
-    def _newest(self) -> Path | None:
-        versions = [path for path in self._directory.glob("[0-9]*") if path.name.isdigit()]
-        return max(versions, key=lambda path: int(path.name), default=None)
+    def _newest(self) -> int | None:
+        return max(self._versions.numbers(self._name), default=None)
 
 
 def watch(hosts: Mapping[str, ModelHost], *, seconds: float, stop: threading.Event) -> None:

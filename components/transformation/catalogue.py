@@ -12,6 +12,7 @@ from components.artifacts import Catalogue, Examples, TransformedExamples, Trans
 from components.base import ExecutionContext
 from components.errors import DataError, RefusedError
 from components.sequences import read_ids, write_ids
+from components.sources.snapshots import take_snapshot
 from components.sources.tables import ingest
 from components.transformation.encoding import encode_catalogue
 from components.transformation.survey import distinct_ids
@@ -37,10 +38,15 @@ def make_catalogue(
         RefusedError: too many of the model's candidates are not in the table.
     """
     spec = EncodedSpec.model_validate(transform_graph.read_json("spec.json"))
+    sources = {"candidates": params.candidates}
     read = ingest(
-        None, {"candidates": params.candidates}, base_dir=params.base_dir, max_bad_fraction=params.max_bad_fraction,
-        output=examples, context=context,
-    )  # fmt: skip
+        sources,
+        take_snapshot(sources, params.base_dir),
+        base_dir=params.base_dir,
+        max_bad_fraction=params.max_bad_fraction,
+        output=examples,
+        context=context,
+    )
     files = sorted((examples.path / "candidates").glob("*.parquet"))
     _check_columns(files, spec)
     ids = distinct_ids(*(pq.read_table(file, columns=[CANDIDATE_ID])[CANDIDATE_ID] for file in files))

@@ -23,6 +23,7 @@ class Consolidated:
         split_counts: events of each split, int64 `[len(SPLITS)]`.
         shards: file of each shard that has events, and its first row in the flat arrays.
         time_range: first and last timestamp, or None where there are none.
+        left_out: how many queries have more events than are kept, and how many of their events are not.
     """
 
     queries: pa.Array
@@ -31,6 +32,7 @@ class Consolidated:
     split_counts: np.ndarray
     shards: list[tuple[str, int]]
     time_range: tuple[int, int] | None
+    left_out: tuple[int, int]
 
     def __len__(self) -> int:
         return int(self.split_counts.sum())
@@ -53,6 +55,7 @@ def consolidate(shards: Path, target: Path, candidates: int) -> Consolidated:
         concatenate_npy(arrays, target / "events" / f"{name}.npy", int(starts[-1]))
     queries = [read_arrow(path) for path in sorted(shards.glob("queries-*.arrow"))]
     ids, sizes = pa.concat_tables(queries)["id"].combine_chunks(), [table["count"].to_numpy() for table in queries]
+    left_out = np.concatenate([table["left_out"].to_numpy() for table in queries])
     write_ids(target / "queries", ids)
     np.save(target / "queries" / "offsets.npy", np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64))
     candidate_counts = sum((_train_counts(table, candidates) for table in tables), np.zeros(candidates, np.int64))
@@ -68,6 +71,7 @@ def consolidate(shards: Path, target: Path, candidates: int) -> Consolidated:
         split_counts=sum((_split_counts(table) for table in tables), np.zeros(len(SPLITS), np.int64)),
         shards=[(str(path), int(start)) for path, start in zip(files, starts[:-1], strict=True)],
         time_range=_time_range(tables) if "timestamp" in names else None,
+        left_out=(int(np.count_nonzero(left_out)), int(left_out.sum())),
     )
 
 

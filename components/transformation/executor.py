@@ -120,9 +120,11 @@ class Transformation:
         schema = EventSchema.of(
             tables.schema("interactions"), features.columns("context").values(), with_split=with_split
         )
-        shards = self.params.shards or max(1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.workers)
+        shards = self.params.shards or max(
+            1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.concurrency()
+        )
         catalogue, spill = self.transformed.path / "candidates", directory / "spilled"
-        order = OrderShard(directory, catalogue, splitter, features.of("context"))
+        order = OrderShard(directory, catalogue, splitter, self.params.max_events_per_query, features.of("context"))
         with self.context.beam.pipeline() as pipeline:
             events = pipeline | "Events" >> beam.Create(row_groups(tables.interactions))
             queries = pipeline | "Queries" >> beam.Create(row_groups(tables.queries))
@@ -173,7 +175,15 @@ class Transformation:
         self, tables: Tables, counts: Consolidated, candidates: int, splitter: Splitter
     ) -> Mapping[str, Any]:
         by_split = dict(zip(SPLITS, counts.split_counts.tolist(), strict=True))
-        facts = {"events": len(counts), "queries": len(counts.queries), "candidates": candidates, "counts": by_split}
+        facts: dict[str, Any] = {
+            "events": len(counts),
+            "queries": len(counts.queries),
+            "candidates": candidates,
+            "counts": by_split,
+        }
+        if counts.left_out[0]:
+            limit = self.params.max_events_per_query
+            facts["left_out"] = {"limit": limit, "queries": counts.left_out[0], "events": counts.left_out[1]}
         metadata = {
             "ordered": tables.ordered,
             "split": self.params.split.model_dump(mode="json", exclude_none=True),

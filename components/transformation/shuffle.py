@@ -30,7 +30,7 @@ from components.sequences import SPLITS, read_ids
 from components.transformation.analysis import analyse
 from components.transformation.event_order import event_order
 from components.transformation.id_index import IdIndex
-from components.transformation.splits import TRAIN, SplitInputs, Splitter
+from components.transformation.splits import TRAIN, SplitInputs, Splitter, events_after
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature
 
 ORDER, WEIGHT, SPLIT = "order", "weight", "split"
@@ -110,31 +110,38 @@ class OrderShard:
         directory: where both files are written.
         catalogue: directory of the candidates' ids.
         splitter: says which split an event belongs to.
+        limit: events of a query that are kept, the latest.
         features: context features, of which the training events are analysed.
     """
 
     directory: Path
     catalogue: Path
     splitter: Splitter
+    limit: int
     features: Mapping[str, Feature] = field(default_factory=dict)
 
     def __call__(self, shard: int, grouped: Mapping[str, Iterable[Spilled]]) -> Iterator[tuple[str, Mergeable]]:
         """Writes the files of one shard; yields what its training events say about the context features."""
         events, known = read_spilled(grouped["events"]), read_spilled(grouped["queries"])
         ids, hashes, ranks = _ranked([table["query"] for table in (events, known) if table is not None])
-        counts = np.zeros(len(ids), np.int64)
+        all_counts = counts = np.zeros(len(ids), np.int64)
         if events is not None:
             queries = ranks[: len(events)]
             if QUERY_ID not in {feature.column or name for name, feature in self.features.items()}:
                 events = events.drop_columns("query")
-            counts = np.bincount(queries, minlength=len(ids))
+            all_counts = np.bincount(queries, minlength=len(ids))
+            counts = np.minimum(all_counts, self.limit)
             candidate_hashes = hash_strings(read_ids(self.catalogue))
             ordered, row_hashes = _sorted(events, queries, hashes, candidate_hashes)
-            offsets = np.concatenate([[0], np.cumsum(counts)])
+            if len(events) > counts.sum():
+                latest = events_after(_offsets(all_counts)) < self.limit
+                ordered, row_hashes = ordered.filter(pa.array(latest)), row_hashes[latest]
+            offsets = _offsets(counts)
             codes = self.splitter.codes(_split_inputs(ordered, offsets, hashes, row_hashes))
             write_arrow(self.directory / f"events-{shard:05d}.arrow", _outcome(ordered, codes))
             yield from self._analyse(ordered, codes == TRAIN, row_hashes)
-        write_arrow(self.directory / f"queries-{shard:05d}.arrow", pa.table({"id": ids, "count": counts}))
+        table = pa.table({"id": ids, "count": counts, "left_out": all_counts - counts})
+        write_arrow(self.directory / f"queries-{shard:05d}.arrow", table)
 
     def _analyse(self, events: pa.Table, train: np.ndarray, row_hashes: np.ndarray) -> Iterator[tuple[str, Mergeable]]:
         if self.features:
@@ -244,6 +251,10 @@ def _sorted(
     if TIMESTAMP not in events.column_names:
         return ordered, pair
     return ordered, hash_pairs(pair, ordered[TIMESTAMP].to_numpy().view(np.uint64))
+
+
+def _offsets(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def _split_inputs(

@@ -98,9 +98,10 @@ def execute(arguments: argparse.Namespace) -> int:
         num_batch_threads=arguments.num_batch_threads,
         wait_ms=arguments.batch_wait_ms,
     )
+    publisher = published.publisher
     hosts = {
-        name: ModelHost(directory, batching, on_batch=partial(metrics.observe_batch, name))
-        for name, directory in ((model.parent.name, model.parent) for model in (published.scann, published.exact))
+        name: ModelHost(publisher.versions_of, name, batching, on_batch=partial(metrics.observe_batch, name))
+        for name in reversed(publisher.models)
     }
     app = create_app(
         hosts,

@@ -39,7 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 "run": push.run if push else None,
                 "refresh_of": there.refresh_of,
                 "rollback_of": None if push else rollback.get("of"),
-                "newest": str(there.version) == published.exact.name,
+                "newest": there.version == published.version,
                 "complete": there.complete,
                 "identity": there.identity,
             }

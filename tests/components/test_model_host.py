@@ -17,6 +17,7 @@ from components.base import ExecutionContext
 from components.errors import RunError
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.serving.batching import BatchingOptions
+from components.serving.local_versions import LocalVersions
 from components.serving.model_host import LoadedModel, ModelHost
 from components.serving.predict_json import parse_request
 from tests.components.tiny_world import make_world
@@ -110,7 +111,7 @@ def test_definitions_are_tensorflows_own(model: LoadedModel) -> None:
 
 def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_path: Path) -> None:
     shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "1")
-    host = ModelHost(tmp_path / "toy", JOINED)
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
     old = host.current
     assert not host.refresh()
     shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "2")
@@ -130,5 +131,5 @@ def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_
 
 
 def test_without_a_version_there_is_nothing_to_serve(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="there is no version in"):
-        ModelHost(tmp_path, JOINED)
+    with pytest.raises(RunError, match="there is no version of toy in"):
+        ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)

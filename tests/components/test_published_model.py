@@ -35,7 +35,7 @@ def publish(world: World, path: Path) -> Path:
 class Evaluated:
     def __init__(self, path: Path, world: World, published: Path, *, least: float = 0.5) -> None:
         config = EvaluationConfig(at=(10,), baselines=(), min_lift_over_published={"ndcg@10": least})
-        self.evaluator = Evaluator(EvaluatorParams(evaluation=config, published=published))
+        self.evaluator = Evaluator(EvaluatorParams(evaluation=config, published=str(published)))
         self.outputs = Evaluator.Outputs(Evaluation(path / "evaluation"), Blessing(path / "blessing"))
         inputs = Evaluator.Inputs(world.transformed_examples, world.transform_graph, world.model, world.examples)
         self.evaluator.execute(inputs, self.outputs, ExecutionContext(scratch=path / ".scratch"))
@@ -64,7 +64,7 @@ def described(published: Path, **data: Any) -> None:
     """Has the newest version tell something else about its data."""
     newest = Publisher(published.parent, "shop").newest()
     assert newest is not None
-    file = newest.exact / DESCRIPTION
+    file = Path(newest.exact) / DESCRIPTION
     description = json.loads(file.read_text())
     description["data"] |= data
     file.write_text(json.dumps(description))

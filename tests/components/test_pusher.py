@@ -193,7 +193,7 @@ def test_pushers_at_once_publish_one_after_the_other(tmp_path: Path) -> None:
     assert identities == {f"identity {number}" for number in range(5)}
     newest = Publisher(directory, "toy").newest()
     assert newest is not None
-    assert read_identity(newest.exact) == read_identity(newest.scann)
+    assert read_identity(Path(newest.exact)) == read_identity(Path(newest.scann))
 
 
 def test_nothing_published_is_none(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_rollback_publishes_the_old_content_as_a_new_version(tmp_path: Path) -
         assert (published / "saved_model.pb").read_text() == f"{name} graph of second"
         assert read_identity(published) == {"towers": "second"}
     further = publisher.rollback(None, keep_versions=10)  # not forth again
-    assert read_identity(further.exact) == {"towers": "first"}
+    assert read_identity(Path(further.exact)) == {"towers": "first"}
     assert publisher.rollback(first, keep_versions=10).new is False
     assert [found.rollback["of"] for found in publisher.versions() if found.rollback] == [second, first]
     with pytest.raises(ConfigError, match="holds an older model to go back to"):
@@ -276,12 +276,12 @@ def test_a_rollback_killed_anywhere_is_completed_by_the_next_or_by_a_push(tmp_pa
             Publisher(directory, "toy").rollback(pushed[0], keep_versions=5)
         newest = Publisher(directory, "toy").newest()
         assert newest is not None
-        assert read_identity(newest.exact) == read_identity(newest.scann) == {"towers": "old"}
+        assert read_identity(Path(newest.exact)) == read_identity(Path(newest.scann)) == {"towers": "old"}
         assert versions(directory, "toy") == versions(directory, "toy-scann")
         assert [found.rollback["of"] for found in Publisher(directory, "toy").versions() if found.rollback] == pushed[
             :1
         ]
-        assert directory_digest(newest.exact) != directory_digest(newest.scann)
+        assert directory_digest(Path(newest.exact)) != directory_digest(Path(newest.scann))
         if ended == 0:
             break
     assert killed > 5

@@ -22,12 +22,18 @@ def test_what_is_written_is_found_and_read(directory):
     storage.write_bytes(storage.join(directory, "dt=1", "é a.csv"), b"x" * 1000)
     found = [(file.location, file.size) for file in storage.list_files(directory)]
     assert found == [(f"{directory}/b.csv", 8), (f"{directory}/dt=1/é a.csv", 1000)]
-    assert [file.location for file in storage.list_files(directory, recursive=False)] == [f"{directory}/b.csv"]
+    here = storage.list_files(directory, descend=lambda name: name != "dt=1")
+    assert [file.location for file in here] == [f"{directory}/b.csv"]
     assert storage.list_directories(directory) == ["dt=1"]
     assert storage.read_bytes(f"{directory}/b.csv") == b"u,i\n1,2\n"
     with storage.open_input(f"{directory}/b.csv") as stream:
         stream.seek(4)
         assert stream.readline() == b"1,2\n"
+
+
+def test_compressed_files_are_kept_as_they_are(directory):
+    storage.write_bytes(f"{directory}/a.gz", b"not packed once more")
+    assert storage.read_bytes(f"{directory}/a.gz") == b"not packed once more"
 
 
 def test_what_is_not_there(directory):

@@ -369,3 +369,23 @@ def test_what_cannot_work_is_refused_with_a_reason(
     examples = write(tmp_path / "in", interactions=change(interactions()))
     with pytest.raises(DataError, match=message):
         transform(examples, tmp_path / "out", split, features=FeatureSpec.model_validate(features))
+
+
+def test_of_a_query_with_very_many_events_the_latest_are_kept_and_the_others_told(tmp_path: Path) -> None:
+    robot = interactions(200).set_column(0, "query_id", pa.array(["robot"] * 200))
+    table = pa.concat_tables([interactions(), robot])
+    examples = write(tmp_path / "in", interactions=table)
+    dataset, _ = transform(examples, tmp_path / "out", features=FeatureSpec(), max_events_per_query=30)
+    candidates = np.array(dataset.candidates.ids.to_pylist())
+    for query, events in events_in_order(table).items():
+        row = dataset.queries.ids.to_pylist().index(query)
+        kept = dataset.events.candidate[dataset.events.offsets[row] : dataset.events.offsets[row + 1]]
+        assert candidates[kept].tolist() == [event["candidate_id"] for event in events[-30:]]
+    sizes = [len(events) for events in events_in_order(table).values()]
+    expected = {
+        "limit": 30,
+        "queries": sum(size > 30 for size in sizes),
+        "events": sum(max(0, size - 30) for size in sizes),
+    }
+    assert dataset.metadata["left_out"] == expected
+    assert dataset.metadata["counts"]["test"] == len(sizes)
