@@ -114,7 +114,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     )
     if config.recommendations is not None:
         pipeline.add(
-            BulkInferrer(BulkInferrerParams(top_k=config.recommendations.top_k, remove_seen=config.remove_seen)),
+            BulkInferrer(BulkInferrerParams(**config.recommendations.model_dump(), remove_seen=config.remove_seen)),
             transformed_examples=transform["transformed_examples"],
             transform_graph=transform["transform_graph"],
             model=trainer["model"],

@@ -67,6 +67,7 @@ def test_models_that_answer_correctly_are_blessed(world: World, serving_model: S
     }  # fmt: skip
     for model in ("exact", "scann"):
         assert verdict["models"][model]["load_seconds"] > 0
+        assert verdict["models"][model]["memory_bytes"] > 2**20
         assert 0 < verdict["models"][model]["latency_ms"] < 1000
 
 
