@@ -37,7 +37,9 @@ setup(
     ],
     extras_require={
         "serving": ["fastapi", "uvicorn", "prometheus-client"],
+        "tune": ["optuna"],
         "dev": [
+            "optuna",
             "pytest",
             "pytest-xdist",
             "hypothesis",

@@ -40,7 +40,13 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         prefix = "Final" if final else ""
         transform = pipeline.add(
             Transform(
-                TransformParams(split=config.resolved_split, features=config.features, seed=config.seed, final=final)
+                TransformParams(
+                    split=config.resolved_split,
+                    features=config.features,
+                    seed=config.seed,
+                    event_weights=config.training.event_weights,
+                    final=final,
+                )
             ),
             node_id=f"{prefix}Transform",
             examples=example_gen["examples"],
@@ -51,8 +57,9 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
             Trainer(
                 TrainerParams(
                     model=config.model,
-                    # Whether another fit follows changes neither, so turning it on keeps the first one.
-                    training=config.training.model_copy(update={"final_fit": False}),
+                    # Whether another fit follows changes neither, so turning it on keeps the first one; weights by
+                    # kind of event are in the transformed examples.
+                    training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
                     remove_seen=config.remove_seen,
                     seed=config.seed,
                     final=final,

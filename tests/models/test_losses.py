@@ -20,6 +20,7 @@ from models.losses import (
     sampled_softmax,
     triplet,
 )
+from models.losses.augmentation import category_alignment, mimic
 from models.losses.contrast import known_columns
 
 RANDOM = np.random.default_rng(0)
@@ -324,10 +325,28 @@ def test_queries_of_a_group_know_the_same_and_each_has_its_own_label(monkeypatch
     group = np.array([0, 0, 0, 1, 2, 2], np.int32)
     known = {0: [0, 3, 7], 2: [1, 8]}  # each group's labels among them, but that of group 1
     told = [(owner, row) for owner, rows in known.items() for row in rows]
-    one_by_one = [
-        (i, row) for i, owner in enumerate(group) for row in known.get(int(owner), []) if row != LABEL[i]
-    ]
+    one_by_one = [(i, row) for i, owner in enumerate(group) for row in known.get(int(owner), []) if row != LABEL[i]]
 
     for loss, build in ((full_softmax, full), (partial(in_batch_softmax, logq_exponent=1), in_batch), (bpr, drawn)):
         grouped = replace(build(known=told), group=tf.constant(group))
         np.testing.assert_allclose(loss(grouped), loss(build(known=one_by_one)), rtol=1e-5)
+
+
+def test_mimicking_moves_the_augmented_vectors_only():
+    queries, positives = tf.Variable(np.ones((BATCH, DIM), np.float32)), tf.Variable(np.zeros((BATCH, DIM), np.float32))
+    with tf.GradientTape() as tape:
+        contrast = in_batch()
+        tape.watch([contrast.queries, contrast.positives])
+        loss = mimic(contrast, queries=queries, positives=positives)
+    np.testing.assert_allclose(loss, np.mean(np.sum((1 - ITEMS[LABEL]) ** 2 + QUERIES**2, axis=1)), rtol=1e-5)
+    *own, query, positive = tape.gradient(loss, [queries, positives, contrast.queries, contrast.positives])
+    assert all(np.abs(gradient).sum() > 0 for gradient in own)
+    assert query is None
+    assert positive is None
+
+
+def test_categories_are_aligned_to_the_largest():
+    categories = np.array([1, 1, 1, 1, 2, 2, 2, 3, 0])
+    covariances = {c: np.cov(ITEMS[categories == c].T, bias=True) for c in (1, 2)}
+    found = category_alignment(tf.constant(ITEMS), tf.constant(categories), number=5)
+    np.testing.assert_allclose(found, np.sum((covariances[1] - covariances[2]) ** 2), rtol=1e-4)
