@@ -36,13 +36,16 @@ setup(
         "rich",
     ],
     extras_require={
-        "serving": ["fastapi", "uvicorn", "prometheus-client"],
+        "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "tune": ["optuna"],
         "dev": [
             "optuna",
             "pytest",
             "pytest-xdist",
             "hypothesis",
+            "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
+            "flask",
+            "flask-cors",
             "ruff",
             "mypy",
             "import-linter",

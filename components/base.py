@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from components.artifacts import Artifact
-from components.beam_runner import BeamConfig
+from components.beam_runner import BeamConfig, InProcess
 from models.strict import Strict
 
 
@@ -34,7 +34,7 @@ class ExecutionContext:
             code, and that is removed once one is done; None if nothing is to be left.
     """
 
-    beam: BeamConfig = field(default_factory=BeamConfig)
+    beam: BeamConfig = field(default_factory=InProcess)
     progress: Callable[[str], None] = lambda line: None
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     resume: Path | None = None

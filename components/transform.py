@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 
+MAX_EVENTS_PER_QUERY = 100_000
+
+
 class TransformParams(Params):
     """What Transform makes of the examples."""
 
@@ -36,6 +39,8 @@ class TransformParams(Params):
     """Weights of events by what kind of action they are."""
     final: bool = False
     """Every event is training data, for the fit that is pushed."""
+    max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
+    """Events of one query that are kept, the latest; what is left out is told in `metadata.json`."""
     shards: int | None = Field(default=None, ge=1, le=4096)
     """Parts the events are shuffled into, each of which a worker holds in memory; about one per million events if
     absent. Changes speed, never results."""

@@ -25,7 +25,8 @@ def epoch_events(
         drawn = np.searchsorted(cumulative, random.random(events) * cumulative[-1], side="right")
         events_drawn: np.ndarray = np.minimum(drawn, events - 1)
         return events_drawn
-    order = random.permutation(events)
+    order = np.arange(events, dtype=np.int32 if events < 1 << 31 else np.int64)
+    random.shuffle(order)
     if isinstance(config, PerQuery):
         sizes = np.diff(offsets)
         shuffled = order[np.argsort(np.repeat(np.arange(len(sizes)), sizes)[order], kind="stable")]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from components.artifacts import Artifact
 from components.base import Component
 
 
@@ -51,6 +52,13 @@ class Pipeline:
     def __init__(self, name: str) -> None:
         self.name = name
         self._nodes: dict[str, Node] = {}
+        self._given: dict[OutputRef, type[Artifact]] = {}
+
+    def given(self, node_id: str, output: str, kind: type[Artifact]) -> OutputRef:
+        """An output of a node that is not part of this pipeline: the runner is given a finished execution of it."""
+        ref = OutputRef(node_id, output)
+        self._given[ref] = kind
+        return ref
 
     def add(
         self,
@@ -109,6 +117,6 @@ class Pipeline:
         if missing or unknown:
             raise ValueError(f"{node.id}: missing inputs {sorted(missing)}, unknown inputs {sorted(unknown)}")
         for name, ref in node.inputs.items():
-            given = self._nodes[ref.node].component.output_types()[ref.output]
+            given = self._given.get(ref) or self._nodes[ref.node].component.output_types()[ref.output]
             if given is not expected[name]:
                 raise ValueError(f"{node.id}.{name} wants {expected[name].__name__}, {ref} is {given.__name__}")

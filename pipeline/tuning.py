@@ -120,8 +120,9 @@ class Tuner:
                 raise optuna.TrialPruned
 
         tf.keras.backend.clear_session()
-        output = self.directory / f"trial-{trial.number}"
+        output, scratch = (self.directory / f"trial-{trial.number}{end}" for end in ("", ".scratch"))
         try:
+            scratch.mkdir()
             report = train(
                 self.examples,
                 self.graph,
@@ -132,10 +133,12 @@ class Tuner:
                 reference=None,
                 resume=None,
                 progress=lambda line: None,
+                scratch=scratch,
                 validated=validated,
             )
         finally:
             shutil.rmtree(output, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)
         value: float = report["validation"][metric]
         return value
 

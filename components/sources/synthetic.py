@@ -49,9 +49,9 @@ class SyntheticReader:
             for index, start in enumerate(range(0, total, step))
         ]  # fmt: skip
 
-    def types(self, pieces: Sequence[Piece]) -> dict[str, set[str]]:
+    def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
         """Known beforehand."""
-        return {name: {kind} for name, kind in COLUMNS[self.table].items()}
+        return {"synthetic": {name: {kind} for name, kind in COLUMNS[self.table].items()}}
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """The rows of a chunk, as one batch."""

@@ -1,4 +1,4 @@
-"""Softmax over the whole catalogue, its scores never all in memory, neither forwards nor backwards."""
+"""Softmax over many candidates, its scores never all in memory, neither forwards nor backwards."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,28 +18,42 @@ def full_softmax(contrast: Contrast) -> tf.Tensor:
 
     Candidate `i` has to be row `i` of the catalogue. The query's other known positives do not count as negatives.
     """
+    return blocked_softmax(contrast, tf.zeros_like(contrast.candidates[:, 0]), tf.zeros_like(contrast.weight))
+
+
+def blocked_softmax(contrast: Contrast, bias: tf.Tensor, own_bias: tf.Tensor) -> tf.Tensor:
+    """Softmax over the candidates of a contrast whose `labels` and `known` are positions among its candidates.
+
+    Args:
+        contrast: queries and candidates; the query's other known positives do not count as negatives.
+        bias: added to all scores of a candidate, `[candidates]`.
+        own_bias: added besides to the score of each query's own positive, `[batch]`.
+    """
 
     # The gradient is made with the loss, a block at a time: each score is computed once, and its exponential as well.
     @tf.custom_gradient
     def compute(queries: tf.Tensor, candidates: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-        loss, slopes = _loss_and_slopes(contrast, queries, candidates)
+        loss, slopes = _loss_and_slopes(contrast, queries, candidates, bias, own_bias)
         return loss, lambda upstream: tuple(upstream * slope for slope in slopes)
 
     return compute(contrast.queries / contrast.temperature, contrast.candidates)
 
 
 def _loss_and_slopes(
-    contrast: Contrast, queries: tf.Tensor, candidates: tf.Tensor
+    contrast: Contrast, queries: tf.Tensor, candidates: tf.Tensor, bias: tf.Tensor, own_bias: tf.Tensor
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
     """The weighted mean and its gradients by queries and candidates; one block after the other."""
-    batch, rows = tf.shape(queries)[0], max(_LEAST_ROWS, _BLOCK_LOGITS // candidates.shape[0])
+    batch, rows = tf.shape(queries)[0], tf.maximum(_LEAST_ROWS, _BLOCK_LOGITS // tf.shape(candidates)[0])
     weight = contrast.weight / tf.maximum(tf.reduce_sum(contrast.weight), 1e-6)
 
     def step(start: tf.Tensor, total: tf.Tensor, parts: tf.TensorArray, slope: tf.Tensor) -> tuple[Any, ...]:
         end = tf.minimum(start + rows, batch)
-        block, share = queries[start:end], weight[start:end, None]
+        block, share, labels = queries[start:end], weight[start:end, None], contrast.labels[start:end]
+        own = tf.stack([tf.range(end - start), labels], axis=1)
+        scores = tf.matmul(block, candidates, transpose_b=True) + bias
+        scores = tf.tensor_scatter_nd_add(scores, own, own_bias[start:end])
         losses, slopes = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-            features=_scores(contrast, start, end, block, candidates), labels=contrast.labels[start:end]
+            features=_without_known(contrast, start, end, scores, own), labels=labels
         )
         parts = parts.write(start // rows, share * tf.matmul(slopes, candidates))
         slope += tf.matmul(slopes, share * block, transpose_a=True)
@@ -51,11 +65,10 @@ def _loss_and_slopes(
     return total, (parts.concat(), slope)
 
 
-def _scores(
-    contrast: Contrast, start: tf.Tensor, end: tf.Tensor, queries: tf.Tensor, candidates: tf.Tensor
+def _without_known(
+    contrast: Contrast, start: tf.Tensor, end: tf.Tensor, scores: tf.Tensor, own: tf.Tensor
 ) -> tf.Tensor:
     """Scores of the queries `start:end`, those of their other known positives at the bottom, `[rows, candidates]`."""
-    scores = tf.matmul(queries, candidates, transpose_b=True)
     if contrast.group is None:
         cells = _known_cells(contrast, start, end)
         return tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], tf.float32.min))
@@ -63,7 +76,6 @@ def _scores(
     cells = _known_cells(contrast, groups[0], groups[-1] + 1)
     shape = [groups[-1] + 1 - groups[0], tf.shape(scores)[1]]
     known = tf.tensor_scatter_nd_update(tf.zeros(shape, tf.bool), cells, tf.ones(tf.shape(cells)[:1], tf.bool))
-    own = tf.stack([tf.range(end - start), contrast.labels[start:end]], axis=1)
     masked = tf.where(tf.gather(known, groups - groups[0]), tf.float32.min, scores)
     return tf.tensor_scatter_nd_update(masked, own, tf.gather_nd(scores, own))
 

@@ -1,9 +1,11 @@
 """Softmax over sampled candidates, corrected for how often these come."""
 
-import tensorflow as tf
-import tensorflow_recommenders as tfrs
+from dataclasses import replace
 
-from models.losses.contrast import Contrast, known_columns, pairs
+import tensorflow as tf
+
+from models.losses.blocked_softmax import blocked_softmax
+from models.losses.contrast import Contrast, pairs
 
 _NOTHING = -1e9
 """Score of what does not count; finite, so that a row without negatives has a gradient of 0 and not NaN."""
@@ -14,21 +16,32 @@ def in_batch_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
 
     Row `i`'s positive has to be candidate `i`; candidates that were drawn besides may follow (Yang et al. 2020). The
     positive in another place, and the query's other known positives, do not count as negatives.
+
+    A candidate that comes several times is scored once and weighs as often, which is the same sum for less work.
     """
-    # The softmax does not see a common factor; 1 at the most frequent keeps clear of the task's clip at 1e-6.
-    frequency = contrast.frequency / tf.reduce_max(contrast.frequency)
-    task = tfrs.tasks.Retrieval(temperature=contrast.temperature, remove_accidental_hits=True)
-    total = task(
-        contrast.queries,
-        contrast.candidates,
-        sample_weight=contrast.weight,
-        candidate_sampling_probability=frequency**logq_exponent,
-        candidate_ids=contrast.rows,
-        compute_metrics=False,
-        compute_batch_metrics=False,
-        score_mask=tf.logical_not(known_columns(contrast)),
+    rows, place, times = tf.unique_with_counts(contrast.rows)
+    first = tf.math.unsorted_segment_min(tf.range(tf.size(place)), place, tf.size(rows))
+    labels, log_times = place[: tf.size(contrast.labels)], tf.math.log(tf.cast(times, tf.float32))
+    known_row, known = _known_among(contrast, rows)
+    distinct = replace(
+        contrast,
+        candidates=tf.gather(contrast.candidates, first),
+        labels=labels,
+        rows=rows,
+        known=known,
+        known_row=known_row,
     )
-    return total / tf.maximum(tf.reduce_sum(contrast.weight), 1e-6)
+    log_frequency = tf.math.log(tf.gather(contrast.frequency, first))
+    return blocked_softmax(distinct, log_times - logq_exponent * log_frequency, -tf.gather(log_times, labels))
+
+
+def _known_among(contrast: Contrast, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The pairs of `known_row` and `known` that are among distinct `rows`, the latter as positions there."""
+    order = tf.argsort(rows)
+    ordered = tf.gather(rows, order)
+    place = tf.minimum(tf.searchsorted(ordered, contrast.known), tf.size(rows) - 1)
+    present = tf.gather(ordered, place) == contrast.known
+    return tf.boolean_mask(contrast.known_row, present), tf.boolean_mask(tf.gather(order, place), present)
 
 
 def sampled_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:

@@ -386,3 +386,23 @@ def test_events_weigh_by_their_kind_times_their_weight(tmp_path):
         transform(examples, tmp_path / "missing", event_weights=weights | {"column": "kind"})
     with pytest.raises(DataError, match=r"'purchase'.*weights for view"):
         transform(examples, tmp_path / "unknown", event_weights=weights | {"weights": {"view": 1}})
+
+
+def test_of_a_query_with_very_many_events_the_latest_are_kept_and_the_others_told(tmp_path: Path) -> None:
+    robot = interactions(200).set_column(0, "query_id", pa.array(["robot"] * 200))
+    table = pa.concat_tables([interactions(), robot])
+    examples = write(tmp_path / "in", interactions=table)
+    dataset, _ = transform(examples, tmp_path / "out", features=FeatureSpec(), max_events_per_query=30)
+    candidates = np.array(dataset.candidates.ids.to_pylist())
+    for query, events in events_in_order(table).items():
+        row = dataset.queries.ids.to_pylist().index(query)
+        kept = dataset.events.candidate[dataset.events.offsets[row] : dataset.events.offsets[row + 1]]
+        assert candidates[kept].tolist() == [event["candidate_id"] for event in events[-30:]]
+    sizes = [len(events) for events in events_in_order(table).values()]
+    expected = {
+        "limit": 30,
+        "queries": sum(size > 30 for size in sizes),
+        "events": sum(max(0, size - 30) for size in sizes),
+    }
+    assert dataset.metadata["left_out"] == expected
+    assert dataset.metadata["counts"]["test"] == len(sizes)

@@ -21,7 +21,7 @@ from models.losses import (
     triplet,
 )
 from models.losses.augmentation import category_alignment, mimic
-from models.losses.contrast import known_columns
+from models.losses.contrast import known_columns, own_columns
 
 RANDOM = np.random.default_rng(0)
 BATCH, CATALOGUE, DIM, TEMPERATURE = 6, 9, 4, 0.5
@@ -94,6 +94,30 @@ def expected(contrast: Contrast, *, exponent: float = 0.0) -> np.ndarray:
 def test_in_batch_softmax(exponent, build):
     loss = in_batch_softmax(build(), logq_exponent=exponent)
     np.testing.assert_allclose(loss, expected(build(), exponent=exponent).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("build", [in_batch, mixed])
+def test_a_candidate_that_comes_twice_pulls_twice(build):
+    """As the loss written out over all columns does, by rows of the table of candidates."""
+    contrast, table, queries = build(), tf.constant(ITEMS), tf.constant(QUERIES)
+
+    def written_out(embedded: Contrast) -> tf.Tensor:
+        scores = tf.matmul(embedded.queries, embedded.candidates, transpose_b=True) / TEMPERATURE
+        scores -= tf.math.log(embedded.frequency)
+        own = tf.eye(BATCH, len(embedded.rows), dtype=tf.bool)
+        out = known_columns(embedded) | (own_columns(embedded) & ~own)
+        return tf.reduce_mean(tf.reduce_logsumexp(tf.where(out, -1e9, scores), axis=1) - tf.boolean_mask(scores, own))
+
+    def gradients_by_row(loss) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch([queries, table])
+            value = loss(replace(contrast, queries=queries, candidates=tf.gather(table, contrast.rows)))
+        return [tf.convert_to_tensor(slope) for slope in tape.gradient(value, [queries, table])]
+
+    for wanted, found in zip(
+        gradients_by_row(written_out), gradients_by_row(partial(in_batch_softmax, logq_exponent=1)), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_full_softmax():
@@ -248,7 +272,8 @@ def gradients(loss, contrast: Contrast) -> list[np.ndarray]:
     with tf.GradientTape() as tape:
         tape.watch([contrast.queries, contrast.candidates])
         value = loss(replace(contrast, positives=tf.gather(contrast.candidates, positives_of(contrast))))
-    return [g.numpy() for g in tape.gradient(value, [contrast.queries, contrast.candidates])]
+    slopes = tape.gradient(value, [contrast.queries, contrast.candidates])
+    return [tf.convert_to_tensor(slope).numpy() for slope in slopes]
 
 
 @pytest.mark.parametrize("name", NAMES)

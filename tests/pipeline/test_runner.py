@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.base import Params
-from components.beam_runner import BeamConfig
+from components.beam_runner import InProcess
 from components.errors import ConfigError, DataError, RunError
 from pipeline.dag import Pipeline
 from pipeline.metadata import Run, Store
@@ -29,7 +29,7 @@ class Session:
 
     def run(self, pipeline=None, **selection):
         run = new_run(Path("toy.yaml"))
-        runner = LocalRunner(self.store, BeamConfig(), PlainProgress("toy"))
+        runner = LocalRunner(self.store, InProcess(), PlainProgress("toy"))
         self.executions = runner.run(pipeline or make_pipeline(), run, Selection(**selection))
         return {step.node: step.state for step in run.steps}
 

@@ -1,0 +1,108 @@
+"""The data sets of the benchmarks, made by the pipeline's own components: one split and one encoding for all."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.artifacts import Examples, Schema, Statistics, TransformedExamples, TransformGraph
+from components.base import ExecutionContext, NoInputs, Params
+from components.errors import RunError
+from components.example_gen import ExampleGen
+from components.schema_gen import SchemaGen
+from components.statistics_gen import StatisticsGen
+from components.transform import Transform, TransformParams
+from pipeline.config import PipelineConfig, load_config
+
+_CONFIGS = Path(__file__).parents[2] / "tfx_config"
+_OWN = Path(__file__).parents[1] / "datasets"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set.
+
+    Attributes:
+        config: its configuration, with the default model unless that file says otherwise.
+        folder: where its files are, below the data directory; None where there are none to be found.
+        at: the cut-off k of the metrics that are compared.
+        metric: what is chosen by on validation, and judged by.
+    """
+
+    config: Path
+    folder: str | None
+    at: int
+    metric: str
+
+
+SOURCES = {
+    "ml-100k": Source(_CONFIGS / "movielens_100k.yaml", None, 10, "ndcg@10"),
+    "ml-1m": Source(_OWN / "movielens_1m_sequences.yaml", "ml-1m", 10, "ndcg@10"),
+    "beauty": Source(_CONFIGS / "amazon_beauty.yaml", "amazon-beauty", 20, "ndcg@20"),
+    "untuned": Source(_CONFIGS / "movie_export.yaml", "movie-export", 10, "ndcg@10"),
+    "ml-1m cold": Source(_OWN / "movielens_1m_cold.yaml", "ml-1m", 100, "recall@100"),
+    "synthetic cold": Source(_OWN / "synthetic_cold.yaml", None, 100, "recall@100"),
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set after Transform.
+
+    Attributes:
+        config: what it was made with.
+        examples: the encoded events.
+        graph: what encoded them.
+    """
+
+    config: PipelineConfig
+    examples: TransformedExamples
+    graph: TransformGraph
+
+
+def settings(source: Source, data: Path | None) -> list[str]:
+    """The `--set` that says where the files are.
+
+    Raises:
+        RunError: the data set has files and nobody said where.
+    """
+    if source.folder is None:
+        return []
+    if data is None or not (data / source.folder).is_dir():
+        raise RunError(f"{source.config.name} reads a folder '{source.folder}': say where it is with --data DIR")
+    return [f"data.base_dir={data / source.folder}"]
+
+
+def prepare(config: PipelineConfig, directory: Path) -> Prepared:
+    """Reads and encodes a data set, or opens what an earlier call has left in `directory`.
+
+    Raises:
+        RunError: the data cannot be used.
+    """
+    prepared = Prepared(config, TransformedExamples(directory / "examples"), TransformGraph(directory / "graph"))
+    if directory.is_dir():
+        return prepared
+    part = directory.with_name(f"{directory.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    context = ExecutionContext(beam=config.beam)
+    examples, statistics, schema = (kind(part / kind.__name__) for kind in (Examples, Statistics, Schema))
+    ExampleGen(config.data).execute(NoInputs(), ExampleGen.Outputs(examples), context)
+    StatisticsGen(Params()).execute(StatisticsGen.Inputs(examples), StatisticsGen.Outputs(statistics), context)
+    SchemaGen(config.pinned_schema).execute(SchemaGen.Inputs(statistics), SchemaGen.Outputs(schema), context)
+    params = TransformParams(split=config.resolved_split, features=config.features, seed=config.seed)
+    made = Transform.Outputs(TransformGraph(part / "graph"), TransformedExamples(part / "examples"))
+    Transform(params).execute(Transform.Inputs(examples, schema), made, context)
+    shutil.rmtree(examples.path)
+    part.rename(directory)
+    return prepared
+
+
+def named(name: str, data: Path | None, work: Path) -> Prepared:
+    """The data set of this name in `SOURCES`, with its own configuration.
+
+    Args:
+        name: a key of `SOURCES`.
+        data: where files are.
+        work: keeps what is made.
+    """
+    source = SOURCES[name]
+    return prepare(load_config(source.config, settings(source, data)), work / name.replace(" ", "_") / "as_configured")

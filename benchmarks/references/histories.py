@@ -1,0 +1,203 @@
+"""Scorers that know a query by its history: item-kNN, EASE, iALS, each with what is tried on validation."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from components.sequences import Dataset, Events
+from models.baselines import PopularityScorer, co_occurrences, item_similarities
+from models.ranking import CandidateLists, EmbeddingScorer, Scorer
+
+RECENCY = 0.9
+"""An event of age a, counted back from the latest, weighs by this to the power of a."""
+MAX_DENSE_CANDIDATES = 20_000
+"""EASE inverts a matrix of this side: 3.2 GB, some minutes."""
+MAX_CO_OCCURRENCES = 1_000_000_000
+"""Pairs of events of the same query that item-kNN goes through: about a minute."""
+
+Choice = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class History:
+    """What is known of the queries that are asked.
+
+    Attributes:
+        events: seen events of all queries, in order.
+        rows: the queries that are asked, ascending.
+    """
+
+    events: Events
+    rows: np.ndarray
+
+    def matrix(self, candidates: int, recency: float = 1.0) -> sparse.csr_matrix:
+        """Weight of each candidate in each history, `[rows, candidates]`; of a repeated one its latest event's."""
+        offsets = self.events.offsets
+        sizes = np.diff(offsets)[self.rows]
+        query = np.repeat(np.arange(len(self.rows)), sizes)
+        starts = np.cumsum(sizes) - sizes
+        place = np.arange(len(query)) - np.repeat(starts, sizes)
+        candidate = self.events.candidate[np.repeat(offsets[self.rows], sizes) + place]
+        weight = recency ** (np.repeat(sizes, sizes) - 1 - place)
+        latest = np.lexsort((-weight, candidate, query))
+        cell = query[latest] * candidates + candidate[latest]
+        first = latest[np.concatenate([[True], np.diff(cell) != 0])[: len(cell)]]
+        cells = (query[first], candidate[first])
+        return sparse.csr_matrix((weight[first].astype(np.float32), cells), shape=(len(self.rows), candidates))
+
+
+class LinearScorer:
+    """Scores by the product of weighted histories and item-to-item weights.
+
+    Args:
+        histories: `[queries, candidates]`.
+        weights: `[candidates, candidates]`, dense or sparse.
+    """
+
+    def __init__(self, histories: sparse.csr_matrix, weights: Any) -> None:
+        self.candidates = weights.shape[1]
+        self._histories, self._weights = histories, weights
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """See `models.ranking.Scorer`."""
+        product = self._histories[start:stop] @ self._weights
+        dense: np.ndarray = product.toarray() if sparse.issparse(product) else np.asarray(product)
+        return dense
+
+
+class Popularity:
+    """By the number of training events."""
+
+    choices: Sequence[Choice] = ({},)
+
+    def refusal(self, train: Events, candidates: int) -> str | None:
+        """Never."""
+        return None
+
+    def fit(self, dataset: Dataset, train: Events, choice: Choice) -> Any:
+        """Nothing to fit."""
+        return dataset.train_count
+
+    def scorer(self, fitted: Any, history: History, choice: Choice) -> Scorer:
+        """The same for all."""
+        return PopularityScorer(fitted)
+
+
+@dataclass(frozen=True)
+class ItemKnn:
+    """Shrunk cosine of item columns (Sarwar et al. 2001).
+
+    Attributes:
+        recency: base of the weights of the history.
+    """
+
+    recency: float = 1.0
+
+    @property
+    def choices(self) -> Sequence[Choice]:
+        """Neighbours and shrinkage."""
+        return [{"neighbours": n, "shrinkage": s} for n in (50, 100, 200) for s in (0.0, 10.0)]
+
+    def refusal(self, train: Events, candidates: int) -> str | None:
+        """Why it would take too long, if so."""
+        pairs = co_occurrences(CandidateLists(train.offsets, train.candidate))
+        return f"{pairs:,} pairs of events" if pairs > MAX_CO_OCCURRENCES else None
+
+    def fit(self, dataset: Dataset, train: Events, choice: Choice) -> Any:
+        """Similarities."""
+        interactions = CandidateLists(train.offsets, train.candidate)
+        return item_similarities(interactions, len(dataset.candidates), **choice)
+
+    def scorer(self, fitted: Any, history: History, choice: Choice) -> Scorer:
+        """Sums of similarities."""
+        return LinearScorer(history.matrix(fitted.shape[0], self.recency), fitted)
+
+
+@dataclass(frozen=True)
+class Ease:
+    """Ridge regression of items on items with a zero diagonal (Steck 2019).
+
+    Attributes:
+        recency: base of the weights of the history that is scored.
+    """
+
+    recency: float = 1.0
+
+    @property
+    def choices(self) -> Sequence[Choice]:
+        """The ridge."""
+        return [{"ridge": ridge} for ridge in (30.0, 100.0, 300.0, 1000.0)]
+
+    def refusal(self, train: Events, candidates: int) -> str | None:
+        """Why its matrix is too large, if so."""
+        return f"{candidates:,} candidates squared" if candidates > MAX_DENSE_CANDIDATES else None
+
+    def fit(self, dataset: Dataset, train: Events, choice: Choice) -> Any:
+        """Weights, float32 `[candidates, candidates]`."""
+        everybody = History(train, np.arange(len(train.offsets) - 1)).matrix(len(dataset.candidates))
+        gram = (everybody.T @ everybody).toarray().astype(np.float64)
+        gram[np.diag_indices_from(gram)] += choice["ridge"]
+        inverse = np.linalg.inv(gram)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        return weights.astype(np.float32)
+
+    def scorer(self, fitted: Any, history: History, choice: Choice) -> Scorer:
+        """Sums of weights."""
+        return LinearScorer(history.matrix(len(fitted), self.recency), fitted)
+
+
+class Ials:
+    """Matrix factorisation of implicit feedback by alternating least squares (Hu et al. 2008), as `implicit` has it."""
+
+    choices: Sequence[Choice] = tuple(
+        {"factors": factors, "regularization": regularization, "alpha": alpha}
+        for factors in (64, 128)
+        for regularization in (0.01, 1.0, 10.0)
+        for alpha in (1.0, 10.0)
+    )
+
+    def refusal(self, train: Events, candidates: int) -> str | None:
+        """Never."""
+        return None
+
+    def fit(self, dataset: Dataset, train: Events, choice: Choice) -> Any:
+        """The model.
+
+        Raises:
+            ModuleNotFoundError: `implicit` is not installed.
+        """
+        try:
+            from implicit.als import AlternatingLeastSquares
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("iALS is that of implicit: pip install 'tfrs-pipeline[benchmarks]'") from error
+        model = AlternatingLeastSquares(**choice, iterations=15, random_state=42)
+        everybody = History(train, np.arange(len(train.offsets) - 1)).matrix(len(dataset.candidates))
+        model.fit(everybody, show_progress=False)
+        return model
+
+    def scorer(self, fitted: Any, history: History, choice: Choice) -> Scorer:
+        """Queries folded in by their histories, which may be longer than in training."""
+        known = history.matrix(len(fitted.item_factors))
+        factors = fitted.recalculate_user(np.arange(known.shape[0]), known)
+        return EmbeddingScorer(factors, fitted.item_factors)
+
+
+BASELINES: dict[str, Any] = {
+    "popularity": Popularity(),
+    "item-kNN": ItemKnn(),
+    "item-kNN, recency": ItemKnn(RECENCY),
+    "EASE": Ease(),
+    "EASE, recency": Ease(RECENCY),
+    "iALS": Ials(),
+}
+
+
+def usable(dataset: Dataset) -> Iterator[str]:
+    """Names of the baselines that mean something on a data set: without an order there is no recency."""
+    for name in BASELINES:
+        if dataset.ordered or "recency" not in name:
+            yield name
