@@ -40,7 +40,9 @@ setup(
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "benchmarks": ["faiss-cpu", "hnswlib"],  # what the index is compared with
+        "tune": ["optuna"],
         "dev": [
+            "optuna",
             "pytest",
             "pytest-xdist",
             "hypothesis",
