@@ -149,7 +149,7 @@ def _state(feature: Feature, column: pa.Array, row_hashes: np.ndarray) -> Mergea
 
 def _number_state(feature: NumericFeature, numbers: np.ndarray, row_hashes: np.ndarray) -> Mergeable:
     known = np.isfinite(numbers)
-    if feature.transform == "quantile":
+    if feature.transform in ("quantile", "piecewise"):
         return RowSample.of(row_hashes[known], numbers[known])
     # Twice the precision of what is encoded, so that the logarithm's last bit does not matter.
     values = numbers[known].astype(np.float64)

@@ -128,7 +128,10 @@ class Transformation:
         features = self.params.features
         with_split = isinstance(splitter.config, FilesSplit)
         schema = EventSchema.of(
-            tables.schema("interactions"), features.columns("context").values(), with_split=with_split
+            tables.schema("interactions"),
+            features.columns("context").values(),
+            with_split=with_split,
+            event_weights=self.params.event_weights,
         )
         shards = self.params.shards or max(
             1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.concurrency()
