@@ -37,7 +37,7 @@ def main() -> int:
     """Runs everything that was asked for."""
     options = parser(__doc__)
     options.add_argument("--rows", type=int, nargs="+", default=SIZES, help="interactions, instead of 1M, 5M and 20M")
-    options.add_argument("--runner", nargs="+", default=["in_process"], help="Beam runners by name")
+    options.add_argument("--runner", nargs="+", default=[], metavar="NAME", help="Beam runners besides in_process")
     options.add_argument("--scratch", type=Path, help="where temporary data go; the system's directory if absent")
     options.add_argument(
         "--end-to-end",
@@ -156,7 +156,7 @@ def _rows(
     for size in (_FIXED, *sizes):
         work = scratch / str(size)
         generate(work / "raw", size)
-        for runner in arguments.runner:
+        for runner in ("in_process", *arguments.runner):
             for step in STEPS:
                 command = ["benchmarks.data_plane", "--step", step, "--work", str(work), "--runner", runner]
                 row = _measure(runner, step, size, command)
