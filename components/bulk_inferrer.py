@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ class BulkInferrerConfig(Params):
 
     top_k: int = Field(default=50, ge=1, le=10_000)
     """Candidates for each query; clipped to the catalogue."""
+    search: Literal["index", "exact"] = "index"
+    """`index`: as the ScaNN model searches, at its recall, where it has a tree. `exact`: every candidate, however long
+    it takes."""
 
 
 class BulkInferrerParams(BulkInferrerConfig):
@@ -25,7 +28,7 @@ class BulkInferrerParams(BulkInferrerConfig):
 
 
 class BulkInferrer(Component["BulkInferrer.Inputs", "BulkInferrer.Outputs", BulkInferrerParams]):
-    """Answers every query exactly, after all of its events, context features missing.
+    """Answers every query after all of its events, context features missing.
 
     Writes `recommendations/part-*.parquet` with `query_id`, `candidate_ids` (list of strings, best first) and `scores`
     (list of float32, same length; shorter where fewer candidates are left), in the order of TransformedExamples.
@@ -33,7 +36,7 @@ class BulkInferrer(Component["BulkInferrer.Inputs", "BulkInferrer.Outputs", Bulk
 
     @dataclass(frozen=True)
     class Inputs:
-        """Queries and their events, the query tower, and the exported candidate embeddings."""
+        """Queries and their events, the query tower, and the exported candidate embeddings and index."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph

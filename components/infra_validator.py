@@ -27,7 +27,8 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
     """Blesses serving models that answer correctly in a process that knows nothing of the pipeline.
 
     The exact model is loaded where `scann` cannot be imported. Writes `infra_blessing.json`: `blessed`, `checks` (each
-    with a count of answers), and per model the seconds to load and warm up and the median milliseconds for one request.
+    with a count of answers), and per model the seconds to load and warm up, the bytes by which the process grew and
+    the median milliseconds for one request.
     """
 
     @dataclass(frozen=True)

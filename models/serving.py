@@ -118,6 +118,7 @@ class ServingModule(tf.Module):
 
     Attributes:
         functions: the signatures, functions of a dict of the inputs told by `signature_inputs`, by name.
+        find: `search.search` as a function, for whoever loads the module and has embeddings at hand.
     """
 
     def __init__(
@@ -164,6 +165,8 @@ class ServingModule(tf.Module):
             "embed_candidate": self._embed_candidate,
         }
         inputs = signature_inputs(features, remove_seen=remove_seen, queries=queries is not None)
+        vectors = tf.TensorSpec([None, search.dimension], tf.float32)
+        self.find = tf.function(search.search, input_signature=[vectors, tf.TensorSpec([], tf.int32)])
         self.functions = {
             name: tf.function(signatures[name], input_signature=[specs]) for name, specs in inputs.items()
         }

@@ -48,6 +48,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
                     split=config.resolved_split,
                     features=config.features,
                     seed=config.seed,
+                    event_weights=config.training.event_weights,
                     final=final,
                     max_events_per_query=config.max_events_per_query,
                 )
@@ -61,8 +62,9 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
             Trainer(
                 TrainerParams(
                     model=config.model,
-                    # Whether another fit follows changes neither, so turning it on keeps the first one.
-                    training=config.training.model_copy(update={"final_fit": False}),
+                    # Whether another fit follows changes neither, so turning it on keeps the first one; weights by
+                    # kind of event are in the transformed examples.
+                    training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
                     remove_seen=config.remove_seen,
                     seed=config.seed,
                     final=final,
@@ -114,7 +116,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     )
     if config.recommendations is not None:
         pipeline.add(
-            BulkInferrer(BulkInferrerParams(top_k=config.recommendations.top_k, remove_seen=config.remove_seen)),
+            BulkInferrer(BulkInferrerParams(**config.recommendations.model_dump(), remove_seen=config.remove_seen)),
             transformed_examples=transform["transformed_examples"],
             transform_graph=transform["transform_graph"],
             model=trainer["model"],

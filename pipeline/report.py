@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.artifacts import Evaluation, PushedModel, ServingModel
+from components.artifacts import Evaluation, InfraBlessing, PushedModel, ServingModel
 from pipeline.metadata import Execution, Run, Store
 from pipeline.published import REFRESHED, TRAINED
 
@@ -29,6 +29,9 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
     if indexer := executions.get("RefreshScannIndexer") or executions.get("ScannIndexer"):
         serving_model = ServingModel(store.output(indexer, "serving_model"))
         parts.append(_index(serving_model))
+    if validator := executions.get("RefreshInfraValidator") or executions.get("InfraValidator"):
+        blessing = InfraBlessing(store.output(validator, "infra_blessing")).read_json("infra_blessing.json")
+        parts.append(_served(blessing["models"], serving_model.read_json("index.json")["bytes"]))
     if pusher := executions.get(REFRESHED) or executions.get(TRAINED):  # and so is the indexer that it waited for
         parts.append(_pushed(PushedModel(store.output(pusher, "pushed_model"))))
         known = serving_model.read_json("expected_answers.json")[0]["query_id"]
@@ -62,6 +65,18 @@ def _index(serving_model: ServingModel) -> str:
         f"Index      {index['candidates']:,} candidates, {index['search']}; against exact search: {recall}\n"
         f"  one query: {latency['scann']:.2f} ms, exact {latency['exact']:.2f} ms"
     )
+
+
+def _served(models: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
+    lines = [
+        f"  {name:<11}{measured['memory_bytes'] / 2**20:>12,.0f} MiB{measured['latency_ms']:>11.2f} ms"
+        f"{measured['load_seconds']:>12.1f} s{sizes[name] / 2**20:>11,.1f} MiB"
+        for name, measured in models.items()
+    ]
+    titles = "".join(
+        f"{title:>{width}}" for title, width in (("memory", 16), ("a request", 14), ("load", 14), ("on disk", 15))
+    )
+    return "\n".join([f"Models     {titles}", *lines])
 
 
 def _pushed(pushed_model: PushedModel) -> str:

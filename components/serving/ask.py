@@ -69,6 +69,7 @@ class Session:
         inputs: dtype and shape of each input, by signature.
         load_seconds: time to load the SavedModel.
         warm_up_seconds: time of the first call.
+        memory_bytes: by how much loading and answering all this made the process grow.
         latency_ms: median of later calls for one request; None if it was not measured.
     """
 
@@ -77,6 +78,7 @@ class Session:
     inputs: dict[str, dict[str, dict[str, Any]]]
     load_seconds: float
     warm_up_seconds: float
+    memory_bytes: int
     latency_ms: float | None
 
 

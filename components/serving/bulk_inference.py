@@ -12,6 +12,7 @@ from components.artifacts import Model, Recommendations, ServingModel, Transform
 from components.base import ExecutionContext
 from components.columnar import write_parquet
 from components.sequences import read_dataset
+from components.serving.index_search import IndexSearch
 from components.serving.served_catalogue import ServedCatalogue
 from components.serving.stored_queries import stored_query_embeddings
 from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
@@ -52,7 +53,8 @@ def recommend_to_all(
     with context.scratch_directory() as scratch:
         np.save(scratch / "queries.npy", embedded, allow_pickle=False)
         np.save(scratch / "candidates.npy", candidates, allow_pickle=False)
-        worker = _RankSlice(transformed_examples, scratch, target, params)
+        index = serving_model.path / "scann" if _has_tree(serving_model) and params.search == "index" else None
+        worker = _RankSlice(transformed_examples, scratch, target, params, index)
         with context.beam.pipeline() as pipeline:
             _ = pipeline | beam.Create(list(starts)) | beam.Reshuffle() | beam.ParDo(worker)
     return {"queries": queries, "top_k": min(params.top_k, len(candidates)), "shards": len(starts)}
@@ -62,17 +64,24 @@ class _RankSlice(beam.DoFn):
     """Answers `_SLICE` queries from `start` on into one shard."""
 
     def __init__(
-        self, transformed_examples: TransformedExamples, scratch: Path, target: Path, params: "BulkInferrerParams"
+        self,
+        transformed_examples: TransformedExamples,
+        scratch: Path,
+        target: Path,
+        params: "BulkInferrerParams",
+        index: Path | None,
     ) -> None:
         self._examples = transformed_examples
         self._scratch = scratch
         self._target = target
         self._params = params
+        self._index = index
 
     def setup(self) -> None:
         self._dataset = read_dataset(self._examples)
         self._queries = np.load(self._scratch / "queries.npy", mmap_mode="r")
         self._candidates = np.load(self._scratch / "candidates.npy", mmap_mode="r")
+        self._search = None if self._index is None else IndexSearch(self._index)
 
     def process(self, start: int) -> Iterator[int]:
         stop = min(start + _SLICE, len(self._queries))
@@ -80,9 +89,11 @@ class _RankSlice(beam.DoFn):
         remove = self._params.remove_seen
         catalogue = ServedCatalogue.of(self._dataset, None)
         seen = catalogue.seen(start, stop) if remove else CandidateLists.empty(len(queries))
-        rows, scores = best_candidates(
-            EmbeddingScorer(queries, self._candidates), excluded=seen, count=self._params.top_k
-        )
+        count = min(self._params.top_k, len(self._candidates))
+        if self._search is None:
+            rows, scores = best_candidates(EmbeddingScorer(queries, self._candidates), excluded=seen, count=count)
+        else:
+            rows, scores = self._search.best_candidates(queries, self._candidates, excluded=seen, count=count)
         table = self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores)
         write_parquet(self._target / f"part-{start // _SLICE:05d}.parquet", table)
         yield stop - start
@@ -97,3 +108,7 @@ class _RankSlice(beam.DoFn):
             pa.ListArray.from_arrays(offsets, pa.array(scores[found], pa.float32())),
         ]
         return pa.table(columns, schema=_SCHEMA)
+
+
+def _has_tree(serving_model: ServingModel) -> bool:
+    return bool(serving_model.read_json("index.json")["search"] == "tree")

@@ -11,6 +11,7 @@ import faulthandler
 import importlib
 import importlib.abc
 import json
+import os
 import statistics
 import sys
 import time
@@ -36,6 +37,7 @@ def main(task_file: str, result_file: str) -> None:
 
     for name in task["imports"]:
         importlib.import_module(name)
+    resident = _resident_bytes()
     began = time.perf_counter()
     model = tf.saved_model.load(task["model"])
     serve = model.signatures["serving_default"]
@@ -61,6 +63,7 @@ def main(task_file: str, result_file: str) -> None:
         "answers": [_answer(serve, batch) for batch in batches],
         "latency_ms": _latency(serve, batches, task["timed"]),
     }
+    result["memory_bytes"] = max(_resident_bytes() - resident, 0)
     Path(result_file).write_text(json.dumps(result), encoding="utf-8")
 
 
@@ -84,6 +87,11 @@ def _reply(outputs: dict[str, Any]) -> dict[str, Any]:
 
 def _values(array: Any) -> list[Any]:
     return [[text.decode() for text in row] for row in array] if array.dtype == object else array.tolist()
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _latency(serve: Any, batches: list[dict[str, Any]], times: int) -> float | None:

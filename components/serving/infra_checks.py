@@ -191,5 +191,6 @@ def _times(session: Session) -> dict[str, Any]:
     return {
         "load_seconds": round(session.load_seconds, 3),
         "warm_up_seconds": round(session.warm_up_seconds, 3),
+        "memory_bytes": session.memory_bytes,
         "latency_ms": round(session.latency_ms, 3),
     }

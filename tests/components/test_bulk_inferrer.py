@@ -8,7 +8,7 @@ from components.artifacts import Recommendations, ServingModel
 from components.base import ExecutionContext
 from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
 from components.errors import DataError
-from components.scann_indexer import ScannIndexer, ScannIndexerParams
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset
 from tests.components.tiny_world import World, make_world
 
@@ -66,7 +66,10 @@ def test_slices_do_not_change_the_answers(
 ) -> None:
     whole = infer(world, serving_model, tmp_path / "whole", top_k=4)
     monkeypatch.setattr("components.serving.bulk_inference._SLICE", 16)
-    assert infer(world, serving_model, tmp_path / "parts", top_k=4) == whole
+    parts = infer(world, serving_model, tmp_path / "parts", top_k=4)
+    assert [row["candidate_ids"] for row in parts] == [row["candidate_ids"] for row in whole]
+    scores = ([row["scores"] for row in rows] for rows in (parts, whole))
+    assert all(np.allclose(*pair, rtol=1e-5) for pair in zip(*scores, strict=True))
     names = sorted(file.name for file in (tmp_path / "parts" / "recommendations").iterdir())
     assert names == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
 
@@ -75,3 +78,34 @@ def test_a_serving_model_of_another_catalogue_is_refused(serving_model: ServingM
     other = make_world(tmp_path / "other", candidates=20)
     with pytest.raises(DataError, match="the serving model has 30 candidates and the data 20; index again"):
         infer(other, serving_model, tmp_path / "out")
+
+
+@pytest.mark.parametrize("remove_seen", [True, False])
+def test_the_index_answers_at_its_recall_without_what_was_seen(tmp_path: Path, remove_seen: bool) -> None:
+    world = make_world(tmp_path / "world", candidates=200)
+    tree = IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9), tuning_budget=400)
+    inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
+    serving_model = ServingModel(tmp_path / "serving")
+    ScannIndexer(ScannIndexerParams(top_k=30, index=tree)).execute(
+        inputs, ScannIndexer.Outputs(serving_model), ExecutionContext()
+    )
+    asked: dict[str, object] = {"top_k": 30, "remove_seen": remove_seen}
+    exact = infer(world, serving_model, tmp_path / "exact", search="exact", **asked)
+    found = infer(world, serving_model, tmp_path / "index", **asked)
+    events = read_dataset(world.transformed_examples).events
+    hits = 0
+    for row, (wanted, given) in enumerate(zip(exact, found, strict=True)):
+        seen = {f"c{candidate:05d}" for candidate in events.candidate[slice(*events.offsets[row : row + 2])]}
+        assert given["query_id"] == wanted["query_id"]
+        assert len(given["candidate_ids"]) == len(set(given["candidate_ids"])) == 30
+        assert not remove_seen or not seen & set(given["candidate_ids"])
+        assert given["scores"] == sorted(given["scores"], reverse=True)
+        shared = dict(zip(wanted["candidate_ids"], wanted["scores"], strict=True))
+        both = [
+            (score, shared[text])
+            for text, score in zip(given["candidate_ids"], given["scores"], strict=True)
+            if text in shared
+        ]
+        assert np.allclose(*np.array(both).T, rtol=1e-4, atol=1e-4)
+        hits += len(both)
+    assert 0.85 <= hits / (30 * len(exact)) < 1, "a tree of this kind should miss a few"

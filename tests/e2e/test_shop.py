@@ -44,7 +44,15 @@ def ask_in_fresh_process(model, columns, *, blocked):
 
 def test_the_summary_says_what_a_user_wants_to_know(shop):
     result = shop.run(shop.directory / "shop.yaml")
-    for word in ("Nothing to do", "popularity", "item_knn", "recall@10", "against exact search", "recommend shop"):
+    for word in (
+        "Nothing to do",
+        "popularity",
+        "item_knn",
+        "recall@10",
+        "against exact search",
+        "MiB",
+        "recommend shop",
+    ):
         assert word in result.out
     assert set(shop.states("shop").values()) == {"cached"}
 
