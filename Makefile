@@ -22,7 +22,9 @@ FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 pyth
 UV ?= uv
 COMPILE = $(UV) pip compile --quiet --no-header --generate-hashes --python-platform x86_64-manylinux_2_28
 
-.PHONY: help run test lint format lock clean
+JOB_SERVER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfrs-pipeline/flink-job-server.jar
+
+.PHONY: help run test lint format lock job-server clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
@@ -57,6 +59,14 @@ $(STAMP): requirements.lock setup.py
 lock:  ## make requirements.lock anew from setup.py (needs uv)
 	$(COMPILE) --upgrade --python-version 3.11 --extra dev --extra serving setup.py --output-file requirements.lock
 	for version in 3.12 3.13; do $(COMPILE) --python-version $$version requirements.lock >/dev/null; done
+
+job-server: $(JOB_SERVER)  ## assemble Flink's job server from Beam's library jars (needs mvn and Java)
+	@echo $(JOB_SERVER)
+
+$(JOB_SERVER): tools/job_server/pom.xml
+	mvn --quiet --batch-mode --file $< -Ddirectory=$(CURDIR)/build/job_server package
+	mkdir -p $(@D)
+	mv build/job_server/flink-job-server.jar $@
 
 clean:  ## remove the virtual environment and caches; runs/ is kept
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

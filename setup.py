@@ -36,8 +36,13 @@ setup(
         "rich",
     ],
     extras_require={
+        "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
+        "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
+        "benchmarks": ["faiss-cpu", "hnswlib"],  # what the index is compared with
+        "tune": ["optuna"],
         "dev": [
+            "optuna",
             "pytest",
             "pytest-xdist",
             "hypothesis",
@@ -48,10 +53,16 @@ setup(
             "mypy",
             "import-linter",
             "types-PyYAML",
+            "polars",  # the floor of benchmarks.data_plane
             "setuptools>=77",  # builds the editable install without a download
         ],
     },
-    entry_points={"console_scripts": ["tfrs-pipeline = pipeline.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "tfrs-pipeline = pipeline.cli:main",
+            "tfrs-beam-worker = components.beam_runner.worker:main",
+        ]
+    },
     classifiers=[
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from benchmarks.harness import Goal, Usage, finish, measured, parser
 
@@ -37,7 +38,6 @@ def main() -> int:
     options = parser(__doc__)
     options.add_argument("--rows", type=int, nargs="+", default=SIZES, help="interactions, instead of 1M, 5M and 20M")
     options.add_argument("--runner", nargs="+", default=["in_process"], help="Beam runners by name")
-    options.add_argument("--workers", type=int, default=2, help="worker processes of runners that have some")
     options.add_argument("--scratch", type=Path, help="where temporary data go; the system's directory if absent")
     options.add_argument(
         "--end-to-end",
@@ -49,7 +49,7 @@ def main() -> int:
     options.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = options.parse_args()
     if arguments.step:
-        run_step(arguments.step, arguments.work, arguments.runner[0], arguments.workers)
+        run_step(arguments.step, arguments.work, arguments.runner[0])
         return 0
     sizes = [20_000, 50_000] if arguments.quick else sorted(arguments.rows)
     per_element = sizes[0] if arguments.quick else PER_ELEMENT_ROWS
@@ -91,15 +91,17 @@ def generate(directory: Path, rows: int) -> None:
                 writer.write_table(pa.table(columns, schema=_RAW))
 
 
-def run_step(step: str, work: Path, runner: str, workers: int) -> None:
+def run_step(step: str, work: Path, runner: str) -> None:
     """Executes one component on `work/raw`, or on what the one before it left in `work/RUNNER`."""
     from components.artifacts import Examples, Schema, Statistics, TransformedExamples, TransformGraph
     from components.base import ExecutionContext, NoInputs
-    from components.beam_runner import BeamConfig
+    from components.beam_runner import AnyRunner, BeamConfig
 
     home = work / runner
     examples, statistics, schema = Examples(home / "examples"), Statistics(home / "statistics"), Schema(home / "schema")
-    beam = BeamConfig.model_validate({"runner": runner, "workers": 1 if runner == "in_process" else workers})
+    settings = {"runner": runner, **_TWO_CORES.get(runner, {})}
+    beam: BeamConfig = TypeAdapter[BeamConfig](AnyRunner).validate_python(settings)
+    beam.check()
     context = ExecutionContext(beam=beam, scratch=home / "scratch")
     if step == "ingestion":
         from components.example_gen import ExampleGen, ExampleGenParams
@@ -143,6 +145,7 @@ def end_to_end(scratch: Path, size: int) -> list[dict[str, Any]]:
     return [{"rows": size, **row} for row in (*rows, whole)]
 
 
+_TWO_CORES = {"multi_process": {"workers": 2}, "flink": {"parallelism": 2}}
 _END_TO_END = Path(__file__).with_name("data_plane_e2e.yaml")
 _COLUMNS = {"query_id": "user", "candidate_id": "item", "timestamp": "time", "weight": "rating"}
 
@@ -156,7 +159,7 @@ def _rows(
         for runner in arguments.runner:
             for step in STEPS:
                 command = ["benchmarks.data_plane", "--step", step, "--work", str(work), "--runner", runner]
-                row = _measure(runner, step, size, [*command, "--workers", str(arguments.workers)])
+                row = _measure(runner, step, size, command)
                 yield row
                 if "skipped" in row:
                     break

@@ -2,8 +2,8 @@
 
 Runs a small pipeline twice on made-up data, so that there are two published versions of a catalogue of 100,000
 candidates, and starts `python -m pipeline serve` on the loopback. The load comes from a process of its own, so both
-share the machine's cores. The last measurement of each model begins with the newer version and rolls back halfway: a
-real publication, which the server loads and warms up while it answers.
+share the machine's cores; `cpu_ms` is what a request costs the server. During the last measurement of each model the version changes by a `rollback`: a real
+publication, which the server loads and warms up while it answers.
 """
 
 import argparse
@@ -20,14 +20,17 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import Goal, finish, parser
+from components.serving.publishing import Publisher
 
 NAME = "benchmark"
+MODELS = (f"{NAME}-scann", NAME)
 HISTORY = 20
 """Longest history in a request."""
 _CONFIG = """\
@@ -60,7 +63,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
         root = arguments.root or Path(scratch)
         make_versions(root, arguments.candidates)
-        rows = list(_rows(root, arguments))
+        rows = []
+        for row in _rows(root, arguments):
+            print(row, file=sys.stderr, flush=True)
+            rows.append(row)
     return finish(arguments, rows=rows, goals=_goals(rows))
 
 
@@ -74,28 +80,44 @@ def make_versions(root: Path, candidates: int) -> None:
 
 
 def _rows(root: Path, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    loads = [{"connections": connections} for connections in ((1, 16) if arguments.quick else (1, 4, 16, 64))]
+    loads: list[dict[str, Any]] = [{"connections": count} for count in ((1, 16) if arguments.quick else (1, 4, 16, 64))]
     loads.append({"connections": 256, "rate": arguments.rate})
     questions = _questions(arguments.candidates)
-    for model in (f"{NAME}-scann", NAME):
-        for batch in (1, 64):
-            yield _floor(root, model, questions, batch, arguments.seconds)
-        for wait_ms in (0, 5):
-            with _server(root, wait_ms) as port:
-                target = _Target(port, model, questions)
+    publisher = Publisher(root / "serving", NAME)
+    newest = publisher.newest()
+    assert newest is not None
+    for directory in reversed(publisher.fetch(newest.version)):
+        yield from _floor(directory, questions, arguments.seconds)
+    for wait_ms in (0, 5):
+        with _server(root, wait_ms) as server:
+            for model in MODELS:
+                target = _Target(server, model, questions)
                 target.put({"connections": 16}, min(arguments.seconds, 3))  # warms up what a first load does
                 for load in loads:
                     yield {**target.names(wait_ms), **target.put(load, arguments.seconds)}
-        with _server(root, 5) as port:
-            target = _Target(port, model, questions)
-            yield {**target.names(5), **_swapped(root, target, max(arguments.seconds, 12))}
+            for model in MODELS if wait_ms else ():
+                target = _Target(server, model, questions)
+                yield {**target.names(wait_ms), **_swapped(root, target, max(arguments.seconds, 12))}
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A running server."""
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class _Target:
     """A model of a running server."""
 
-    def __init__(self, port: int, model: str, questions: Sequence[Mapping[str, Any]]) -> None:
-        self.port, self.model = port, model
+    def __init__(self, server: "_Server", model: str, questions: Sequence[Mapping[str, Any]]) -> None:
+        self.server, self.port, self.model = server, server.port, model
         self._bodies = [json.dumps({"instances": [question]}) for question in questions]
 
     def names(self, wait_ms: float) -> dict[str, Any]:
@@ -106,10 +128,13 @@ class _Target:
         before = self._batches()
         path = f"/v1/models/{self.model}:predict"
         task = {"port": self.port, "path": path, "bodies": self._bodies, "seconds": seconds, **load}
+        cpu = self.server.cpu_seconds()
         found = _module("benchmarks.load_generator", task)
+        cpu = self.server.cpu_seconds() - cpu
         batches, rows = (after - earlier for after, earlier in zip(self._batches(), before, strict=True))
+        cpu_ms = round(1000 * cpu / max(found["requests"], 1), 2)
         told = f"{load['rate']}/s" if "rate" in load else f"{load['connections']} at once"
-        return {"load": told, **_summary(found), "batch": round(rows / max(batches, 1), 1)}
+        return {"load": told, **_summary(found), "batch": round(rows / max(batches, 1), 1), "cpu_ms": cpu_ms}
 
     def version(self) -> int:
         """The version that it answers with."""
@@ -124,22 +149,22 @@ class _Target:
 
 
 def _swapped(root: Path, target: _Target, seconds: float) -> dict[str, Any]:
+    """What comes of a load while the content of another version is published."""
     before = target.version()
-    command = ("rollback", NAME, "--root", str(root))
-    change = threading.Timer(seconds / 4, _pipeline, command)
+    *others, newest = Publisher(root / "serving", NAME).versions()
+    other = next(found.version for found in reversed(others) if found.identity != newest.identity)
+    change = threading.Timer(seconds / 4, _pipeline, ("rollback", NAME, str(other), "--root", str(root)))
     change.start()
     row = target.put({"connections": 16}, seconds)
     change.join()
     return {**row, "load": "16 at once, version changes", "changed": target.version() != before}
 
 
-def _floor(
-    root: Path, model: str, questions: Sequence[Mapping[str, Any]], batch: int, seconds: float
-) -> dict[str, Any]:
-    newest = max((root / "serving" / model).iterdir(), key=lambda path: int(path.name))
-    task = {"model": str(newest), "rows": questions, "batch": batch, "seconds": seconds}
-    found = _summary(_module("benchmarks.serving_floor", task))
-    return {"model": model, "asked": "in process", "load": "1 thread", **found, "batch": float(batch)}
+def _floor(model: Path, questions: Sequence[Mapping[str, Any]], seconds: float) -> Iterator[dict[str, Any]]:
+    task = {"model": str(model), "rows": questions, "batches": [1, 64], "seconds": seconds}
+    for batch, found in zip(task["batches"], _module("benchmarks.serving_floor", task), strict=True):
+        names = {"model": model.parent.name, "asked": "in process", "load": "1 thread"}
+        yield {**names, **_summary(found), "batch": float(batch)}
 
 
 def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +182,7 @@ def _goals(rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
     goals = [Goal.at_most("requests that failed", float(sum(row["failed"] for row in rows)), 0)]
     changed = [row["changed"] for row in rows if "changed" in row]
     goals.append(Goal.at_least("models that changed their version under load, of 2", float(sum(changed)), 2))
-    for model in (f"{NAME}-scann", NAME):
+    for model in MODELS:
         for load, what, limit in (("1 at once", "p50_ms", 1.15), ("16 at once", "requests_per_s", 1.0)):
             plain, batched = (
                 next(row[what] for row in rows if (row["model"], row["asked"], row["load"]) == (model, asked, load))
@@ -182,7 +207,7 @@ def _questions(candidates: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _server(root: Path, wait_ms: float) -> Iterator[int]:
+def _server(root: Path, wait_ms: float) -> Iterator[_Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -190,7 +215,7 @@ def _server(root: Path, wait_ms: float) -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", NAME, *options])
     try:
         _wait_until_it_answers(process, port)
-        yield port
+        yield _Server(port, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -213,12 +238,11 @@ def _get(port: int, path: str) -> str:
         return str(response.read().decode())
 
 
-def _module(module: str, task: Mapping[str, Any]) -> dict[str, Any]:
+def _module(module: str, task: Mapping[str, Any]) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", module], input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 def _pipeline(*arguments: str) -> None:

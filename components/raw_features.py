@@ -8,7 +8,9 @@ import pyarrow.compute as pc
 
 from components.errors import DataError
 from models.features import (
+    CANDIDATE_ID,
     MISSING_TIMESTAMP,
+    QUERY_ID,
     CategoricalFeature,
     Feature,
     NumericFeature,
@@ -32,9 +34,28 @@ def raw_features(features: Mapping[str, Feature], columns: pa.Table | pa.RecordB
     for name, feature in features.items():
         try:
             raw[name] = _raw(feature, plain_column(columns, feature.column or name))
+        except _RowError as error:
+            raise DataError(f"{_described(name, feature)}: {error}{_who(columns, error.row)}") from None
         except DataError as error:
-            raise DataError(f"{feature.type} feature '{name}', column '{feature.column or name}': {error}") from None
+            raise DataError(f"{_described(name, feature)}: {error}") from None
     return raw
+
+
+class _RowError(DataError):
+    """One row is wrong."""
+
+    def __init__(self, message: str, row: int) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+def _described(name: str, feature: Feature) -> str:
+    return f"{feature.type} feature '{name}', column '{feature.column or name}'"
+
+
+def _who(columns: pa.Table | pa.RecordBatch, row: int) -> str:
+    ids = [f"{name} {columns.column(name)[row]}" for name in (QUERY_ID, CANDIDATE_ID) if name in columns.schema.names]
+    return f" (the row of {', '.join(ids)})" if ids else ""
 
 
 def plain_column(columns: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
@@ -147,7 +168,7 @@ def _vectors(column: pa.Array, dimension: int) -> np.ndarray:
     wrong = pc.fill_null(pc.not_equal(lengths, dimension), False).to_numpy(zero_copy_only=False)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DataError(f"a vector of length {lengths[row]} among those of dimension: {dimension}")
+        raise _RowError(f"a vector of length {lengths[row]} among those of dimension: {dimension}", row)
     present = column.is_valid().to_numpy(zero_copy_only=False)
     vectors[present] = numbers_of(pc.list_flatten(column)).reshape(-1, dimension)
     return vectors

@@ -32,7 +32,8 @@ class IndexConfig(Params):
     recall_target: RecallTarget = RecallTarget()
     """What the settings are chosen for."""
     search: Literal["auto", "tree", "brute_force"] = "auto"
-    """A tree, or every candidate; `auto`: every candidate where a tree that reaches the target is no faster."""
+    """A tree, or every candidate; `auto`: every candidate where no tree that reaches the target is
+    expected to be twice as fast."""
     leaves: Auto = "auto"
     """Cells the candidates are partitioned into; `auto`: the square root of their number, or twice that."""
     leaves_to_search: Auto = "auto"

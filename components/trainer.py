@@ -70,6 +70,7 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
                     outputs.model,
                     params=self.params,
                     reference=reference if self.params.final else None,
+                    resume=context.resume,
                     progress=context.progress,
                     scratch=scratch,
                 )

@@ -19,7 +19,7 @@ from models.features import EncodedSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.ranking import CandidateLists
-from models.training import fit_steps, fit_until_best
+from models.training import Places, fit_steps, fit_until_best
 from models.two_tower import TwoTower, resolve_loss
 from models.validation import Validation
 from models.windows import build_batches
@@ -52,8 +52,10 @@ def train(
     *,
     params: Settings,
     reference: Mapping[str, Any] | None,
+    resume: Path | None,
     progress: Callable[[str], None],
     scratch: Path,
+    validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
 ) -> dict[str, Any]:
     """Fits and exports the towers.
 
@@ -63,8 +65,10 @@ def train(
         output: gets `towers/`, `checkpoints/` and `tensorboard/`.
         params: the settings.
         reference: `training.json` of the model a final fit follows; None to validate and stop early.
+        resume: where an interrupted training left off, or will; see `models.training`.
         progress: takes lines.
         scratch: an empty directory, where the training events are written and memory-mapped from.
+        validated: takes the curve's entry after each validation; may raise to end the training.
 
     Returns:
         The content of `training.json`.
@@ -92,15 +96,23 @@ def train(
         params.training,
         seed=params.seed,
         sampler=build_sampler(params.training.negatives, dataset.train_count, seed=params.seed),
-        negatives_in_batch=model.loss_name != "full_softmax",
+        negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
     )
     progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
+    places = Places(output.path, resume or output.path / "unfinished")
     if validation is not None:
-        config = params.training
-        fit = fit_until_best(model, batches, validation, config=config, directory=output.path, progress=progress)
+        fit = fit_until_best(
+            model,
+            batches,
+            validation,
+            config=params.training,
+            places=places,
+            progress=progress,
+            validated=validated,
+        )
     else:
         steps = _steps_like(reference, events=len(data))
-        fit = fit_steps(model, batches, steps=steps, directory=output.path, progress=progress)
+        fit = fit_steps(model, batches, steps=steps, places=places, progress=progress)
     export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
     return {
         "steps": fit.steps,

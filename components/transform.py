@@ -9,6 +9,7 @@ from pydantic import Field
 from components.artifacts import Examples, Schema, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig, TimeSplit
+from models.examples_config import EventWeights
 from models.features import FeatureSpec
 
 __all__ = [
@@ -34,6 +35,8 @@ class TransformParams(Params):
     """What is encoded, and how."""
     seed: int = Field(default=42, ge=0, lt=2**31)
     """Decides which rows or queries the methods `ratio` and `files` hold out."""
+    event_weights: EventWeights | None = None
+    """Weights of events by what kind of action they are."""
     final: bool = False
     """Every event is training data, for the fit that is pushed."""
     max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)

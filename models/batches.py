@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from models.examples import epoch_events
-from models.examples_config import EveryEvent, ExamplesConfig
+from models.examples_config import EVERY_EVENT, ExamplesConfig
 from models.features import CANDIDATE_ID, EXAMPLE_AGE, HISTORY
 from models.history import PADDING, windows_around, windows_before
 from models.negatives import NegativeSampler
@@ -103,7 +103,7 @@ class Batches:
         seed: int,
         sampler: NegativeSampler | None = None,
         negatives_in_batch: bool = False,
-        examples: ExamplesConfig = EveryEvent(type="events"),
+        examples: ExamplesConfig = EVERY_EVENT,
     ) -> None:
         """Prepares the order and what each query knows.
 

@@ -13,7 +13,7 @@ def search_excluding(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The best `count` candidates of each query that are not among its excluded ones.
 
-    Asks for as many more as any query of the batch excludes, masks those and takes the best again. Where an index
+    Asks for as many more as any query of the batch excludes and leaves those out. Where an index
     finds fewer than there are it is asked for twice as many, until there are enough or the catalogue ends.
 
     Args:
@@ -39,7 +39,7 @@ def search_excluding(
     def ask(asked: tf.Tensor, _rows: tf.Tensor, _scores: tf.Tensor) -> tuple[tf.Tensor, ...]:
         wanted = tf.maximum(first, tf.minimum(2 * asked, candidates))
         rows, scores = search.search(queries, wanted)
-        return wanted, *_best(rows, scores, is_out=_is_among(ordered, rows), count=count)
+        return wanted, *_first(rows, scores, is_out=_is_among(ordered, rows), count=count)
 
     start = (tf.constant(0), *no_answers(tf.shape(queries)[0], count))
     _, rows, scores = tf.while_loop(is_short, ask, start, parallel_iterations=1)
@@ -116,6 +116,16 @@ def _distinct(ordered: tf.Tensor) -> tf.Tensor:
     """The number of distinct candidates in each row of `ordered`, int32 `[batch]`."""
     first = tf.not_equal(ordered[:, 1:], ordered[:, :-1]) & (ordered[:, :-1] >= 0)
     return tf.reduce_sum(tf.cast(first, tf.int32), axis=1)
+
+
+def _first(rows: tf.Tensor, scores: tf.Tensor, *, is_out: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first `count` that are not out, of rows that are in order; cheaper than taking the best again."""
+    kept = tf.cumsum(tf.cast((rows >= 0) & ~is_out, tf.int32), axis=1)
+    places = tf.searchsorted(kept, tf.tile(tf.range(1, count + 1)[None], [tf.shape(rows)[0], 1]))
+    # Where fewer are left the place is behind the end.
+    rows = tf.gather(tf.pad(rows, [[0, 0], [0, 1]], constant_values=-1), places, batch_dims=1)
+    scores = tf.gather(tf.pad(scores, [[0, 0], [0, 1]], constant_values=tf.float32.min), places, batch_dims=1)
+    return tf.ensure_shape(rows, [None, count]), tf.ensure_shape(scores, [None, count])
 
 
 def _best(rows: tf.Tensor, scores: tf.Tensor, *, is_out: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:

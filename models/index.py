@@ -5,11 +5,16 @@ only where its index is built: whoever loads a saved one imports `scann` first, 
 TensorFlow only.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
+
+SearchWithin = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 _BLOCK_SCORES = 1 << 25  # scores held at once by exact search: 128 MB
 _SMALLEST_TREE = 16  # ScaNN's quantiser fails to train on fewer vectors
@@ -103,6 +108,11 @@ class ExactSearch(tf.Module):
         """See `Search.vectors`."""
         return tf.gather(self.embeddings, rows)
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """The embeddings as an array, float32 `[candidates, dim]`, in the same memory; not to be written to."""
+        return np.asarray(memoryview(self.embeddings.read_value()))
+
 
 class ScannSearch(tf.Module):
     """ScaNN's index: a quantised tree, or ScaNN's own brute force where `settings` is None.
@@ -132,7 +142,9 @@ class ScannSearch(tf.Module):
 
         self._ops = scann_ops
         self.settings = settings
-        self.state = _builder(scann_ops, exact.embeddings.read_value(), settings).build().serialize_to_module()
+        searcher = _builder(scann_ops, exact.embeddings.read_value(), settings).build()
+        self.state = searcher.serialize_to_module()
+        _free(searcher)
         self.state.dataset = exact.embeddings  # equal to the copy that ScaNN hands out
         for part in self.state.variables:
             if part.shape.rank == 0 and part.dtype != tf.string:
@@ -140,17 +152,30 @@ class ScannSearch(tf.Module):
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See `Search.search`; a tree searches wider for a larger `count`, so that the answers do not run out."""
-        leaves, reorder = self._width(count)
-        return self.search_within(queries, count, leaves, reorder)
+        return self._search(self._ops.searcher_from_module(self.state), queries, count, *self.width(count))
 
-    def search_within(
-        self, queries: tf.Tensor, count: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor
+    @contextmanager
+    def opened(self) -> Iterator[SearchWithin]:
+        """`search` as a compiled function that takes the leaves to search and the reorder too, int32 scalars.
+
+        It holds the index in memory once and no longer than the context; what `tf.function` makes of `search` holds
+        another copy as long as the process lives.
+        """
+        searcher = self._ops.searcher_from_module(self.state)
+        number = tf.TensorSpec([], tf.int32)
+        signature = [tf.TensorSpec([None, self.dimension], tf.float32), number, number, number]
+        try:
+            yield tf.function(partial(self._search, searcher), input_signature=signature)
+        finally:
+            _free(searcher)
+
+    @staticmethod
+    def _search(
+        searcher: Any, queries: tf.Tensor, count: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `search`, looking into a given number of leaves and scoring a given number again; int32 scalars."""
         batch = tf.shape(queries)[0]
         # The operation fails on an empty batch.
         padded = tf.pad(queries, [[0, tf.cast(tf.equal(batch, 0), tf.int32)], [0, 0]])
-        searcher = self._ops.searcher_from_module(self.state)
         rows, scores = searcher.search_batched_parallel(padded, count, reorder, leaves)
         # Short rows come back with the first row's number and NaN scores, and as wide as the longest only.
         found = tf.math.is_finite(scores)
@@ -163,7 +188,7 @@ class ScannSearch(tf.Module):
         """See `Search.vectors`."""
         return tf.gather(self.state.dataset, rows)
 
-    def _width(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def width(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Leaves to search and candidates to score again for `count` answers; -1 is brute force's."""
         if self.settings is None:
             return tf.constant(-1), tf.constant(-1)
@@ -220,6 +245,11 @@ def non_finite_rows(embeddings: np.ndarray) -> np.ndarray:
     suspects = np.flatnonzero(~np.isfinite(embeddings.sum(axis=1, dtype=np.float64)))
     bad: np.ndarray = suspects[~np.isfinite(embeddings[suspects]).all(axis=1)]
     return bad
+
+
+def _free(searcher: Any) -> None:
+    # A searcher lives in TensorFlow's resource manager, with a copy of the vectors, until it is destroyed.
+    tf.raw_ops.DestroyResourceOp(resource=searcher.searcher_handle)
 
 
 def _builder(ops: Any, embeddings: tf.Tensor, settings: TreeSettings | None) -> Any:

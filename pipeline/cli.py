@@ -18,6 +18,7 @@ from pipeline.commands import (
     serve,
     show,
     status,
+    tune,
     validate,
     versions,
 )
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, init):
+    commands = (run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, init)
+    for command in commands:
         command.add_parser(verbs)
     options = parser.parse_args(arguments)
     try:

@@ -27,6 +27,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.features import FeatureSpec
 from models.strict import Strict
 from pipeline.problems import Problem, config_error, explain
+from pipeline.tuning_config import TuningConfig
 from pipeline.yaml_file import read_document
 
 SERVING = "serving"
@@ -87,6 +88,8 @@ class PipelineConfig(Strict):
     """Vectors of candidates and queries as Parquet; left out if absent."""
     beam: AnyRunner = InProcess()
     """How the data steps are executed."""
+    tuning: TuningConfig | None = None
+    """What the command `tune` tries; nothing else reads it."""
 
     @property
     def resolved_split(self) -> SplitConfig:

@@ -48,6 +48,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
                     split=config.resolved_split,
                     features=config.features,
                     seed=config.seed,
+                    event_weights=config.training.event_weights,
                     final=final,
                     max_events_per_query=config.max_events_per_query,
                 )
@@ -61,8 +62,9 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
             Trainer(
                 TrainerParams(
                     model=config.model,
-                    # Whether another fit follows changes neither, so turning it on keeps the first one.
-                    training=config.training.model_copy(update={"final_fit": False}),
+                    # Whether another fit follows changes neither, so turning it on keeps the first one; weights by
+                    # kind of event are in the transformed examples.
+                    training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
                     remove_seen=config.remove_seen,
                     seed=config.seed,
                     final=final,

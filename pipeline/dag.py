@@ -92,6 +92,16 @@ class Pipeline:
         """All nodes in topological order."""
         return tuple(self._nodes.values())
 
+    def until(self, node_id: str) -> "Pipeline":
+        """The part that a node needs, itself included."""
+        needed = {node_id}
+        for node in reversed(self.nodes):
+            if node.id in needed:
+                needed |= node.upstream
+        part = Pipeline(self.name)
+        part._nodes = {node.id: node for node in self.nodes if node.id in needed}
+        return part
+
     def downstream(self, node_id: str) -> frozenset[str]:
         """The node itself and every node that waits for it, directly or not."""
         found = {node_id}

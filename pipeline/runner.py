@@ -21,6 +21,9 @@ from pipeline.dag import Node, OutputRef, Pipeline
 from pipeline.fingerprint import fingerprint, library_versions
 from pipeline.metadata import Execution, Run, Step, Store, new_id, now
 
+_LEFT = ".resume"
+"""Folder of what interrupted executions leave to the next, by step and cache key."""
+
 
 class Progress(Protocol):
     """Where a run tells how it goes."""
@@ -159,7 +162,10 @@ class LocalRunner:
             (directory / name).mkdir(parents=True)
         inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
         scratch = directory / ".scratch"
-        context = ExecutionContext(beam=self.beam, progress=self.progress.step_progress, scratch=scratch)
+        left = self.store.directory / _LEFT / node.id
+        context = ExecutionContext(
+            beam=self.beam, progress=self.progress.step_progress, scratch=scratch, resume=left / key[:32]
+        )
         try:
             facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
         except OSError as error:
@@ -181,6 +187,7 @@ class LocalRunner:
             seconds=round(time.monotonic() - began, 3),
         )
         self.store.commit(execution)
+        shutil.rmtree(left, ignore_errors=True)
         return execution
 
     def _outputs(self, node: Node, execution: str) -> Any:

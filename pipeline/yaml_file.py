@@ -34,8 +34,8 @@ class Document:
 def read_document(file: Path, settings: Sequence[str] = ()) -> Document:
     """Reads a YAML file, the files it extends, and settings such as `training.batch_size=256`.
 
-    A file with `extends: OTHER.yaml` (relative to itself) starts from that file's values; mappings are merged key
-    by key, everything else is replaced.
+    A file with `extends: OTHER.yaml` (relative to itself), or a list of files, starts from their values, each laid
+    over those before it; mappings are merged key by key, everything else is replaced.
 
     Raises:
         ConfigError: a file is missing or is not a YAML mapping, or a setting has no key.
@@ -71,11 +71,15 @@ def _read(file: Path, seen: tuple[Path, ...]) -> Document:
     if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{file}: expected a mapping of sections at the top, found {type(values).__name__}")
     origins = _origins(node, file)
-    base = values.pop(_EXTENDS, None)
-    if base is None:
-        return Document(values, origins)
-    below = _read(file.parent / str(base), (*seen, file.resolve()))
-    return Document(_merge(below.values, values), below.origins | origins)
+    bases = values.pop(_EXTENDS, [])
+    document = Document({}, {})
+    for base in bases if isinstance(bases, list) else [bases]:
+        document = _laid_over(document, _read(file.parent / str(base), (*seen, file.resolve())))
+    return _laid_over(document, Document(values, origins))
+
+
+def _laid_over(below: Document, above: Document) -> Document:
+    return Document(_merge(below.values, above.values), below.origins | above.origins)
 
 
 def _origins(node: yaml.Node, file: Path, prefix: str = "") -> dict[str, str]:

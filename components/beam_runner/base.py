@@ -58,9 +58,9 @@ class BeamConfig(Strict, ABC):
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
-        from components.beam_runner.failures import as_raised
+        from components.beam_runner.failures import as_raised, threads_to_log
 
-        with as_raised(), self.connected() as (runner, flags):
+        with as_raised(), threads_to_log(), self.connected() as (runner, flags):
             # Command-line arguments of this process must not leak into Beam's options, hence the explicit flags.
             pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(flags=flags, save_main_session=False))
             yield pipeline

@@ -1,7 +1,9 @@
 """Errors of a step, as they were raised, whichever process it ran in."""
 
 import builtins
+import logging
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +16,7 @@ _TOLD = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _IN_WORKER = "Traceback (most recent call last)"
+_LOGGER = logging.getLogger(__name__)
 _JAVA_CAUSE = re.compile(r"^(?:Caused by: )?(?P<cause>[\w.$]+(?:Exception|Error)\b.*)$", re.MULTILINE)
 
 
@@ -37,6 +40,20 @@ def as_raised() -> Iterator[None]:
         if _IN_WORKER in str(error) or type(error) is not RuntimeError:
             raise
         raise errors.RunError(f"the Beam runner broke down: {_cause(str(error))}; the run's log has more") from error
+
+
+@contextmanager
+def threads_to_log() -> Iterator[None]:
+    """Errors in threads go to the log: those of Beam say that the other end hung up, which tells nothing new."""
+    before, threading.excepthook = threading.excepthook, _log
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+def _log(ended: threading.ExceptHookArgs) -> None:
+    _LOGGER.info("a thread of Beam ended", exc_info=ended.exc_value)
 
 
 def _told(text: str) -> errors.PipelineError | OSError | None:

@@ -34,11 +34,8 @@ class Flink(PortableConfig):
         artifact = f"beam-runners-flink-{self.flink_version}-job-server"
         return JobServer(artifact, self.job_server_jar, self.java_options, (f"--flink-master={self.master}",))
 
-    def check(self) -> None:
-        """Looks at the cluster too: whether it answers, its version, and whether it has slots enough."""
-        super().check()
-        if self.cluster is None:
-            return
+    def check_cluster(self) -> None:
+        """Looks at its version and at the number of its slots."""
         overview = self._overview()
         found, slots = str(overview.get("flink-version")), int(overview.get("slots-total", 0))
         if not found.startswith(f"{self.flink_version}."):

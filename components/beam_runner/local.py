@@ -45,12 +45,12 @@ class MultiProcess(BeamConfig):
         """Beam's own runner, with workers that are watched."""
         from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-        from components.beam_runner.watched_workers import watched_workers
+        from components.beam_runner.watched_workers import watch_workers
 
+        watch_workers()
         flags = [
             "--direct_running_mode=multi_processing",
             f"--direct_num_workers={self.workers}",
             "--default_sdk_harness_log_level=WARNING",
         ]
-        with watched_workers():
-            yield FnApiRunner(), flags
+        yield FnApiRunner(), flags

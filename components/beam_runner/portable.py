@@ -57,6 +57,14 @@ class PortableConfig(BeamConfig):
     def job_server(self) -> "java.JobServer":
         """What to start."""
 
+    @abstractmethod
+    def check_cluster(self) -> None:
+        """Looks whether a cluster that is not embedded answers and suits.
+
+        Raises:
+            ConfigError: it does not.
+        """
+
     @property
     def is_here(self) -> bool:
         """Whether the cluster runs on this machine."""
@@ -93,6 +101,8 @@ class PortableConfig(BeamConfig):
                 f"apache_beam.runners.worker.worker_pool_main --service_port={self.worker_pool.rpartition(':')[2]} "
                 f"--container_executable={self._worker_command()}'"
             )
+        if self.cluster is not None:
+            self.check_cluster()
         self.job_server().check()
 
     def check_workers(self, root: Path) -> None:

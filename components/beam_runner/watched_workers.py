@@ -1,9 +1,7 @@
 """Worker processes whose death ends the pipeline: Beam itself would wait for their answer for ever."""
 
 import contextlib
-import logging
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 from apache_beam.portability import python_urns
@@ -12,21 +10,10 @@ from apache_beam.runners.portability.local_job_service import SubprocessSdkWorke
 
 from components.errors import RunError
 
-_LOGGER = logging.getLogger(__name__)
 
-
-@contextlib.contextmanager
-def watched_workers() -> Iterator[None]:
-    """Makes the worker processes of Beam's own runner watched ones.
-
-    When one dies, Beam's threads that talked to it end with errors that tell nothing new: they go to the log.
-    """
+def watch_workers() -> None:
+    """Makes the worker processes of Beam's own runner watched ones."""
     WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(_WatchedWorkerHandler)
-    before, threading.excepthook = threading.excepthook, _log
-    try:
-        yield
-    finally:
-        threading.excepthook = before
 
 
 class _WatchedWorkerHandler(SubprocessSdkWorkerHandler):
@@ -56,7 +43,3 @@ class _WatchedWorkerHandler(SubprocessSdkWorkerHandler):
             while not self._closing.wait(0.2):
                 with contextlib.suppress(RuntimeError):  # something was asked meanwhile; the next round gets it
                     self.control_conn.abort(died)
-
-
-def _log(hook: threading.ExceptHookArgs) -> None:
-    _LOGGER.info("thread ended", exc_info=hook.exc_value)

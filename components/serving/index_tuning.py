@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from models.index import ExactSearch, ScannSearch, TreeSettings, tree_is_possible
+from models.index import ExactSearch, ScannSearch, SearchWithin, TreeSettings, tree_is_possible
 from models.index_cost import exact_cost, tree_cost
 from models.index_recall import RecallMeter, SearchFunction
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from components.scann_indexer import IndexConfig
 
 _MARGIN = 3.0  # standard errors above the target on the tuning queries, so that other queries reach it too
+_TREE_PAYS = 2.0  # times faster than brute force, which misses nothing
 _MOST_TO_FEWEST_LEAVES = 128
 _LEAVES_STEP = math.sqrt(2)
 _REORDERS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16)  # by answers
@@ -76,19 +77,6 @@ class _Trial:
     point: Point
 
 
-class _Probe:
-    """A tree that is searched with any settings by one graph: each graph keeps a searcher of its own in memory."""
-
-    def __init__(self, search: ScannSearch) -> None:
-        matrix, number = tf.TensorSpec([None, search.dimension], tf.float32), tf.TensorSpec([], tf.int32)
-        self._search = tf.function(search.search_within, input_signature=[matrix, number, number, number])
-
-    def set_to(self, settings: TreeSettings) -> SearchFunction:
-        """The search with these leaves to search and this reorder."""
-        leaves, reorder = tf.constant(settings.leaves_to_search), tf.constant(settings.reorder)
-        return lambda queries, count: self._search(queries, count, leaves, reorder)
-
-
 def first_settings(config: "IndexConfig", *, candidates: int, answers: int) -> TreeSettings:
     """The settings that tuning starts from: what is fixed, and what is most often best for the rest."""
     leaves = max(1, round(math.sqrt(candidates))) if config.leaves == "auto" else config.leaves
@@ -130,14 +118,14 @@ class Tuner:
         self._answers, self._k = answers, min(config.recall_target.k, answers)
         self._candidates, self._dimension = exact.embeddings.shape
         self._errors = math.sqrt(1 / len(queries) + 1 / other_queries)
+        self._brute_force = Point(exact_cost(candidates=self._candidates, dimension=self._dimension), 1.0, 1.0)
         self._builds: list[dict[str, Any]] = []
 
     def tune(self) -> Tuned:
         """Builds, measures and chooses."""
         start = first_settings(self._config, candidates=self._candidates, answers=self._answers)
-        brute_force = Point(exact_cost(candidates=self._candidates, dimension=self._dimension), 1.0, 1.0)
-        if not self._may_win(start, brute_force):
-            return Tuned(ScannSearch(self._exact, None), brute_force, [], [])
+        if not self._may_win(start):
+            return self._without_tree()
         self._progress(f"asking exact search {len(self._queries):,} queries")
         self._meter = RecallMeter(self._exact, self._queries, (self._k,), asked=self._answers)
         best = self._try(start)
@@ -145,16 +133,23 @@ class Tuner:
             settings = step(best.settings)
             if tree_is_possible(self._candidates, settings.leaves):
                 best = min(best, self._try(settings), key=lambda trial: self._order(trial.point))
-        if self._config.search == "auto" and self._order(brute_force) < self._order(best.point):
-            return Tuned(ScannSearch(self._exact, None), brute_force, self._builds, [])
+        if self._config.search == "auto" and not (self._reaches(best.point) and self._pays(best.point.cost)):
+            return self._without_tree()
         best.search.settings = best.settings
         return Tuned(best.search, best.point, self._builds, self._curve(best))
 
-    def _may_win(self, start: TreeSettings, brute_force: Point) -> bool:
+    def _without_tree(self) -> Tuned:
+        return Tuned(ScannSearch(self._exact, None), self._brute_force, self._builds, [])
+
+    def _may_win(self, start: TreeSettings) -> bool:
         if self._config.search == "brute_force" or not tree_is_possible(self._candidates, start.leaves):
             return False
         narrowest = replace(start, leaves_to_search=self._leaves(start)[0], reorder=min(self._reorders()))
-        return self._config.search == "tree" or self._cost(narrowest) < brute_force.cost
+        return self._config.search == "tree" or self._pays(self._cost(narrowest))
+
+    def _pays(self, cost: float) -> bool:
+        """Whether a tree is so much faster than brute force that it makes up for what it misses."""
+        return cost < self._brute_force.cost / _TREE_PAYS
 
     def _steps(self) -> list[Callable[[TreeSettings], TreeSettings]]:
         """The builds after the first: of the knobs that are free, as many as the budget allows."""
@@ -167,7 +162,12 @@ class Tuner:
         began = time.monotonic()
         search = ScannSearch(self._exact, settings)
         seconds = time.monotonic() - began
-        probe = _Probe(search)
+        with search.opened() as probe:
+            point, found = self._cheapest(probe, settings)
+        self._builds.append({"settings": asdict(found), **point.facts(), "build_seconds": round(seconds, 3)})
+        return _Trial(search, found, point)
+
+    def _cheapest(self, probe: SearchWithin, settings: TreeSettings) -> tuple[Point, TreeSettings]:
         best: tuple[Point, TreeSettings] | None = None
         narrowest = 0  # with less reordering it takes at least as many leaves
         for reorder in sorted(self._reorders(), reverse=True):
@@ -182,11 +182,10 @@ class Tuner:
                     narrowest = place
                     break
         assert best is not None
-        self._builds.append({"settings": asdict(best[1]), **best[0].facts(), "build_seconds": round(seconds, 3)})
-        return _Trial(search, best[1], best[0])
+        return best
 
-    def _measure(self, probe: _Probe, settings: TreeSettings) -> Point:
-        recall = self._meter.recall(probe.set_to(settings))[self._k]
+    def _measure(self, probe: SearchWithin, settings: TreeSettings) -> Point:
+        recall = self._meter.recall(_searching(probe, settings))[self._k]
         mean = float(recall.mean())
         # Few queries may agree by chance: never less spread than neighbours found or missed one by one would have.
         expected = (recall.sum() * self._k + 1) / (recall.size * self._k + 2)
@@ -219,19 +218,22 @@ class Tuner:
     def _curve(self, trial: _Trial) -> list[dict[str, Any]]:
         """Recall, expected cost and measured latency of a tree, by leaves searched."""
         self._progress("measuring the curve of recall and latency")
-        probe = _Probe(trial.search)
         curve = []
-        for leaves in sorted({*self._leaves(trial.settings), trial.settings.leaves_to_search}):
-            settings = replace(trial.settings, leaves_to_search=leaves)
-            point, search = self._measure(probe, settings), probe.set_to(settings)
-            curve.append(
-                {"leaves_to_search": leaves, "reorder": settings.reorder, **point.facts()}
-                | {f"latency_ms_batch_{size}": self._latency(search, size) for size in (1, 64)}
-            )
+        with trial.search.opened() as probe:
+            for leaves in sorted({*self._leaves(trial.settings), trial.settings.leaves_to_search}):
+                settings = replace(trial.settings, leaves_to_search=leaves)
+                point, search = self._measure(probe, settings), _searching(probe, settings)
+                facts = {"leaves_to_search": leaves, "reorder": settings.reorder, **point.facts()}
+                curve.append(facts | {f"latency_ms_batch_{size}": self._latency(search, size) for size in (1, 64)})
         return curve
 
     def _latency(self, search: SearchFunction, size: int) -> float:
         return latency_ms(search, self._queries, count=self._answers, batch=size)
+
+
+def _searching(probe: SearchWithin, settings: TreeSettings) -> SearchFunction:
+    leaves, reorder = tf.constant(settings.leaves_to_search), tf.constant(settings.reorder)
+    return lambda queries, count: probe(queries, count, leaves, reorder)
 
 
 def latency_ms(search: SearchFunction, queries: np.ndarray, *, count: int, batch: int = 1) -> float:

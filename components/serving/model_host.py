@@ -1,5 +1,6 @@
 """A published model held in this process, replaced by the next version once that is warm."""
 
+import gc
 import importlib
 import logging
 import threading
@@ -195,6 +196,15 @@ class ModelHost:
 
 def watch(hosts: Mapping[str, ModelHost], *, seconds: float, stop: threading.Event) -> None:
     """Refreshes the hosts every so many seconds until `stop` is set."""
+    changed = True  # the models were loaded just now
     while not stop.wait(seconds):
-        for host in hosts.values():
-            host.refresh()
+        if changed:  # a look ago, so that what was asked of the version before has been answered
+            _free_memory()
+        changed = sum(host.refresh() for host in hosts.values()) > 0
+
+
+def _free_memory() -> None:
+    # Loaded models are full of cycles, and too many objects to be looked through while requests wait.
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

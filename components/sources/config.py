@@ -1,6 +1,7 @@
 """What a user says about the source of each table: format, files, and which column means what."""
 
 import codecs
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -19,8 +20,10 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 Location: TypeAlias = Annotated[str, AfterValidator(_checked)]
 Paths: TypeAlias = Location | Annotated[list[Location], Field(min_length=1)]
 SplitPaths: TypeAlias = Annotated[dict[Split, Paths], Field(min_length=1)]
-TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "iso"]
+TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "iso", "yyyymmdd"]
 ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
+
+_DATE_SIGNS = frozenset(f"%{letter}" for letter in "YymbBdeHIpMS%")
 
 ROLES = ("query_id", "candidate_id", "timestamp", "order", "weight", "split")
 """Names that interactions' mapped columns get; no other source column may use them."""
@@ -65,7 +68,8 @@ class _Interactions(_Table):
     columns: InteractionColumns
     """Which source column plays which role."""
     time_unit: TimeUnit = "auto"
-    """What a timestamp counts since 1970 (UTC), or `iso` for text; `auto` tells it from the values."""
+    """What a timestamp counts since 1970 (UTC), `iso` for text such as 2026-11-22, `yyyymmdd` for dates such as
+    20261122; `auto` tells it from the values."""
     min_weight: float | None = None
     """Keep only events with at least this weight, such as ratings from 4 up."""
 
@@ -128,6 +132,11 @@ class _Csv(Params):
     """What surrounds fields that contain the delimiter; `null` where quotes are ordinary characters."""
     null_values: list[str] = [""]
     """Fields with exactly this text are missing values."""
+    date_formats: dict[ColumnName, str] = Field(default_factory=dict)
+    """Columns of dates or times in another notation than ISO 8601, and how they are written, in the letters of
+    `strftime`: `bought: "%d.%m.%Y %H:%M"`. They are UTC. What does not fit stays the text that it is."""
+    decimal_commas: list[ColumnName] = Field(default_factory=list)
+    """Columns of numbers with a decimal comma, and points or spaces between thousands, if any: `1.234,50`."""
 
     @property
     def is_utf8(self) -> bool:
@@ -141,6 +150,17 @@ class _Csv(Params):
             codecs.lookup(value)
         except LookupError:
             raise ValueError(f"unknown encoding {value!r}; common ones are utf-8, latin-1, cp1252, utf-16") from None
+        return value
+
+    @field_validator("date_formats")
+    @classmethod
+    def _formats_are_of_dates(cls, value: dict[str, str]) -> dict[str, str]:
+        for column, written in value.items():
+            signs = set(re.findall("%.", written))
+            if unknown := sorted(signs - _DATE_SIGNS):
+                raise ValueError(f"{column}: {unknown[0]} is not known; allowed: {' '.join(sorted(_DATE_SIGNS))}")
+            if not (signs & {"%Y", "%y"} and signs & {"%m", "%b", "%B"} and signs & {"%d", "%e"}):
+                raise ValueError(f"{column}: {written!r} lacks year, month or day; such as '%d.%m.%Y' or '%m/%d/%y'")
         return value
 
     @field_validator("names")

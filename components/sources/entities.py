@@ -1,6 +1,6 @@
 """One row per query or candidate: the first by some order, whatever order and batches the rows come in."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -49,20 +49,8 @@ def first_of_each(table: pa.Table, id_column: str, order: Sequence[str]) -> tupl
     return table.filter(pa.array(first)), table.filter(pa.array(~first))
 
 
-def by_shard(table: pa.Table, id_column: str, shards: int) -> Iterator[tuple[int, bytes]]:
-    """Rows as Arrow IPC bytes, each id always in the same shard."""
+def by_shard(table: pa.Table, id_column: str, shards: int) -> Iterator[tuple[int, pa.Table]]:
+    """Rows by shard, each id always in the same one."""
     shard = (hash_strings(table.column(id_column)) % np.uint64(shards)).astype(np.int64)
     for number in np.unique(shard):
-        yield int(number), _to_bytes(table.filter(pa.array(shard == number)))
-
-
-def from_bytes(parts: Iterable[bytes]) -> pa.Table:
-    """Rows of several `by_shard` parts together."""
-    return pa.concat_tables([pa.ipc.open_stream(part).read_all() for part in parts])
-
-
-def _to_bytes(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+        yield int(number), table.filter(pa.array(shard == number))

@@ -198,6 +198,9 @@ def _check_mapping(
     yield from _missing(f"data.{table}.keep", source.keep or [], header)
     if not isinstance(source, TfdsInteractions | TfdsEntities):
         yield from _missing(f"data.{table}.list_columns", source.list_columns, header)
+    if isinstance(source, CsvInteractions | CsvEntities):
+        yield from _missing(f"data.{table}.date_formats", source.date_formats, header)
+        yield from _missing(f"data.{table}.decimal_commas", source.decimal_commas, header)
 
 
 def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) -> Iterator[HeaderProblem]:

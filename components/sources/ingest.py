@@ -14,6 +14,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from components.columnar import Spill, Spilled, read_spilled
 from components.errors import DataError
 from components.sources.clean import clean, clean_schema, record_text
 from components.sources.column_types import arrow_type
@@ -25,7 +26,6 @@ from components.sources.entities import (
     by_shard,
     described_by_events,
     first_of_each,
-    from_bytes,
     with_source_order,
 )
 from components.sources.piece_rows import rows_of
@@ -64,10 +64,12 @@ class Folders:
     Attributes:
         output: the Examples directory.
         reports: what is told to the driver.
+        spilled: rows on their way through a shuffle.
     """
 
     output: Path
     reports: Path
+    spilled: Path
 
 
 def read_interactions(
@@ -110,7 +112,7 @@ def read_entities(pipeline: beam.Pipeline, table: Table, folders: Folders) -> No
 
 
 class _CleanInteractions(beam.DoFn):
-    """Writes the shard of a piece; emits (shard, rows) for each table derived from it, tagged with its name."""
+    """Writes the shard of a piece; emits (shard, place of rows) for each table derived from it, by its name."""
 
     def __init__(
         self, reader: Reader, plan: TablePlan, derived: Mapping[str, Sequence[str]], shards: int, folders: Folders
@@ -135,13 +137,14 @@ class _CleanInteractions(beam.DoFn):
                         )
                         known = [described, firsts[name]] if name in firsts else [described]
                         firsts[name], _ = first_of_each(pa.concat_tables(known), _ID_COLUMNS[name], EVENT_ORDER)
-        for name, table in firsts.items():
-            for part in by_shard(table, _ID_COLUMNS[name], self._shards):
-                yield beam.pvalue.TaggedOutput(name, part)
+        with Spill(self._folders.spilled) as spill:
+            for name, table in firsts.items():
+                for shard_number, part in by_shard(table, _ID_COLUMNS[name], self._shards):
+                    yield beam.pvalue.TaggedOutput(name, (shard_number, spill.write(part)))
 
 
 class _CleanEntities(beam.DoFn):
-    """Emits (shard, rows) of a piece of a query or candidate table."""
+    """Emits (shard, place of its rows) for a piece of a query or candidate table."""
 
     def __init__(self, reader: Reader, plan: TablePlan, shards: int, folders: Folders) -> None:
         self._reader = reader
@@ -149,11 +152,15 @@ class _CleanEntities(beam.DoFn):
         self._shards = shards
         self._folders = folders
 
-    def process(self, piece: Piece) -> Iterator[tuple[int, bytes]]:
-        with _Unit(self._reader, self._plan, piece, self._folders) as unit:
+    def process(self, piece: Piece) -> Iterator[tuple[int, Spilled]]:
+        with (
+            _Unit(self._reader, self._plan, piece, self._folders) as unit,
+            Spill(self._folders.spilled) as spill,
+        ):
             for batch, position in unit.batches():
                 rows = with_source_order(batch, piece.index, position)
-                yield from by_shard(rows, _ID_COLUMNS[piece.table], self._shards)
+                for number, part in by_shard(rows, _ID_COLUMNS[piece.table], self._shards):
+                    yield number, spill.write(part)
 
 
 @beam.typehints.with_output_types(str)  # nothing is emitted; said, because inferring it takes Beam a second
@@ -169,10 +176,12 @@ class _KeepFirst(beam.DoFn):
         self._files = files
         self._folders = folders
 
-    def process(self, group: tuple[int, Iterable[bytes]]) -> None:
+    def process(self, group: tuple[int, Iterable[Spilled]]) -> None:
         number, parts = group
+        rows = read_spilled(parts)
+        assert rows is not None
         name = f"{self._table}-shard-{number:05d}"
-        first, others = first_of_each(from_bytes(parts), _ID_COLUMNS[self._table], self._order)
+        first, others = first_of_each(rows, _ID_COLUMNS[self._table], self._order)
         with open_shard(self._folders.output / self._table / f"part-{number:05d}.parquet", self._schema) as shard:
             shard.write(first)
         report = Report(self._table, rows_out=first.num_rows)

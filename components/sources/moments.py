@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from components.sources.column_types import TIMESTAMP, cast, name_of, parse_moments, parse_numbers
 from components.sources.config import TimeUnit
+from components.sources.notations import parse_dates
 
 _MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0}
 _FIRST, _LAST = -62_135_596_800e6, 253_402_300_799e6  # years 1 to 9999
@@ -20,7 +21,7 @@ def to_moments(values: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, pa.Ar
 
     Args:
         values: typed moments, texts or numbers.
-        unit: what numbers count since 1970 UTC, or `iso` for texts; of no matter where values are typed.
+        unit: what numbers count since 1970 UTC, or how dates are written; of no matter where values are typed.
 
     Returns:
         Which values are missing (bool), and `timestamp[us, UTC]` values, null where missing or unreadable.
@@ -31,6 +32,8 @@ def to_moments(values: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, pa.Ar
         return values.is_null(), pa.nulls(len(values), TIMESTAMP)
     if unit == "iso" or unit is None:
         return parse_moments(values.cast(pa.string()))
+    if unit == "yyyymmdd":
+        return values.is_null(), parse_dates(values.cast(pa.string()), "%Y%m%d").cast(TIMESTAMP)
     missing, numbers = parse_numbers(values)
     micros = np.rint(numbers.to_numpy(zero_copy_only=False) * _MICROSECONDS[unit])
     usable = (micros >= _FIRST) & (micros <= _LAST)
@@ -49,10 +52,18 @@ def unit_votes(values: pa.Array) -> dict[str, int]:
     if name_of(values.type) == "string":
         votes["iso"] = pc.count(parse_moments(values.cast(pa.string()))[1]).as_py()
     sizes = np.abs(parse_numbers(values)[1].drop_null().to_numpy(zero_copy_only=False))
-    votes["s"] = int((sizes < 1e11).sum())  # as seconds 1e11 is the year 5138, as milliseconds it is 1973
+    votes["yyyymmdd"] = int(_looks_like_date(sizes).sum())  # as seconds they would all be in August 1970
+    votes["s"] = int((sizes < 1e11).sum()) - votes["yyyymmdd"]  # 1e11: in seconds the year 5138, in milliseconds 1973
     votes["ms"] = int(((sizes >= 1e11) & (sizes < 1e14)).sum())
     votes["us"] = int((sizes >= 1e14).sum())
     return votes
+
+
+def _looks_like_date(sizes: np.ndarray) -> np.ndarray:
+    month, day = sizes // 100 % 100, sizes % 100
+    dates: np.ndarray = (sizes >= 19_000_101) & (sizes <= 21_001_231) & (sizes == np.floor(sizes))
+    dates &= (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    return dates
 
 
 def most_voted(votes: Iterable[Mapping[str, int]]) -> TimeUnit:
@@ -60,5 +71,5 @@ def most_voted(votes: Iterable[Mapping[str, int]]) -> TimeUnit:
     total: Counter[str] = Counter()
     for vote in votes:
         total.update(vote)
-    units: tuple[TimeUnit, ...] = ("s", "ms", "us", "iso")
+    units: tuple[TimeUnit, ...] = ("s", "ms", "us", "iso", "yyyymmdd")
     return max(units, key=lambda unit: total[unit])

@@ -61,16 +61,16 @@ class ParquetReader:
                 yield Rows(batch, np.arange(row, row + batch.num_rows))
                 row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
-            where = _damaged_rows(file, groups, piece.first_row)
-            raise DataError(f"{piece.name} is damaged {where}: {error}; {MEND_DAMAGED}") from error
+            where, why = _damaged_rows(file, groups, wanted, piece.first_row), " ".join(str(error).split())
+            raise DataError(f"{piece.name} is damaged {where}: {why}; {MEND_DAMAGED}") from error
 
 
-def _damaged_rows(file: pq.ParquetFile, groups: Iterable[int], first_row: int) -> str:
+def _damaged_rows(file: pq.ParquetFile, groups: Iterable[int], columns: list[str], first_row: int) -> str:
     """The first row group that cannot be read, as rows."""
     for group in groups:
         rows = file.metadata.row_group(group).num_rows
         try:
-            file.read_row_group(group)
+            file.read_row_group(group, columns)
         except (pa.ArrowException, OSError):
             return f"in rows {first_row} to {first_row + rows - 1}"
         first_row += rows

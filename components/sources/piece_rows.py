@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import DataError
-from components.sources.column_types import cast, name_of, type_of_text
+from components.sources.column_types import UNSUPPORTED, cast, name_of, type_of_text
 from components.sources.files import unchanged
 from components.sources.reading import NOT_TEXT, Piece, Reader, Reject, Rows
 
@@ -23,7 +23,7 @@ def rows_of(
     """
     with unchanged(piece.file, piece.name, piece.version):
         for rows in reader.read(piece, types, columns):
-            yield _with_partitions(_well_formed(rows), piece, columns)
+            yield _with_partitions(well_formed(rows), piece, columns)
 
 
 def partition_types(pieces: Iterable[Piece]) -> dict[str, str]:
@@ -34,7 +34,7 @@ def partition_types(pieces: Iterable[Piece]) -> dict[str, str]:
     return {column: type_of_text(pa.array(texts, pa.string())) for column, texts in values.items()}
 
 
-def _well_formed(rows: Rows) -> Rows:
+def well_formed(rows: Rows) -> Rows:
     """Moves rows with bytes that are no text to the rejects; Arrow's own readers do not look for them."""
     texts = [name for name, column in _columns(rows.batch) if _may_be_broken(column.type)]
     try:
@@ -46,7 +46,7 @@ def _well_formed(rows: Rows) -> Rows:
         return rows
     broken = np.zeros(rows.batch.num_rows, bool)
     for name in texts:
-        broken |= _broken(rows.batch.column(name))
+        broken[list(_broken(rows.batch.column(name)))] = True
     found = [
         Reject(int(rows.position[row]), NOT_TEXT, _readable(rows.batch, row)) for row in np.flatnonzero(broken).tolist()
     ]
@@ -65,28 +65,28 @@ def _as_string(kind: pa.DataType) -> pa.DataType:
     return pa.list_(pa.string()) if name_of(kind) == "list<string>" else pa.string()
 
 
-def _broken(values: pa.Array) -> np.ndarray:
-    return np.array([_cannot_be_cast(values[row : row + 1]) for row in range(len(values))], bool)
-
-
-def _cannot_be_cast(value: pa.Array) -> bool:
+def _broken(values: pa.Array, start: int = 0) -> Iterator[int]:
+    """Rows that are no text, found by halving."""
     try:
-        value.cast(_as_string(value.type)).validate(full=True)
+        values.cast(_as_string(values.type)).validate(full=True)
     except pa.ArrowInvalid:
-        return True
-    return False
+        if len(values) == 1:
+            yield start
+            return
+        half = len(values) // 2
+        yield from _broken(values[:half], start)
+        yield from _broken(values[half:], start + half)
 
 
 def _readable(batch: pa.RecordBatch, row: int) -> str:
     """A row as text, with signs in place of what cannot be read."""
     parts = []
     for name, column in _columns(batch):
-        value = column[row : row + 1]
         if name_of(column.type) == "string":
-            [content] = value.cast(pa.binary()).to_pylist()
+            [content] = column[row : row + 1].cast(pa.binary()).to_pylist()
             parts.append(f"{name}: {None if content is None else content.decode(errors='replace')!r}")
-        elif not _cannot_be_cast(value) if _may_be_broken(column.type) else True:
-            parts.append(f"{name}: {value[0].as_py()!r}")
+        elif not _may_be_broken(column.type):
+            parts.append(f"{name}: {column[row].as_py()!r}")
     return "{" + ", ".join(parts) + "}"
 
 
@@ -102,18 +102,26 @@ def _with_partitions(rows: Rows, piece: Piece, wanted: Sequence[str] | None) -> 
 
 
 def _check_equal(values: pa.Array, column: str, value: str | None, piece: Piece, position: np.ndarray) -> None:
-    kind = name_of(values.type)
-    inside = cast(values, kind)
-    try:
-        outside = cast(pa.array([value], pa.string()), kind)[0]
-    except pa.ArrowInvalid:  # what the directory says is not even of the column's type
-        outside = pa.scalar(None, inside.type)
-    equal = pc.fill_null(pc.equal(inside, outside), False) if outside.is_valid else inside.is_null()
-    if value is not None and not outside.is_valid:
-        equal = pa.array(np.zeros(len(values), bool))
-    if len(values) and not pc.all(equal).as_py():
-        row = equal.to_pylist().index(False)
+    equal = _equal(values, value)
+    if not equal.all():
+        row = int(np.argmin(equal))
         raise DataError(
-            f"{piece.name}: column {column!r} is {inside[row]} in row {position[row]}, but the file lies in "
+            f"{piece.name}: column {column!r} is {values[row]} in row {position[row]}, but the file lies in "
             f"{column}={value}; one of the two is wrong"
         )
+
+
+def _equal(values: pa.Array, text: str | None) -> np.ndarray:
+    """Which values are the one that a directory's name tells."""
+    kind = name_of(values.type)
+    if text is None or kind == "null":
+        missing: np.ndarray = values.is_null().to_numpy(zero_copy_only=False)
+        return missing if text is None else np.zeros(len(values), bool)
+    if kind == UNSUPPORTED or kind.startswith("list<"):
+        return np.zeros(len(values), bool)
+    try:
+        told = cast(pa.array([text]), kind)[0]
+    except pa.ArrowInvalid:  # not even of the column's type
+        return np.zeros(len(values), bool)
+    equal: np.ndarray = pc.fill_null(pc.equal(cast(values, kind), told), False).to_numpy(zero_copy_only=False)
+    return equal

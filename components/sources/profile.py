@@ -64,10 +64,10 @@ class Column:
             return ""
         texts = self.texts()
         if pc.all(pc.match_substring_regex(texts, _OTHER_DATE)).as_py():
-            return "dates, but not written as 2024-12-31 or 2024-12-31T23:59:59"
+            return "dates, but not written as 2024-12-31: say how, as date_formats of the table"
         decimal = pc.match_substring_regex(texts, _DECIMAL_COMMA)
         if pc.any(decimal).as_py() and pc.all(pc.or_(decimal, pc.utf8_is_digit(texts))).as_py():
-            return "numbers with a decimal comma instead of a point"
+            return "numbers with a decimal comma: name it in decimal_commas of the table"
         return ""
 
     def numbers(self) -> pa.Array:

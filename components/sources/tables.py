@@ -54,7 +54,7 @@ def ingest(
     with context.scratch_directory() as scratch:
         derived = {name: source.columns for name, source in sources.items() if isinstance(source, FromInteractions)}
         tables = _plans(sources, derived, files, base_dir, scratch, context)
-        folders = Folders(output.path, scratch / "reports")
+        folders = Folders(output.path, scratch / "reports", scratch / "spilled")
         folders.reports.mkdir()
         with context.beam.pipeline() as pipeline:
             for name, table in tables.items():

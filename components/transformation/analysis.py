@@ -63,8 +63,12 @@ class ValueCounts:
     @cached_property
     def table(self) -> pa.Table:
         """Distinct `value`s and their `count`, int64, the most frequent first, equal ones by value."""
-        counted = self.parts[0] if len(self.parts) == 1 else _sums(self.parts)
-        return counted.sort_by([("count", "descending"), ("value", "ascending")])
+        return self.unordered.sort_by([("count", "descending"), ("value", "ascending")])
+
+    @property
+    def unordered(self) -> pa.Table:
+        """The same as `table` in no order."""
+        return self.parts[0] if len(self.parts) == 1 else _sums(self.parts)
 
     def __getstate__(self) -> dict[str, object]:
         return {"parts": (_sums(self.parts),) if len(self.parts) > 1 else self.parts}
@@ -145,7 +149,7 @@ def _state(feature: Feature, column: pa.Array, row_hashes: np.ndarray) -> Mergea
 
 def _number_state(feature: NumericFeature, numbers: np.ndarray, row_hashes: np.ndarray) -> Mergeable:
     known = np.isfinite(numbers)
-    if feature.transform == "quantile":
+    if feature.transform in ("quantile", "piecewise"):
         return RowSample.of(row_hashes[known], numbers[known])
     # Twice the precision of what is encoded, so that the logarithm's last bit does not matter.
     values = numbers[known].astype(np.float64)

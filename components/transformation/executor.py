@@ -26,7 +26,7 @@ from components.transformation.consolidation import Consolidated, consolidate
 from components.transformation.learnt import Learnt
 from components.transformation.shuffle import EventSchema, OrderShard, PartitionEvents, PartitionQueries
 from components.transformation.splits import Splitter, time_cuts
-from components.transformation.survey import distinct_ids, survey, surveyed
+from components.transformation.survey import PERIOD, count_moments, distinct_ids, survey, surveyed
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, CategoricalFeature, IdFeature, Side
 
 _ROWS_A_SHARD = 1_000_000
@@ -102,23 +102,36 @@ class Transformation:
         if self.params.final:
             return Splitter(None)
         if isinstance(split, TimeSplit):
-            moments, counts = np.empty(0, np.int64), np.empty(0, np.int64)
-            if split.test_from is None:
-                counted = read_arrow(surveyed(scratch, TIMESTAMP)).sort_by("value")
-                moments = counted["value"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-                counts = counted["count"].to_numpy()
-            return Splitter(split, cuts=time_cuts(split, moments, counts))
+            return Splitter(split, cuts=self._cuts(split, tables, scratch))
         if isinstance(split, FilesSplit):
             given = read_arrow(surveyed(scratch, "split"))["value"].to_pylist()
             return Splitter(split, seed=self.params.seed, carve_validation="validation" not in given)
         return Splitter(split, seed=self.params.seed)
+
+    def _cuts(self, split: TimeSplit, tables: Tables, scratch: Path) -> tuple[int, int]:
+        if split.test_from is not None:
+            return time_cuts(split, np.empty(0, np.int64), np.empty(0, np.int64))
+        periods = _sorted_counts(read_arrow(surveyed(scratch, TIMESTAMP)))
+        rough = time_cuts(split, *periods)
+        exact = scratch / "moments.arrow"
+        with self.context.beam.pipeline() as pipeline:
+            count_moments(pipeline, row_groups(tables.interactions), tuple(sorted(set(rough))), exact)
+        # The periods with the cuts in them are replaced by their moments.
+        others = ~np.isin(periods[0], rough)
+        moments, counts = _sorted_counts(read_arrow(exact))
+        every = np.concatenate([periods[0][others] * PERIOD, moments])
+        order = np.argsort(every)
+        return time_cuts(split, every[order], np.concatenate([periods[1][others], counts])[order])
 
     def _shuffle(self, tables: Tables, learnt: Learnt, splitter: Splitter, directory: Path) -> None:
         self.context.progress("ordering the events of every query")
         features = self.params.features
         with_split = isinstance(splitter.config, FilesSplit)
         schema = EventSchema.of(
-            tables.schema("interactions"), features.columns("context").values(), with_split=with_split
+            tables.schema("interactions"),
+            features.columns("context").values(),
+            with_split=with_split,
+            event_weights=self.params.event_weights,
         )
         shards = self.params.shards or max(
             1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.concurrency()
@@ -196,6 +209,11 @@ class Transformation:
             metadata["cuts"] = {"validation_from": _iso(splitter.cuts[0]), "test_from": _iso(splitter.cuts[1])}
         self.transformed.write_json("metadata.json", metadata)
         return facts
+
+
+def _sorted_counts(counted: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    ordered = counted.sort_by("value")
+    return ordered["value"].to_numpy(), ordered["count"].to_numpy()
 
 
 def _iso(moment: int) -> str:

@@ -26,11 +26,13 @@ from components.columnar import (
 )
 from components.errors import DataError
 from components.hashing import hash_pairs, hash_strings
+from components.raw_features import plain_column
 from components.sequences import SPLITS, read_ids
 from components.transformation.analysis import analyse
 from components.transformation.event_order import event_order
 from components.transformation.id_index import IdIndex
 from components.transformation.splits import TRAIN, SplitInputs, Splitter, events_after
+from models.examples_config import EventWeights
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature
 
 ORDER, WEIGHT, SPLIT = "order", "weight", "split"
@@ -46,18 +48,28 @@ class EventSchema:
         roles: those of the canonical columns that are there and needed.
         context: source columns of the context features.
         strings: those of both that hold strings.
+        event_weights: by a column of its own, if the kind of event decides its weight.
     """
 
     roles: tuple[str, ...]
     context: tuple[str, ...]
     strings: tuple[str, ...]
+    event_weights: EventWeights | None = None
 
     @staticmethod
-    def of(schema: pa.Schema, context: Iterable[str], *, with_split: bool) -> "EventSchema":
+    def of(
+        schema: pa.Schema, context: Iterable[str], *, with_split: bool, event_weights: EventWeights | None = None
+    ) -> "EventSchema":
         """What there is in interactions of this schema; a split column counts if `with_split`."""
         roles = tuple(name for name in _ROLES if name in schema.names and (with_split or name != SPLIT))
         extra = tuple(sorted(set(context) - set(_ROLES)))
-        return EventSchema(roles, extra, tuple(string_columns(schema, roles + extra)))
+        return EventSchema(roles, extra, tuple(string_columns(schema, roles + extra)), event_weights)
+
+    @property
+    def columns(self) -> list[str]:
+        """All that is read of the interactions, each column once."""
+        kind = [] if self.event_weights is None else [self.event_weights.column]
+        return list(dict.fromkeys([*self.roles, *self.context, *kind]))
 
 
 class PartitionEvents(beam.DoFn):
@@ -77,8 +89,7 @@ class PartitionEvents(beam.DoFn):
     def process(self, row_group: RowGroup) -> list[tuple[int, Spilled]]:
         """Divides one row group."""
         assert self._candidates is not None
-        columns = [*self._schema.roles, *self._schema.context]
-        table = read_row_group(row_group, columns, self._schema.strings)
+        table = read_row_group(row_group, self._schema.columns, self._schema.strings)
         for name in self._schema.roles:
             if table[name].null_count:
                 raise DataError(f"{row_group[0]}: column '{name}' has rows without a value")
@@ -170,7 +181,21 @@ def _event_columns(table: pa.Table, schema: EventSchema) -> dict[str, pa.Array]:
             columns[name] = _split_codes(single(table[name]))
         elif name == ORDER:
             columns[name] = single(table[name])
+    if schema.event_weights is not None:
+        weight = _weight_by_kind(plain_column(table, schema.event_weights.column), schema.event_weights)
+        columns[WEIGHT] = pc.multiply(columns[WEIGHT], weight) if WEIGHT in columns else weight
     return columns | {_CONTEXT + name: single(table[name]) for name in schema.context}
+
+
+def _weight_by_kind(kinds: pa.Array, config: EventWeights) -> pa.Array:
+    place = pc.index_in(kinds.cast(pa.string()), value_set=pa.array(config.weights, pa.string()))
+    if place.null_count:
+        unknown = kinds.filter(place.is_null())[0].as_py()
+        raise DataError(
+            f"training.event_weights says nothing of events whose '{config.column}' is {unknown!r}; it has weights for "
+            f"{', '.join(config.weights)}"
+        )
+    return pa.array(list(config.weights.values()), pa.float32()).take(place)
 
 
 def _split_codes(names: pa.DictionaryArray) -> pa.Array:

@@ -5,28 +5,54 @@ from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 
 from components.columnar import Mergeable, RowGroup, merge_states, read_row_group, single, write_arrow
 from components.hashing import hash_strings
 from components.transformation.analysis import ValueCounts, analyse, learns_from_column
 from components.transformation.learnt import Learnt
-from models.features import CANDIDATE_ID, QUERY_ID, Feature, Side
+from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature, Side
 
 _INTERACTIONS = "interactions"
 
 
+PERIOD = 1 << 32
+"""Microseconds, a good hour: moments are counted by periods first, and one by one only in the periods that matter."""
+
+
 class CountColumns(beam.DoFn):
-    """Row groups of interactions to (("interactions", column), value counts)."""
+    """Row groups of interactions to (("interactions", column), counts of values, or of periods of timestamps)."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
 
     def process(self, row_group: RowGroup) -> Iterator[tuple[tuple[str, str], Mergeable]]:
         """Counts the values of each column in one row group."""
-        table = read_row_group(row_group, self._columns, [name for name in self._columns if name != "timestamp"])
+        table = read_row_group(row_group, self._columns, [name for name in self._columns if name != TIMESTAMP])
         for name in self._columns:
-            yield (_INTERACTIONS, name), ValueCounts.of(single(table[name]).drop_null())
+            values = single(table[name]).drop_null()
+            if name == TIMESTAMP:
+                values = pa.array(_microseconds(values) // PERIOD)
+            yield (_INTERACTIONS, name), ValueCounts.of(values)
+
+
+class CountMoments(beam.DoFn):
+    """Row groups of interactions to the counts of the moments in some periods, which are the key."""
+
+    def __init__(self, periods: tuple[int, ...]) -> None:
+        self._periods = periods
+
+    def process(self, row_group: RowGroup) -> Iterator[tuple[tuple[int, ...], Mergeable]]:
+        """Counts the moments of one row group."""
+        moments = _microseconds(single(read_row_group(row_group, [TIMESTAMP])[TIMESTAMP]).drop_null())
+        yield self._periods, ValueCounts.of(pa.array(moments[np.isin(moments // PERIOD, self._periods)]))
+
+
+def count_moments(pipeline: beam.Pipeline, row_groups: list[RowGroup], periods: tuple[int, ...], target: Path) -> None:
+    """Adds to a pipeline the counting of the moments in some periods into an Arrow file of `value` and `count`."""
+    states = pipeline | beam.Create(row_groups) | beam.ParDo(CountMoments(periods))
+    _ = merge_states(states) | beam.MapTuple(lambda _, state: write_arrow(target, state.unordered))
 
 
 class AnalyseEntities(beam.DoFn):
@@ -77,6 +103,11 @@ def survey(
     _ = merged | "Write" >> beam.MapTuple(partial(_write, learnt, scratch))
 
 
+def _microseconds(moments: pa.Array) -> np.ndarray:
+    values: np.ndarray = moments.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64()).to_numpy()
+    return values
+
+
 def surveyed(scratch: Path, column: str) -> Path:
     """The file with the distinct `value`s of a counted column, and their `count`."""
     return scratch / f"{_INTERACTIONS}.{column}.arrow"
@@ -86,7 +117,7 @@ def _write(learnt: Learnt, scratch: Path, key: tuple[str, str], state: Mergeable
     side, name = key
     if side == _INTERACTIONS:
         assert isinstance(state, ValueCounts)
-        write_arrow(surveyed(scratch, name), state.table)
+        write_arrow(surveyed(scratch, name), state.unordered)
     else:
         learnt.write("query" if side == "query" else "candidate", name, state)
 

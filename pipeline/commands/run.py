@@ -1,6 +1,7 @@
 """`run`: from source data to a published model."""
 
 import argparse
+import errno
 import logging
 import shlex
 import signal
@@ -87,6 +88,9 @@ def drive(
             raise RunError(f"interrupted\n{_resume(arguments)}") from None
         except PipelineError as error:
             raise type(error)(f"{_failed_step(run.steps)}{error}\n{_resume(arguments)}") from error
+        except OSError as error:  # not a step, but the records of the run could not be written
+            told = f"{_failed_step(run.steps)}{error}: {store.directory} cannot be written to"
+            raise RunError(f"{told}\n{_resume(arguments)}") from error
         except Exception as error:
             logging.getLogger(__name__).exception("internal error")
             print(f"error: {_failed_step(run.steps)}{internal_error(error)}", file=sys.stderr)
@@ -120,8 +124,10 @@ def _log_to(file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(file, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"--root: cannot write to {file.parent}: {error.strerror}; choose another --root") from None
+        kind = RunError if error.errno == errno.ENOSPC else ConfigError
+        raise kind(f"--root: cannot write to {file.parent}: {error.strerror}; choose another --root") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, is not what went wrong

@@ -4,9 +4,13 @@ import argparse
 import logging
 import threading
 from functools import partial
+from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
 from pipeline.commands import options
+
+if TYPE_CHECKING:
+    from components.serving.publishing import Publisher
 
 _KEEP_ALIVE_SECONDS = 75  # longer than the 60 after which load balancers commonly give up a connection first
 _SHUTDOWN_SECONDS = 30
@@ -23,6 +27,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "Needs the extra 'serving'.",
     )
     options.add_published_pipeline(parser)
+    parser.add_argument(
+        "--models",
+        metavar="DIR",
+        help="where models are published, a directory or a URI: serves PIPELINE's without records of its runs",
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS", help="default: %(default)s, this machine only"
     )
@@ -77,9 +86,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serves until interrupted; exit code 2 if nothing has been published."""
-    from pipeline.published import Published
-
-    published = Published.newest(arguments.root, arguments.pipeline)
+    publisher = _publisher(arguments)
     try:
         import uvicorn
 
@@ -98,7 +105,6 @@ def execute(arguments: argparse.Namespace) -> int:
         num_batch_threads=arguments.num_batch_threads,
         wait_ms=arguments.batch_wait_ms,
     )
-    publisher = published.publisher
     hosts = {
         name: ModelHost(publisher.versions_of, name, batching, on_batch=partial(metrics.observe_batch, name))
         for name in reversed(publisher.models)
@@ -124,3 +130,19 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     stop.set()
     return 0
+
+
+def _publisher(arguments: argparse.Namespace) -> "Publisher":
+    from components.serving.publishing import Publisher
+    from components.storage import check_uri
+    from pipeline.published import Published
+
+    if arguments.models is None:
+        return Published.newest(arguments.root, arguments.pipeline).publisher
+    if arguments.pipeline is None:
+        raise ConfigError("--models needs the name of the pipeline whose models are to be served")
+    try:
+        check_uri(arguments.models)
+    except ValueError as error:
+        raise ConfigError(f"--models: {error}") from None
+    return Publisher(arguments.models, arguments.pipeline)

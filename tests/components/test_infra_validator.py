@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,29 @@ def test_a_model_that_was_cut_short_is_refused_with_the_end_of_its_log(
     graph = serving_model.path / "exact" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:1000])
     refused(world, serving_model, r"(?s)exact model does not answer in a fresh process: .*exit code 1.*\|")
+
+
+@pytest.mark.parametrize("name", ["exact", "scann"])
+def test_a_bit_that_flipped_in_the_variables_is_refused(world: World, serving_model: ServingModel, name: str) -> None:
+    (file,) = (serving_model.path / name / "variables").glob("*.data-*")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    refused(world, serving_model, rf"(?s){name} model does not answer in a fresh process: .*[Cc]hecksum")
+
+
+@pytest.mark.parametrize("missing", ["variables/variables.index", "assets/candidate.candidate_id.vocabulary"])
+def test_a_missing_file_is_refused(world: World, serving_model: ServingModel, missing: str) -> None:
+    (serving_model.path / "scann" / missing).unlink()
+    refused(world, serving_model, r"scann model does not answer in a fresh process")
+
+
+def test_the_vocabulary_of_another_model_is_refused(world: World, serving_model: ServingModel) -> None:
+    file = serving_model.path / "exact" / "assets" / "candidate.candidate_id.vocabulary"
+    swapped = re.sub(rb"c(\d{5})", lambda found: b"c%05d" % (199 - int(found[1])), file.read_bytes())
+    assert len(swapped) == file.stat().st_size
+    file.write_bytes(swapped)
+    refused(world, serving_model, r"exact model failed the check 'expected_scores'")
 
 
 def test_a_model_that_hangs_is_refused(world: World, serving_model: ServingModel) -> None:

@@ -1,6 +1,9 @@
 import asyncio
 import json
 import shutil
+import threading
+import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from components.errors import RunError
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.serving.batching import BatchingOptions
 from components.serving.local_versions import LocalVersions
-from components.serving.model_host import LoadedModel, ModelHost
+from components.serving.model_host import LoadedModel, ModelHost, watch
 from components.serving.predict_json import parse_request
 from tests.components.tiny_world import make_world
 
@@ -128,6 +131,17 @@ def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_
     assert host.refresh()
     assert [(state.version, state.state) for state in host.states] == [(3, "AVAILABLE")]
     assert answers(old, [asked(old, [{}])])[0]  # who has the old one finishes with it
+    freed, stop = weakref.ref(old), threading.Event()
+    del old
+    watching = threading.Thread(target=watch, args=({"toy": host},), kwargs={"seconds": 0.01, "stop": stop})
+    watching.start()
+    for _ in range(1000):
+        if freed() is None:
+            break
+        time.sleep(0.01)
+    stop.set()
+    watching.join()
+    assert freed() is None
 
 
 def test_without_a_version_there_is_nothing_to_serve(tmp_path: Path) -> None:

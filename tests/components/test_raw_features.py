@@ -75,3 +75,10 @@ def test_a_column_of_nulls_and_no_rows_at_all(feature: dict) -> None:
 def test_the_wrong_type_is_refused(values: pa.Array, feature: dict, message: str) -> None:
     with pytest.raises(DataError, match=f"feature 'f', column.*{message}"):
         raw(values, **feature)
+
+
+def test_a_vector_of_another_length_is_told_with_its_row() -> None:
+    feature = TypeAdapter(Feature).validate_python({"type": "vector", "dimension": 2})
+    table = pa.table({"candidate_id": ["c1", "c2"], "f": [[1.0, 2.0], [1.0]]})
+    with pytest.raises(DataError, match=r"length 1 .* \(the row of candidate_id c2\)"):
+        raw_features({"f": feature}, table)

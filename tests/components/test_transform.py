@@ -18,6 +18,7 @@ from components.hashing import hash_pairs, hash_strings
 from components.raw_features import raw_features
 from components.sequences import SPLITS, Dataset, read_dataset
 from components.transform import Transform, TransformParams
+from components.transformation.survey import PERIOD
 from models.features import FeatureSpec, Side
 
 FEATURES = FeatureSpec.model_validate(
@@ -332,6 +333,18 @@ def test_time_fractions_cut_at_a_moment(tmp_path: Path) -> None:
     assert 0.1 <= len(latest["test"]) / len(table) < 0.2
 
 
+def test_the_cuts_are_exact_although_moments_are_counted_by_periods_first(tmp_path: Path) -> None:
+    moments = np.random.default_rng(5).integers(10**15, 10**15 + 10 * PERIOD, 600)
+    table = interactions().set_column(2, "timestamp", pa.array(moments, pa.timestamp("us", "UTC")))
+    dataset, _ = transform(
+        write(tmp_path / "in", interactions=table), tmp_path / "out", {"method": "time"}, features=FeatureSpec()
+    )
+    of_split = {name: np.sort(dataset.events.select([name]).timestamp) for name in SPLITS[:3]}
+    ordered = np.sort(moments)
+    np.testing.assert_array_equal(of_split["test"], ordered[540:])
+    np.testing.assert_array_equal(of_split["validation"], ordered[480:540])
+
+
 @pytest.mark.parametrize(
     ("change", "split", "features", "message"),
     [
@@ -369,6 +382,23 @@ def test_what_cannot_work_is_refused_with_a_reason(
     examples = write(tmp_path / "in", interactions=change(interactions()))
     with pytest.raises(DataError, match=message):
         transform(examples, tmp_path / "out", split, features=FeatureSpec.model_validate(features))
+
+
+def test_events_weigh_by_their_kind_times_their_weight(tmp_path):
+    table = interactions(rows=200)
+    kinds = np.where(np.arange(200) % 3 == 0, "purchase", "view")
+    table = table.append_column("action", pa.array(kinds))
+    examples = write(tmp_path / "in", interactions=table, **entity_tables())
+    weights = {"column": "action", "weights": {"view": 1, "purchase": 10, "refund": 0}}
+    weighted, _ = transform(examples, tmp_path / "out", event_weights=weights)
+    expected = table["weight"].to_numpy() * np.where(kinds == "purchase", 10, 1)
+    assert sorted(weighted.events.weight) == sorted(expected)
+    plain, _ = transform(examples, tmp_path / "plain")
+    assert set(np.round(weighted.events.weight / plain.events.weight)) == {1, 10}
+    with pytest.raises(DataError, match="no column 'kind'"):
+        transform(examples, tmp_path / "missing", event_weights=weights | {"column": "kind"})
+    with pytest.raises(DataError, match=r"'purchase'.*weights for view"):
+        transform(examples, tmp_path / "unknown", event_weights=weights | {"weights": {"view": 1}})
 
 
 def test_of_a_query_with_very_many_events_the_latest_are_kept_and_the_others_told(tmp_path: Path) -> None:

@@ -142,6 +142,9 @@ Session(Path({str(tmp_path)!r})).run(make_pipeline(crash=Path({str(crash)!r})))
     crash.unlink()
     assert session.run(make_pipeline(crash=crash)) == {"Source": "cached", "Add": "run", "Finish": "run"}
     assert session.result() == "2"
+    resumed = session.store.output(session.executions["Add"], "statistics") / "resumed.json"
+    assert resumed.read_text().strip() == "true", "it finds what the killed one had left for it"
+    assert not (session.store.directory / ".resume" / "Add").exists()
 
 
 def test_one_runner_at_a_time(session, tmp_path):

@@ -30,6 +30,19 @@ def test_extends_and_settings_are_laid_over_the_base(tmp_path):
     assert document.origin("name").endswith("base.yaml:1")
 
 
+def test_of_several_files_the_later_ones_are_laid_over_the_earlier(tmp_path):
+    write(tmp_path / "a.yaml", "name: a\ntraining: {batch_size: 1, layers: [1]}\n")
+    write(tmp_path / "b.yaml", "training: {batch_size: 2}\nbeam: {runner: in_process}\n")
+    file = write(tmp_path / "top.yaml", "extends: [a.yaml, b.yaml]\nname: top\n")
+    document = read_document(file)
+    assert document.values == {
+        "name": "top",
+        "training": {"batch_size": 2, "layers": [1]},
+        "beam": {"runner": "in_process"},
+    }
+    assert document.origin("training.batch_size") == f"{tmp_path / 'b.yaml'}:1"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

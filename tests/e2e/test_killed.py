@@ -1,0 +1,60 @@
+"""Runs that are killed without notice, while they export and while they publish, and the one that completes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from components.serving.descriptions import directory_digest, read_identity
+from components.serving.publishing import Publisher
+from tests.e2e.conftest import QUICK
+
+pytestmark = pytest.mark.e2e
+
+
+def run_until(config: Path, root: Path, find: Callable[[], Iterable[Path]]) -> None:
+    """Starts a run in a process of its own and kills it as soon as `find` finds something."""
+    command = [sys.executable, "-m", "pipeline", "run", str(config), "--root", str(root)]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not any(True for _ in find()):
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_run_killed_in_the_export_and_in_the_push_is_completed(project):
+    config = project.write_config(
+        "killed",
+        data={"interactions": {"format": "synthetic", "queries": 150, "candidates": 80, "events_per_query": 10}},
+        features={"query": {"age": {"type": "numeric"}}},
+        recommendations=None,
+        **QUICK,
+    )
+    exports, serving = project.root / "killed" / "ScannIndexer", project.root / "serving"
+    run_until(config, project.root, lambda: exports.glob("*/serving_model/exact/variables"))
+    (half,) = exports.iterdir()
+    assert Publisher(serving, "killed").versions() == []
+
+    run_until(config, project.root, lambda: [*serving.glob(".killed/staging/*"), *serving.glob("killed*/[0-9]*")])
+    (export,) = exports.iterdir()
+    assert export != half
+    for model, name in (("killed", "exact"), ("killed-scann", "scann")):  # what is there is whole
+        for version in (serving / model).glob("[0-9]*"):
+            assert directory_digest(version) == directory_digest(export / "serving_model" / name)
+
+    project.run(config)
+    assert project.states("killed")["ScannIndexer"] == "cached"
+    (version,) = Publisher(serving, "killed").versions()
+    assert version.complete
+    pushed = project.pushed("killed")
+    for name in ("exact", "scann"):
+        assert directory_digest(Path(pushed[name])) == directory_digest(export / "serving_model" / name)
+    towers = directory_digest(project.artifact("killed", "Trainer", "model").path / "towers")
+    assert read_identity(Path(pushed["scann"]))["towers"] == towers
+    assert [path.name for path in (serving / ".killed").iterdir()] == ["lock"]
+    assert len(project.recommend("killed", "-k", "5")) == 5
