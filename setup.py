@@ -37,6 +37,7 @@ setup(
     ],
     extras_require={
         "serving": ["fastapi", "uvicorn", "prometheus-client"],
+        "benchmarks": ["implicit"],  # iALS, which the benchmarks compare with
         "dev": [
             "pytest",
             "pytest-xdist",
