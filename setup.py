@@ -36,12 +36,17 @@ setup(
         "rich",
     ],
     extras_require={
-        "serving": ["fastapi", "uvicorn", "prometheus-client"],
+        "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
+        "tune": ["optuna"],
         "benchmarks": ["implicit"],  # iALS, which the benchmarks compare with
         "dev": [
+            "optuna",
             "pytest",
             "pytest-xdist",
             "hypothesis",
+            "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
+            "flask",
+            "flask-cors",
             "ruff",
             "mypy",
             "import-linter",

@@ -70,8 +70,18 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return options
 
 
-def measured(command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Usage:
+def measured(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeline: list[tuple[float, float]] | None = None,
+) -> Usage:
     """Runs a command to its end in a process of its own and measures it.
+
+    Args:
+        command: program and arguments.
+        env: environment variables laid over this process's.
+        timeline: if given, gets (Unix time, resident MiB) of every moment that was looked at.
 
     Raises:
         RuntimeError: it fails; with the end of what it printed.
@@ -80,7 +90,7 @@ def measured(command: Sequence[str], *, env: Mapping[str, str] | None = None) ->
     process = subprocess.Popen(
         command, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    peak = _PeakMemory(process.pid)
+    peak = _PeakMemory(process.pid, [] if timeline is None else timeline)
     peak.start()
     assert process.stdout is not None
     printed = process.stdout.read()
@@ -130,21 +140,21 @@ def _cell(value: object) -> str:
 class _PeakMemory(threading.Thread):
     """Samples the resident memory of a process and its descendants until it is stopped."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, timeline: list[tuple[float, float]]) -> None:
         super().__init__(daemon=True)
         self._pid = pid
-        self._peak_pages = 0
+        self._timeline = timeline
         self._stopped = threading.Event()
 
     def run(self) -> None:
         while not self._stopped.wait(_SAMPLE_SECONDS):
-            self._peak_pages = max(self._peak_pages, _resident_pages(self._pid))
+            self._timeline.append((time.time(), _resident_pages(self._pid) / _PAGES_PER_MIB))
 
     def stop(self) -> float:
         """Ends the sampling; returns the peak in MiB."""
         self._stopped.set()
         self.join()
-        return self._peak_pages / _PAGES_PER_MIB
+        return max((mib for _, mib in self._timeline), default=0.0)
 
 
 def _resident_pages(pid: int) -> int:

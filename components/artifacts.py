@@ -55,6 +55,10 @@ class TransformedExamples(Artifact):
     """Encoded events of every query in order, and encoded entities, as flat arrays (see `components.sequences`)."""
 
 
+class Catalogue(Artifact):
+    """Encoded candidates to be served in place of those of TransformedExamples; `catalogue.json` compares the two."""
+
+
 class Model(Artifact):
     """`towers/` (SavedModel on encoded features), checkpoints, TensorBoard logs and `training.json`."""
 
@@ -81,3 +85,7 @@ class PushedModel(Artifact):
 
 class Recommendations(Artifact):
     """Parquet shards of `query_id`, `candidate_ids`, `scores` in `recommendations/`."""
+
+
+class Embeddings(Artifact):
+    """Parquet shards of ids and embeddings in `candidates/` and `queries/`."""

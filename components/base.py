@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from components.artifacts import Artifact
-from components.beam_runner import BeamConfig
+from components.beam_runner import BeamConfig, InProcess
 from models.strict import Strict
 
 
@@ -30,11 +30,14 @@ class ExecutionContext:
         beam: which Beam runner the data steps use.
         progress: takes one short line about how far the step is.
         scratch: a directory for temporary files, removed by the runner afterwards.
+        resume: a directory that an interrupted execution leaves to the next one with the same inputs, parameters and
+            code, and that is removed once one is done; None if nothing is to be left.
     """
 
-    beam: BeamConfig = field(default_factory=BeamConfig)
+    beam: BeamConfig = field(default_factory=InProcess)
     progress: Callable[[str], None] = lambda line: None
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    resume: Path | None = None
 
     @contextmanager
     def scratch_directory(self) -> Iterator[Path]:

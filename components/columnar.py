@@ -1,6 +1,7 @@
-"""Beam on columns: Parquet row groups in, Arrow IPC bytes through the shuffle, files that appear whole."""
+"""Beam on columns: Parquet row groups in, Arrow tables through the shuffle, files that appear whole."""
 
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias
@@ -40,17 +41,44 @@ def string_columns(schema: pa.Schema, columns: Iterable[str]) -> list[str]:
     ]
 
 
-def to_bytes(table: pa.Table) -> bytes:
-    """A table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+Spilled: TypeAlias = tuple[str, int, int]
+"""A table in a file that `Spill` wrote: the file, where in it the table begins, and its bytes."""
 
 
-def from_bytes(payloads: Iterable[bytes]) -> pa.Table | None:
-    """The rows of several IPC streams as one table with one chunk a column; None if there are no streams."""
-    tables = [pa.ipc.open_stream(payload).read_all() for payload in payloads]
+class Spill:
+    """Writes tables one after the other into one file, each an Arrow stream of its own.
+
+    What is to be shuffled goes there, and only the places of the tables through Beam: runners hold a shuffle in
+    memory, or send it over a network, while all workers see the directory. A bundle that is tried again writes another
+    file.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = directory / f"spill-{uuid.uuid4().hex}"
+        self._file = self._path.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, table: pa.Table) -> Spilled:
+        """Appends a table; it can be read once the block ends."""
+        start = self._file.tell()
+        with pa.ipc.new_stream(self._file, table.schema) as writer:
+            writer.write_table(table)
+        return str(self._path), start, self._file.tell() - start
+
+
+def read_spilled(parts: Iterable[Spilled]) -> pa.Table | None:
+    """The rows of several spilled tables as one with one chunk a column; None if there are no tables."""
+    tables = []
+    for path, start, size in parts:
+        with pa.memory_map(path) as file:
+            file.seek(start)
+            tables.append(pa.ipc.open_stream(file.read_buffer(size)).read_all())
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks() if tables else None
 
 
@@ -70,6 +98,13 @@ def write_arrow(path: Path, table: pa.Table) -> None:
 def read_arrow(path: Path) -> pa.Table:
     """Opens what `write_arrow` wrote, memory-mapped."""
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Writes a Parquet file; safe if a retried bundle writes it again."""
+    temporary = _beside(path)
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -126,7 +126,9 @@ class _EmbedSlice(beam.DoFn):
     def process(self, element: tuple[int, int]) -> Iterator[int]:
         start, stop = element
         embedded = [
-            self._embed({name: np.asarray(values[row : min(row + _ROWS, stop)]) for name, values in self._inputs.items()})
+            self._embed(
+                {name: np.asarray(values[row : min(row + _ROWS, stop)]) for name, values in self._inputs.items()}
+            )
             for row in range(start, stop, _ROWS)
         ]
         np.save(_slice_file(self._directory, start), np.concatenate(embedded), allow_pickle=False)

@@ -1,7 +1,8 @@
 """Evaluator: exact metrics of the model beside its baselines, and whether it may be published.
 
     evaluation/metrics.json       {"test": {"recall@10": …}, "validation": {…}, "baselines": {"popularity": {…}, …},
-                                  "intervals": {…}, "slices": {…}, "protocol": {…}}
+                                  "intervals": {…}, "slices": {…}, "protocol": {…},
+                                  "published": {"version": …, "queries": …, "test": {…}, "model": {…}}}
     evaluation/per_query.parquet  query_id, main metrics of the model and of the baselines on the test events
     blessing/blessing.json        {"blessed": …, "checks": [{"name", "metric", "value", "threshold", "passed"}, …]}
 
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.artifacts import Blessing, Evaluation, Model, TransformedExamples, TransformGraph
+from components.artifacts import Blessing, Evaluation, Examples, Model, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
 from models.features import CategoricalFeature, FeatureName, FeatureSpec, IdFeature, NumericFeature, TimestampFeature
 
@@ -41,6 +42,9 @@ class EvaluationConfig(Params):
     """Least value of test metrics for the blessing, e.g. `recall@10: 0.05`."""
     min_lift_over_popularity: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Least ratio of test metrics to those of the popularity baseline for the blessing, e.g. `ndcg@10: 1.0`."""
+    min_lift_over_published: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Least ratio of test metrics to those of the model in service on the same test events for the blessing, e.g.
+    `ndcg@10: 0.95`. Passed, and told, where nothing is in service yet or it may have learnt from all these events."""
 
     @field_validator("at", "baselines", "slices")
     @classmethod
@@ -61,10 +65,14 @@ class EvaluationConfig(Params):
         if self.main_at not in self.at:
             raise ValueError(f"'main_at' is {self.main_at}, which is not among 'at': {', '.join(map(str, self.at))}")
         allowed = [f"{metric}@{k}" for metric in _HIGHER_IS_BETTER for k in self.at]
-        for key in ("thresholds", "min_lift_over_popularity"):
+        for key in ("thresholds", "min_lift_over_popularity", "min_lift_over_published"):
             unknown = [name for name in getattr(self, key) if name not in allowed]
             if unknown:
                 raise ValueError(f"'{key}' has unknown metric '{unknown[0]}'; allowed: {', '.join(allowed)}")
+        # How much of the catalogue is recommended depends on how many queries are compared.
+        relative = [name for name in self.min_lift_over_published if name.startswith("coverage")]
+        if relative:
+            raise ValueError(f"'min_lift_over_published' cannot compare '{relative[0]}'")
         if self.min_lift_over_popularity and "popularity" not in self.baselines:
             raise ValueError("'min_lift_over_popularity' needs 'popularity' among 'baselines'")
         return self
@@ -100,6 +108,9 @@ class EvaluatorParams(Params):
     """Whether candidates of a query's history are left out of its ranking."""
     seed: int = Field(default=42, ge=0)
     """Seed of the bootstrap."""
+    published: str | None = Field(default=None, exclude=True)
+    """Folder of the versions of the exact model in service. No part of the cache key: what stands there counts when a
+    model is evaluated for the first time, since afterwards it may be the model itself."""
 
 
 class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorParams]):
@@ -112,6 +123,8 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
         model: Model
+        examples: Examples | None = None
+        """Raw features, needed for a comparison with the model in service."""
 
     @dataclass(frozen=True)
     class Outputs:
@@ -128,14 +141,23 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         """
         from components.evaluation.executor import evaluate
 
-        metrics = evaluate(
-            inputs.transformed_examples, inputs.transform_graph, inputs.model, self.params, outputs.evaluation, context
-        )
+        metrics = evaluate(inputs, self.params, outputs.evaluation, context)
         outputs.evaluation.write_json("metrics.json", metrics)
         checks = _checks(self.params.evaluation, metrics)
         blessed = all(check["passed"] for check in checks)
         outputs.blessing.write_json("blessing.json", {"blessed": blessed, "checks": checks})
         return _facts(self.params.evaluation, metrics) | {"blessed": blessed}
+
+    def is_current(self, outputs: Outputs) -> bool:
+        """Whether the model in service is still the one that this one was found worse than, if it was."""
+        from components.serving.publishing import Publisher
+
+        checks = outputs.blessing.read_json("blessing.json")["checks"]
+        worse_than = {check["version"] for check in checks if "version" in check and not check["passed"]}
+        if not worse_than or self.params.published is None:
+            return True
+        newest = Publisher(*self.params.published.rsplit("/", 1)).newest()
+        return newest is not None and newest.version in worse_than
 
 
 def _checks(config: EvaluationConfig, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -150,7 +172,19 @@ def _checks(config: EvaluationConfig, metrics: Mapping[str, Any]) -> list[dict[s
         lift = test[metric] / popularity if popularity else None
         check = _check("lift_over_popularity", metric, value=lift, threshold=threshold)
         checks.append(check if lift is not None else check | {"passed": test[metric] > 0})
+    for metric, threshold in config.min_lift_over_published.items():
+        checks.append(_check_published(metric, threshold, metrics["published"]))
     return checks
+
+
+def _check_published(metric: str, threshold: float, published: Mapping[str, Any]) -> dict[str, Any]:
+    if "skipped" in published:
+        check = _check("lift_over_published", metric, value=None, threshold=threshold)
+        return check | {"passed": True, "skipped": published["skipped"]}
+    theirs, ours = published["test"][metric], published["model"][metric]
+    # Nothing is at least any share of nothing.
+    check = _check("lift_over_published", metric, value=ours / theirs if theirs else None, threshold=threshold)
+    return check | {"version": published["version"]} | ({} if theirs else {"passed": True})
 
 
 def _check(name: str, metric: str, *, value: float | None, threshold: float) -> dict[str, Any]:

@@ -3,20 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
 from components.artifacts import Examples
 from components.base import Component, ExecutionContext, NoInputs, Params
-from components.sources.config import (
-    EntitiesSource,
-    FromInteractions,
-    InteractionsSource,
-    SyntheticInteractions,
-    TfdsEntities,
-    TfdsInteractions,
-)
+from components.sources.config import EntitiesSource, FromInteractions, InteractionsSource, SyntheticInteractions
+
+if TYPE_CHECKING:
+    from components.sources.files import Snapshot
 
 
 class ExampleGenParams(Params):
@@ -55,6 +51,10 @@ class ExampleGenParams(Params):
         given = {"queries": self.queries, "candidates": self.candidates}
         return {table: source for table, source in given.items() if source is not None}
 
+    def tables(self) -> dict[str, InteractionsSource | EntitiesSource]:
+        """All configured tables."""
+        return {"interactions": self.interactions, **self.entity_tables()}
+
 
 class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
     """Reads the sources and writes clean, typed Parquet shards."""
@@ -72,19 +72,26 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
 
     Inputs = NoInputs
 
+    def __init__(self, params: ExampleGenParams) -> None:
+        super().__init__(params)
+        self._listed: Snapshot | None = None
+
     def execute(self, inputs: NoInputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Reads all tables.
+        """Reads all tables: the files that `external_fingerprint` saw, if it was asked, as they were then.
 
         Raises:
-            DataError: a file is missing or broken, a column is not there or has the wrong type, a table has no
-                usable row, or too many rows are unusable.
+            DataError: a file is missing, broken, or changed while it was read, a column is not there or has the
+                wrong type, a table has no usable row, or too many rows are unusable.
+            RunError: an object store cannot be reached.
         """
+        from components.sources.snapshots import take_snapshot
         from components.sources.tables import ingest
 
+        files, self._listed = self._listed, None
         params = self.params
         return ingest(
-            params.interactions,
-            params.entity_tables(),
+            params.tables(),
+            take_snapshot(params.tables(), params.base_dir) if files is None else files,
             base_dir=params.base_dir,
             max_bad_fraction=params.max_bad_fraction,
             output=outputs.examples,
@@ -94,22 +101,15 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
     def external_fingerprint(self) -> str:
         """Digest of the content of all files read; of name, version and file sizes of prepared TFDS data sets.
 
-        A TFDS data set that is not prepared yet is downloaded for it.
+        Of files in object stores, the store's tag of the content stands for it. A TFDS data set that is not prepared
+        yet is downloaded for it.
 
         Raises:
             DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
+            RunError: an object store cannot be reached.
         """
-        from components.sources.files import content_digest, source_files
+        from components.sources.snapshots import fingerprint, take_snapshot
 
-        found: list[str] = []
-        for source in (self.params.interactions, *self.params.entity_tables().values()):
-            if isinstance(source, SyntheticInteractions | FromInteractions):
-                continue
-            if isinstance(source, TfdsInteractions | TfdsEntities):
-                from components.sources.tfds_directory import fingerprint
-                from components.sources.tfds_sets import prepare
-
-                found.append(fingerprint(prepare(source, self.params.base_dir)))
-            else:
-                found.append(content_digest(source_files(source, self.params.base_dir)))
-        return "\n".join(found)
+        sources, base_dir = self.params.tables(), self.params.base_dir
+        self._listed = take_snapshot(sources, base_dir)
+        return fingerprint(sources, self._listed, base_dir)

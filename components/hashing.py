@@ -8,6 +8,7 @@ import pyarrow as pa
 
 _PRIME = np.uint64(0x100000001B3)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_SHORT = 64
 
 
 def mix(values: np.ndarray) -> np.ndarray:
@@ -44,15 +45,37 @@ def hash_strings(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
     data = np.frombuffer(values.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
     lengths = np.diff(offsets)
     starts = (offsets[:-1] - offsets[0]).astype(np.int64)
-    powers = _powers(int(lengths.max()))
-    position = np.arange(len(data)) - np.repeat(starts, lengths)
     with np.errstate(over="ignore"):
-        terms = (data.astype(np.uint64) + np.uint64(1)) * powers[position]
-        sums = np.zeros(len(values), np.uint64)
-        filled = lengths > 0
-        if filled.any():
-            sums[filled] = np.add.reduceat(terms, starts[filled])
-        return mix(sums ^ lengths.astype(np.uint64))
+        sums = _sums_by_position if lengths.max() <= _SHORT else _sums_by_string
+        return mix(sums(data, starts, lengths) ^ lengths.astype(np.uint64))
+
+
+def _sums_by_position(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The polynomial of every string, one byte of all strings after the other: quickest where strings are short."""
+    longest = int(lengths.max())
+    powers = _powers(longest)[:longest]
+    sums = np.zeros(len(starts), np.uint64)
+    if lengths.min() == longest:
+        for column, power in zip(data.reshape(len(starts), longest).T, powers, strict=True):
+            sums += (column + np.uint64(1)) * power
+        return sums
+    order = np.argsort(lengths.astype(np.uint8), kind="stable")
+    longer = np.searchsorted(lengths[order], np.arange(longest), side="right")
+    places, ordered = starts[order], np.zeros(len(starts), np.uint64)
+    for position, (first, power) in enumerate(zip(longer, powers, strict=True)):
+        ordered[first:] += (data[places[first:] + position] + np.uint64(1)) * power
+    sums[order] = ordered
+    return sums
+
+
+def _sums_by_string(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The polynomial of every string, whatever their lengths."""
+    position = np.arange(len(data)) - np.repeat(starts, lengths)
+    terms = (data.astype(np.uint64) + np.uint64(1)) * _powers(int(lengths.max()))[position]
+    sums = np.zeros(len(starts), np.uint64)
+    filled = lengths > 0
+    sums[filled] = np.add.reduceat(terms, starts[filled])
+    return sums
 
 
 def hash_pairs(left: np.ndarray, right: np.ndarray) -> np.ndarray:

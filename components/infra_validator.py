@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from components.artifacts import Examples, InfraBlessing, ServingModel, TransformedExamples
+from components.artifacts import Catalogue, Examples, InfraBlessing, ServingModel, TransformedExamples
 from components.base import Component, ExecutionContext, Params
 from components.errors import RefusedError
 
@@ -32,11 +32,12 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
 
     @dataclass(frozen=True)
     class Inputs:
-        """The models, and the queries they are asked."""
+        """The models, the queries they are asked, and the catalogue if it is not the data's own."""
 
         examples: Examples
         transformed_examples: TransformedExamples
         serving_model: ServingModel
+        catalogue: Catalogue | None = None
 
     @dataclass(frozen=True)
     class Outputs:
@@ -52,7 +53,9 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
         """
         from components.serving.infra_checks import InfraChecks
 
-        checks = InfraChecks(inputs.examples, inputs.transformed_examples, inputs.serving_model, self.params)
+        checks = InfraChecks(
+            inputs.examples, inputs.transformed_examples, inputs.serving_model, inputs.catalogue, self.params
+        )
         try:
             models = checks.run(context.progress)
         except RefusedError as error:

@@ -3,21 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
+from components import storage
 from components.artifacts import Artifact, Blessing, InfraBlessing, PushedModel, ServingModel
 from components.base import Component, ExecutionContext, Params
 from components.errors import RefusedError
 
 
+def _location(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str):
+        storage.check_uri(value)
+    return value
+
+
+Location = Annotated[str, BeforeValidator(_location)]
+"""A local path, or a URI in an object store."""
+
+
 class PushConfig(Params):
     """Where models are published; section `serving.push`."""
 
-    directory: Path | None = None
-    """Each model gets a folder NAME (exact) and NAME-scann here, a version in each (TensorFlow Serving's layout);
-    `serving/` under the root if absent."""
+    directory: Location | None = None
+    """Each model gets a folder NAME (exact) and NAME-scann here, a version in each (TensorFlow Serving's layout).
+    A local directory, gs://BUCKET/… or s3://BUCKET/…, with credentials from the environment (see
+    `components/storage.py`); `serving/` under the root if absent."""
     keep_versions: int = Field(default=5, ge=1)
     """Newest versions that stay; older ones are removed after a push."""
 
@@ -25,8 +39,8 @@ class PushConfig(Params):
 class PusherParams(Params):
     """Parameters of Pusher."""
 
-    directory: Path
-    """Where the folders of the two models are."""
+    directory: Location
+    """Where the folders of the two models are: a local directory or a URI."""
     keep_versions: int = Field(default=5, ge=1)
     """Newest versions that stay."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -70,20 +84,20 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             RefusedError: a blessing is missing; nothing was published.
             RunError: the directory cannot be written.
         """
-        from components.serving.publishing import Publisher, read_identity
+        from components.serving.publishing import Publisher
 
         _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model")
         _require(inputs.infra_blessing, "infra_blessing.json", "infra validation did not bless the serving models")
         exact, scann = inputs.serving_model.path / "exact", inputs.serving_model.path / "scann"
-        publisher = Publisher(self.params.directory.absolute(), self.params.name)
+        publisher = Publisher(self.params.directory, self.params.name)
         published = publisher.publish(exact=exact, scann=scann, keep_versions=self.params.keep_versions)
         pushed = {
             "version": published.version,
-            "exact": str(published.exact),
-            "scann": str(published.scann),
+            "exact": published.exact,
+            "scann": published.scann,
             "new": published.new,
             "withdrawn": published.withdrawn,
-            "identity": dict(read_identity(published.exact)),
+            "identity": dict(publisher.identity(published.version)),
         }
         outputs.pushed_model.write_json("pushed.json", pushed)
         if published.withdrawn:
@@ -96,11 +110,13 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether what was published then is still the newest version."""
+        """Whether what was published then is still the newest version, or the newest is a refresh of its index."""
         from components.serving.publishing import Publisher
 
-        newest = Publisher(self.params.directory.absolute(), self.params.name).newest()
-        return newest is not None and newest.version == outputs.pushed_model.read_json("pushed.json")["version"]
+        versions = Publisher(self.params.directory, self.params.name).versions()
+        newest = next((found for found in reversed(versions) if found.complete), None)
+        pushed = outputs.pushed_model.read_json("pushed.json")
+        return newest is not None and (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"])
 
 
 def _require(verdict: Artifact, file: str, refusal: str) -> None:

@@ -6,34 +6,52 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from components.artifacts import Model, ServingModel, TransformedExamples, TransformGraph
+from components.artifacts import Catalogue, Model, ServingModel, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
 from components.errors import RefusedError
 
 Auto = Literal["auto"] | Annotated[int, Field(ge=1)]
 
 
-class IndexConfig(Params):
-    """How the ScaNN model searches; section `index`. The exact model has nothing to set."""
+class RecallTarget(Params):
+    """How many of the exact answers the index must find."""
 
-    brute_force_below: int = Field(default=10_000, ge=0)
-    """Catalogues smaller than this are searched exactly in the ScaNN model too: there a tree is no faster."""
+    k: int = Field(default=100, ge=1, le=10_000)
+    """Best answers that count; clipped to `top_k`."""
+    recall: float = Field(default=0.99, ge=0, le=1)
+    """Mean share of them found, on queries that chose nothing; an index that finds less is refused."""
+
+
+class IndexConfig(Params):
+    """How the ScaNN model searches; section `index`. The exact model has nothing to set.
+
+    What is `auto` is chosen: by measuring recall against exact search on queries of the data, the settings of least
+    expected cost that reach the target. What is given stays as it is.
+    """
+
+    recall_target: RecallTarget = RecallTarget()
+    """What the settings are chosen for."""
+    search: Literal["auto", "tree", "brute_force"] = "auto"
+    """A tree, or every candidate; `auto`: every candidate where a tree that reaches the target is no faster."""
     leaves: Auto = "auto"
-    """Cells the candidates are partitioned into; `auto`: about the square root of their number."""
+    """Cells the candidates are partitioned into; `auto`: the square root of their number, or twice that."""
     leaves_to_search: Auto = "auto"
-    """Cells looked into for a query; `auto`: a tenth of them, less of large indexes, doubled until `min_recall`."""
-    anisotropic_threshold: float = Field(default=0.2, ge=0, lt=1)
-    """Weight of errors along a vector in its code (Guo et al. 2020); larger favours the best answers."""
-    dimensions_per_block: int = Field(default=2, ge=1, le=16)
-    """Dimensions that share 4 bits of a code; 1 is finest and slowest."""
+    """Cells looked into for a query."""
+    anisotropic_threshold: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = "auto"
+    """Weight of errors along a vector in its code (Guo et al. 2020), 0.2 or 0.1; larger favours the best answers."""
+    dimensions_per_block: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = "auto"
+    """Dimensions that share 4 bits of a code; 1 is finest and slowest. `auto`: 1 or 2."""
     reorder: Auto = "auto"
-    """Candidates scored again with their full vectors; `auto`: ten times the answers, at least 1000."""
+    """Candidates scored again with their full vectors; `auto`: one to 16 times the answers."""
     training_sample: int = Field(default=100_000, ge=1000)
     """Candidates that cells and codes are learnt from."""
-    sample_queries: int = Field(default=1000, ge=1)
-    """Queries of the data on which recall is measured."""
-    min_recall: float = Field(default=0.95, ge=0, le=1)
-    """The index is refused if its recall against exact search is lower, at 10 or at `top_k` answers."""
+    queries: bool = False
+    """Whether the stored queries are indexed as well, by the same settings, for the signature `similar_queries`. Both
+    models grow by their ids and 4 bytes per query and dimension, ScaNN's also by its codes."""
+    sample_queries: int = Field(default=500, ge=1)
+    """Queries of the data on which recall is measured; as many others choose the settings."""
+    tuning_budget: int = Field(default=4_000_000, ge=0)
+    """Candidates that may be indexed while settings are chosen, over all trees built; one tree is always built."""
 
     @model_validator(mode="after")
     def _search_no_more_leaves_than_there_are(self) -> "IndexConfig":
@@ -62,11 +80,12 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
 
     @dataclass(frozen=True)
     class Inputs:
-        """Encoded catalogue and queries, preprocessing and towers."""
+        """Encoded catalogue and queries, preprocessing and towers; `catalogue` takes the place of the data's own."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
         model: Model
+        catalogue: Catalogue | None = None
 
     @dataclass(frozen=True)
     class Outputs:
@@ -84,16 +103,18 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
         from components.serving.indexing import Indexing
 
         serving_model = outputs.serving_model
-        indexing = Indexing(inputs.transformed_examples, inputs.transform_graph, inputs.model, context, self.params)
+        indexing = Indexing(
+            inputs.transformed_examples, inputs.transform_graph, inputs.model, inputs.catalogue, context, self.params
+        )
         report = indexing.build()
         serving_model.write_json("index.json", report)
-        least = self.params.index.min_recall
-        for name, recall in report["recall"].items():
-            if recall < least:
-                raise RefusedError(
-                    f"the index has {name} of {recall:.4f} against exact search, less than index.min_recall {least}; "
-                    "raise index.leaves_to_search or index.reorder, or lower index.dimensions_per_block"
-                )
+        target = report["target"]
+        if target["reached"] < target["recall"]:
+            raise RefusedError(
+                f"the index has recall@{target['k']} of {target['reached']:.4f} against exact search, less than "
+                f"index.recall_target.recall {target['recall']}; leave leaves_to_search, reorder and "
+                "dimensions_per_block of section index to be chosen (auto), or lower the target"
+            )
         serving_model.write_json("expected_answers.json", indexing.expected_answers())
         sizes = indexing.export(serving_model.path)
         serving_model.write_json("index.json", report | {"bytes": sizes})

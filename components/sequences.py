@@ -10,15 +10,19 @@ Queries are ordered by (hash of the id, id), candidates by id, events of a query
 query and candidate). Arrays are opened memory-mapped, so data may exceed memory and storage is linear in events.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import math
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from components.artifacts import TransformedExamples
+from models.batches import concatenate_ranges, query_ranges
 
 Split: TypeAlias = Literal["train", "validation", "test", "history"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "history")
@@ -55,21 +59,59 @@ class Events:
         """Query row of every event, int64 `[events]`."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
-    def select(self, splits: Collection[Split]) -> "Events":
-        """Only the events of these splits, the order of queries and events kept."""
+    def bare(self) -> "Events":
+        """The same events without moments, weights and context."""
+        return replace(self, timestamp=None, weight=None, context={})
+
+    def select(self, splits: Collection[Split], *, into: Path | None = None) -> "Events":
+        """Only the events of these splits, the order of queries and events kept.
+
+        Args:
+            splits: which.
+            into: an empty directory where the arrays are written, and memory-mapped from, instead of held in memory.
+        """
         if set(splits) == set(SPLITS):
             return self
-        keep = np.isin(self.split, [SPLITS.index(name) for name in splits])
-        kept_before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
-        return replace(
-            self,
-            offsets=kept_before[self.offsets],
-            candidate=self.candidate[keep],
-            split=self.split[keep],
-            timestamp=None if self.timestamp is None else self.timestamp[keep],
-            weight=None if self.weight is None else self.weight[keep],
-            context={name: values[keep] for name, values in self.context.items()},
+        codes = [SPLITS.index(name) for name in splits]
+        ranges = list(query_ranges(self.offsets))
+        parts = [slice(*self.offsets[[first, last]]) for first, last in ranges]
+        sizes = [self._kept_sizes(first, last, codes) for first, last in ranges]
+        offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes]), dtype=np.int64)
+
+        def kept(name: str, values: np.ndarray) -> np.ndarray:
+            chosen = chain([values[:0]], (values[part][np.isin(self.split[part], codes)] for part in parts))
+            if into is None:
+                return np.concatenate(list(chosen))
+            concatenate_npy(chosen, into / f"{name}.npy", int(offsets[-1]))
+            return _read_array(into / f"{name}.npy")
+
+        return Events(
+            offsets=offsets,
+            candidate=kept("candidate", self.candidate),
+            split=kept("split", self.split),
+            timestamp=None if self.timestamp is None else kept("timestamp", self.timestamp),
+            weight=None if self.weight is None else kept("weight", self.weight),
+            context={name: kept(_CONTEXT + name, values) for name, values in self.context.items()},
         )
+
+    def take(self, queries: np.ndarray) -> "Events":
+        """The events of some queries, in the order of `queries`, which become its queries."""
+        starts, ends = self.offsets[queries], self.offsets[queries + 1]
+        _, rows = concatenate_ranges(starts, ends)
+        return Events(
+            offsets=np.concatenate([[0], np.cumsum(ends - starts, dtype=np.int64)]),
+            candidate=self.candidate[rows],
+            split=self.split[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            context={name: values[rows] for name, values in self.context.items()},
+        )
+
+    def _kept_sizes(self, first: int, last: int, codes: Sequence[int]) -> np.ndarray:
+        offsets = self.offsets[first : last + 1]
+        kept = np.isin(self.split[offsets[0] : offsets[-1]], codes)
+        sizes: np.ndarray = np.diff(np.concatenate([[0], np.cumsum(kept)])[offsets - offsets[0]])
+        return sizes
 
 
 @dataclass(frozen=True)
@@ -135,6 +177,11 @@ def write_dataset(artifact: TransformedExamples, dataset: Dataset) -> None:
     artifact.write_json("metadata.json", dict(dataset.metadata))
 
 
+def read_entities(directory: Path) -> Entities:
+    """Opens ids and encoded columns that lie in one directory, memory-mapped."""
+    return Entities(read_ids(directory), _read_arrays(directory))
+
+
 def read_ids(directory: Path) -> pa.Array:
     """The ids in `directory/ids.arrow`, memory-mapped."""
     with pa.memory_map(str(directory / "ids.arrow")) as source:
@@ -159,16 +206,36 @@ def concatenate_npy(parts: Iterable[np.ndarray], target: Path, rows: int) -> Non
         rows: total length along the first axis.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    output: np.memmap | None = None
-    start = 0
-    for part in parts:
-        if output is None:
-            output = np.lib.format.open_memmap(target, "w+", part.dtype, (rows, *part.shape[1:]))
-        output[start : start + len(part)] = part
-        start += len(part)
-    if output is None or start != rows:
-        raise ValueError(f"{target.name}: {start} rows arrived, {rows} were announced")
-    output.flush()
+    arrived = 0
+    with target.open("wb") as file:
+        for part in parts:
+            if not file.tell():
+                _write_header(file, part.dtype, (rows, *part.shape[1:]))
+            file.write(np.ascontiguousarray(part).data)
+            arrived += len(part)
+    if arrived != rows:
+        raise ValueError(f"{target.name}: {arrived} rows arrived, {rows} were announced")
+
+
+def allocate_npy(target: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Creates a `.npy` file of zeros that can be memory-mapped and filled from several places.
+
+    Its blocks are reserved: of a file with holes, a full disk kills the process that writes into the map.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    with target.open("wb") as file:
+        _write_header(file, dtype, shape)
+        file.flush()
+        size = math.prod(shape) * dtype.itemsize
+        if size:
+            os.posix_fallocate(file.fileno(), file.tell(), size)
+
+
+def _write_header(file: BinaryIO, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    description = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(file, {"descr": description, "fortran_order": False, "shape": shape})
 
 
 def _read_arrays(directory: Path) -> dict[str, np.ndarray]:

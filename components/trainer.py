@@ -63,14 +63,17 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
         from components.training import train
 
         try:
-            report = train(
-                inputs.transformed_examples,
-                inputs.transform_graph,
-                outputs.model,
-                params=self.params,
-                reference=reference if self.params.final else None,
-                progress=context.progress,
-            )
+            with context.scratch_directory() as scratch:
+                report = train(
+                    inputs.transformed_examples,
+                    inputs.transform_graph,
+                    outputs.model,
+                    params=self.params,
+                    reference=reference if self.params.final else None,
+                    resume=context.resume,
+                    progress=context.progress,
+                    scratch=scratch,
+                )
         except FloatingPointError as error:
             raise RunError(str(error)) from error
         outputs.model.write_json("training.json", report)

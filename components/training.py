@@ -1,8 +1,9 @@
 """What the Trainer does: arrays out of the artifacts, a fit, an export."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,14 +12,14 @@ import tensorflow as tf
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.errors import DataError
 from components.sequences import Dataset, Events, Split, read_dataset
-from models.batches import TrainingData
+from models.batches import TrainingData, query_ranges
 from models.config import ModelConfig, TrainingConfig
 from models.export import export_towers
 from models.features import EncodedSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.ranking import CandidateLists
-from models.training import fit_steps, fit_until_best
+from models.training import Places, fit_steps, fit_until_best
 from models.two_tower import TwoTower, resolve_loss
 from models.validation import Validation
 from models.windows import build_batches
@@ -51,7 +52,10 @@ def train(
     *,
     params: Settings,
     reference: Mapping[str, Any] | None,
+    resume: Path | None,
     progress: Callable[[str], None],
+    scratch: Path,
+    validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
 ) -> dict[str, Any]:
     """Fits and exports the towers.
 
@@ -61,7 +65,10 @@ def train(
         output: gets `towers/`, `checkpoints/` and `tensorboard/`.
         params: the settings.
         reference: `training.json` of the model a final fit follows; None to validate and stop early.
+        resume: where an interrupted training left off, or will; see `models.training`.
         progress: takes lines.
+        scratch: an empty directory, where the training events are written and memory-mapped from.
+        validated: takes the curve's entry after each validation; may raise to end the training.
 
     Returns:
         The content of `training.json`.
@@ -72,12 +79,16 @@ def train(
     """
     start = time.perf_counter()
     dataset, spec = read_dataset(examples), EncodedSpec.model_validate(graph.read_json("spec.json"))
-    data = event_data(dataset, spec, ["train"], use_weights=params.training.use_weights)
+    # What stays in memory is 4 bytes an event for the order, and 4 for each candidate that a query knows.
+    aged = params.model.example_age or params.training.examples.type == "recent"
+    kept = dataset.events if aged else replace(dataset.events, timestamp=None)
+    events = kept.select(["train"], into=scratch)
+    data = event_data(events, dataset, spec, use_weights=params.training.use_weights)
     if len(data) == 0:
         raise DataError("the split leaves no training event: use more data, or a split with smaller held-out parts")
     validation = None if reference else validation_of(dataset, spec, params)
-    if params.model.example_age or params.training.examples.type == "recent":
-        data = replace(data, age=_days_before_newest(dataset.events.select(["train"])))
+    if aged:
+        data = replace(data, age=_days_before_newest(events))
     tf.keras.utils.set_random_seed(params.seed)
     model = _model(spec, dataset, data, params)
     batches = build_batches(
@@ -85,15 +96,23 @@ def train(
         params.training,
         seed=params.seed,
         sampler=build_sampler(params.training.negatives, dataset.train_count, seed=params.seed),
-        negatives_in_batch=model.loss_name != "full_softmax",
+        negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
     )
     progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
+    places = Places(output.path, resume or output.path / "unfinished")
     if validation is not None:
-        config = params.training
-        fit = fit_until_best(model, batches, validation, config=config, directory=output.path, progress=progress)
+        fit = fit_until_best(
+            model,
+            batches,
+            validation,
+            config=params.training,
+            places=places,
+            progress=progress,
+            validated=validated,
+        )
     else:
         steps = _steps_like(reference, events=len(data))
-        fit = fit_steps(model, batches, steps=steps, directory=output.path, progress=progress)
+        fit = fit_steps(model, batches, steps=steps, places=places, progress=progress)
     export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
     return {
         "steps": fit.steps,
@@ -111,25 +130,34 @@ def train(
     }
 
 
-def event_data(dataset: Dataset, spec: EncodedSpec, splits: Collection[Split], *, use_weights: bool) -> TrainingData:
-    """The events of these splits, with the columns the towers read.
+def event_data(
+    events: Events, dataset: Dataset, spec: EncodedSpec, *, use_weights: bool, queries: np.ndarray | None = None
+) -> TrainingData:
+    """Events, with the columns the towers read.
+
+    Args:
+        events: what is learnt from or looked back on.
+        dataset: what is known of their queries and candidates.
+        spec: which columns there are.
+        use_weights: whether the events' weights count.
+        queries: which queries the events are of; all, in their order, if absent.
 
     Raises:
         DataError: the events have no positive weight.
     """
-    events = dataset.events.select(splits)
     weight = events.weight if use_weights else None
     if weight is not None and len(weight) and not (weight.min() >= 0 and weight.max() > 0):
         raise DataError(
             f"event weights have to be 0 or more, some of them above 0; they go from {weight.min()} to {weight.max()}. "
             f"Correct the weight column, or set training.use_weights: false"
         )
+    of_queries = {name: dataset.queries.columns[name] for name in spec.query}
     return TrainingData(
         offsets=np.asarray(events.offsets),
         candidate=np.asarray(events.candidate),
         weight=weight,
         context={name: events.context[name] for name in spec.context},
-        queries={name: dataset.queries.columns[name] for name in spec.query},
+        queries=of_queries if queries is None else {name: values[queries] for name, values in of_queries.items()},
         candidates={name: dataset.candidates.columns[name] for name in spec.candidate},
         ordered=dataset.ordered,
         history_length=None if spec.features.history is None else spec.features.history.max_length,
@@ -145,9 +173,7 @@ def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Vali
     Raises:
         DataError: no query has a validation event that could be recommended.
     """
-    data = event_data(dataset, spec, ["train", "history"], use_weights=False)
-    events = dataset.events.select(["validation"])
-    queries, candidates = _targets(events, data, len(dataset.candidates), remove_seen=params.remove_seen)
+    queries, candidates = _targets(dataset, enough=params.training.validation_queries, remove_seen=params.remove_seen)
     # Queries are stored in the order of a hash, so the first ones are a random sample.
     chosen = np.unique(queries)[: params.training.validation_queries]
     if len(chosen) == 0:
@@ -155,33 +181,46 @@ def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Vali
             "no validation event is left to choose the model by: use more data or a split with a larger validation "
             "part; where queries come back to what they have seen, set remove_seen: false"
         )
+    events = dataset.events.take(chosen)
+    data = event_data(events.select(_KNOWN), dataset, spec, use_weights=False, queries=chosen)
     kept = queries <= chosen[-1]
     sizes = np.bincount(np.searchsorted(chosen, queries[kept]), minlength=len(chosen))
-    first = events.offsets[chosen]
-    context = {name: events.context[name][first] for name in data.context}
+    asked = events.select(["validation"])
+    context = {name: asked.context[name][asked.offsets[:-1]] for name in data.context}
+    known = CandidateLists(data.offsets, data.candidate)
     return Validation(
-        queries=data.query_inputs(chosen, context),
+        queries=data.query_inputs(np.arange(len(chosen)), context),
         candidates=data.candidates,
         relevant=CandidateLists(_offsets(sizes), candidates[kept]),
-        excluded=_histories(data, chosen) if params.remove_seen else CandidateLists.empty(len(chosen)),
+        excluded=known if params.remove_seen else CandidateLists.empty(len(chosen)),
     )
 
 
-def _targets(events: Events, data: TrainingData, catalogue: int, *, remove_seen: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct (query, candidate) pairs of the events, in this order; without those seen before."""
-    pairs = np.unique(events.queries() * catalogue + events.candidate)
-    if remove_seen:
-        trained = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets)) * catalogue + data.candidate
-        pairs = np.setdiff1d(pairs, trained)
-    queries, candidates = np.divmod(pairs, catalogue)
-    return queries, candidates
+_KNOWN: tuple[Split, ...] = ("train", "history")
 
 
-def _histories(data: TrainingData, queries: np.ndarray) -> CandidateLists:
-    keep = np.zeros(len(data.offsets) - 1, bool)
-    keep[queries] = True
-    sizes = np.diff(data.offsets)
-    return CandidateLists(_offsets(sizes[queries]), data.candidate[np.repeat(keep, sizes)])
+def _targets(dataset: Dataset, *, enough: int, remove_seen: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct (query, candidate) pairs of the validation events of at least the first `enough` queries that have some.
+
+    In this order, and without those seen before where they are to be removed.
+    """
+    catalogue, found, queries = len(dataset.candidates), [np.empty(0, np.int64)], 0
+    for first, last in query_ranges(dataset.events.offsets):
+        events = dataset.events.bare().take(np.arange(first, last))
+        pairs = np.unique(_pairs(events.select(["validation"]), catalogue))
+        if remove_seen:
+            pairs = np.setdiff1d(pairs, _pairs(events.select(_KNOWN), catalogue))
+        found.append(pairs + first * catalogue)
+        queries += len(np.unique(pairs // catalogue))
+        if queries >= enough:
+            break
+    of_query, candidates = np.divmod(np.concatenate(found), catalogue)
+    return of_query, candidates
+
+
+def _pairs(events: Events, catalogue: int) -> np.ndarray:
+    pairs: np.ndarray = events.queries() * catalogue + events.candidate
+    return pairs
 
 
 def _offsets(sizes: np.ndarray) -> np.ndarray:

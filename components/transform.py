@@ -9,6 +9,7 @@ from pydantic import Field
 from components.artifacts import Examples, Schema, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig, TimeSplit
+from models.examples_config import EventWeights
 from models.features import FeatureSpec
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 
+MAX_EVENTS_PER_QUERY = 100_000
+
+
 class TransformParams(Params):
     """What Transform makes of the examples."""
 
@@ -31,8 +35,12 @@ class TransformParams(Params):
     """What is encoded, and how."""
     seed: int = Field(default=42, ge=0, lt=2**31)
     """Decides which rows or queries the methods `ratio` and `files` hold out."""
+    event_weights: EventWeights | None = None
+    """Weights of events by what kind of action they are."""
     final: bool = False
     """Every event is training data, for the fit that is pushed."""
+    max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
+    """Events of one query that are kept, the latest; what is left out is told in `metadata.json`."""
     shards: int | None = Field(default=None, ge=1, le=4096)
     """Parts the events are shuffled into, each of which a worker holds in memory; about one per million events if
     absent. Changes speed, never results."""

@@ -8,13 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from models.examples import epoch_events
-from models.examples_config import EveryEvent, ExamplesConfig
+from models.examples_config import EVERY_EVENT, ExamplesConfig
 from models.features import CANDIDATE_ID, EXAMPLE_AGE, HISTORY
 from models.history import PADDING, windows_around, windows_before
 from models.negatives import NegativeSampler
 
 Columns: TypeAlias = Mapping[str, np.ndarray]
 Batch: TypeAlias = dict[str, Any]
+
+_RANGE_EVENTS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Batches:
         seed: int,
         sampler: NegativeSampler | None = None,
         negatives_in_batch: bool = False,
-        examples: ExamplesConfig = EveryEvent(type="events"),
+        examples: ExamplesConfig = EVERY_EVENT,
     ) -> None:
         """Prepares the order and what each query knows.
 
@@ -118,14 +120,10 @@ class Batches:
             raise ValueError("there are no training events to make batches of")
         self._data = data
         self._sampler = sampler
-        self._query = np.repeat(np.arange(len(data.offsets) - 1), np.diff(data.offsets))
         order = partial(epoch_events, examples, data.offsets, data.age, seed=seed)
         self._order = lru_cache(maxsize=1)(lambda epoch: order(epoch=epoch))
         self._negatives_in_batch = negatives_in_batch
-        catalogue = int(data.candidate.max()) + 1
-        query, known = np.divmod(np.unique(self._query * catalogue + data.candidate), catalogue)
-        self._known_candidates = known.astype(np.int32)
-        self._known_offsets = np.searchsorted(query, np.arange(len(data.offsets)))
+        self._known_offsets, self._known_candidates = distinct_candidates(data.offsets, data.candidate)
         epoch_size = len(self._order(0))
         self.batch_size = min(batch_size, epoch_size)
         self.steps_per_epoch = epoch_size // self.batch_size
@@ -142,7 +140,8 @@ class Batches:
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
-        data, queries = self._data, self._query[events]
+        data = self._data
+        queries = np.searchsorted(data.offsets, events, side="right") - 1
         label = data.candidate[events].astype(np.int32)
         drawn = np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
         known_row, known = self._known(queries, label, drawn)
@@ -181,6 +180,37 @@ class Batches:
         known = candidates[positions]
         other = known != label[row]
         return row[other].astype(np.int32), known[other]
+
+
+def query_ranges(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
+    """All queries in runs `first:last` of about four million events, for what is to be done in bounded memory."""
+    first, queries = 0, len(offsets) - 1
+    while first < queries:
+        reached = int(np.searchsorted(offsets, offsets[first] + _RANGE_EVENTS, side="right")) - 1
+        last = min(max(first + 1, reached), queries)
+        yield first, last
+        first = last
+
+
+def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The candidates of every query's events, each once and ascending.
+
+    Args:
+        offsets: int64 `[queries + 1]`.
+        candidate: int32 `[events]`.
+
+    Returns:
+        Where those of each query begin, int64 `[queries + 1]`, and the candidates, int32 `[pairs]`.
+    """
+    candidates, sizes = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
+    for first, last in query_ranges(offsets):
+        part = np.asarray(candidate[offsets[first] : offsets[last]], np.int64)
+        query = np.repeat(np.arange(last - first), np.diff(offsets[first : last + 1]))
+        catalogue = int(part.max(initial=0)) + 1
+        query, known = np.divmod(np.unique(query * catalogue + part), catalogue)
+        candidates.append(known.astype(np.int32))
+        sizes.append(np.bincount(query, minlength=last - first))
+    return np.cumsum(np.concatenate(sizes)), np.concatenate(candidates)
 
 
 def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from models.config import ModelConfig, TrainingConfig
-from models.features import EXAMPLE_AGE, FeatureSpec
+from models.features import EXAMPLE_AGE, CategoricalFeature, FeatureSpec, IdFeature
 
 _IN_ORDER = ("gru", "self_attention")
 
@@ -33,5 +33,22 @@ def contradictions(
         yield "training.examples", "'recent' needs a timestamp column in data.interactions.columns"
     if model.example_age and "timestamp" not in orderings:
         yield "model.example_age", "needs a timestamp column in data.interactions.columns"
+    yield from _augmentation(features, model)
     if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:
         yield "model.example_age", f"brings a feature of that name along; rename the feature '{EXAMPLE_AGE}'"
+
+
+def _augmentation(features: FeatureSpec, model: ModelConfig) -> Iterator[tuple[str, str]]:
+    augmentation = model.augmentation
+    if augmentation is None:
+        return
+    if not isinstance(features.query.get(augmentation.query_id), IdFeature):
+        ids = [name for name, feature in features.query.items() if isinstance(feature, IdFeature)]
+        allowed = f"; allowed: {', '.join(ids)}" if ids else "; there is none, such as {column: query_id, type: id}"
+        yield "model.augmentation.query_id", f"'{augmentation.query_id}' is no query feature of type id{allowed}"
+    alignment = augmentation.alignment
+    if alignment is not None and not isinstance(features.candidate.get(alignment.feature), CategoricalFeature):
+        yield (
+            "model.augmentation.alignment.feature",
+            f"'{alignment.feature}' is no candidate feature of type categorical",
+        )

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.examples_config import EveryEvent, ExamplesConfig
+from models.augmentation_config import DualAugmentation
+from models.examples_config import EVERY_EVENT, EventWeights, ExamplesConfig
 from models.history_config import HistoryEncoderConfig, Recency, SelfAttention
 from models.loss_config import LossConfig, Softmax
 from models.negatives_config import ExactFrequency, FrequencyConfig, InBatchNegatives, NegativesConfig
@@ -65,6 +66,15 @@ class ModelConfig(Strict):
     """Share of candidate ids a training step replaces by the out-of-vocabulary one, which so learns to serve new
     candidates while their features learn to speak."""
 
+    augmentation: DualAugmentation | None = None
+    """Vectors by which each tower learns of the other side (DAT); see `models.augmentation_config`."""
+
+    @model_validator(mode="after")
+    def _augmentation_has_embeddings_to_mimic(self) -> "ModelConfig":
+        if self.augmentation is not None and (self.siamese or self.popularity_bias):
+            raise ValueError("augmentation mimics embeddings of two towers; leave siamese and popularity_bias out")
+        return self
+
     @model_validator(mode="after")
     def _heads_divide_the_embedding(self) -> "ModelConfig":
         encoder = self.history_encoder
@@ -88,9 +98,9 @@ class TrainingConfig(Strict):
 
     batch_size: int = Field(default=1024, ge=2)
     """Events a step; with in-batch negatives also how many candidates compete."""
-    examples: ExamplesConfig = EveryEvent(type="events")
-    """What an epoch learns from: `events`, all alike; `per_query` (and its `n`); `recent` (and its `half_life_days`); or
-    `sequences`, all positions of a query's events in one pass; see `models.examples_config`."""
+    examples: ExamplesConfig = EVERY_EVENT
+    """What an epoch learns from: `events`, all alike; `per_query` (and its `n`); `recent` (and its `half_life_days`);
+    or `sequences`, all positions of a query's events in one pass; see `models.examples_config`."""
     max_epochs: int = Field(default=30, ge=1)
     """Passes over the training events at most."""
     learning_rate: float = Field(default=0.003, gt=0)
@@ -107,8 +117,8 @@ class TrainingConfig(Strict):
     """Floating-point operations an epoch of the full softmax may take before `auto` turns to in-batch negatives."""
     negatives: NegativesConfig = InBatchNegatives(type="in_batch")
     """What a named loss other than `full_softmax` compares positives with: `in_batch`, or `{type: NAME, n: DRAWS}` with
-    `uniform`, `popularity` (and its `alpha`) or `mixed`; see `models.negatives_config`. A query's known positives
-    are never its negatives."""
+    `uniform`, `popularity` (and its `alpha`), `mixed`, `cross_batch` or `mined`; see `models.negatives_config`. A
+    query's known positives are never its negatives."""
     frequency: FrequencyConfig = ExactFrequency(type="exact")
     """How the frequency of in-batch negatives is known: `exact`, or `streaming` with its parameters."""
     logq_exponent: float = Field(default=1.0, ge=0, le=1)
@@ -116,6 +126,8 @@ class TrainingConfig(Strict):
     the bias towards what is often a negative, 0 leaves it in."""
     use_weights: bool = True
     """Events count by their weight, where the data have weights."""
+    event_weights: EventWeights | None = None
+    """Events count by what kind of action they are; see `models.examples_config`."""
     metric: Literal["recall@10", "recall@20", "recall@50", "ndcg@10", "ndcg@20", "ndcg@50"] = "recall@10"
     """Validation metric that chooses the weights to keep: exact, over the full catalogue."""
     patience: int = Field(default=5, ge=1)
@@ -134,15 +146,23 @@ class TrainingConfig(Strict):
             raise ValueError(
                 f"loss '{loss}' may compare with every candidate; negatives '{negatives}' need another loss"
             )
-        if loss == "in_batch_softmax" and negatives not in ("in_batch", "mixed"):
+        if negatives == "cross_batch" and loss not in ("in_batch_softmax", "sampled_softmax"):
+            raise ValueError("cross_batch negatives need in_batch_softmax or sampled_softmax, which correct scores")
+        if loss == "in_batch_softmax" and negatives not in ("in_batch", "mixed", "cross_batch"):
             raise ValueError(f"in_batch_softmax has no {negatives} negatives; use sampled_softmax")
+        return self
+
+    @model_validator(mode="after")
+    def _event_weights_are_used(self) -> "TrainingConfig":
+        if self.event_weights is not None and not self.use_weights:
+            raise ValueError("event_weights have no effect with use_weights: false; leave one of them out")
         return self
 
     @model_validator(mode="after")
     def _frequency_is_used(self) -> "TrainingConfig":
         corrected = ("in_batch_softmax", "sampled_softmax", "gramian")
-        drawn = self.negatives.type in ("uniform", "popularity")
-        if self.frequency.type == "streaming" and (drawn or self.loss.type not in corrected):
+        other = self.negatives.type not in ("in_batch", "mixed")
+        if self.frequency.type == "streaming" and (other or self.loss.type not in corrected):
             raise ValueError(
                 f"streaming frequency needs in_batch or mixed negatives and one of the losses {', '.join(corrected)}"
             )

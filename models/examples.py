@@ -23,11 +23,13 @@ def epoch_events(
             raise ValueError("examples: recent needs events with a timestamp")
         cumulative = np.cumsum(0.5 ** (age.astype(np.float64) / config.half_life_days))
         drawn = np.searchsorted(cumulative, random.random(events) * cumulative[-1], side="right")
-        return np.minimum(drawn, events - 1)
-    order = random.permutation(events)
+        events_drawn: np.ndarray = np.minimum(drawn, events - 1)
+        return events_drawn
+    order = np.arange(events, dtype=np.int32 if events < 1 << 31 else np.int64)
+    random.shuffle(order)
     if isinstance(config, PerQuery):
         sizes = np.diff(offsets)
         shuffled = order[np.argsort(np.repeat(np.arange(len(sizes)), sizes)[order], kind="stable")]
         chosen = shuffled[np.arange(events) - np.repeat(offsets[:-1], sizes) < config.n]
-        return chosen[random.permutation(len(chosen))]
+        order = chosen[random.permutation(len(chosen))]
     return order

@@ -6,7 +6,7 @@ later than what the query tower sees of the query.
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from models.loss_config import named
 from models.strict import Strict
@@ -18,8 +18,11 @@ class EveryEvent(Strict):
     type: Literal["events"]
 
 
+EVERY_EVENT = EveryEvent(type="events")
+
+
 class PerQuery(Strict):
-    """So many events of each query an epoch, other ones every epoch, lest heavy users dominate (Covington et al. 2016)."""
+    """So many events of each query an epoch, drawn anew, lest heavy users dominate (Covington et al. 2016)."""
 
     type: Literal["per_query"]
     n: int = Field(default=10, ge=1)
@@ -42,6 +45,22 @@ class Sequences(Strict):
     """
 
     type: Literal["sequences"]
+
+
+class EventWeights(Strict):
+    """How much events of each kind count, such as views, carts and purchases."""
+
+    column: str
+    """Column of the interactions that says what kind of action an event is."""
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
+    """Weight by kind; one that the data have and this does not is refused. 0 keeps an event in the history without
+    learning to predict it. Where the data have a weight column, too, both are multiplied."""
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> "EventWeights":
+        if not any(self.weights.values()):
+            raise ValueError("at least one kind of event has to count")
+        return self
 
 
 ExamplesConfig: TypeAlias = Annotated[

@@ -47,7 +47,7 @@ class FeatureStatistics:
         vocabulary: of id, categorical and text features, distinct strings, most important first.
         mean: of zscore and log features, after the logarithm.
         std: as `mean`; 0 encodes every number as 0.
-        boundaries: of quantile features, ascending; bucket `i` starts at `boundaries[i - 1]`.
+        boundaries: of quantile and piecewise features, ascending; bucket `i` starts at `boundaries[i - 1]`.
     """
 
     vocabulary: Sequence[str] | np.ndarray = ()
@@ -86,11 +86,8 @@ def feature_encoder(name: str, feature: Feature, statistics: FeatureStatistics, 
     if isinstance(feature, TextFeature):
         return _Text(name, feature, statistics, file)
     if isinstance(feature, NumericFeature):
-        return (
-            _Quantile(name, feature, statistics)
-            if feature.transform == "quantile"
-            else _Number(name, feature, statistics)
-        )
+        kind = {"quantile": _Quantile, "piecewise": _Piecewise}.get(feature.transform, _Number)
+        return kind(name, feature, statistics)
     if isinstance(feature, TimestampFeature):
         return _TimestampParts(name, feature)
     return _Vector(name, feature)
@@ -170,6 +167,23 @@ class _Quantile(FeatureEncoder):
     def __call__(self, raw: tf.Tensor) -> tuple[tf.Tensor, ...]:
         bucket = 1 + tf.searchsorted(tf.constant(self._boundaries), raw, side="right")
         return (tf.where(tf.math.is_finite(raw), bucket, 0)[:, None],)
+
+
+class _Piecewise(FeatureEncoder):
+    """1 for a known number, then how far it is through each bucket between two boundaries, from 0 to 1."""
+
+    def __init__(self, name: str, feature: NumericFeature, statistics: FeatureStatistics) -> None:
+        super().__init__()
+        self._starts = np.array(statistics.boundaries[:-1], np.float32)
+        self._sizes = np.diff(np.array(statistics.boundaries, np.float32))
+        self.raw = tf.TensorSpec([None], tf.float32, name)
+        self.columns = {name: EncodedColumn(feature=name, kind="dense", width=1 + len(self._starts))}
+
+    def __call__(self, raw: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        known = tf.math.is_finite(raw)[:, None]
+        through = tf.clip_by_value((raw[:, None] - self._starts) / self._sizes, 0.0, 1.0)
+        encoded = tf.concat([tf.ones_like(raw)[:, None], through], axis=1)
+        return (tf.where(known, encoded, 0.0),)
 
 
 class _TimestampParts(FeatureEncoder):

@@ -60,16 +60,20 @@ class NumericFeature(_Embedded):
     """A number; missing ones get the mean, or a bucket of their own."""
 
     type: Literal["numeric"]
-    transform: Literal["zscore", "log", "quantile"] = "zscore"
-    """`zscore`: (x − mean) / std. `log`: z-score of sign(x)·log(1 + |x|). `quantile`: embed the bucket."""
+    transform: Literal["zscore", "log", "quantile", "piecewise"] = "zscore"
+    """`zscore`: (x − mean) / std. `log`: z-score of sign(x)·log(1 + |x|). `quantile`: embed the bucket. `piecewise`:
+    how far through each bucket, from 0 to 1, which the tower's first layer embeds without steps (Gorishniy et al.
+    2022)."""
     buckets: int = Field(default=10, ge=2, le=1000)
     """Number of quantile buckets."""
 
     @model_validator(mode="after")
     def _buckets_need_quantile(self) -> "NumericFeature":
         # Compared with the defaults, so that what is written out can be read again.
-        if self.transform != "quantile" and (self.buckets, self.embedding_dim) != (10, None):
-            raise ValueError("'buckets' and 'embedding_dim' need transform: quantile")
+        if self.transform not in ("quantile", "piecewise") and self.buckets != 10:
+            raise ValueError("'buckets' needs transform: quantile or piecewise")
+        if self.transform != "quantile" and self.embedding_dim is not None:
+            raise ValueError("'embedding_dim' needs transform: quantile")
         return self
 
 

@@ -5,8 +5,7 @@ only where its index is built: whoever loads a saved one imports `scann` first, 
 TensorFlow only.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +13,6 @@ import tensorflow as tf
 
 _BLOCK_SCORES = 1 << 25  # scores held at once by exact search: 128 MB
 _SMALLEST_TREE = 16  # ScaNN's quantiser fails to train on fewer vectors
-_LEAST_LEAVES_SEARCHED = 10
 
 
 @dataclass(frozen=True)
@@ -38,34 +36,6 @@ class TreeSettings:
     reorder: int
     training_sample: int
     answers: int
-
-
-def default_leaves(candidates: int) -> int:
-    """About √n, where the work of choosing leaves and of scanning them is balanced."""
-    return max(1, round(math.sqrt(candidates)))
-
-
-def default_leaves_to_search(leaves: int) -> int:
-    """A tenth of the leaves of a small index, less of a large one."""
-    share = 0.1 if leaves < 500 else 0.06
-    return min(leaves, max(_LEAST_LEAVES_SEARCHED, math.ceil(share * leaves)))
-
-
-def default_reorder(candidates: int, answers: int) -> int:
-    """How many candidates are scored again with full vectors: cheap beside what it adds to recall."""
-    return min(candidates, max(1000, 10 * answers))
-
-
-def wider(settings: TreeSettings, candidates: int) -> TreeSettings:
-    """Twice the leaves searched and twice the reordering, as far as there are more: slower, with higher recall.
-
-    Both only change how an index is searched, not how it is built.
-    """
-    return replace(
-        settings,
-        leaves_to_search=min(2 * settings.leaves_to_search, settings.leaves),
-        reorder=min(2 * settings.reorder, candidates),
-    )
 
 
 def tree_is_possible(candidates: int, leaves: int) -> bool:
@@ -138,43 +108,50 @@ class ScannSearch(tf.Module):
     """ScaNN's index: a quantised tree, or ScaNN's own brute force where `settings` is None.
 
     Attributes:
-        settings: of the tree; those that only concern searching may be replaced (see `wider`).
+        settings: of the tree; those that only concern searching, `leaves_to_search` and `reorder`, may be replaced.
     """
 
-    def __init__(self, embeddings: np.ndarray, settings: TreeSettings | None) -> None:
+    def __init__(self, exact: ExactSearch, settings: TreeSettings | None) -> None:
         """Builds the index; the same embeddings and settings give the same index.
 
         Args:
-            embeddings: float32 `[candidates, dim]`.
+            exact: search over the same candidates; its embeddings are shared, not copied.
             settings: of the tree; None for brute force.
 
         Raises:
-            ValueError: the embeddings are not finite (ScaNN would abort the process), or too few for the tree.
+            ValueError: there are too few candidates for the tree.
         """
         super().__init__(name="scann_search")
-        check_embeddings(embeddings)
-        if settings is not None and not tree_is_possible(len(embeddings), settings.leaves):
+        self._candidates, self.dimension = exact.embeddings.shape
+        if settings is not None and not tree_is_possible(self._candidates, settings.leaves):
             raise ValueError(
-                f"ScaNN cannot build a tree of {settings.leaves} leaves on {len(embeddings)} candidates: it needs "
+                f"ScaNN cannot build a tree of {settings.leaves} leaves on {self._candidates} candidates: it needs "
                 f"at least {_SMALLEST_TREE} candidates and one a leaf; use brute force"
             )
         from scann.scann_ops.py import scann_ops
 
         self._ops = scann_ops
         self.settings = settings
-        self._candidates, self.dimension = embeddings.shape
-        self.state = _builder(scann_ops, embeddings, settings).build().serialize_to_module()
+        self.state = _builder(scann_ops, exact.embeddings.read_value(), settings).build().serialize_to_module()
+        self.state.dataset = exact.embeddings  # equal to the copy that ScaNN hands out
         for part in self.state.variables:
             if part.shape.rank == 0 and part.dtype != tf.string:
                 part.assign(tf.zeros_like(part))  # stands for a part this index lacks; comes uninitialised
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See `Search.search`; a tree searches wider for a larger `count`, so that the answers do not run out."""
+        leaves, reorder = self._width(count)
+        return self.search_within(queries, count, leaves, reorder)
+
+    def search_within(
+        self, queries: tf.Tensor, count: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `search`, looking into a given number of leaves and scoring a given number again; int32 scalars."""
         batch = tf.shape(queries)[0]
         # The operation fails on an empty batch.
         padded = tf.pad(queries, [[0, tf.cast(tf.equal(batch, 0), tf.int32)], [0, 0]])
         searcher = self._ops.searcher_from_module(self.state)
-        rows, scores = searcher.search_batched_parallel(padded, final_num_neighbors=count, **self._width(count))
+        rows, scores = searcher.search_batched_parallel(padded, count, reorder, leaves)
         # Short rows come back with the first row's number and NaN scores, and as wide as the longest only.
         found = tf.math.is_finite(scores)
         missing = [[0, 0], [0, tf.maximum(count - tf.shape(rows)[1], 0)]]
@@ -183,22 +160,45 @@ class ScannSearch(tf.Module):
         return rows[:batch, :count], scores[:batch, :count]
 
     def vectors(self, rows: tf.Tensor) -> tf.Tensor:
-        """See `Search.vectors`; both kinds of index hold the full vectors, to score the nearest again."""
+        """See `Search.vectors`."""
         return tf.gather(self.state.dataset, rows)
 
-    def _width(self, count: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _width(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Leaves to search and candidates to score again for `count` answers; -1 is brute force's."""
         if self.settings is None:
-            return {}
+            return tf.constant(-1), tf.constant(-1)
         settings = self.settings
         growth = tf.maximum(tf.cast(count, tf.float32) / settings.answers, 1.0)
         reorder = tf.cast(tf.math.ceil(growth * settings.reorder), tf.int32)
         # Never fewer leaves than hold twice the answers on average; leaves differ in size.
         least = tf.cast(tf.math.ceil(2.0 * tf.cast(count, tf.float32) * settings.leaves / self._candidates), tf.int32)
-        leaves = tf.maximum(tf.cast(tf.math.ceil(growth * settings.leaves_to_search), tf.int32), least)
-        return {
-            "pre_reorder_num_neighbors": tf.minimum(reorder, self._candidates),
-            "leaves_to_search": tf.minimum(leaves, settings.leaves),
-        }
+        # With their square root recall does not fall as answers grow.
+        leaves = tf.maximum(tf.cast(tf.math.ceil(tf.sqrt(growth) * settings.leaves_to_search), tf.int32), least)
+        return tf.minimum(leaves, settings.leaves), tf.minimum(reorder, self._candidates)
+
+
+def name_resource(search: ScannSearch, name: str) -> None:
+    """Makes an index the second one of a saved model.
+
+    A loaded model tells ScaNN's indexes apart by the names of the operations that make them, which are all alike: the
+    one that is asked first would answer for both.
+
+    Args:
+        search: the index.
+        name: of its own, as an operation may be called.
+    """
+    state = search.state
+
+    def handle() -> tf.Tensor:
+        from scann.scann_ops.py import scann_ops
+
+        with tf.name_scope(name):
+            return scann_ops.tensors_to_scann(
+                state.dataset, state.scann_config, state.serialized_partitioner, state.datapoint_to_token,
+                state.ah_codebook, state.hashed_dataset, state.int8_dataset, state.int8_multipliers, state.dp_norms,
+            )  # fmt: skip
+
+    state.recreate_handle = tf.function(handle, input_signature=[])
 
 
 def check_embeddings(embeddings: np.ndarray) -> None:
@@ -222,46 +222,12 @@ def non_finite_rows(embeddings: np.ndarray) -> np.ndarray:
     return bad
 
 
-def index_recall(
-    search: Search, exact: ExactSearch, queries: np.ndarray, counts: tuple[int, ...], *, block: int = 256
-) -> dict[int, float]:
-    """Share of the exact top answers that `search` finds too, by number of answers.
-
-    A candidate as good as the last exact answer counts as found: which of equals is listed is arbitrary. Its score
-    is computed here, not taken from the index.
-
-    Args:
-        search: the index under test.
-        exact: exact search over the same candidates.
-        queries: float32 `[queries, dim]`, at least one.
-        counts: numbers of answers, none above the number of candidates.
-        block: queries searched at a time.
-    """
-    widest = tf.constant(max(counts))
-    longest = float(tf.reduce_max(tf.norm(exact.embeddings, axis=1)))
-    found = dict.fromkeys(counts, 0)
-    for start in range(0, len(queries), block):
-        part = tf.constant(queries[start : start + block])
-        truth = exact.search(part, widest)[1].numpy()
-        scores = _true_scores(part, search.search(part, widest)[0], exact.embeddings).numpy()
-        # The two products round differently, in proportion to the lengths of the vectors.
-        rounding = 1e-6 * longest * tf.norm(part, axis=1, keepdims=True).numpy()
-        for count in counts:
-            found[count] += int((scores[:, :count] >= truth[:, count - 1 : count] - rounding).sum())
-    return {count: total / (len(queries) * count) for count, total in found.items()}
-
-
-def _true_scores(queries: tf.Tensor, rows: tf.Tensor, embeddings: tf.Variable) -> tf.Tensor:
-    scores = tf.einsum("bd,bkd->bk", queries, tf.gather(embeddings, tf.maximum(rows, 0)))
-    return tf.where(rows < 0, tf.float32.min, scores)
-
-
-def _builder(ops: Any, embeddings: np.ndarray, settings: TreeSettings | None) -> Any:
+def _builder(ops: Any, embeddings: tf.Tensor, settings: TreeSettings | None) -> Any:
     answers = 10 if settings is None else settings.answers
-    builder = ops.builder(embeddings, min(answers, len(embeddings)), "dot_product")
+    builder = ops.builder(embeddings, min(answers, embeddings.shape[0]), "dot_product")
     if settings is None:
         return builder.score_brute_force()
-    sample = min(settings.training_sample, len(embeddings))
+    sample = min(settings.training_sample, embeddings.shape[0])
     return (
         # Random initial centres differ from build to build.
         builder.tree(settings.leaves, settings.leaves_to_search, training_sample_size=sample, random_init=False)

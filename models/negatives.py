@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.negatives_config import InBatchNegatives, NegativesConfig, PopularityNegatives
+from models.negatives_config import MixedNegatives, NegativesConfig, PopularityNegatives, UniformNegatives
 
 _STREAM = 1
 """Tells these random numbers from those of the batches' order, which have the same seed."""
@@ -43,7 +43,7 @@ def build_sampler(config: NegativesConfig, train_count: np.ndarray, *, seed: int
         train_count: training events of each candidate, `[candidates]`.
         seed: see `NegativeSampler`.
     """
-    if isinstance(config, InBatchNegatives):
+    if not isinstance(config, UniformNegatives | PopularityNegatives | MixedNegatives):
         return None
     alpha = config.alpha if isinstance(config, PopularityNegatives) else 0.0
     return NegativeSampler(number=config.n, weights=np.maximum(train_count, 1.0) ** alpha, seed=seed)

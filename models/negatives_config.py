@@ -43,8 +43,41 @@ class MixedNegatives(Strict):
     """Uniform draws a step, with replacement; they bring in candidates that are never anybody's positive."""
 
 
+class CrossBatchNegatives(Strict):
+    """The positives of the batch's other queries, and those of earlier batches as they were embedded then.
+
+    Cross-batch negative sampling (Wang et al. 2021): many negatives for the price of few, since towers change slowly.
+    """
+
+    type: Literal["cross_batch"]
+    n: int = Field(default=8192, ge=1)
+    """Candidates that are kept, first in, first out."""
+    warm_up: int = Field(default=100, ge=0)
+    """Steps before the first is kept: at first towers change fast."""
+
+
+class MinedNegatives(Strict):
+    """The positives of the batch's other queries, and those candidates that score highest without being known ones."""
+
+    type: Literal["mined"]
+    n: int = Field(default=4, ge=1)
+    """Hardest negatives of each query of the batch; they are negatives of the other queries, too."""
+    refresh: int = Field(default=100, ge=1)
+    """Steps after which the whole catalogue is embedded again to look for them in."""
+    warm_up: int = Field(default=500, ge=0)
+    """Steps before the first are mined: hard negatives teach only what has learnt from easy ones."""
+
+
 NegativesConfig: TypeAlias = Annotated[
-    Annotated[InBatchNegatives | UniformNegatives | PopularityNegatives | MixedNegatives, Field(discriminator="type")],
+    Annotated[
+        InBatchNegatives
+        | UniformNegatives
+        | PopularityNegatives
+        | MixedNegatives
+        | CrossBatchNegatives
+        | MinedNegatives,
+        Field(discriminator="type"),
+    ],
     BeforeValidator(named),
 ]
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from models.history import PADDING
 from models.sort_keys import NOTHING, from_sort_keys, sort_keys
 
 _BLOCK_SCORES = 8_000_000
@@ -134,6 +135,31 @@ def rank_candidates(
         )
         progress(stop)
     return Ranking(ranks, top)
+
+
+def best_candidates(scorer: Scorer, *, excluded: CandidateLists, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best candidates of every query and their scores.
+
+    Args:
+        scorer: scores the queries that `excluded` is about.
+        excluded: what is left out.
+        count: answers wanted, clipped to the number of candidates.
+
+    Returns:
+        Rows int32 and scores float32, both `[queries, count]`, best first, equal scores by row; where fewer are left
+        the rows end in `PADDING` and the scores in float32.min.
+
+    Raises:
+        ValueError: a score is NaN.
+    """
+    rows = np.empty((len(excluded), min(count, scorer.candidates)), np.int32)
+    best = np.empty(rows.shape, np.float32)
+    for start, stop in _blocks(len(excluded), scorer.candidates):
+        scores = scorer.scores(start, stop)
+        scores[excluded.queries(start, stop), excluded.entries(start, stop)] = -np.inf
+        rows[start:stop], best[start:stop] = top_k(scores, rows.shape[1])
+    best[rows == PADDING] = _LOWEST
+    return rows, best
 
 
 def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

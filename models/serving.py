@@ -5,11 +5,14 @@ Its signatures, all with named inputs and outputs of static rank and batches of 
 - `serving_default`: query inputs to the best candidates, `candidate_ids` and `scores`, `[batch, top_k]`
 - `recommend_filtered`: the same without `exclude_ids` and, in rows that give any, among `allow_ids` only
 - `similar_candidates`: `candidate_id` to the candidates nearest to it, without itself; none for an unknown id
+- `similar_queries`, where stored queries are indexed: query inputs to `query_ids` and `scores` of the stored queries
+  nearest by the cosine of their embeddings; one that asks with what is stored of it finds itself
 - `score`: query inputs and `candidate_ids` `[batch, any]` to `scores`, float32.min for an unknown id
 - `embed_query`, `embed_candidate`: raw features to `embedding`, `[batch, dim]`; scores are its dot products
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,7 @@ from models.filtering import no_answers, score_rows, search_among, search_exclud
 from models.index import Search
 
 SIGNATURE = "serving_default"
+SIMILAR_QUERIES = "similar_queries"
 EXCLUDE_IDS, ALLOW_IDS, CANDIDATE_IDS = "exclude_ids", "allow_ids", "candidate_ids"
 _EMBEDDINGS = "search/embeddings/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -51,10 +55,35 @@ def raw_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, tf.Tens
     return inputs
 
 
-def signature_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, dict[str, tf.TensorSpec]]:
-    """Inputs of every signature by its name and theirs; see `raw_inputs` for the arguments."""
+@dataclass(frozen=True)
+class IndexedQueries:
+    """Stored queries that can be found by their embeddings.
+
+    Attributes:
+        ids: of the rows that `search` finds.
+        search: over their embeddings, each of length one (see `unit_vectors`).
+    """
+
+    ids: CandidateIds
+    search: Search
+
+
+def unit_vectors(embeddings: np.ndarray) -> np.ndarray:
+    """Rows scaled to length one, float32 of the same shape; zeros stay zeros."""
+    scaled: np.ndarray = tf.math.l2_normalize(embeddings, axis=1).numpy()
+    return scaled
+
+
+def signature_inputs(features: FeatureSpec, *, remove_seen: bool, queries: bool) -> dict[str, dict[str, tf.TensorSpec]]:
+    """Inputs of every signature by its name and theirs.
+
+    Args:
+        features: see `raw_inputs`.
+        remove_seen: likewise.
+        queries: whether stored queries are indexed.
+    """
     asked, query = (raw_inputs(features, remove_seen=needs_history) for needs_history in (remove_seen, False))
-    return {
+    return ({SIMILAR_QUERIES: query} if queries else {}) | {
         SIGNATURE: asked,
         "recommend_filtered": asked | {name: _id_lists(name) for name in (EXCLUDE_IDS, ALLOW_IDS)},
         "similar_candidates": {CANDIDATE_ID: tf.TensorSpec([None], tf.string, name=CANDIDATE_ID)},
@@ -101,6 +130,7 @@ class ServingModule(tf.Module):
         search: Search,
         top_k: int,
         remove_seen: bool,
+        queries: IndexedQueries | None = None,
     ) -> None:
         """Puts the parts together.
 
@@ -110,8 +140,9 @@ class ServingModule(tf.Module):
             features: what both were made for.
             candidate_ids: ids of the rows that `search` finds.
             search: finds rows for query embeddings.
-            top_k: answers of a request, clipped to the number of candidates.
+            top_k: answers of a request, clipped to the number of candidates (and of queries).
             remove_seen: whether candidates in the request's history are left out of its answers.
+            queries: stored queries, for `similar_queries`; None leaves that signature out.
         """
         super().__init__(name="serving")
         self.preprocessing = preprocessing
@@ -121,7 +152,10 @@ class ServingModule(tf.Module):
         self._features = features
         self._top_k = min(top_k, len(candidate_ids))
         self._remove_seen = remove_seen
+        if queries is not None:
+            self.query_ids, self.query_search = queries.ids, queries.search
         signatures = {
+            SIMILAR_QUERIES: self._similar_queries,
             SIGNATURE: self._serve,
             "recommend_filtered": self._recommend_filtered,
             "similar_candidates": self._similar_candidates,
@@ -129,9 +163,9 @@ class ServingModule(tf.Module):
             "embed_query": self._embed_query,
             "embed_candidate": self._embed_candidate,
         }
-        inputs = signature_inputs(features, remove_seen=remove_seen)
+        inputs = signature_inputs(features, remove_seen=remove_seen, queries=queries is not None)
         self.functions = {
-            name: tf.function(function, input_signature=[inputs[name]]) for name, function in signatures.items()
+            name: tf.function(signatures[name], input_signature=[specs]) for name, specs in inputs.items()
         }
 
     def _serve(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -158,6 +192,15 @@ class ServingModule(tf.Module):
         found = self._search_excluding(self.search.vectors(tf.maximum(own[:, 0], 0)), own)
         nothing = no_answers(tf.shape(own)[0], self._top_k)
         return self._answers(*(tf.where(own < 0, *both) for both in zip(nothing, found, strict=True)))
+
+    def _similar_queries(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        count = min(self._top_k, len(self.query_ids))
+        directions = tf.math.l2_normalize(self._embed(request), axis=1)
+        rows, scores = self.query_search.search(directions, tf.constant(count))
+        return {
+            "query_ids": tf.ensure_shape(self.query_ids.of(rows), [None, count]),
+            "scores": tf.ensure_shape(scores, [None, count]),
+        }
 
     def _score(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         rows = self.candidate_ids.rows(request[CANDIDATE_IDS])

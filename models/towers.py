@@ -82,6 +82,7 @@ class CandidateTower(_Tower):
         self._id_dropout = config.id_dropout
         others = {name: column for name, column in spec.candidate.items() if name != CANDIDATE_ID}
         self._features = ColumnsEncoder(others, widest=config.embedding_dim, name="features")
+        self._augmented = augmented_vectors(config, spec.candidate[CANDIDATE_ID].vocabulary_size)
         self._bias: tf.keras.layers.Embedding | None = None
         if config.popularity_bias:
             rows = spec.candidate[CANDIDATE_ID].vocabulary_size
@@ -92,8 +93,16 @@ class CandidateTower(_Tower):
         tokens = inputs[CANDIDATE_ID][:, 0]
         tokens = tf.where(chosen(tokens, self._id_dropout, seed, 100), OOV_TOKEN, tokens)
         item = self._items(tokens)
-        embedded = self._embed([item, *self._features(inputs)], item, seed)
+        vectors = [item, *self._features(inputs)]
+        if self._augmented is not None:
+            vectors.append(self._augmented(tokens))
+        embedded = self._embed(vectors, item, seed)
         return embedded if self._bias is None else tf.concat([embedded, self._bias(tokens)], axis=1)
+
+    def augmented(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The candidates' augmented vectors, `[rows, dim]`; see `models.augmentation_config`."""
+        assert self._augmented is not None
+        return self._augmented(inputs[CANDIDATE_ID][:, 0])
 
 
 class QueryTower(_Tower):
@@ -112,6 +121,10 @@ class QueryTower(_Tower):
         super().__init__(config.query_tower, config, name="query_tower")
         self._items = items
         self._example_age, self._bias = config.example_age, config.popularity_bias
+        self._augmented: tf.keras.layers.Embedding | None = None
+        if config.augmentation is not None:
+            self._query_id = config.augmentation.query_id
+            self._augmented = augmented_vectors(config, spec.query[self._query_id].vocabulary_size)
         self._features = ColumnsEncoder({**spec.query, **spec.context}, widest=config.embedding_dim, name="features")
         self._history: HistoryPooling | SequenceEncoder | None = None
         if spec.features.history is not None:
@@ -133,12 +146,26 @@ class QueryTower(_Tower):
             told = {} if positions is None else {"positions": positions}
             history = self._history(inputs[HISTORY], self._items, seed, **told)
             vectors = [history, *vectors]
+        if self._augmented is not None:
+            vectors.append(self.augmented(inputs))
         if self._example_age:
             # Serving is now: the age of what is asked for is 0.
             age = inputs.get(EXAMPLE_AGE)
             vectors.append(tf.zeros_like(vectors[0][:, :1]) if age is None else tf.math.log1p(age))
         embedded = self._embed(vectors, history, seed)
         return tf.concat([embedded, tf.ones_like(embedded[:, :1])], axis=1) if self._bias else embedded
+
+    def augmented(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The queries' augmented vectors, `[rows, dim]`; see `models.augmentation_config`."""
+        assert self._augmented is not None
+        return self._augmented(inputs[self._query_id][:, 0])
+
+
+def augmented_vectors(config: ModelConfig, rows: int) -> tf.keras.layers.Embedding | None:
+    """A table `[rows, dim]` that says nothing at first; None without augmentation."""
+    if config.augmentation is None:
+        return None
+    return tf.keras.layers.Embedding(rows, config.embedding_dim, embeddings_initializer="zeros", name="augmented")
 
 
 def _history_encoder(config: ModelConfig, length: int, *, ordered: bool) -> HistoryPooling | SequenceEncoder:

@@ -1,8 +1,10 @@
 """The training loop: steps, validation, early stopping, checkpoints, TensorBoard."""
 
+import json
 import math
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,14 +49,29 @@ class Fit:
     seconds_per_step: float
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where a training writes.
+
+    Attributes:
+        output: gets `checkpoints/` (the chosen weights) and `tensorboard/`.
+        unfinished: has all that a training interrupted after a validation needs to go on, as if nothing had happened,
+            to the bit; removed at the end.
+    """
+
+    output: Path
+    unfinished: Path
+
+
 def fit_until_best(
     model: TwoTower,
     batches: TrainingBatches,
     validation: Validation,
     *,
     config: TrainingConfig,
-    directory: Path,
+    places: Places,
     progress: Callable[[str], None] = lambda line: None,
+    validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
 ) -> Fit:
     """Trains until the validation metric has not improved for `config.patience` validations.
 
@@ -63,29 +80,29 @@ def fit_until_best(
         batches: training batches.
         validation: what chooses the weights.
         config: when to validate and to stop.
-        directory: gets `checkpoints/` (the best weights) and `tensorboard/`.
+        places: where to write, and to go on from.
         progress: takes a line after each validation.
+        validated: takes the curve's entry after each validation; may raise to end the training.
 
     Raises:
         FloatingPointError: the loss is not a number any more.
     """
-    run, best, best_step, stale = _Run(model, batches, directory), -math.inf, 0, 0
+    run = _Run(model, batches, places)
     period, last = config.validation_steps or batches.steps_per_epoch, config.max_epochs * batches.steps_per_epoch
-    while run.step < last and stale < config.patience:
+    while run.step < last and run.stale(config.metric) < config.patience:
         run.advance(min(period, last - run.step))
         entry = run.record(validation.metrics(model.query_tower, model.candidate_tower))
-        stale += 1
-        if entry[config.metric] > best:
-            best, best_step, stale = entry[config.metric], run.step, 0
-            run.save()
+        best = run.best(config.metric)
+        run.save(best["step"])
         progress(
-            f"epoch {entry['epoch']:.1f}, step {run.step}: loss {entry['loss']:.4f}, "
-            f"validation {config.metric} {entry[config.metric]:.4f} (best {best:.4f} at step {best_step})"
+            f"epoch {entry['epoch']:.1f}, step {run.step}: loss {entry['loss']:.4f}, validation {config.metric} "
+            f"{entry[config.metric]:.4f} (best {best[config.metric]:.4f} at step {best['step']:.0f})"
         )
-    run.restore()
-    chosen = next(entry for entry in run.curve if entry["step"] == best_step)
+        validated(entry)
+    chosen = run.best(config.metric)
+    run.finish(chosen["step"])
     metrics = {name: value for name, value in chosen.items() if "@" in name}
-    return Fit(best_step, metrics, run.curve, run.seconds_per_step)
+    return Fit(int(chosen["step"]), metrics, run.curve, run.seconds_per_step)
 
 
 def fit_steps(
@@ -93,7 +110,7 @@ def fit_steps(
     batches: TrainingBatches,
     *,
     steps: int,
-    directory: Path,
+    places: Places,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Fit:
     """Trains for a given number of steps, without validation.
@@ -101,36 +118,49 @@ def fit_steps(
     Raises:
         FloatingPointError: the loss is not a number any more.
     """
-    run = _Run(model, batches, directory)
+    run = _Run(model, batches, places)
     while run.step < steps:
         run.advance(min(batches.steps_per_epoch, steps - run.step))
         entry = run.record({})
+        run.save(run.step)
         progress(f"step {run.step} of {steps}: loss {entry['loss']:.4f}")
-    run.save()
+    run.finish(run.step)
     return Fit(steps, {}, run.curve, run.seconds_per_step)
 
 
 class _Run:
     """A training under way: the step it is at, its clock, and what it writes."""
 
-    def __init__(self, model: TwoTower, batches: TrainingBatches, directory: Path) -> None:
+    def __init__(self, model: TwoTower, batches: TrainingBatches, places: Places) -> None:
         self.step = 0
         self.curve: list[dict[str, float]] = []
         self._model = model
         self._batches = batches
-        self._train_step = _compiled(model, iter(_dataset(batches)))
+        self._places = places
         self._seconds = 0.0
         self._first_seconds = 0.0
-        self._summaries = tf.summary.create_file_writer(str(directory / "tensorboard"))
+        self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard"))
         parts = {"query_tower": model.query_tower, "candidate_tower": model.candidate_tower}
-        if model.estimator is not None:
-            parts["frequency"] = model.estimator
-        checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **parts)
-        self._checkpoints = tf.train.CheckpointManager(checkpoint, str(directory / "checkpoints"), max_to_keep=1)
+        parts |= {name: part for name, part in model.memories.items() if part is not None}
+        model.optimizer.build(model.trainable_variables)
+        self._checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **parts)
+        self._state = places.unfinished / "state.json"
+        places.unfinished.mkdir(parents=True, exist_ok=True)
+        if self._state.exists():
+            self._resume(json.loads(self._state.read_text(encoding="utf-8")))
+        self._train_step = _compiled(model, iter(_dataset(batches, self.step)))
 
     @property
     def seconds_per_step(self) -> float:
         return (self._seconds - self._first_seconds) / max(self.step - 1, 1)
+
+    def best(self, metric: str) -> dict[str, float]:
+        """The first entry of the curve that nothing betters."""
+        return max(self.curve, key=lambda entry: entry[metric])
+
+    def stale(self, metric: str) -> int:
+        """Validations since the best one."""
+        return len(self.curve) - 1 - self.curve.index(self.best(metric)) if self.curve else 0
 
     def advance(self, steps: int) -> None:
         """Takes so many steps.
@@ -162,11 +192,34 @@ class _Run:
         self.curve.append(entry | {"seconds": round(self._seconds, 3)} | metrics)
         return self.curve[-1]
 
-    def save(self) -> None:
-        self._checkpoints.save(self.step)
+    def save(self, best_step: float) -> None:
+        """Keeps the weights of this step and of the best one, and how to go on from here."""
+        self._checkpoint.write(str(self._file(self.step)))
+        state = {"step": self.step, "seconds": self._seconds, "first": self._first_seconds, "curve": self.curve}
+        written = self._state.with_suffix(".new")
+        written.write_text(json.dumps(state), encoding="utf-8")
+        written.replace(self._state)  # from now on the training goes on from here
+        for file in self._places.unfinished.glob("step-*"):
+            if file.name.split(".")[0] not in (self._file(self.step).name, self._file(best_step).name):
+                file.unlink()
 
-    def restore(self) -> None:
-        self._checkpoints.checkpoint.restore(self._checkpoints.latest_checkpoint).assert_consumed()
+    def finish(self, chosen_step: float) -> None:
+        """Gives the model the chosen weights, writes them to the output and removes what is left."""
+        self._restore(chosen_step)
+        manager = tf.train.CheckpointManager(self._checkpoint, str(self._places.output / "checkpoints"), max_to_keep=1)
+        manager.save(chosen_step)
+        shutil.rmtree(self._places.unfinished)
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        self.step, self.curve = state["step"], state["curve"]
+        self._seconds, self._first_seconds = state["seconds"], state["first"]
+        self._restore(self.step)
+
+    def _restore(self, step: float) -> None:
+        self._checkpoint.read(str(self._file(step))).assert_consumed()
+
+    def _file(self, step: float) -> Path:
+        return self._places.unfinished / f"step-{step:.0f}"
 
 
 def _compiled(model: TwoTower, inputs: Any) -> Any:
@@ -179,12 +232,12 @@ def _compiled(model: TwoTower, inputs: Any) -> Any:
     return train_step
 
 
-def _dataset(batches: TrainingBatches) -> tf.data.Dataset:
+def _dataset(batches: TrainingBatches, first_step: int) -> tf.data.Dataset:
     def spec(values: Any) -> tf.TensorSpec:
         return tf.TensorSpec([None, *values.shape[1:]], values.dtype)
 
     signature = tf.nest.map_structure(spec, batches.batch(0))
     if HISTORY in signature["query"]:  # windows are as long as the longest of the batch
         signature["query"][HISTORY] = tf.TensorSpec([None, None], tf.int32)
-    dataset = tf.data.Dataset.from_generator(lambda: batches.from_step(0), output_signature=signature)
+    dataset = tf.data.Dataset.from_generator(lambda: batches.from_step(first_step), output_signature=signature)
     return dataset.prefetch(_PREFETCH)

@@ -10,10 +10,12 @@ import tensorflow_recommenders as tfrs
 from models.config import ModelConfig, TrainingConfig
 from models.features import EncodedSpec
 from models.frequency import StreamingEstimator
+from models.harder_negatives import CandidateQueue, HardNegativeMiner
 from models.loss_config import LossConfig, Softmax
 from models.losses import Contrast, build_loss
+from models.losses.augmentation import category_alignment, mimic
 from models.negatives import build_sampler
-from models.negatives_config import StreamingFrequency
+from models.negatives_config import CrossBatchNegatives, MinedNegatives, StreamingFrequency
 from models.towers import build_towers
 
 
@@ -65,7 +67,7 @@ class TwoTower(tfrs.Model):
         self._temperature = model.temperature
         counts = np.maximum(train_count, 1)
         self._share = tf.constant(counts / counts.sum(), tf.float32)
-        self._in_batch = training.negatives.type in ("in_batch", "mixed")
+        self._in_batch = training.negatives.type not in ("uniform", "popularity")
         sampler = build_sampler(training.negatives, train_count, seed=seed)
         self._expected_draws = None if sampler is None else tf.constant(sampler.expected)
         self.estimator: StreamingEstimator | None = None
@@ -73,15 +75,33 @@ class TwoTower(tfrs.Model):
             self.estimator = StreamingEstimator(training.frequency, gap=len(counts), seed=seed)
         self._seed = seed
         self.mean_loss = tf.keras.metrics.Mean("loss")
-        if loss.type == "full_softmax":
+        if loss.type == "full_softmax" or isinstance(training.negatives, MinedNegatives):
             self._catalogue = {name: tf.constant(values) for name, values in catalogue.items()}
+        dim = model.embedding_dim + model.popularity_bias
+        self.queue: CandidateQueue | None = None
+        if isinstance(training.negatives, CrossBatchNegatives):
+            self.queue = CandidateQueue(training.negatives, dim)
+        self.miner: HardNegativeMiner | None = None
+        if isinstance(training.negatives, MinedNegatives):
+            self.miner = HardNegativeMiner(training.negatives, self._catalogue, dim)
+        self._augmentation = model.augmentation
+        if model.augmentation is not None and model.augmentation.alignment is not None:
+            self._categories = spec.candidate[model.augmentation.alignment.feature].vocabulary_size
+
+    @property
+    def memories(self) -> dict[str, tf.Module | None]:
+        """What besides the towers and the optimiser carries something from step to step, by name."""
+        return {"frequency": self.estimator, "queue": self.queue, "mined": self.miner}
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
         """Mean loss of a batch."""
         seed = tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
         if self.loss_name == "full_softmax":
-            return self._loss(self._against_catalogue(inputs, seed))
-        return self._loss(self._against_batch(inputs, seed))
+            contrast = self._against_catalogue(inputs, seed)
+        else:
+            contrast = self._against_batch(inputs, seed)
+        loss = self._loss(self._with_harder_negatives(contrast, seed))
+        return loss if self._augmentation is None else loss + self._augmented_loss(inputs, contrast)
 
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """One optimiser step; the loss told is the mean since the epoch began."""
@@ -107,6 +127,27 @@ class TwoTower(tfrs.Model):
         start = 0 if self._in_batch else size
         frequency = self._frequency(rows[start:], size)
         return self._contrast(batch, candidates[:size], candidates[start:], rows[start:], frequency, seed)
+
+    def _with_harder_negatives(self, contrast: Contrast, seed: tf.Tensor | None) -> Contrast:
+        step = self.optimizer.iterations
+        if self.queue is not None:
+            return self.queue.extend(contrast, step, batch_share=self._share)
+        if self.miner is not None:
+            return self.miner.extend(contrast, step, self.candidate_tower, seed)
+        return contrast
+
+    def _augmented_loss(self, batch: Mapping[str, Any], contrast: Contrast) -> tf.Tensor:
+        assert self._augmentation is not None
+        queries, positives = (
+            tower.augmented(batch[side])
+            for tower, side in ((self.query_tower, "query"), (self.candidate_tower, "candidate"))
+        )
+        loss = self._augmentation.weight * mimic(contrast, queries=queries, positives=positives)
+        alignment = self._augmentation.alignment
+        if alignment is not None:
+            categories = batch["candidate"][alignment.feature][:, 0]
+            loss += alignment.weight * category_alignment(contrast.positives, categories, number=self._categories)
+        return loss
 
     def _against_catalogue(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         candidates = self.candidate_tower(self._catalogue, seed)

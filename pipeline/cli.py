@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 
 from components.errors import PipelineError, RunError
-from pipeline.commands import clean, init, recommend, rollback, run, serve, show, status, validate, versions
+from pipeline.commands import (
+    clean,
+    init,
+    recommend,
+    refresh_index,
+    rollback,
+    run,
+    serve,
+    show,
+    status,
+    tune,
+    validate,
+    versions,
+)
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
 
@@ -33,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, validate, status, show, recommend, serve, versions, rollback, clean, init):
+    commands = (run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, init)
+    for command in commands:
         command.add_parser(verbs)
     options = parser.parse_args(arguments)
     try:

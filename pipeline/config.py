@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from components.beam_runner import BeamConfig
+from components.beam_runner import AnyRunner, InProcess
 from components.bulk_inferrer import BulkInferrerConfig
+from components.catalogue_gen import RefreshConfig
+from components.embedding_exporter import EmbeddingExporterParams
 from components.evaluator import EvaluationConfig, unusable_slices
 from components.example_gen import ExampleGenParams
 from components.example_validator import ExampleValidatorParams
@@ -18,11 +20,14 @@ from components.schema_gen import SchemaGenParams
 from components.sources.config import SyntheticInteractions
 from components.sources.headers import check_headers
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
+from components.storage import is_remote
+from components.transform import MAX_EVENTS_PER_QUERY
 from models.checks import contradictions
 from models.config import ModelConfig, TrainingConfig
 from models.features import FeatureSpec
 from models.strict import Strict
 from pipeline.problems import Problem, config_error, explain
+from pipeline.tuning_config import TuningConfig
 from pipeline.yaml_file import read_document
 
 SERVING = "serving"
@@ -51,6 +56,9 @@ class PipelineConfig(Strict):
     """Seeds initial weights, batches, samples and hash splits."""
     remove_seen: bool = True
     """Whether candidates of a query's history are left out of rankings and answers; false for repeat consumption."""
+    max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
+    """Events of one query that are used, the latest: what keeps a robot with a million of them from costing as much
+    as all others. How many are left out is told."""
     data: ExampleGenParams
     """Where interactions, queries and candidates come from."""
     pinned_schema: SchemaGenParams = Field(default=SchemaGenParams(), alias="schema")
@@ -72,10 +80,16 @@ class PipelineConfig(Strict):
     """How the ScaNN model searches."""
     serving: ServingConfig = ServingConfig()
     """What is published."""
+    refresh: RefreshConfig = RefreshConfig()
+    """What a new candidate table may change of what is served."""
     recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
     """Batch answers for every query; `null` leaves them out."""
-    beam: BeamConfig = BeamConfig()
+    embeddings: EmbeddingExporterParams | None = None
+    """Vectors of candidates and queries as Parquet; left out if absent."""
+    beam: AnyRunner = InProcess()
     """How the data steps are executed."""
+    tuning: TuningConfig | None = None
+    """What the command `tune` tries; nothing else reads it."""
 
     @property
     def resolved_split(self) -> SplitConfig:
@@ -111,11 +125,12 @@ def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
 
 def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConfig:
     data = config.data.model_copy(update={"base_dir": directory / (config.data.base_dir or "")})
-    updates: dict[str, object] = {"data": data}
+    updates: dict[str, object] = {"data": data, "beam": config.beam.anchored(directory)}
     if config.pinned_schema.path is not None:
         updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
-    if config.serving.push.directory is not None:
-        push = config.serving.push.model_copy(update={"directory": directory / config.serving.push.directory})
+    target = config.serving.push.directory
+    if target is not None and not is_remote(target):
+        push = config.serving.push.model_copy(update={"directory": str(directory / target)})
         updates["serving"] = config.serving.model_copy(update={"push": push})
     return config.model_copy(update=updates)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from components.base import Params
 from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
+from components.embedding_exporter import EmbeddingExporter
 from components.evaluator import Evaluator, EvaluatorParams
 from components.example_gen import ExampleGen
 from components.example_validator import ExampleValidator
@@ -12,6 +13,7 @@ from components.pusher import Pusher, PusherParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.schema_gen import SchemaGen
 from components.statistics_gen import StatisticsGen
+from components.storage import join
 from components.trainer import Trainer, TrainerParams
 from components.transform import Transform, TransformParams
 from pipeline.config import SERVING, PipelineConfig
@@ -29,6 +31,8 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         root: models are published below it, in `serving/`, unless the configuration says where.
     """
     pipeline = Pipeline(config.name)
+    push = config.serving.push
+    push_directory = push.directory or str(root / SERVING)
     example_gen = pipeline.add(ExampleGen(config.data))
     statistics_gen = pipeline.add(StatisticsGen(Params()), examples=example_gen["examples"])
     schema_gen = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics_gen["statistics"])
@@ -40,7 +44,14 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         prefix = "Final" if final else ""
         transform = pipeline.add(
             Transform(
-                TransformParams(split=config.resolved_split, features=config.features, seed=config.seed, final=final)
+                TransformParams(
+                    split=config.resolved_split,
+                    features=config.features,
+                    seed=config.seed,
+                    event_weights=config.training.event_weights,
+                    final=final,
+                    max_events_per_query=config.max_events_per_query,
+                )
             ),
             node_id=f"{prefix}Transform",
             examples=example_gen["examples"],
@@ -51,8 +62,9 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
             Trainer(
                 TrainerParams(
                     model=config.model,
-                    # Whether another fit follows changes neither, so turning it on keeps the first one.
-                    training=config.training.model_copy(update={"final_fit": False}),
+                    # Whether another fit follows changes neither, so turning it on keeps the first one; weights by
+                    # kind of event are in the transformed examples.
+                    training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
                     remove_seen=config.remove_seen,
                     seed=config.seed,
                     final=final,
@@ -67,7 +79,15 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
 
     transform, trainer = fit(final=False)
     evaluator = pipeline.add(
-        Evaluator(EvaluatorParams(evaluation=config.evaluation, remove_seen=config.remove_seen, seed=config.seed)),
+        Evaluator(
+            EvaluatorParams(
+                evaluation=config.evaluation,
+                remove_seen=config.remove_seen,
+                seed=config.seed,
+                published=join(push_directory, config.name),
+            )
+        ),
+        examples=example_gen["examples"] if config.evaluation.min_lift_over_published else None,
         transformed_examples=transform["transformed_examples"],
         transform_graph=transform["transform_graph"],
         model=trainer["model"],
@@ -88,11 +108,8 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         transformed_examples=transform["transformed_examples"],
         serving_model=scann_indexer["serving_model"],
     )
-    push = config.serving.push
     pusher = pipeline.add(
-        Pusher(
-            PusherParams(name=config.name, directory=push.directory or root / SERVING, keep_versions=push.keep_versions)
-        ),
+        Pusher(PusherParams(name=config.name, directory=push_directory, keep_versions=push.keep_versions)),
         serving_model=scann_indexer["serving_model"],
         blessing=evaluator["blessing"],
         infra_blessing=infra_validator["infra_blessing"],
@@ -100,6 +117,15 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     if config.recommendations is not None:
         pipeline.add(
             BulkInferrer(BulkInferrerParams(top_k=config.recommendations.top_k, remove_seen=config.remove_seen)),
+            transformed_examples=transform["transformed_examples"],
+            transform_graph=transform["transform_graph"],
+            model=trainer["model"],
+            serving_model=scann_indexer["serving_model"],
+            after=[pusher],
+        )
+    if config.embeddings is not None:
+        pipeline.add(
+            EmbeddingExporter(config.embeddings),
             transformed_examples=transform["transformed_examples"],
             transform_graph=transform["transform_graph"],
             model=trainer["model"],

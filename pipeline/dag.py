@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from components.artifacts import Artifact
 from components.base import Component
 
 
@@ -51,6 +52,13 @@ class Pipeline:
     def __init__(self, name: str) -> None:
         self.name = name
         self._nodes: dict[str, Node] = {}
+        self._given: dict[OutputRef, type[Artifact]] = {}
+
+    def given(self, node_id: str, output: str, kind: type[Artifact]) -> OutputRef:
+        """An output of a node that is not part of this pipeline: the runner is given a finished execution of it."""
+        ref = OutputRef(node_id, output)
+        self._given[ref] = kind
+        return ref
 
     def add(
         self,
@@ -84,6 +92,16 @@ class Pipeline:
         """All nodes in topological order."""
         return tuple(self._nodes.values())
 
+    def until(self, node_id: str) -> "Pipeline":
+        """The part that a node needs, itself included."""
+        needed = {node_id}
+        for node in reversed(self.nodes):
+            if node.id in needed:
+                needed |= node.upstream
+        part = Pipeline(self.name)
+        part._nodes = {node.id: node for node in self.nodes if node.id in needed}
+        return part
+
     def downstream(self, node_id: str) -> frozenset[str]:
         """The node itself and every node that waits for it, directly or not."""
         found = {node_id}
@@ -99,6 +117,6 @@ class Pipeline:
         if missing or unknown:
             raise ValueError(f"{node.id}: missing inputs {sorted(missing)}, unknown inputs {sorted(unknown)}")
         for name, ref in node.inputs.items():
-            given = self._nodes[ref.node].component.output_types()[ref.output]
+            given = self._given.get(ref) or self._nodes[ref.node].component.output_types()[ref.output]
             if given is not expected[name]:
                 raise ValueError(f"{node.id}.{name} wants {expected[name].__name__}, {ref} is {given.__name__}")

@@ -140,9 +140,10 @@ class Store:
     def find(self, node: str, fingerprint: str) -> Execution | None:
         """The newest finished execution with this cache key whose files are all still there."""
         matching = [found for found in self.executions(node) if found.fingerprint == fingerprint]
-        return next(filter(self._is_whole, reversed(matching)), None)
+        return next(filter(self.is_whole, reversed(matching)), None)
 
-    def _is_whole(self, execution: Execution) -> bool:
+    def is_whole(self, execution: Execution) -> bool:
+        """Whether all files of an execution are still there, of the size they were written with."""
         directory = self.execution_directory(execution.node, execution.id)
         files = ((directory / name, size) for name, size in execution.files.items())
         return all(file.is_file() and file.stat().st_size == size for file, size in files)

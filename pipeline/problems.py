@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from components.errors import ConfigError
+from components.storage import redacted
 from pipeline.yaml_file import Document
 
 
@@ -60,7 +61,7 @@ def _explain(details: ErrorDetails, values: Any) -> Problem:
             return Problem(f"{key}.{_tag(context)}", message)
     message = details["msg"].removeprefix("Value error, ")
     value = details["input"]
-    shown = f"{value!r}: " if isinstance(value, str | int | float | None) else ""
+    shown = f"{redacted(repr(value))}: " if isinstance(value, str | int | float | None) else ""
     return Problem(key, shown + message[:1].lower() + message[1:])
 
 

@@ -89,7 +89,7 @@ class TerminalProgress:
         """See `Progress`."""
         self._status.stop()
         state = "cached" if step.state == "cached" else _outcome(step)
-        line = f"{_MARKS[step.state]} {step.node:<18} {state:<12} {_told(facts)}"
+        line = f"{_MARKS[step.state]} {step.node:<21} {state:<12} {_told(facts)}"
         self._console.print(line.rstrip(), markup=False, no_wrap=True, overflow="ellipsis")
 
 

@@ -1,14 +1,19 @@
 """The published models of a pipeline, and the artifacts the newest was made of."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from components.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
 from components.errors import ConfigError
 from components.pusher import PusherParams
-from components.serving.publishing import Publisher, read_description, read_identity, signature_inputs
+from components.serving.descriptions import read_description, read_identity, signature_inputs
+from components.serving.publishing import Publisher
 from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
+
+TRAINED, REFRESHED = "Pusher", "RefreshPusher"
+"""Nodes that publish: of a run of the whole pipeline, and of a refresh of its index."""
 
 
 @dataclass(frozen=True)
@@ -19,15 +24,13 @@ class Published:
         store: the pipeline's records.
         pusher: parameters of the newest execution of Pusher.
         publisher: of the directory it published to.
-        exact: newest SavedModel with exact search.
-        scann: newest SavedModel with ScaNN.
+        version: the newest.
     """
 
     store: Store
     pusher: PusherParams
     publisher: Publisher
-    exact: Path
-    scann: Path
+    version: int
 
     @classmethod
     def newest(cls, root: Path, pipeline: str | None) -> "Published":
@@ -47,20 +50,30 @@ class Published:
         if name not in names:
             raise ConfigError(no_such_pipeline(root, name))
         store = Store(root, name)
-        execution = store.latest("Pusher")
-        if execution is None:
+        executions = _pushers(store)
+        if not executions:
             raise ConfigError(f"pipeline '{name}' has published nothing yet; run it first")
-        pusher = PusherParams.model_validate(execution.params)
+        pusher = PusherParams.model_validate(executions[-1].params)
         publisher = Publisher(pusher.directory, pusher.name)
         newest = publisher.newest()
         if newest is None:
             raise ConfigError(f"pipeline '{name}' has no published version in {pusher.directory}; run it again")
-        return cls(store, pusher, publisher, newest.exact, newest.scann)
+        return cls(store, pusher, publisher, newest.version)
+
+    @cached_property
+    def exact(self) -> Path:
+        """The newest SavedModel with exact search; a copy of it if it is in an object store."""
+        return self.publisher.fetch(self.version)[0]
+
+    @cached_property
+    def scann(self) -> Path:
+        """The newest SavedModel with ScaNN; a copy of it if it is in an object store."""
+        return self.publisher.fetch(self.version)[1]
 
     def pushes(self) -> dict[int, Execution]:
-        """The execution of Pusher that published each version; rollbacks and other roots' versions are not there."""
+        """The execution that published each version; rollbacks and other roots' versions are not there."""
         found = {}
-        for execution in self.store.executions("Pusher"):
+        for execution in _pushers(self.store):
             pushed = PushedModel(self.store.output(execution, "pushed_model")).read_json("pushed.json")
             if pushed["new"]:
                 found[pushed["version"]] = execution
@@ -85,21 +98,27 @@ class Published:
         return {name: value for name, value in request.items() if name in inputs}
 
     def _lineage(self, *inputs: str) -> Path:
-        """Follows inputs upstream from the Pusher: the artifact its input's … input was."""
+        """Follows inputs upstream from what published the model that stands: the artifact its input's … input was."""
         execution = self.maker()
         for name in inputs[:-1]:
             execution = self.store.producer(execution, name)
         return self.store.input(execution, inputs[-1])
 
     def maker(self) -> Execution:
-        """The newest execution of Pusher that was given the model that stands; after a rollback not the newest.
+        """The newest execution that was given the model that stands; after a rollback not the newest that published.
 
         Raises:
             ConfigError: it is not there any more.
         """
-        identity = read_identity(self.exact)
-        for execution in reversed(self.store.executions("Pusher")):
+        identity = self.publisher.identity(self.version)
+        for execution in reversed(_pushers(self.store)):
             serving_model = self.store.input(execution, "serving_model") / "exact"
             if serving_model.is_dir() and read_identity(serving_model) == identity:
                 return execution
-        raise ConfigError(f"what {self.exact} was made of is not in {self.store.directory} any more; ask with features")
+        raise ConfigError(f"what version {self.version} was made of is not in {self.store.directory} any more")
+
+
+def _pushers(store: Store) -> list[Execution]:
+    """All executions that published, oldest first."""
+    found = [execution for node in (TRAINED, REFRESHED) for execution in store.executions(node)]
+    return sorted(found, key=lambda execution: execution.id)

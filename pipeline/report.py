@@ -6,6 +6,7 @@ from typing import Any
 
 from components.artifacts import Evaluation, PushedModel, ServingModel
 from pipeline.metadata import Execution, Run, Store
+from pipeline.published import REFRESHED, TRAINED
 
 _METRICS = ("recall@10", "hit_rate@10", "ndcg@10", "recall@100", "coverage@10")
 
@@ -20,14 +21,16 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         options: of the command line, such as `--root`, that a next command needs as well.
     """
     parts = [_steps(run)]
+    if "CatalogueGen" in executions:
+        parts.append(_catalogue(executions["CatalogueGen"].facts))
     if "Evaluator" in executions:
         evaluation = Evaluation(store.output(executions["Evaluator"], "evaluation"))
         parts.append(_metrics(evaluation.read_json("metrics.json")))
-    if "ScannIndexer" in executions:
-        serving_model = ServingModel(store.output(executions["ScannIndexer"], "serving_model"))
+    if indexer := executions.get("RefreshScannIndexer") or executions.get("ScannIndexer"):
+        serving_model = ServingModel(store.output(indexer, "serving_model"))
         parts.append(_index(serving_model))
-    if "Pusher" in executions:  # and so is the ScannIndexer that it waited for
-        parts.append(_pushed(PushedModel(store.output(executions["Pusher"], "pushed_model"))))
+    if pusher := executions.get(REFRESHED) or executions.get(TRAINED):  # and so is the indexer that it waited for
+        parts.append(_pushed(PushedModel(store.output(pusher, "pushed_model"))))
         known = serving_model.read_json("expected_answers.json")[0]["query_id"]
         again = shlex.join([store.directory.name, *options, "--query-id", known])
         parts.append(f"Ask it     python -m pipeline recommend {again}")
@@ -38,10 +41,17 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
 def _steps(run: Run) -> str:
     if all(step.state == "cached" for step in run.steps):
         return f"Nothing to do: all {len(run.steps)} steps are done for these inputs, parameters and code."
-    rows = [f"  {step.node:<18} {step.seconds:>7.1f} s" for step in run.steps if step.state == "run"]
+    rows = [f"  {step.node:<21} {step.seconds:>7.1f} s" for step in run.steps if step.state == "run"]
     cached = [step.node for step in run.steps if step.state == "cached"]
     rows += [f"  cached: {', '.join(cached)}"] if cached else []
     return "\n".join([f"Steps      {sum(step.seconds for step in run.steps):.1f} s", *rows])
+
+
+def _catalogue(facts: Mapping[str, Any]) -> str:
+    return (
+        f"Catalogue  {facts['candidates']:,} candidates: {facts['added']:,} not in the training's, "
+        f"{facts['removed']:,} of its removed; the model is the published one, evaluated when it was trained"
+    )
 
 
 def _index(serving_model: ServingModel) -> str:

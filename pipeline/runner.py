@@ -21,6 +21,9 @@ from pipeline.dag import Node, OutputRef, Pipeline
 from pipeline.fingerprint import fingerprint, library_versions
 from pipeline.metadata import Execution, Run, Step, Store, new_id, now
 
+_LEFT = ".resume"
+"""Folder of what interrupted executions leave to the next, by step and cache key."""
+
 
 class Progress(Protocol):
     """Where a run tells how it goes."""
@@ -81,20 +84,26 @@ class LocalRunner:
         self.progress = progress
         self._done: dict[str, Execution] = {}
 
-    def run(self, pipeline: Pipeline, run: Run, selection: Selection) -> dict[str, Execution]:
+    def run(
+        self, pipeline: Pipeline, run: Run, selection: Selection, given: Mapping[str, Execution] | None = None
+    ) -> dict[str, Execution]:
         """Runs every step; returns the execution that stands for each.
 
         Args:
             pipeline: what to run.
             run: the run's record, saved after every step.
             selection: what to execute again.
+            given: finished executions by node id, for what the pipeline takes as given (`Pipeline.given`).
 
         Raises:
+            ConfigError: what the Beam runner needs is not there; nothing was started.
             RunError: a step failed, or a gate refused; `run` says which.
         """
         forced = selection.forced(pipeline)
         with self.store.lock():
-            self._done = {}
+            self._done = dict(given or {})
+            self.beam.check()
+            self.beam.check_workers(self.store.directory.parent)
             nodes = self._needed(pipeline, selection)
             for node in nodes:
                 self.store.remove_unfinished(node.id)
@@ -112,7 +121,7 @@ class LocalRunner:
             finally:
                 run.finished = now()
                 self.store.save_run(run)
-        return self._done
+        return {node.id: self._done[node.id] for node in nodes}
 
     def _needed(self, pipeline: Pipeline, selection: Selection) -> list[Node]:
         if not selection.only:
@@ -153,7 +162,10 @@ class LocalRunner:
             (directory / name).mkdir(parents=True)
         inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
         scratch = directory / ".scratch"
-        context = ExecutionContext(beam=self.beam, progress=self.progress.step_progress, scratch=scratch)
+        left = self.store.directory / _LEFT / node.id
+        context = ExecutionContext(
+            beam=self.beam, progress=self.progress.step_progress, scratch=scratch, resume=left / key[:32]
+        )
         try:
             facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
         except OSError as error:
@@ -175,6 +187,7 @@ class LocalRunner:
             seconds=round(time.monotonic() - began, 3),
         )
         self.store.commit(execution)
+        shutil.rmtree(left, ignore_errors=True)
         return execution
 
     def _outputs(self, node: Node, execution: str) -> Any:

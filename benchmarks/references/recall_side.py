@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,23 +72,31 @@ def ials(prepared: Prepared, metric: str) -> dict[str, Any]:
     return best
 
 
+class _Reached(Exception):  # noqa: N818 - not an error: it ends the training
+    """The target is reached; with the curve's entry."""
+
+
 def ours(prepared: Prepared, metric: str, target: float) -> dict[str, Any]:
-    """The configuration as it is; each validation takes note of the time."""
+    """The configuration as it is, until a validation finds the target."""
     from components.training import train
 
     config = prepared.config
     params = TrainerParams(model=config.model, training=config.training, remove_seen=config.remove_seen, seed=1)
-    moments: list[float] = []
-    with tempfile.TemporaryDirectory() as directory:
-        start = time.perf_counter()
-        report = train(
-            prepared.examples, prepared.graph, Model(Path(directory)), params=params, reference=None,
-            progress=lambda line: moments.append(time.perf_counter() - start),
-        )  # fmt: skip
-    validated = moments[-len(report["curve"]) :]
-    for moment, entry in zip(validated, report["curve"], strict=True):
+
+    def validated(entry: Mapping[str, float]) -> None:
         if entry[metric] >= target:
-            return {"found": entry[metric], "seconds": moment, "steps": entry["step"]}
+            raise _Reached(entry)
+
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as scratch:
+        start = time.perf_counter()
+        try:
+            report = train(
+                prepared.examples, prepared.graph, Model(Path(directory)), params=params, reference=None, resume=None,
+                progress=lambda line: None, scratch=Path(scratch), validated=validated,
+            )  # fmt: skip
+        except _Reached as reached:
+            entry = reached.args[0]
+            return {"found": entry[metric], "seconds": time.perf_counter() - start, "steps": entry["step"]}
     return {"found": max(entry[metric] for entry in report["curve"]), "seconds": None}
 
 

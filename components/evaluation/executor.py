@@ -9,20 +9,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.artifacts import Evaluation, Model, TransformedExamples, TransformGraph
+from components.artifacts import Evaluation, Model
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings, first_contexts, query_embeddings
 from components.errors import DataError
-from components.evaluation.retrieval_task import RetrievalTask, retrieval_task, seen_splits
+from components.evaluation.published_model import PublishedModel
+from components.evaluation.retrieval_task import RetrievalTask, held_out_before_seen, retrieval_task, seen_splits
 from components.evaluation.slices import slices
-from components.sequences import SPLITS, Dataset, Events, Split, read_dataset
+from components.sequences import Dataset, Events, Split, read_dataset
+from components.serving.descriptions import directory_digest
+from components.serving.publishing import Publisher
+from components.serving.stored_queries import missing_contexts
 from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
 from models.features import EncodedSpec
 from models.metrics import coverage, mean_metrics, paired_interval, popularity_bias, query_metrics
 from models.ranking import CandidateLists, EmbeddingScorer, Scorer, rank_candidates
 
 if TYPE_CHECKING:
-    from components.evaluator import EvaluationConfig, EvaluatorParams
+    from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 
 MAX_CO_OCCURRENCES = 500_000_000
 """Above this many pairs of events of one query, about half a minute, item-kNN is skipped."""
@@ -59,19 +63,16 @@ class _Measured:
 
 
 def evaluate(
-    examples: TransformedExamples,
-    graph: TransformGraph,
-    model: Model,
-    params: "EvaluatorParams",
-    evaluation: Evaluation,
-    context: ExecutionContext,
+    inputs: "Evaluator.Inputs", params: "EvaluatorParams", evaluation: Evaluation, context: ExecutionContext
 ) -> dict[str, Any]:
     """Content of `metrics.json`; also writes `per_query.parquet` into `evaluation`.
 
     Raises:
         DataError: there is nothing to measure on, or the embeddings are not numbers.
+        RunError: what stands where the model in service should be is none of ours.
     """
-    config, dataset = params.evaluation, read_dataset(examples)
+    graph, model = inputs.transform_graph, inputs.model
+    config, dataset = params.evaluation, read_dataset(inputs.transformed_examples)
     spec = EncodedSpec.model_validate(graph.read_json("spec.json"))
     tasks = {split: retrieval_task(dataset, split, remove_seen=params.remove_seen) for split in _MEASURED}
     _check_measurable(tasks["test"])
@@ -80,7 +81,8 @@ def evaluate(
     model_on: dict[Split, _Measured] = {}
     for split, task in tasks.items():
         if len(task.query_rows):
-            scorer = _two_towers(model, dataset, spec, task, candidates, context)
+            contexts = first_contexts(task.held_out, task.query_rows)
+            scorer = _two_towers(model, dataset, spec, task, candidates, contexts, context)
             model_on[split] = _measure(scorer, task, dataset, config, _teller(context, f"{split}: two-tower"))
     baselines: dict[str, _Measured | str] = {}
     for name in config.baselines:
@@ -91,7 +93,15 @@ def evaluate(
         )
     measured = {name: result for name, result in baselines.items() if isinstance(result, _Measured)}
     _write_per_query(evaluation, dataset, tasks["test"], {"": model_on["test"], **measured}, config)
-    return {
+    compared = {}
+    if config.min_lift_over_published:
+        ours = model_on["test"]
+        if spec.features.context:
+            contexts = missing_contexts(graph, spec, len(tasks["test"].query_rows))
+            scorer = _two_towers(model, dataset, spec, tasks["test"], candidates, contexts, context)
+            ours = _measure(scorer, tasks["test"], dataset, config, _teller(context, "test: without context"))
+        compared["published"] = _published(ours, inputs, params, dataset, tasks["test"], context)
+    return compared | {
         "test": model_on["test"].metrics,
         "validation": model_on["validation"].metrics if "validation" in model_on else {},
         "baselines": {n: {"skipped": r} if isinstance(r, str) else r.metrics for n, r in baselines.items()},
@@ -125,6 +135,7 @@ def _two_towers(
     spec: EncodedSpec,
     task: RetrievalTask,
     candidates: np.ndarray,
+    contexts: Mapping[str, np.ndarray],
     context: ExecutionContext,
 ) -> EmbeddingScorer:
     queries = query_embeddings(
@@ -134,7 +145,7 @@ def _two_towers(
         query_rows=task.query_rows,
         history=task.history,
         history_length=spec.features.history.max_length if spec.features.history else None,
-        contexts=first_contexts(task.held_out, task.query_rows),
+        contexts=contexts,
     )
     try:
         return EmbeddingScorer(queries, candidates)
@@ -146,7 +157,7 @@ def _baseline(name: str, dataset: Dataset, task: RetrievalTask) -> Scorer | str:
     """The baseline, or why it is skipped."""
     if name == "popularity":
         return PopularityScorer(dataset.train_count)
-    train = dataset.events.select(["train"])
+    train = dataset.events.bare().select(["train"])
     interactions = CandidateLists(train.offsets, train.candidate)
     pairs = co_occurrences(interactions)
     if pairs > MAX_CO_OCCURRENCES:
@@ -185,6 +196,37 @@ def _intervals(model: _Measured, popularity: _Measured | None, config: "Evaluati
     if popularity is not None:
         intervals["test_minus_popularity"] = dict(zip(names, bounds[len(names) :], strict=True))
     return intervals
+
+
+def _published(
+    ours: _Measured,
+    inputs: "Evaluator.Inputs",
+    params: "EvaluatorParams",
+    dataset: Dataset,
+    task: RetrievalTask,
+    context: ExecutionContext,
+) -> dict[str, Any]:
+    """Metrics of the model in service beside ours, on the queries they can be compared on; or why there are none."""
+    assert params.published is not None
+    assert inputs.examples is not None
+    publisher = Publisher(*params.published.rsplit("/", 1))
+    newest = publisher.newest()
+    if newest is None:
+        return {"skipped": "nothing has been published yet"}
+    published = PublishedModel.read(publisher.fetch(newest.version)[0])
+    if published.description["identity"]["towers"] == directory_digest(inputs.model.path / "towers"):
+        return {"version": newest.version, "skipped": "it is this model"}
+    usable, reason = published.comparable(task, dataset)
+    if reason:
+        return {"version": newest.version, "skipped": reason}
+    context.progress(f"embedding with version {newest.version}")
+    scorer = published.scorer(inputs.examples, dataset, task)
+    theirs = _measure(scorer, task, dataset, params.evaluation, _teller(context, f"test: version {newest.version}"))
+    means = {
+        who: mean_metrics({name: values[usable] for name, values in result.values.items()})
+        for who, result in (("test", theirs), ("model", ours))
+    }
+    return {"version": newest.version, "queries": int(usable.sum()), **means}
 
 
 def _write_per_query(
@@ -251,7 +293,7 @@ def _notes(
             notes.append(f"{split}: {dropped} held-out candidates had been seen before and do not count (remove_seen)")
         if not any(name.startswith("popularity_bias") for name in measured[split].metrics):
             notes.append(f"{split}: no query has a history to compare popularity with, hence no popularity_bias")
-        later = _held_out_before_seen(dataset, split)
+        later = held_out_before_seen(dataset.events, split) if dataset.ordered else 0
         if later:
             notes.append(
                 f"{split}: {later} held-out events lie before an event of their query's history, as the split is not "
@@ -260,18 +302,6 @@ def _notes(
     if not dataset.ordered:
         notes.append("the data have no order: the history is the bag of seen events, cut in stored order")
     return notes
-
-
-def _held_out_before_seen(dataset: Dataset, split: Split) -> int:
-    """How many events of a split their query's seen events do not all precede; 0 where there is no order."""
-    if not dataset.ordered:
-        return 0
-    events, query = dataset.events, dataset.events.queries()
-    seen = np.flatnonzero(np.isin(events.split, [SPLITS.index(name) for name in seen_splits(split)]))
-    last_seen = np.full(len(events.offsets) - 1, -1)
-    np.maximum.at(last_seen, query[seen], seen)
-    held_out = np.flatnonzero(np.asarray(events.split) == SPLITS.index(split))
-    return int(np.count_nonzero(held_out < last_seen[query[held_out]]))
 
 
 def _window(events: Events) -> list[str] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.sequences import SPLITS, Dataset, Events, Split
+from models.batches import distinct_candidates, query_ranges
 from models.ranking import CandidateLists
 
 _HELD_OUT: Mapping[Split, tuple[Split, ...]] = {"validation": ("validation", "test"), "test": ("test",)}
@@ -52,24 +53,25 @@ def retrieval_task(dataset: Dataset, split: Split, *, remove_seen: bool) -> Retr
         split: `validation` or `test`.
         remove_seen: leave seen candidates out of rankings, and hence out of what is relevant.
     """
-    history, held_out = dataset.events.select(seen_splits(split)), dataset.events.select([split])
-    wanted, seen = _distinct_pairs(history=held_out, dataset=dataset), _distinct_pairs(history=history, dataset=dataset)
-    new = ~np.isin(wanted, seen, assume_unique=True) if remove_seen else np.ones(len(wanted), bool)
-    query_rows = np.unique(wanted[new] // len(dataset.candidates))
+    history, held_out = dataset.events.bare().select(seen_splits(split)), dataset.events.select([split])
+    wanted, seen = (CandidateLists(*distinct_candidates(part.offsets, part.candidate)) for part in (held_out, history))
+    new = _not_in(seen, wanted) if remove_seen else np.ones(len(wanted.rows), bool)
+    sizes = np.diff(np.concatenate([[0], np.cumsum(new)])[wanted.offsets])
+    query_rows = np.flatnonzero(sizes)
     with_events = int(np.count_nonzero(np.diff(held_out.offsets)))
-    seen_lists = _lists(seen, query_rows, len(dataset.candidates))
+    seen = _of_queries(seen, query_rows)
     return RetrievalTask(
         query_rows=query_rows,
-        relevant=_lists(wanted[new], query_rows, len(dataset.candidates)),
-        seen=seen_lists,
-        excluded=seen_lists if remove_seen else CandidateLists.empty(len(query_rows)),
+        relevant=CandidateLists(_offsets(sizes[query_rows]), wanted.rows[new]),
+        seen=seen,
+        excluded=seen if remove_seen else CandidateLists.empty(len(query_rows)),
         history=history,
         held_out=held_out,
         counts={
             "events": len(held_out),
             "queries": len(query_rows),
             "relevant": int(new.sum()),
-            "repeated_in_split_merged": len(held_out) - len(wanted),
+            "repeated_in_split_merged": len(held_out) - len(wanted.rows),
             "already_seen_dropped": int((~new).sum()),
             "queries_without_events": len(dataset.queries) - with_events,
             "queries_with_only_seen_candidates": with_events - len(query_rows),
@@ -77,13 +79,36 @@ def retrieval_task(dataset: Dataset, split: Split, *, remove_seen: bool) -> Retr
     )
 
 
-def _distinct_pairs(*, history: Events, dataset: Dataset) -> np.ndarray:
-    """Query and candidate of each event as one integer, ascending, each once."""
-    return np.unique(history.queries() * len(dataset.candidates) + history.candidate)
+def held_out_before_seen(events: Events, split: Split) -> int:
+    """How many events of a split their query's seen events do not all precede."""
+    count, codes = 0, [SPLITS.index(name) for name in seen_splits(split)]
+    for first, last in query_ranges(events.offsets):
+        start, end = events.offsets[first], events.offsets[last]
+        query = np.repeat(np.arange(last - first), np.diff(events.offsets[first : last + 1]))
+        seen = np.flatnonzero(np.isin(events.split[start:end], codes))
+        last_seen = np.full(last - first, -1)
+        last_seen[query[seen]] = seen  # ascending, so that the last one stays
+        held_out = np.flatnonzero(events.split[start:end] == SPLITS.index(split))
+        count += int(np.count_nonzero(held_out < last_seen[query[held_out]]))
+    return count
 
 
-def _lists(pairs: np.ndarray, query_rows: np.ndarray, candidates: int) -> CandidateLists:
-    query, candidate = np.divmod(pairs, candidates)
-    kept = np.isin(query, query_rows)
-    ends = np.searchsorted(query[kept], query_rows, side="right")
-    return CandidateLists(np.concatenate([[0], ends]).astype(np.int64), candidate[kept].astype(np.int32))
+def _not_in(seen: CandidateLists, wanted: CandidateLists) -> np.ndarray:
+    """Which entries of `wanted` are not among what the same query has `seen`."""
+    new = []
+    for first, last in query_ranges(seen.offsets):
+        catalogue = 1 + max(int(lists.entries(first, last).max(initial=0)) for lists in (seen, wanted))
+        asked, known = (lists.queries(first, last) * catalogue + lists.entries(first, last) for lists in (wanted, seen))
+        new.append(~np.isin(asked, known, assume_unique=True))
+    return np.concatenate(new)
+
+
+def _of_queries(lists: CandidateLists, query_rows: np.ndarray) -> CandidateLists:
+    sizes = np.diff(lists.offsets)
+    chosen = np.zeros(len(sizes), bool)
+    chosen[query_rows] = True
+    return CandidateLists(_offsets(sizes[query_rows]), lists.rows[np.repeat(chosen, sizes)])
+
+
+def _offsets(sizes: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])

@@ -77,7 +77,7 @@ def _history_lengths(task: RetrievalTask) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _training_events(dataset: Dataset) -> np.ndarray:
-    return np.diff(dataset.events.select(["train"]).offsets)
+    return np.diff(dataset.events.bare().select(["train"]).offsets)
 
 
 def _known(training_events: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

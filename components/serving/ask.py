@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import RunError
-from components.serving.publishing import read_description, signature_inputs
+from components.serving.descriptions import read_description, signature_inputs
 from components.serving.requests import Request, as_batch, complete_request
 
 SCRIPT = Path(__file__).with_name("fresh_process.py")

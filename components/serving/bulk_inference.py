@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.artifacts import Model, Recommendations, ServingModel, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
-from components.errors import DataError
+from components.columnar import write_parquet
 from components.sequences import read_dataset
-from components.serving.stored_queries import best_candidates, seen_lists, stored_query_embeddings
-from models.ranking import CandidateLists
+from components.serving.served_catalogue import ServedCatalogue
+from components.serving.stored_queries import stored_query_embeddings
+from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 
 if TYPE_CHECKING:
     from components.bulk_inferrer import BulkInferrerParams
@@ -40,15 +40,9 @@ def recommend_to_all(
     Raises:
         DataError: the serving model was made of another catalogue.
     """
-    from models.serving import exported_embeddings
-
     dataset = read_dataset(transformed_examples)
     queries = len(dataset.queries)
-    candidates = exported_embeddings(serving_model.path / "exact")
-    if len(candidates) != len(dataset.candidates):
-        raise DataError(
-            f"the serving model has {len(candidates)} candidates and the data {len(dataset.candidates)}; index again"
-        )
+    candidates = ServedCatalogue.of(dataset, None).exported_embeddings(serving_model)
     target = recommendations.path / "recommendations"
     target.mkdir(parents=True, exist_ok=True)
     context.progress(f"embedding {queries:,} queries")
@@ -84,11 +78,13 @@ class _RankSlice(beam.DoFn):
         stop = min(start + _SLICE, len(self._queries))
         queries = np.asarray(self._queries[start:stop])
         remove = self._params.remove_seen
-        seen = (
-            seen_lists(self._dataset.events, start=start, stop=stop) if remove else CandidateLists.empty(len(queries))
+        catalogue = ServedCatalogue.of(self._dataset, None)
+        seen = catalogue.seen(start, stop) if remove else CandidateLists.empty(len(queries))
+        rows, scores = best_candidates(
+            EmbeddingScorer(queries, self._candidates), excluded=seen, count=self._params.top_k
         )
-        rows, scores = best_candidates(queries, self._candidates, seen=seen, count=self._params.top_k)
-        self._write(start, self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores))
+        table = self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores)
+        write_parquet(self._target / f"part-{start // _SLICE:05d}.parquet", table)
         yield stop - start
 
     def _table(self, query_ids: pa.Array, rows: np.ndarray, scores: np.ndarray) -> pa.Table:
@@ -101,9 +97,3 @@ class _RankSlice(beam.DoFn):
             pa.ListArray.from_arrays(offsets, pa.array(scores[found], pa.float32())),
         ]
         return pa.table(columns, schema=_SCHEMA)
-
-    def _write(self, start: int, table: pa.Table) -> None:
-        name = f"part-{start // _SLICE:05d}.parquet"
-        partial = self._target / f".{name}"
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(self._target / name)  # a repeated bundle writes the same file again

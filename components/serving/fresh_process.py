@@ -79,11 +79,11 @@ def _answer(serve: Any, batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reply(outputs: dict[str, Any]) -> dict[str, Any]:
-    ids = outputs.get("candidate_ids")
-    reply = {name: value.numpy().tolist() for name, value in outputs.items() if name != "candidate_ids"}
-    if ids is not None:
-        reply["candidate_ids"] = [[text.decode() for text in row] for row in ids.numpy()]
-    return reply
+    return {name: _values(value.numpy()) for name, value in outputs.items()}
+
+
+def _values(array: Any) -> list[Any]:
+    return [[text.decode() for text in row] for row in array] if array.dtype == object else array.tolist()
 
 
 def _latency(serve: Any, batches: list[dict[str, Any]], times: int) -> float | None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.artifacts import Examples, ServingModel, TransformedExamples
+from components.artifacts import Catalogue, Examples, ServingModel, TransformedExamples
 from components.errors import RefusedError, RunError
 from components.sequences import Dataset, read_dataset
 from components.serving.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
 from components.serving.ask import RawAnswer, Session, ask_batches
-from components.serving.publishing import read_description, signature_inputs
+from components.serving.descriptions import read_description, signature_inputs
 from components.serving.requests import Request, complete_request, stored_requests
+from components.serving.served_catalogue import ServedCatalogue
 from components.serving.signature_checks import SignatureCheck, signature_checks
 from models.features import HISTORY, FeatureSpec
 
@@ -37,6 +38,7 @@ class InfraChecks:
         examples: Examples,
         transformed_examples: TransformedExamples,
         serving_model: ServingModel,
+        catalogue: Catalogue | None,
         params: "InfraValidationConfig",
     ) -> None:
         """Makes the requests; see `InfraValidator.Inputs` for the artifacts."""
@@ -45,7 +47,7 @@ class InfraChecks:
         self._directory = serving_model.path
         self._expected = serving_model.read_json("expected_answers.json")[: params.sample_queries]
         self._dataset: Dataset = read_dataset(transformed_examples)
-        self._catalogue = self._dataset.candidates.ids
+        self._catalogue = ServedCatalogue.of(self._dataset, catalogue).candidates.ids
         self._description = read_description(serving_model.path / "exact")
         self._requests = self._make_requests(examples)
         self._signature_checks = self._make_signature_checks()

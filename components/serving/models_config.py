@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 FILE = "models.config"
@@ -24,15 +25,21 @@ def write_models_config(directory: Path, *, suffix: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # two pipelines may publish to one directory at once
         names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir() and entry.name[0] != ".")
-        entries = "".join(_entry(directory / name, is_comment=name.endswith(suffix)) for name in names)
+        content = models_config({name: str(directory / name) for name in names}, suffix=suffix)
         temporary = directory / f".{FILE}"
-        temporary.write_text(f"{_HEADER}model_config_list {{\n{entries}}}\n", encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8")
         temporary.replace(directory / FILE)
     finally:
         os.close(descriptor)
 
 
-def _entry(model: Path, *, is_comment: bool) -> str:
-    name, path = (json.dumps(text, ensure_ascii=False) for text in (model.name, str(model)))
+def models_config(bases: Mapping[str, str], *, suffix: str) -> str:
+    """Content of the file for models by name, each with the path or URI of the folder of its versions."""
+    entries = "".join(_entry(name, base, is_comment=name.endswith(suffix)) for name, base in sorted(bases.items()))
+    return f"{_HEADER}model_config_list {{\n{entries}}}\n"
+
+
+def _entry(model: str, base: str, *, is_comment: bool) -> str:
+    name, path = (json.dumps(text, ensure_ascii=False) for text in (model, base))
     lines = ["config {", f"  name: {name}", f"  base_path: {path}", '  model_platform: "tensorflow"', "}"]
     return "".join(f"  {'# ' if is_comment else ''}{line}\n" for line in lines)

@@ -2,43 +2,84 @@
 
     DIRECTORY/NAME/VERSION/         the exact model
     DIRECTORY/NAME-scann/VERSION/   the ScaNN model of the same version
-    DIRECTORY/.NAME/                lock file and copies under way
+    DIRECTORY/.NAME/                what publishers need among themselves
     DIRECTORY/models.config         for TensorFlow Serving: all models in DIRECTORY
 
-Copies are made under the hidden directory and renamed into place, so that whoever polls never sees half a version.
-Two renames make a pair: a process killed between them leaves one half, and the next push of the same identity
+DIRECTORY is a local one (`local_versions`) or in an object store (`object_versions`). A version of a model appears at
+once, a pair in two steps: a process killed between them leaves one half, and the next push of the same identity
 completes it under the same version.
 
 A rollback publishes the content of an old version as a new one, whose `assets.extra/rollback.json` tells `of` (the old
 version), `published` (when) and `withdrawn` (identities of the models that were rolled back from). Those are not
 published again by a push: a rollback stands until there is a new model, or another rollback.
 
-Everything happens under a file lock, which dies with its holder: what lies in
-the staging area when the lock is taken is abandoned.
+A refreshed index (`refresh_of` in its description) is published only while the model it refreshes is the newest, or
+another refresh of it. It stands for that model: what a rollback withdrew remains withdrawn.
 """
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from components.errors import ConfigError, RunError
-from components.serving.models_config import write_models_config
+from components.errors import ConfigError, RefusedError, RunError
+from components.serving.descriptions import DESCRIPTION, read_description, read_identity
+from components.serving.local_versions import LocalVersions
+from components.serving.object_versions import ObjectVersions
+from components.storage import is_remote
 
 SCANN_SUFFIX = "-scann"
-SIGNATURE = "serving_default"
-DESCRIPTION = Path("assets.extra") / "model.json"
-"""Where in a SavedModel it is told what it is, for readers without TensorFlow."""
 ROLLBACK = Path("assets.extra") / "rollback.json"
 """Where in a published version it is told that it is an older one's content."""
+
+
+class Versions(Protocol):
+    """The versions of models in a directory.
+
+    Attributes:
+        location: the directory.
+    """
+
+    location: str
+
+    def publishing(self) -> AbstractContextManager[None]:
+        """Is entered to change anything; RunError if the directory cannot be written."""
+
+    def numbers(self, model: str) -> set[int]:
+        """Versions of a model that are there, whole."""
+
+    def read_json(self, model: str, version: int, file: Path) -> Any:
+        """A JSON file of a version; None if it is not there or not JSON."""
+
+    def where(self, model: str, version: int) -> str:
+        """Path or URI of a version."""
+
+    def fetch(self, model: str, version: int) -> Path:
+        """A local directory with the files of a version."""
+
+    def new_number(self, models: Sequence[str]) -> int:
+        """A number above those of all versions of the models, that nobody else gets."""
+
+    def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
+        """Copies a SavedModel, not yet to be seen, with the content of some files replaced or taken out."""
+
+    def reveal(self, model: str, version: int) -> None:
+        """Makes visible what was staged."""
+
+    def remove(self, model: str, version: int) -> None:
+        """Removes a version, so that nobody takes what is left of it for one."""
+
+    def tidy(self, models: Sequence[str], *, suffix: str) -> None:
+        """Removes what interrupted publishers of the models left; tells TensorFlow Serving what there is."""
+
+
+def versions_in(directory: Path | str, name: str) -> Versions:
+    """The versions in a local directory or, given a URI, in an object store; `name` keeps publishers apart."""
+    location = str(directory)
+    return ObjectVersions(location, name) if is_remote(location) else LocalVersions(Path(location).absolute(), name)
 
 
 @dataclass(frozen=True)
@@ -47,15 +88,15 @@ class Publication:
 
     Attributes:
         version: common to both models.
-        exact: directory of the exact model.
-        scann: directory of the ScaNN model.
+        exact: path or URI of the exact model.
+        scann: path or URI of the ScaNN model.
         new: False if it had been published before.
         withdrawn: whether the model to be published has been rolled back from, so that this one stands.
     """
 
     version: int
-    exact: Path
-    scann: Path
+    exact: str
+    scann: str
     new: bool
     withdrawn: bool = False
 
@@ -68,24 +109,25 @@ class PublishedVersion:
         version: its number.
         complete: whether both models have it.
         identity: what its models share; None if they were not published by this pipeline.
+        refresh_of: identity of the model whose index was refreshed; None if this one was trained.
         rollback: content of its `rollback.json`; None if it was pushed.
     """
 
     version: int
     complete: bool
     identity: Mapping[str, Any] | None
+    refresh_of: Mapping[str, Any] | None
     rollback: Mapping[str, Any] | None
 
 
 class Publisher:
     """The published versions of one name in one directory."""
 
-    def __init__(self, directory: Path, name: str) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path | str, name: str) -> None:
         self.name = name
-        self._models = (name, name + SCANN_SUFFIX)
-        self._hidden = directory / f".{name}"
-        self._staging = self._hidden / "staging"
+        self.models = (name, name + SCANN_SUFFIX)
+        self.versions_of = versions_in(directory, name)
+        self.directory = self.versions_of.location
 
     def publish(self, *, exact: Path, scann: Path, keep_versions: int) -> Publication:
         """Publishes a pair of SavedModels as the newest version, unless it is the newest already.
@@ -97,21 +139,19 @@ class Publisher:
 
         Raises:
             RunError: the two do not have the same identity, or the directory cannot be written.
+            RefusedError: it is a refreshed index, and the model it refreshes is not the newest any more.
         """
-        identity = read_identity(exact)
+        identity, refresh_of = read_identity(exact), read_description(exact).get("refresh_of")
         if identity != read_identity(scann):
             raise RunError(f"{exact} and {scann} were not exported together: their identities differ; index again")
-        try:
-            with self._lock():
-                standing = self._rollback_record(self._last())
-                if standing is not None and identity in standing["withdrawn"]:
-                    # Its other half is put beside it if the rollback was killed.
-                    sources, identity = self._sources(standing["of"]), self._last_identity()
-                    return replace(self._publish(sources, identity, keep_versions), withdrawn=True)
-                sources = dict(zip(self._models, (exact, scann), strict=True))
-                return self._publish(sources, identity, keep_versions)
-        except OSError as error:
-            raise RunError(f"cannot publish to {self.directory}: {error}") from error
+        source = {self.models[0]: exact, self.models[1]: scann}.__getitem__
+        with self.versions_of.publishing():
+            standing = self._rollback_record(self._last())
+            if refresh_of is not None:
+                self._check_is_newest(refresh_of)
+            if standing is not None and identity in standing["withdrawn"]:
+                return replace(self._complete_rollback(standing["of"], keep_versions), withdrawn=True)
+            return self._publish(source, identity, keep_versions, standing if refresh_of else None)
 
     def rollback(self, version: int | None, *, keep_versions: int) -> Publication:
         """Publishes the content of an older version as the newest one, unless it is that already.
@@ -124,77 +164,94 @@ class Publisher:
             ConfigError: there is no such version.
             RunError: the directory cannot be written.
         """
-        try:
-            with self._lock():
-                there = {found.version: found for found in self.versions() if found.complete and found.identity}
-                target = self._before_newest(list(there.values())) if version is None else version
-                if target not in there:
-                    listed = ", ".join(map(str, there)) or "none"
-                    raise ConfigError(f"{self.name}: no complete version {target} in {self.directory}, only {listed}")
-                identity = there[target].identity
-                assert identity is not None
-                record = {
-                    "of": target,
-                    "published": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "withdrawn": self._withdrawn_by(target, identity),
-                }
-                return self._publish(self._sources(target), identity, keep_versions, record)
-        except OSError as error:
-            raise RunError(f"cannot publish to {self.directory}: {error}") from error
+        with self.versions_of.publishing():
+            there = {found.version: found for found in self.versions() if found.complete and found.identity}
+            target = self._before_newest(list(there.values())) if version is None else version
+            if target not in there:
+                listed = ", ".join(map(str, there)) or "none"
+                raise ConfigError(f"{self.name}: no complete version {target} in {self.directory}, only {listed}")
+            identity = there[target].identity
+            assert identity is not None
+            record = {
+                "of": target,
+                "published": datetime.now(UTC).isoformat(timespec="seconds"),
+                "withdrawn": self._withdrawn_by(target, identity),
+            }
+            return self._publish(self._source(target), identity, keep_versions, record)
 
     def versions(self) -> list[PublishedVersion]:
         """All published versions, oldest first."""
-        exact, scann = (self._versions(model) for model in self._models)
-        return [
-            PublishedVersion(
-                version=version,
-                complete=version in exact and version in scann,
-                identity=self._identity(self._models[version not in exact], version),
-                rollback=self._rollback_record(version),
+        exact, scann = (self.versions_of.numbers(model) for model in self.models)
+        found = []
+        for version in sorted(exact | scann):
+            description = self._description(self.models[version not in exact], version)
+            found.append(
+                PublishedVersion(
+                    version=version,
+                    complete=version in exact and version in scann,
+                    identity=description.get("identity"),
+                    refresh_of=description.get("refresh_of"),
+                    rollback=self._rollback_record(version),
+                )
             )
-            for version in sorted(exact | scann)
-        ]
+        return found
+
+    def identity(self, version: int) -> Mapping[str, Any]:
+        """The identity of a version that has one of the two models at least.
+
+        Raises:
+            RunError: it has none, or was not published by this pipeline.
+        """
+        there = (model for model in self.models if version in self.versions_of.numbers(model))
+        identity = next((found for found in (self._identity(model, version) for model in there) if found), None)
+        if identity is None:
+            raise RunError(f"version {version} of {self.name} in {self.directory} tells no identity; push again")
+        return identity
+
+    def fetch(self, version: int) -> tuple[Path, Path]:
+        """Local directories of both models of a version, exact and ScaNN; downloaded if it is in an object store.
+
+        Raises:
+            RunError: they cannot be.
+        """
+        exact, scann = map(self._source(version), self.models)
+        return exact, scann
 
     def newest(self) -> Publication | None:
         """The newest version that both models have, or None."""
-        exact, scann = (self._versions(model) for model in self._models)
+        exact, scann = (self.versions_of.numbers(model) for model in self.models)
         both = exact & scann
         return self._publication(max(both), new=False) if both else None
 
     def _publish(
         self,
-        sources: Mapping[str, Path],
+        source: Callable[[str], Path],
         identity: Mapping[str, Any],
         keep_versions: int,
         rollback: Mapping[str, Any] | None = None,
     ) -> Publication:
         last = self._last()
-        has_last = [model for model in sources if last in self._versions(model)]
+        has_last = [model for model in self.models if last in self.versions_of.numbers(model)]
         same = bool(has_last) and all(self._identity(model, last) == identity for model in has_last)
-        missing = [model for model in sources if model not in has_last] if same else list(sources)
-        version = last if same else max(int(time.time()), last + 1)
+        missing = [model for model in self.models if model not in has_last] if same else list(self.models)
+        version = last if same else self.versions_of.new_number(self.models)
         record = self._rollback_record(last) if same else rollback
-        for model in missing:
-            _copy(sources[model], self._staging / model, record)
-        for model in missing:
-            self._move_into_place(model, version)
+        self._copy({model: source(model) for model in missing}, version, record)
         self._retain(keep_versions)
-        write_models_config(self.directory, suffix=SCANN_SUFFIX)
+        self.versions_of.tidy(self.models, suffix=SCANN_SUFFIX)
         return self._publication(version, new=bool(missing))
 
-    def _move_into_place(self, model: str, version: int) -> None:
-        parent = self.directory / model
-        parent.mkdir(exist_ok=True)
-        (self._staging / model).rename(parent / str(version))
-        _sync(parent)
+    def _copy(self, sources: Mapping[str, Path], version: int, rollback: Mapping[str, Any] | None) -> None:
+        content = None if rollback is None else (json.dumps(rollback, indent=2) + "\n").encode()
+        for model, source in sources.items():
+            self.versions_of.stage(model, version, source, {ROLLBACK: content})
+        for model in sources:
+            self.versions_of.reveal(model, version)
 
     def _retain(self, keep_versions: int) -> None:
-        for model in self._models:
-            for version in sorted(self._versions(model))[:-keep_versions]:
-                # Renamed first: a version being deleted must not be seen half.
-                doomed = self._staging / f"{model}.{version}"
-                (self.directory / model / str(version)).rename(doomed)
-                shutil.rmtree(doomed)
+        for model in self.models:
+            for version in sorted(self.versions_of.numbers(model))[:-keep_versions]:
+                self.versions_of.remove(model, version)
 
     def _before_newest(self, there: Sequence[PublishedVersion]) -> int:
         out: list[Any] = []
@@ -215,130 +272,42 @@ class Publisher:
                 withdrawn.append(candidate)
         return withdrawn
 
+    def _complete_rollback(self, version: int, keep_versions: int) -> Publication:
+        """The newest version; if it is a rollback that was killed, its other half is put beside it."""
+        identity = self.identity(self._last())
+        if self._identity(self.name, version) != identity:  # its index was refreshed since, or the source is gone
+            return self._publication(self._last(), new=False)
+        return self._publish(self._source(version), identity, keep_versions)
+
+    def _check_is_newest(self, refreshed: Mapping[str, Any]) -> None:
+        newest = next(reversed(self.versions()), None)
+        if newest is None or (newest.refresh_of or newest.identity) != refreshed:
+            raise RefusedError(
+                f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
+            )
+
     def _rollback_record(self, version: int) -> Mapping[str, Any] | None:
-        for model in self._models:
-            file = self.directory / model / str(version) / ROLLBACK
-            if file.exists():
-                record: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for model in self.models:
+            record: Mapping[str, Any] | None = self.versions_of.read_json(model, version, ROLLBACK)
+            if record is not None:
                 return record
         return None
 
     def _last(self) -> int:
         """The highest version either model has; 0 if none."""
-        return max((version for model in self._models for version in self._versions(model)), default=0)
+        return max((version for model in self.models for version in self.versions_of.numbers(model)), default=0)
 
-    def _last_identity(self) -> Mapping[str, Any]:
-        last = self._last()
-        return read_identity(next(path for path in self._sources(last).values() if path.is_dir()))
-
-    def _sources(self, version: int) -> dict[str, Path]:
-        return {model: self.directory / model / str(version) for model in self._models}
-
-    def _versions(self, model: str) -> set[int]:
-        directory = self.directory / model
-        if not directory.is_dir():
-            return set()
-        return {int(entry.name) for entry in directory.iterdir() if entry.name.isascii() and entry.name.isdigit()}
+    def _source(self, version: int) -> Callable[[str], Path]:
+        return lambda model: self.versions_of.fetch(model, version)
 
     def _identity(self, model: str, version: int) -> Mapping[str, Any] | None:
-        try:
-            return read_identity(self.directory / model / str(version))
-        except RunError:
-            return None  # not published by us, so not the same either
+        return self._description(model, version).get("identity")
+
+    def _description(self, model: str, version: int) -> Mapping[str, Any]:
+        """What the model tells about itself; nothing if it was not published by us."""
+        description = self.versions_of.read_json(model, version, DESCRIPTION)
+        return description if isinstance(description, dict) else {}
 
     def _publication(self, version: int, *, new: bool) -> Publication:
-        exact, scann = self._sources(version).values()
+        exact, scann = (self.versions_of.where(model, version) for model in self.models)
         return Publication(version, exact, scann, new)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        self._hidden.mkdir(parents=True, exist_ok=True)
-        with (self._hidden / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            shutil.rmtree(self._staging, ignore_errors=True)
-            self._staging.mkdir()
-            try:
-                yield
-            finally:
-                shutil.rmtree(self._staging, ignore_errors=True)
-
-
-def read_description(model: Path) -> Mapping[str, Any]:
-    """What a SavedModel of ours tells about itself.
-
-    `identity`: digests that both models of a pair share. `signatures`: `inputs` of each, their dtype and shape by name
-    (see `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported
-    before it is loaded. `top_k`, `remove_seen`, `libraries`.
-
-    Raises:
-        RunError: the file is not there or not JSON.
-    """
-    try:
-        description: Mapping[str, Any] = json.loads((model / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{model} is not a serving model of this pipeline: {error}") from error
-    return description
-
-
-def signature_inputs(description: Mapping[str, Any], signature: str = SIGNATURE) -> Mapping[str, Mapping[str, Any]]:
-    """Dtype and shape of each input of a signature, from what `read_description` returns.
-
-    Raises:
-        RunError: the model does not have this signature.
-    """
-    told = description.get("signatures", {})
-    if signature not in told:
-        raise RunError(f"the model has no signature '{signature}', only {', '.join(told) or 'none'}; export it again")
-    inputs: Mapping[str, Mapping[str, Any]] = told[signature]["inputs"]
-    return inputs
-
-
-def write_description(model: Path, description: Mapping[str, Any]) -> None:
-    """Puts into a SavedModel what `read_description` returns."""
-    file = model / DESCRIPTION
-    file.parent.mkdir(exist_ok=True)
-    text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
-    file.write_text(text + "\n", encoding="utf-8")
-
-
-def read_identity(model: Path) -> Mapping[str, Any]:
-    """The digests that both models of a pair share.
-
-    Raises:
-        RunError: as `read_description`, or there is none in it.
-    """
-    identity = read_description(model).get("identity")
-    if not isinstance(identity, dict):
-        raise RunError(f"{model / DESCRIPTION} tells no identity; export the model again")
-    return identity
-
-
-def directory_digest(directory: Path) -> str:
-    """SHA-256 over the names and contents of all files below a directory.
-
-    `fingerprint.pb` is left out: it holds a random number.
-    """
-    digest = hashlib.sha256()
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != "fingerprint.pb")
-    for path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(directory).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()
-
-
-def _copy(source: Path, target: Path, rollback: Mapping[str, Any] | None) -> None:
-    shutil.copytree(source, target)
-    (target / ROLLBACK).unlink(missing_ok=True)
-    if rollback is not None:
-        (target / ROLLBACK).write_text(json.dumps(rollback, indent=2) + "\n", encoding="utf-8")
-    for path in [*target.rglob("*"), target]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -108,7 +108,8 @@ def complete_request(inputs: Mapping[str, Mapping[str, Any]], request: Mapping[s
 
     Args:
         inputs: dtype and shape of the model's inputs by name, as told in its description.
-        request: values by input name. Numbers are accepted where strings are wanted, as ids often are numbers.
+        request: values by input name. Numbers are accepted where strings are wanted, as ids often are numbers; so are
+            UTF-8 bytes.
 
     Returns:
         For each input a string, a float or an integer, or a list of them where the input has two dimensions.
@@ -135,6 +136,7 @@ def as_batch(inputs: Mapping[str, Mapping[str, Any]], requests: Sequence[Request
     return batch
 
 
+_LARGEST = float(np.finfo(np.float32).max)
 _MISSING: dict[str, Any] = {"string": "", "float32": float("nan"), "int64": MISSING_TIMESTAMP}
 _WANTED = {"string": "a string", "float32": "a number", "int64": "a whole number (Unix seconds)"}
 
@@ -156,12 +158,14 @@ def _complete(name: str, spec: Mapping[str, Any], value: Any) -> Any:
 def _scalar(name: str, dtype: str, value: Any) -> Any:
     if value is None:
         return _MISSING[dtype]
-    if dtype == "string" and isinstance(value, str):
+    if dtype == "string" and isinstance(value, str | bytes):
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and dtype != "float32":
         if dtype == "int64" and not -(2**63) <= value < 2**63:
             raise ConfigError(f"request: '{name}' is beyond 64 bits: {value}")
-        return {"string": str, "float32": float, "int64": int}[dtype](value)
-    if dtype == "float32" and isinstance(value, float | bool):
+        return str(value) if dtype == "string" else value
+    if dtype == "float32" and isinstance(value, float | int):
+        if abs(value) > _LARGEST:  # it would become infinite, which stands for a missing value
+            raise ConfigError(f"request: '{name}' is beyond 32-bit floating point: {str(value)[:40]}")
         return float(value)
     raise ConfigError(f"request: '{name}' must be {_WANTED[dtype]}, got {value!r}")

@@ -7,10 +7,12 @@ from typing import Any
 
 from components.serving.answer_checks import LOWEST, answer_problem, same_scores
 from components.serving.ask import Question
-from components.serving.publishing import signature_inputs
+from components.serving.descriptions import signature_inputs
 from components.serving.requests import Request, complete_request
 from models.features import CANDIDATE_ID, HISTORY
 
+_ROUNDING = 1e-3
+_ASKS_QUERIES = "similar_queries"
 _NOBODY = "\u00bfnobody knows this id?"
 
 
@@ -69,7 +71,11 @@ def signature_checks(
     def scored(reply: Mapping[str, Any]) -> str | None:
         return same_scores(reply["scores"][0], [*best.values(), LOWEST])
 
+    checks = (
+        [check(_ASKS_QUERIES, [request], _not_nearest_to_itself)] if _ASKS_QUERIES in description["signatures"] else []
+    )
     return [
+        *checks,
         check("recommend_filtered", [{**request, "exclude_ids": [first, _NOBODY]}], excluding),
         check("recommend_filtered", [{**request, "allow_ids": [_NOBODY, *best, *best]}], among),
         check("similar_candidates", [{CANDIDATE_ID: first}, {CANDIDATE_ID: _NOBODY}], similar),
@@ -87,3 +93,12 @@ def _not_finite(reply: Mapping[str, Any]) -> str | None:
     if all(math.isfinite(value) for embedding in reply["embedding"] for value in embedding):
         return None
     return "gives an embedding that is not finite"
+
+
+def _not_nearest_to_itself(reply: Mapping[str, Any]) -> str | None:
+    """A stored query, asked with what is stored of it, has the direction of its own embedding."""
+    ids, scores = reply["query_ids"][0], reply["scores"][0]
+    problem = answer_problem(ids, scores, top_k=len(ids), history=[])
+    if problem is None and scores[0] != 0 and not abs(scores[0] - 1) < _ROUNDING:  # 0: an embedding without direction
+        return f"the nearest is at {scores[0]}, not 1"
+    return problem

@@ -7,9 +7,8 @@ from components.artifacts import Model, TransformGraph
 from components.base import ExecutionContext
 from components.embedding import query_embeddings
 from components.raw_features import raw_features
-from components.sequences import Dataset, Events
+from components.sequences import Dataset
 from models.features import EncodedSpec
-from models.ranking import CandidateLists, EmbeddingScorer, rank_candidates
 
 
 def stored_query_embeddings(
@@ -29,41 +28,12 @@ def stored_query_embeddings(
         query_rows=query_rows,
         history=dataset.events,
         history_length=None if spec.features.history is None else spec.features.history.max_length,
-        contexts=_missing_contexts(transform_graph, spec, len(query_rows)),
+        contexts=missing_contexts(transform_graph, spec, len(query_rows)),
     )
 
 
-def best_candidates(
-    queries: np.ndarray, candidates: np.ndarray, *, seen: CandidateLists, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Exact answers without TensorFlow: the best candidates of each query that it has not seen.
-
-    Args:
-        queries: float32 `[queries, dim]`.
-        candidates: float32 `[candidates, dim]`.
-        seen: what is left out for each query.
-        count: answers wanted, clipped to the number of candidates.
-
-    Returns:
-        Rows int32 and scores float32, both `[queries, count]`, best first, equal scores by row; where fewer are left
-        the rows end in -1 and the scores in float32.min.
-    """
-    nothing = CandidateLists.empty(len(queries))
-    scorer = EmbeddingScorer(queries, candidates)
-    rows = rank_candidates(scorer, relevant=nothing, excluded=seen, depth=count).top
-    scores = np.full(rows.shape, np.finfo(np.float32).min, np.float32)
-    for best, query, found in zip(scores, queries, rows, strict=True):
-        best[found >= 0] = candidates[found[found >= 0]] @ query
-    return rows, scores
-
-
-def seen_lists(events: Events, *, start: int, stop: int) -> CandidateLists:
-    """Candidates of all events of queries `start:stop`."""
-    offsets = events.offsets[start : stop + 1]
-    return CandidateLists(offsets - offsets[0], events.candidate[offsets[0] : offsets[-1]])
-
-
-def _missing_contexts(transform_graph: TransformGraph, spec: EncodedSpec, rows: int) -> dict[str, np.ndarray]:
+def missing_contexts(transform_graph: TransformGraph, spec: EncodedSpec, rows: int) -> dict[str, np.ndarray]:
+    """Encoded context columns of requests without any context, each `[rows, width]`."""
     if not spec.features.context:
         return {}
     from models.preprocessing import encode, load_preprocessing

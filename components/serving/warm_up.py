@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from components.serving.publishing import signature_inputs
+from components.serving.descriptions import signature_inputs
 from components.serving.requests import as_batch, complete_request
 from models.features import CANDIDATE_ID, HISTORY
 

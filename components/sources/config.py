@@ -4,12 +4,20 @@ import codecs
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base import Params
+from components.storage import check_uri
+
+
+def _checked(location: str) -> str:
+    check_uri(location)
+    return location
+
 
 Split: TypeAlias = Literal["train", "validation", "test"]
-Paths: TypeAlias = str | Annotated[list[str], Field(min_length=1)]
+Location: TypeAlias = Annotated[str, AfterValidator(_checked)]
+Paths: TypeAlias = Location | Annotated[list[Location], Field(min_length=1)]
 SplitPaths: TypeAlias = Annotated[dict[Split, Paths], Field(min_length=1)]
 TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "iso"]
 ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
@@ -82,7 +90,11 @@ class _Lists(Params):
 
 class _FileInteractions(_Interactions, _Lists):
     path: Paths | SplitPaths
-    """File, directory, glob or a list of them; or one of these for each of `train`, `validation`, `test`."""
+    """File, directory, glob or a list of them; or one of these for each of `train`, `validation`, `test`.
+
+    Local, or in an object store: `gs://BUCKET/…`, `s3://BUCKET/…` (credentials: see `components.storage`). A directory
+    is its files and those of its `COLUMN=VALUE` directories, whose names become columns (see
+    `components.sources.partitions`); a glob chooses among them: `events/dt=2026-11-2*`."""
 
     @model_validator(mode="after")
     def _one_source_of_splits(self) -> "_FileInteractions":
@@ -93,7 +105,7 @@ class _FileInteractions(_Interactions, _Lists):
 
 class _FileEntities(_Entities, _Lists):
     path: Paths
-    """File, directory, glob or a list of them."""
+    """File, directory, glob or a list of them, as `path` of the interactions."""
 
 
 class _Parquet(Params):
@@ -116,6 +128,11 @@ class _Csv(Params):
     """What surrounds fields that contain the delimiter; `null` where quotes are ordinary characters."""
     null_values: list[str] = [""]
     """Fields with exactly this text are missing values."""
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether texts are UTF-8."""
+        return codecs.lookup(self.encoding).name == "utf-8"
 
     @field_validator("encoding")
     @classmethod
@@ -152,19 +169,19 @@ class ParquetEntities(_FileEntities, _Parquet):
 
 
 class CsvInteractions(_FileInteractions, _Csv):
-    """Interactions in delimited text files, also gzipped (`.gz`)."""
+    """Interactions in delimited text files, also compressed (`.gz`, `.zst`)."""
 
 
 class CsvEntities(_FileEntities, _Csv):
-    """Queries or candidates in delimited text files, also gzipped (`.gz`)."""
+    """Queries or candidates in delimited text files, also compressed (`.gz`, `.zst`)."""
 
 
 class JsonlInteractions(_FileInteractions, _Jsonl):
-    """Interactions as one JSON object a line, also gzipped (`.gz`)."""
+    """Interactions as one JSON object a line, also compressed (`.gz`, `.zst`)."""
 
 
 class JsonlEntities(_FileEntities, _Jsonl):
-    """Queries or candidates as one JSON object a line, also gzipped (`.gz`)."""
+    """Queries or candidates as one JSON object a line, also compressed (`.gz`, `.zst`)."""
 
 
 class TfdsInteractions(_Interactions, _Tfds):

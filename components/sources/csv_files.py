@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +9,13 @@ import pyarrow.csv as arrow_csv
 
 from components.errors import DataError
 from components.sources.config import CsvEntities, CsvInteractions
-from components.sources.files import open_bytes, source_files
+from components.sources.files import UNREADABLE, SourceFile, open_bytes, unreadable
 from components.sources.headers import csv_header
 from components.sources.reading import Piece, Reject, Rows
 from components.sources.text_files import file_pieces
 
 _BLOCK = 8 << 20
+_MEND_ENCODING = "set 'encoding' to what it is, such as latin-1 or cp1252"
 _LINES_OF_A_RUNAWAY_QUOTE = 20
 
 
@@ -25,30 +25,32 @@ class CsvReader:
 
     table: str
     source: CsvInteractions | CsvEntities
-    base_dir: Path | None
+    files: Sequence[SourceFile]
 
     def pieces(self) -> list[Piece]:
         """One piece per file."""
-        return file_pieces(self.table, source_files(self.source, self.base_dir))
+        return file_pieces(self.table, self.files)
 
     def types(self, pieces: Sequence[Piece]) -> None:
         """Unknown until all values have been seen: the millionth zip code may have a letter."""
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """Batches of text columns; rows with another number of fields than the header are rejects."""
-        names = csv_header(self.source, Path(piece.file))
+        names = csv_header(self.source, piece.file, piece.name)
         wanted = {name for name in names if name} if columns is None else set(columns)
         rejects = _Rejects(header_lines=0 if self.source.names else 1)
         try:
-            yield from self._rows(Path(piece.file), names, wanted, rejects)
+            yield from self._rows(piece.file, names, wanted, rejects)
         except pa.ArrowInvalid as error:
             raise DataError(f"{piece.name} {rejects.runaway_quote or self._explanation(str(error))}") from error
-        except (UnicodeError, EOFError, OSError) as error:
-            raise DataError(f"{piece.name} cannot be read as {self.source.encoding} text: {error}") from error
+        except UnicodeError as error:
+            raise DataError(f"{piece.name} is not {self.source.encoding} text: {error}; {_MEND_ENCODING}") from error
+        except UNREADABLE as error:
+            raise unreadable(piece.name, error) from error
 
-    def _rows(self, path: Path, names: list[str], wanted: set[str], rejects: "_Rejects") -> Iterator[Rows]:
+    def _rows(self, location: str, names: list[str], wanted: set[str], rejects: "_Rejects") -> Iterator[Rows]:
         good = taken = 0
-        with open_bytes(path) as stream:
+        with open_bytes(location) as stream:
             for batch in self._open(stream, names, wanted, rejects):
                 position = rejects.positions(good, batch.num_rows)
                 good += batch.num_rows
@@ -79,6 +81,7 @@ class CsvReader:
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(labels, pa.string()),
+                check_utf8=False,  # one bad row would refuse the file; rows are looked at afterwards
                 include_columns=[label for label in labels if label in wanted],
                 strings_can_be_null=True,
                 null_values=self.source.null_values,
@@ -86,11 +89,8 @@ class CsvReader:
         )
 
     def _explanation(self, message: str) -> str:
-        if "invalid UTF8" in message:
-            return (
-                f"is not {self.source.encoding} text ({message}); "
-                f"set 'encoding' to what it is, such as latin-1 or cp1252"
-            )
+        if "\ufffd" in message:  # Arrow's handler of invalid rows is given none that is not UTF-8
+            return f"is not {self.source.encoding} text: {message}; {_MEND_ENCODING}"
         if "Empty CSV" in message:
             return "has no rows"
         return f"cannot be read as delimited text: {message}"

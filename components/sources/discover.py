@@ -13,8 +13,10 @@ from components.errors import DataError
 from components.sources.column_types import name_of, type_of_text
 from components.sources.config import CsvEntities, CsvInteractions, MappedEntities, MappedInteractions, TimeUnit
 from components.sources.moments import most_voted, unit_votes
+from components.sources.piece_rows import rows_of
 from components.sources.reading import Piece, Reader
-from components.sources.reports import Report, read_reports
+from components.sources.reports import Report, read_reports, report_name
+from components.sources.schemas import ColumnTypes, FileTypes, check_agreement, joined
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,11 @@ class Discovered:
     """What is known about the columns of a table before its rows are cleaned.
 
     Attributes:
-        types: types seen in each source column.
+        types: types seen in each source column, each with a file that has it.
         time_unit: what timestamps count; None without timestamps or where they are typed.
     """
 
-    types: Mapping[str, set[str]]
+    types: ColumnTypes
     time_unit: TimeUnit | None
 
 
@@ -38,13 +40,18 @@ class Unknown:
         reader: reads it.
         source: its settings.
         pieces: its pieces.
-        types: types seen in each column, as far as the format knows them.
+        files: types of the columns of each file, if the format knows them.
     """
 
     reader: Reader
     source: MappedInteractions | MappedEntities
     pieces: Sequence[Piece]
-    types: Mapping[str, set[str]] | None
+    files: FileTypes | None
+
+    @property
+    def types(self) -> ColumnTypes | None:
+        """Types seen in each column, if the format knows them."""
+        return None if self.files is None else joined(self.files, self.pieces)
 
     @property
     def time_column(self) -> str | None:
@@ -52,7 +59,7 @@ class Unknown:
         if not isinstance(self.source, MappedInteractions) or self.source.columns.timestamp is None:
             return None
         column = self.source.columns.timestamp
-        return None if self.types is not None and self.types.get(column) == {"timestamp"} else column
+        return None if self.types is not None and set(self.types.get(column, ())) == {"timestamp"} else column
 
     @property
     def vote_on(self) -> str | None:
@@ -62,7 +69,8 @@ class Unknown:
 
     def is_complete(self) -> bool:
         """Whether there is no need to look at values."""
-        return self.types is not None and (self.vote_on is None or self.vote_on not in self.types)
+        types = self.types
+        return types is not None and (self.vote_on is None or self.vote_on not in types)
 
 
 def discover(unknown: Mapping[str, Unknown], *, reports: Path, runner: BeamConfig) -> dict[str, Discovered]:
@@ -93,8 +101,10 @@ def discover(unknown: Mapping[str, Unknown], *, reports: Path, runner: BeamConfi
 
 
 def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
-    types = _joined(reports) if table.types is None else table.types
-    if not types:
+    files = _seen(reports) if table.files is None else table.files
+    check_agreement(table.source, files, table.pieces)
+    types = joined(files, table.pieces)
+    if not any(files.values()):
         examples = [example for report in reports for example in report.examples.values()]
         raise DataError("\n".join([f"{reports[0].table} has no rows that can be read", *examples[:3]]))
     if table.time_column is None or not isinstance(table.source, MappedInteractions):
@@ -110,7 +120,7 @@ class _Look(beam.DoFn):
 
     def __init__(self, table: Unknown, reports: Path) -> None:
         self._reader = table.reader
-        self._only = None if table.types is None else table.vote_on
+        self._only = None if table.files is None else table.vote_on
         self._vote_on = table.vote_on
         self._as_text = _read_as_text(table.source)
         self._reports = reports
@@ -126,15 +136,20 @@ class _Look(beam.DoFn):
                 if self._only is not None:
                     break
                 for name, kind in self._types(batch):
-                    types.setdefault(name, set()).add(kind)
+                    if name not in dict(piece.partitions):
+                        types.setdefault(name, set()).add(kind)
         except DataError as error:
             report.error = str(error)
-        report.seen = {"types": {name: sorted(kinds) for name, kinds in types.items()}, "votes": votes}
-        report.write(self._reports / f"{piece.table}-{piece.index:05d}.json")
+        report.seen = {
+            "file": piece.name,
+            "types": {name: sorted(kinds) for name, kinds in types.items()},
+            "votes": votes,
+        }
+        report.write(self._reports / report_name(piece))
 
     def _batches(self, piece: Piece, report: Report) -> Iterator[pa.RecordBatch]:
         columns = None if self._only is None else [self._only]
-        for rows in self._reader.read(piece, None, columns):
+        for rows in rows_of(self._reader, piece, None, columns):
             report.count_dead([piece.name] * len(rows.rejects), rows.rejects)
             yield rows.batch
 
@@ -157,9 +172,10 @@ def _read_as_text(source: MappedInteractions | MappedEntities) -> set[str] | Non
     return {*mapped.values(), *source.list_columns}
 
 
-def _joined(reports: Iterable[Report]) -> dict[str, set[str]]:
-    types: dict[str, set[str]] = {}
+def _seen(reports: Iterable[Report]) -> dict[str, dict[str, set[str]]]:
+    files: dict[str, dict[str, set[str]]] = {}
     for report in reports:
+        columns = files.setdefault(report.seen["file"], {})
         for name, kinds in report.seen["types"].items():
-            types.setdefault(name, set()).update(kinds)
-    return types
+            columns.setdefault(name, set()).update(kinds)
+    return files

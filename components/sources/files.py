@@ -1,22 +1,36 @@
-"""Which files a `path` setting means, and what their content's digest is. Light: standard library only."""
+"""Which files a `path` setting means, what they were when they were listed, and their bytes.
+
+Light: standard library only, unless a file is in an object store or compressed with zstd.
+"""
 
 import glob
 import gzip
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import io
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeAlias, cast
 
+from components import storage
 from components.errors import DataError
 from components.sources.config import FileEntities, FileInteractions, Paths, Split
+from components.sources.partitions import Partitions, is_partition, partitions_of, same_partitions
 
 _SUFFIXES = {
     "parquet": (".parquet", ".pq"),
-    "csv": (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz"),
-    "jsonl": (".jsonl", ".json", ".ndjson", ".jsonl.gz", ".json.gz", ".ndjson.gz"),
+    "csv": tuple(f"{suffix}{packed}" for suffix in (".csv", ".tsv", ".txt") for packed in ("", ".gz", ".zst")),
+    "jsonl": tuple(f"{suffix}{packed}" for suffix in (".jsonl", ".json", ".ndjson") for packed in ("", ".gz", ".zst")),
 }
 _BLOCK = 1 << 20
+MEND_DAMAGED = "it was cut short or damaged when it was written or copied: replace it, or leave it out of 'path'"
+"""What to do about a file that is not whole."""
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading a file raises that is gone, damaged, or not compressed as its name says."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +38,24 @@ class SourceFile:
     """A file of a table.
 
     Attributes:
-        path: where it is.
-        name: how it is called in messages and dead letters: as short as the setting allows.
+        location: its absolute path or URI.
+        name: how it is called in messages and dead letters: relative to where the configuration's paths start.
+        size: in bytes.
         split: split of all its rows, where files say it.
+        partitions: the values that the names of its directories give its rows.
+        version: what changes when it is written anew; empty until `with_versions`.
     """
 
-    path: Path
+    location: str
     name: str
+    size: int
     split: Split | None = None
+    partitions: Partitions = ()
+    version: str = ""
+
+
+Snapshot: TypeAlias = Mapping[str, Sequence[SourceFile]]
+"""Files of each table, with their versions."""
 
 
 def source_files(source: FileInteractions | FileEntities, base_dir: Path | None) -> list[SourceFile]:
@@ -42,71 +66,194 @@ def source_files(source: FileInteractions | FileEntities, base_dir: Path | None)
         base_dir: what relative paths are relative to; the working directory if None.
 
     Raises:
-        DataError: a path matches no file.
+        DataError: a path matches no file, a file is matched twice, or some lie in other partitions than others.
+        RunError: a directory or store cannot be read.
     """
-    base = base_dir or Path()
-    if not isinstance(source.path, dict):
-        return list(_expand(source.path, base, source.format, None))
-    return [file for split, paths in source.path.items() for file in _expand(paths, base, source.format, split)]
+    base = (base_dir or Path()).absolute()
+    by_split = source.path if isinstance(source.path, dict) else {None: source.path}
+    files = [file for split, paths in by_split.items() for file in _expand(paths, base, source.format, split)]
+    location, times = Counter(file.location for file in files).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{location} is meant {times} times by 'path'; its rows would count as often")
+    same_partitions({file.name: file.partitions for file in files})
+    return files
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """The file's bytes, decompressed if it ends in `.gz`."""
-    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
+def with_versions(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """The files as they are now.
+
+    Raises:
+        RunError: one is gone or cannot be read.
+    """
+    versions = storage.versions(file.location for file in files)
+    return [replace(file, version=version) for file, version in zip(files, versions, strict=True)]
+
+
+def open_bytes(location: str, *, buffer: int = 1 << 18) -> IO[bytes]:
+    """The file's bytes, decompressed if it ends in `.gz` or `.zst`.
+
+    Args:
+        location: which file.
+        buffer: how many bytes to fetch at once.
+
+    Raises:
+        OSError: it cannot be opened; reading may raise EOFError and zlib.error as well.
+    """
+    stream = storage.open_input(location, buffer=buffer)
+    if location.endswith(".gz"):
+        return cast(IO[bytes], gzip.open(stream, "rb"))
+    if location.endswith(".zst"):
+        import pyarrow as pa
+
+        return cast(IO[bytes], io.BufferedReader(pa.CompressedInputStream(stream, "zstd"), buffer))
+    return stream
+
+
+def unreadable(name: str, error: BaseException, *, row: int | None = None) -> DataError:
+    """The error for one of `UNREADABLE`.
+
+    Args:
+        name: what the file is called.
+        error: what reading it raised.
+        row: the first data row that was not read, where known.
+    """
+    where = f"{name} cannot be read" + (f" from row {row} on" if row else "")
+    packing = {".gz": "gzip", ".zst": "zstd"}.get(name[name.rfind(".") :])
+    if isinstance(error, gzip.BadGzipFile) or "Unknown frame descriptor" in str(error):
+        return DataError(f"{where}: it is not compressed with {packing}, as its name says ({error}); rename it")
+    if packing and not (isinstance(error, OSError) and error.errno):
+        return DataError(f"{where}: {error}; {MEND_DAMAGED}")
+    return DataError(f"{where}: {storage.reason(error) if isinstance(error, OSError) else error}")
+
+
+@contextmanager
+def unchanged(location: str, name: str, version: str) -> Iterator[None]:
+    """A block that reads a file, which must be the one that was listed; else that is the error, whatever came of it.
+
+    Args:
+        location: of the file; nothing is checked where it has no version.
+        name: what the file is called.
+        version: when it was listed.
+
+    Raises:
+        DataError: it was removed or written anew.
+    """
+    try:
+        yield
+    except DataError as error:
+        _check_version(location, name, version, error)
+        raise
+    _check_version(location, name, version, None)
+
+
+def _check_version(location: str, name: str, version: str, cause: DataError | None) -> None:
+    if not version:
+        return
+    what = "was removed"
+    if storage.stat(location) is not None:
+        if storage.versions([location]) == [version]:
+            return
+        what = "changed"
+    raise DataError(
+        f"{name} {what} while it was being read; run again when nobody writes to it, and give new files new names"
+    ) from cause
 
 
 def content_digest(files: Iterable[SourceFile]) -> str:
-    """Digest over names and bytes, the same wherever the files are kept.
+    """Digest over names and content, the same wherever the files are kept; for stores, their tags of the content.
 
     Raises:
         DataError: a file cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
+        digest.update(f"{file.split}\0{file.name}\0{file.size}\0".encode())
+        if storage.is_remote(file.location):
+            digest.update(file.version.encode())
+            continue
         try:
-            size = file.path.stat().st_size
-            digest.update(f"{file.split}\0{file.name}\0{size}\0".encode())
-            with file.path.open("rb") as stream:
+            with Path(file.location).open("rb") as stream:
                 while block := stream.read(_BLOCK):
                     digest.update(block)
         except OSError as error:
-            raise DataError(f"cannot read {file.path}: {error.strerror}") from error
+            raise DataError(f"cannot read {file.location}: {error.strerror}") from error
     return digest.hexdigest()
 
 
 def _expand(paths: Paths, base: Path, file_format: str, split: Split | None) -> Iterator[SourceFile]:
     for pattern in [paths] if isinstance(paths, str) else paths:
-        where = base / Path(pattern).expanduser()
-        found = _matches(where, file_format)
+        location = pattern if storage.is_remote(pattern) else str(base / Path(pattern).expanduser())
+        found = _matches(location, file_format)
         if not found:
-            raise DataError(_nothing_found(where, file_format))
-        for path in found:
-            yield SourceFile(path, _short_name(path, base), split)
+            raise DataError(_nothing_found(location, file_format))
+        for file in found:
+            name = _short_name(file.location, base)
+            yield SourceFile(file.location, name, file.size, split, partitions_of(name))
 
 
-def _matches(where: Path, file_format: str) -> list[Path]:
-    if where.is_file():
-        return [where]
-    if where.is_dir():
-        return sorted(path for path in where.iterdir() if _is_data(path) and path.name.endswith(_SUFFIXES[file_format]))
-    return sorted(path for path in _glob(where) if _is_data(path))
+def _matches(location: str, file_format: str) -> list[storage.StoredFile]:
+    """The file, the files of the directory and its partitions, or what the glob matches: files and partitions."""
+    file = storage.stat(location)
+    if file is not None:
+        return [file]
+    if not glob.has_magic(location):
+        return _in_directory(location, file_format)
+    found = _glob_store(location) if storage.is_remote(location) else _glob_local(location)
+    files: list[storage.StoredFile] = []
+    for place in sorted(found):
+        name = place.rpartition("/")[2]
+        if is_partition(name):
+            files += _in_directory(place, file_format)
+        elif not name.startswith((".", "_")) and (file := storage.stat(place)) is not None:
+            files.append(file)
+    return files
 
 
-def _glob(pattern: Path) -> Iterator[Path]:
-    return Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor)))
+def _in_directory(directory: str, file_format: str) -> list[storage.StoredFile]:
+    files = storage.list_files(directory, descend=is_partition)
+    names = {file.location: file.location.rpartition("/")[2] for file in files}
+    return [
+        file
+        for file in files
+        if names[file.location].endswith(_SUFFIXES[file_format]) and not names[file.location].startswith((".", "_"))
+    ]
 
 
-def _is_data(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith((".", "_"))
+def _glob_local(pattern: str) -> set[str]:
+    path = Path(pattern)
+    return {str(found) for found in Path(path.anchor).glob(str(path.relative_to(path.anchor)))}
 
 
-def _nothing_found(where: Path, file_format: str) -> str:
-    if where.is_dir():
-        return f"directory {where} has no {file_format} file ({', '.join(_SUFFIXES[file_format])})"
-    if glob.has_magic(str(where)):
-        return f"no file matches {where}"
-    return f"file {where} does not exist"
+def _glob_store(pattern: str) -> set[str]:
+    """Objects that match, and what would be their directories."""
+    parts = pattern.rstrip("/").split("/")
+    fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    found: set[str] = set()
+    for file in storage.list_files("/".join(parts[:fixed])):
+        names = file.location.split("/")
+        found |= {
+            "/".join(names[:end]) for end in range(fixed + 1, len(names) + 1) if _fits(names[fixed:end], parts[fixed:])
+        }
+    return found
 
 
-def _short_name(path: Path, base: Path) -> str:
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return not names
+    if patterns[0] == "**":
+        return any(_fits(names[start:], patterns[1:]) for start in range(len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], patterns[0]) and _fits(names[1:], patterns[1:])
+
+
+def _nothing_found(location: str, file_format: str) -> str:
+    if glob.has_magic(location):
+        return f"no file matches {location}"
+    if storage.is_remote(location):
+        return f"there is no file {location}, nor a {file_format} file ({', '.join(_SUFFIXES[file_format])}) below it"
+    if Path(location).is_dir():
+        return f"directory {location} has no {file_format} file ({', '.join(_SUFFIXES[file_format])})"
+    return f"file {location} does not exist"
+
+
+def _short_name(location: str, base: Path) -> str:
+    return location.removeprefix(f"{base}/") if not storage.is_remote(location) else location

@@ -4,8 +4,9 @@ Light enough for checking a configuration: pyarrow is imported only for Parquet 
 """
 
 import csv
+import io
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from components.sources.config import (
     CsvEntities,
     CsvInteractions,
     EntitiesSource,
+    FileEntities,
+    FileInteractions,
     FromInteractions,
     InteractionsSource,
     JsonlEntities,
@@ -29,7 +32,7 @@ from components.sources.config import (
     TfdsEntities,
     TfdsInteractions,
 )
-from components.sources.files import open_bytes, source_files
+from components.sources.files import UNREADABLE, open_bytes, source_files, unreadable
 from components.sources.synthetic_columns import COLUMNS as SYNTHETIC_COLUMNS
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
 
@@ -88,79 +91,97 @@ def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | N
     if isinstance(source, SyntheticInteractions):
         return list(SYNTHETIC_COLUMNS["interactions"])
     if isinstance(source, ParquetInteractions | ParquetEntities):
-        return _parquet_header(source_files(source, base_dir)[0].path)
+        return _file_columns(source, base_dir, _parquet_header)
     if isinstance(source, CsvInteractions | CsvEntities):
-        return [name for name in csv_header(source, source_files(source, base_dir)[0].path) if name]
+        return _file_columns(source, base_dir, lambda location: list(filter(None, csv_header(source, location))))
     if isinstance(source, JsonlInteractions | JsonlEntities):
-        return _jsonl_header(source_files(source, base_dir)[0].path)
+        return _file_columns(source, base_dir, _jsonl_header)
     directory = tfds_directory.prepared_directory(source.dataset, source.data_dir, base_dir)
     return None if directory is None else list(tfds_directory.features(directory))
 
 
-def csv_header(source: CsvInteractions | CsvEntities, path: Path) -> list[str]:
+def _file_columns(
+    source: FileInteractions | FileEntities, base_dir: Path | None, header: Callable[[str], list[str] | None]
+) -> list[str] | None:
+    """Columns in the first file, and of the partition it lies in."""
+    first = source_files(source, base_dir)[0]
+    names = header(first.location)
+    return None if names is None else list(dict.fromkeys([*names, *dict(first.partitions)]))
+
+
+def csv_header(source: CsvInteractions | CsvEntities, location: str, name: str = "") -> list[str]:
     """Names of all columns of a delimited file in order, `""` for those without a name.
+
+    Args:
+        source: the table's settings.
+        location: which file.
+        name: what to call it in messages, if not by its location.
 
     Raises:
         DataError: the file is missing, empty, in another encoding, or has a name twice.
     """
-    first = _first_record(source, path)
+    called = name or location
+    first = _first_record(source, location, called)
     if source.names is not None:
         if len(first) != len(source.names):
-            raise DataError(f"{path} has {len(first)} fields in its first row, 'names' has {len(source.names)} names")
+            raise DataError(f"{called} has {len(first)} fields in its first row, 'names' has {len(source.names)} names")
         return source.names
     names = [name.strip() for name in first]
     twice = {name for name in names if name and names.count(name) > 1}
     if twice:
-        raise DataError(f"the header of {path} has {', '.join(sorted(twice))} twice")
+        raise DataError(f"the header of {called} has {', '.join(sorted(twice))} twice")
     return names
 
 
-def _first_record(source: CsvInteractions | CsvEntities, path: Path) -> list[str]:
-    encoding = "utf-8-sig" if source.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else source.encoding
+def _first_record(source: CsvInteractions | CsvEntities, location: str, name: str) -> list[str]:
+    encoding = "utf-8-sig" if source.is_utf8 else source.encoding
     style = {"quotechar": source.quote} if source.quote else {"quoting": csv.QUOTE_NONE}
     try:
-        with open_bytes(path) as stream:
+        with open_bytes(location) as stream:
             lines = (line for line in _decoded(stream, encoding) if line.strip("\r\n"))
-            return next(csv.reader(lines, delimiter=source.delimiter, **style), None) or _no_rows(path)  # type: ignore[arg-type]
-    except (OSError, EOFError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+            record = next(csv.reader(lines, delimiter=source.delimiter, **style), None)  # type: ignore[arg-type]
+            if source.names is None:
+                "".join(record or []).encode(source.encoding)
     except UnicodeError as error:
-        raise DataError(f"{path} is not {source.encoding} text: {error}; set 'encoding' to what it is") from error
+        raise DataError(f"{name} is not {source.encoding} text: {error}; set 'encoding' to what it is") from error
     except csv.Error as error:
-        raise DataError(f"{path} cannot be read as delimited text: {error}") from error
+        raise DataError(f"{name} cannot be read as delimited text: {error}") from error
+    except UNREADABLE as error:
+        raise unreadable(name, error) from error
+    if not record:
+        raise DataError(f"{name} is empty")
+    return record
 
 
 def _decoded(stream: Iterable[bytes], encoding: str) -> Iterator[str]:
-    import io
-
-    return iter(io.TextIOWrapper(stream, encoding=encoding, newline=""))  # type: ignore[type-var]
-
-
-def _no_rows(path: Path) -> list[str]:
-    raise DataError(f"{path} is empty")
+    # Rows after the first may have what they like: they are looked at one by one when they are read.
+    errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
+    return iter(io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline=""))  # type: ignore[type-var]
 
 
-def _parquet_header(path: Path) -> list[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _parquet_header(location: str) -> list[str]:
+    from components.sources.parquet_files import open_parquet
 
-    try:
-        return list(pq.read_schema(path).names)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+    return list(open_parquet(location, location).schema_arrow.names)
 
 
-def _jsonl_header(path: Path) -> list[str] | None:
+def _jsonl_header(location: str) -> list[str] | None:
     """Keys of the first records; None unless all of them agree, as keys with no value may be left out."""
     keys: list[list[str]] = []
+    broken: Exception | None = None
     try:
-        with open_bytes(path) as stream:
+        with open_bytes(location) as stream:
             for _, line in zip(range(20), (line for line in stream if not line.isspace()), strict=False):
-                keys.append(list(json.loads(line)))
-    except (OSError, EOFError, ValueError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as JSON lines: {error}") from error
+                try:
+                    keys.append(list(json.loads(line)))
+                except (ValueError, TypeError, RecursionError) as error:
+                    broken = error
+    except UNREADABLE as error:
+        raise unreadable(location, error) from error
+    if broken is not None and not keys:
+        raise DataError(f"{location} cannot be read as JSON lines: {broken}")
     if not keys:
-        raise DataError(f"{path} is empty")
+        raise DataError(f"{location} is empty")
     return keys[0] if all(set(row) == set(keys[0]) for row in keys) else None
 
 

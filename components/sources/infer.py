@@ -1,23 +1,31 @@
 """Drafts a configuration for files nobody has described: looks at a sample of each and says what it took for what."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from components.errors import ConfigError, DataError
+from components.sources.column_types import cast
 from components.sources.config import CsvEntities, FileEntities, JsonlEntities, ParquetEntities, Split
+from components.sources.files import SourceFile, source_files
+from components.sources.piece_rows import partition_types, rows_of
 from components.sources.profile import Column, guess_feature, profile
 from components.sources.readers import make_reader
 from components.sources.sniff import sniff
 from components.sources.table_roles import Roles, describes, find_interactions
+from components.storage import is_remote
 
+_FILES = 4
 _BATCHES = 4
 _ROWS = 200_000
 _FORMATS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
@@ -30,46 +38,41 @@ class _Group:
     """Files that are one table.
 
     Attributes:
-        files: its files.
+        paths: what the user called them: files, directories, globs.
+        size: bytes of all files.
         settings: format settings, as in the configuration.
-        columns: what a sample of the first file says.
-        splits: split of each file, where their names say it.
+        columns: what a sample of a few files says.
+        splits: split of each path, where their names say it.
         used_as: `interactions`, `queries`, `candidates`, or empty.
     """
 
-    files: list[Path]
+    paths: list[str]
+    size: int
     settings: dict[str, Any]
     columns: dict[str, Column]
-    splits: dict[Split, Path] = field(default_factory=dict)
+    splits: dict[Split, str] = field(default_factory=dict)
     used_as: str = ""
 
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.stat().st_size for file in self.files)
 
-
-def draft_config(files: Sequence[Path], name: str = "") -> str:
+def draft_config(paths: Sequence[str], name: str = "") -> str:
     """A commented configuration for a user's Parquet, CSV or JSONL files, as YAML.
 
     Guesses delimiters, encodings and headers, which file holds the interactions and which describe queries or
     candidates, the id, time and weight columns, and what kind of feature each other column could be.
 
     Args:
-        files: the files; those named train, validation and test are taken for a split made already.
+        paths: files, directories or globs, local or in object stores; those named train, validation and test are
+            taken for a split made already.
         name: of the pipeline; by default that of the directory.
 
     Raises:
-        ConfigError: a file does not exist.
+        ConfigError: there is no such file.
         DataError: a file cannot be read, or no table has two id columns.
     """
-    for file in files:
-        if not file.is_file():
-            raise ConfigError(f"{file} is not a file")
     # Not resolved: a link may point elsewhere tomorrow.
-    files = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100
-    base = Path(os.path.commonpath([file.parent for file in files]))
-    groups = _grouped([_look(file) for file in files])
+    paths = [path if is_remote(path) else os.path.abspath(path) for path in paths]  # noqa: PTH100
+    base = _common_directory([path for path in paths if not is_remote(path)])
+    groups = _grouped([_look(path, base) for path in paths])
     index, roles = find_interactions([group.columns for group in groups], [group.size for group in groups])
     interactions = groups[index]
     interactions.used_as = "interactions"
@@ -83,27 +86,54 @@ def draft_config(files: Sequence[Path], name: str = "") -> str:
     return "\n".join(_lines(name or base.name, base, groups, interactions, roles, entities)) + "\n"
 
 
-def _look(file: Path) -> _Group:
-    suffix = next((s for s in reversed(file.suffixes) if s != ".gz"), "")
-    kind = _FORMATS.get(suffix, "csv")
+def _common_directory(paths: Sequence[str]) -> Path:
+    plain = [path.split("/") for path in paths]
+    fixed = [next((n for n, part in enumerate(parts) if has_magic(part)), len(parts)) for parts in plain]
+    folders = ["/".join(parts[: min(end, len(parts) - 1)]) or "/" for parts, end in zip(plain, fixed, strict=True)]
+    return Path(os.path.commonpath(folders)) if folders else Path.cwd()
+
+
+def _look(path: str, base: Path) -> _Group:
+    kind, files = _files(path, base)
     settings: dict[str, Any] = {"format": kind}
     if kind == "csv":
-        dialect = sniff(file)
+        dialect = sniff(files[0].location)
         settings |= {"delimiter": dialect.delimiter} if dialect.delimiter != "," else {}
         settings |= {"encoding": dialect.encoding} if dialect.encoding != "utf-8" else {}
         settings |= {} if dialect.header else {"names": [f"column{n + 1}" for n in range(dialect.columns)]}
-    sample = _sample(file, settings)
+    sample = _sample(files[:: math.ceil(len(files) / _FILES)], settings)
     if sample.num_rows == 0:
-        raise DataError(f"{file} has no rows")
-    return _Group([file], settings, profile(sample, texts=kind == "csv"))
+        raise DataError(f"{files[0].location} has no rows")
+    return _Group([path], sum(file.size for file in files), settings, profile(sample, texts=kind == "csv"))
 
 
-def _sample(file: Path, settings: Mapping[str, Any]) -> pa.Table:
-    source = _SOURCES[settings["format"]].model_validate({**settings, "path": str(file), "id": "any"})
-    reader = make_reader("sample", source, None)
-    batches = [rows.batch for piece in reader.pieces()[:1] for rows in islice(reader.read(piece, None, None), _BATCHES)]
-    tables = [pa.Table.from_batches([batch]) for batch in batches if batch.num_rows]
-    return pa.concat_tables(tables, promote_options="permissive").slice(0, _ROWS) if tables else pa.table({})
+def _files(path: str, base: Path) -> tuple[str, list[SourceFile]]:
+    """Format and files of a path: the first format of which there are any."""
+    for kind, model in _SOURCES.items():
+        try:
+            files = source_files(model.model_validate({"format": kind, "path": path, "id": "any"}), base)
+        except ValidationError as error:
+            raise ConfigError(f"{path}: {error.errors()[0]['msg']}") from None
+        except DataError:
+            continue
+        suffix = next((s for s in reversed(Path(files[0].name).suffixes) if s not in (".gz", ".zst")), "")
+        return _FORMATS.get(suffix, "csv"), files
+    raise ConfigError(f"{path} is no file, and no directory or glob with a .parquet, .csv or .jsonl file")
+
+
+def _sample(files: Sequence[SourceFile], settings: Mapping[str, Any]) -> pa.Table:
+    source = _SOURCES[settings["format"]].model_validate({**settings, "path": files[0].location, "id": "any"})
+    reader = make_reader("sample", source, files, None)
+    pieces = list({piece.file: piece for piece in reversed(reader.pieces())}.values())  # the first of each file
+    batches = [rows.batch for piece in pieces for rows in islice(rows_of(reader, piece, None, None), _BATCHES)]
+    tables = [pa.Table.from_batches([batch]).slice(0, _ROWS // len(pieces)) for batch in batches if batch.num_rows]
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive").slice(0, _ROWS) if tables else pa.table({})
+    except pa.ArrowException as error:
+        raise DataError(f"the types of a column differ among {', '.join(f.name for f in files)}: {error}") from error
+    for name, kind in partition_types(pieces).items():
+        table = table.set_column(table.column_names.index(name), name, cast(table[name].combine_chunks(), kind))
+    return table
 
 
 def _grouped(tables: list[_Group]) -> list[_Group]:
@@ -113,19 +143,21 @@ def _grouped(tables: list[_Group]) -> list[_Group]:
         same = [
             group for group in groups if group.settings == table.settings and list(group.columns) == list(table.columns)
         ]
-        split = _split_of(table.files[0])
+        split = _split_of(table.paths[0])
         if same and ("names" not in table.settings or (split and same[0].splits and split not in same[0].splits)):
-            same[0].files += table.files
+            same[0].paths += table.paths
+            same[0].size += table.size
         else:
             groups.append(table)
             same = [table]
         if split:
-            same[0].splits.setdefault(split, table.files[0])
+            same[0].splits.setdefault(split, table.paths[0])
     return groups
 
 
-def _split_of(file: Path) -> Split | None:
-    return next((split for split, pattern in _SPLIT_NAMES.items() if re.search(pattern, file.stem.lower())), None)
+def _split_of(path: str) -> Split | None:
+    stem = Path(path).stem.lower()
+    return next((split for split, pattern in _SPLIT_NAMES.items() if re.search(pattern, stem)), None)
 
 
 def _entity_table(groups: Iterable[_Group], ids: Column) -> tuple[_Group, str] | None:
@@ -171,7 +203,7 @@ def _lines(
             yield f"    list_columns: {_yaml(separators)}"
     for group in groups:
         if not group.used_as:
-            yield f"  # not used: {', '.join(file.name for file in group.files)}"
+            yield f"  # not used: {', '.join(Path(path).name for path in group.paths)}"
     yield ""
     yield from _feature_lines(interactions, roles, entities)
 
@@ -184,10 +216,10 @@ def _weight_line(column: Column) -> str:
 
 
 def _source_lines(group: _Group, base: Path) -> Iterator[str]:
-    names = {file: file.relative_to(base).as_posix() for file in group.files}
-    path: Any = list(names.values()) if len(names) > 1 else names[group.files[0]]
+    names = {path: path if is_remote(path) else Path(path).relative_to(base).as_posix() for path in group.paths}
+    path: Any = list(names.values()) if len(names) > 1 else names[group.paths[0]]
     if group.used_as == "interactions" and len(group.splits) > 1 and len(group.splits) == len(names):
-        path = {split: names[file] for split, file in group.splits.items()}
+        path = {split: names[written] for split, written in group.splits.items()}
     yield f"    format: {group.settings['format']}"
     yield f"    path: {_yaml(path)}"
     for key, value in group.settings.items():

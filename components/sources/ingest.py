@@ -28,9 +28,10 @@ from components.sources.entities import (
     from_bytes,
     with_source_order,
 )
+from components.sources.piece_rows import rows_of
 from components.sources.plan import TablePlan
 from components.sources.reading import Piece, Reader, Reject
-from components.sources.reports import Report, dead_letters, open_dead_letters, open_shard
+from components.sources.reports import Report, dead_letters, open_dead_letters, open_shard, report_name
 
 _BYTES_PER_SHARD = 64 << 20
 _MOST_SHARDS = 512
@@ -204,7 +205,6 @@ class _Unit:
         self._plan = plan
         self._piece = piece
         self._folders = folders
-        self._name = f"{piece.table}-{piece.index:05d}"
 
     def __enter__(self) -> "_Unit":
         return self
@@ -212,14 +212,15 @@ class _Unit:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
         if error is None or isinstance(error, DataError):
             self.report.error = None if error is None else str(error)
-            self.report.write(self._folders.reports / f"{self._name}.json")
+            self.report.write(self._folders.reports / report_name(self._piece))
         return isinstance(error, DataError)
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
         """Clean batches and the rows they come from."""
         piece = self._piece
-        with open_dead_letters(self._folders.output / "dead_letters" / f"{self._name}.parquet") as letters:
-            for rows in self._reader.read(piece, self._plan.types, self._plan.source_columns()):
+        target = self._folders.output / "dead_letters" / f"{piece.table}-{piece.index:05d}.parquet"
+        with open_dead_letters(target) as letters:
+            for rows in rows_of(self._reader, piece, self._plan.types, self._plan.source_columns()):
                 cleaned = clean(rows, self._plan, piece.split)
                 self.report.rows_in += rows.batch.num_rows + len(rows.rejects)
                 self.report.filtered += cleaned.filtered

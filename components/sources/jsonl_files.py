@@ -4,21 +4,20 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
-from components.errors import DataError
 from components.sources.column_types import arrow_type
 from components.sources.config import JsonlEntities, JsonlInteractions
-from components.sources.files import open_bytes, source_files
-from components.sources.reading import Piece, Reject, Rows
+from components.sources.files import UNREADABLE, SourceFile, open_bytes, unreadable
+from components.sources.reading import NOT_TEXT, Piece, Reject, Rows
 from components.sources.text_files import file_pieces
 
 _BLOCK = 8 << 20
+_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,11 @@ class JsonlReader:
 
     table: str
     source: JsonlInteractions | JsonlEntities
-    base_dir: Path | None
+    files: Sequence[SourceFile]
 
     def pieces(self) -> list[Piece]:
         """One piece per file."""
-        return file_pieces(self.table, source_files(self.source, self.base_dir))
+        return file_pieces(self.table, self.files)
 
     def types(self, pieces: Sequence[Piece]) -> None:
         """Unknown until all values have been seen."""
@@ -41,12 +40,12 @@ class JsonlReader:
         wanted = None if columns is None else set(columns)
         row = 0
         try:
-            with open_bytes(Path(piece.file)) as stream:
+            with open_bytes(piece.file, buffer=_BUFFER) as stream:
                 for lines in _blocks(stream):
                     yield _parse(lines, row, types, wanted)
                     row += len(lines)
-        except (EOFError, OSError) as error:
-            raise DataError(f"{piece.name} cannot be read after row {row}: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(piece.name, error, row=row) from error
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[list[bytes]]:
@@ -85,20 +84,29 @@ def _parse_each(lines: list[bytes], row: int, types: Mapping[str, str] | None, w
     position: list[int] = []
     rejects: list[Reject] = []
     for number, line in enumerate(lines, start=row):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            rejects.append(Reject(number, "not JSON", line.decode(errors="replace").strip()))
-            continue
-        if isinstance(value, dict):
+        value, reason = _value(line)
+        if reason:
+            rejects.append(Reject(number, reason, line.decode(errors="replace").strip()))
+        else:
             records.append(value)
             position.append(number)
-        else:
-            rejects.append(Reject(number, "not a JSON object", line.decode(errors="replace").strip()))
     names = dict.fromkeys(name for record in records for name in record if wanted is None or name in wanted)
     columns = {name: _column([record.get(name) for record in records]) for name in names}
     batch = pa.RecordBatch.from_pydict(columns) if columns else pa.RecordBatch.from_pylist([{}] * len(records))
     return Rows(batch, np.array(position, np.int64), rejects)
+
+
+def _value(line: bytes) -> tuple[dict[str, Any], str]:
+    """The object on a line, or what is wrong with it."""
+    try:
+        value = json.loads(line)
+        if b"\\u" in line:
+            json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
+    except UnicodeError:
+        return {}, NOT_TEXT
+    except (ValueError, RecursionError):
+        return {}, "not JSON"
+    return (value, "") if isinstance(value, dict) else ({}, "not a JSON object")
 
 
 def _column(values: list[Any]) -> pa.Array:

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components import storage
 from components.errors import DataError
 from components.sources.column_types import name_of
 from components.sources.config import ParquetEntities, ParquetInteractions
-from components.sources.files import SourceFile, source_files
+from components.sources.files import MEND_DAMAGED, SourceFile, unchanged
 from components.sources.reading import Piece, Rows
 
 _ROWS_PER_PIECE = 1_000_000
@@ -24,27 +24,34 @@ class ParquetReader:
 
     table: str
     source: ParquetInteractions | ParquetEntities
-    base_dir: Path | None
+    files: Sequence[SourceFile]
 
     def pieces(self) -> list[Piece]:
         """Runs of row groups of about a million rows."""
-        cuts = [cut for file in source_files(self.source, self.base_dir) for cut in _cuts(file)]
+        cuts: list[tuple[SourceFile, tuple[int, int], int, int]] = []
+        for file in self.files:
+            with unchanged(file.location, file.name, file.version):
+                cuts += _cuts(file)
         return [
-            Piece(self.table, index, str(file.path), file.name, file.split, groups, first_row, size)
+            Piece(
+                self.table, index, file.location, file.name, file.split, groups, first_row, size,
+                file.partitions, file.version,
+            )
             for index, (file, groups, first_row, size) in enumerate(cuts)
-        ]
+        ]  # fmt: skip
 
-    def types(self, pieces: Sequence[Piece]) -> dict[str, set[str]]:
-        """Types from the schema of every file."""
-        types: dict[str, set[str]] = {}
-        for path, name in dict.fromkeys((piece.file, piece.name) for piece in pieces):
-            for column in _open(Path(path), name).schema_arrow:
-                types.setdefault(column.name, set()).add(name_of(column.type))
-        return types
+    def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
+        """Types from the schema of every file, also of those without a row."""
+        return {
+            file.name: {
+                column.name: {name_of(column.type)} for column in open_parquet(file.location, file.name).schema_arrow
+            }
+            for file in self.files
+        }
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """Record batches of the piece's row groups."""
-        file = _open(Path(piece.file), piece.name)
+        file = open_parquet(piece.file, piece.name)
         groups = range(*piece.part) if piece.part else range(file.num_row_groups)
         present = file.schema_arrow.names
         wanted = present if columns is None else [name for name in present if name in set(columns)]
@@ -54,11 +61,24 @@ class ParquetReader:
                 yield Rows(batch, np.arange(row, row + batch.num_rows))
                 row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{piece.name} is damaged after row {row}: {error}") from error
+            where = _damaged_rows(file, groups, piece.first_row)
+            raise DataError(f"{piece.name} is damaged {where}: {error}; {MEND_DAMAGED}") from error
+
+
+def _damaged_rows(file: pq.ParquetFile, groups: Iterable[int], first_row: int) -> str:
+    """The first row group that cannot be read, as rows."""
+    for group in groups:
+        rows = file.metadata.row_group(group).num_rows
+        try:
+            file.read_row_group(group)
+        except (pa.ArrowException, OSError):
+            return f"in rows {first_row} to {first_row + rows - 1}"
+        first_row += rows
+    return "here and there"
 
 
 def _cuts(file: SourceFile) -> Iterator[tuple[SourceFile, tuple[int, int], int, int]]:
-    metadata = _open(file.path, file.name).metadata
+    metadata = open_parquet(file.location, file.name).metadata
     start = first_row = rows = size = 0
     for group in range(metadata.num_row_groups):
         rows += metadata.row_group(group).num_rows
@@ -68,9 +88,18 @@ def _cuts(file: SourceFile) -> Iterator[tuple[SourceFile, tuple[int, int], int, 
             start, first_row, rows, size = group + 1, first_row + rows, 0, 0
 
 
-def _open(path: Path, name: str) -> pq.ParquetFile:
+def open_parquet(location: str, name: str) -> pq.ParquetFile:
+    """A file whose footer has been read.
+
+    Raises:
+        DataError: it is missing, cut short, or no Parquet file.
+    """
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = "it is empty" if path.is_file() and path.stat().st_size == 0 else str(error)
-        raise DataError(f"{name} cannot be read as Parquet: {reason}") from error
+        return pq.ParquetFile(storage.open_random_access(location), pre_buffer=storage.is_remote(location))
+    except pa.ArrowInvalid as error:
+        file = storage.stat(location)
+        if file is not None and file.size == 0:
+            raise DataError(f"{name} is empty, which no Parquet file is; {MEND_DAMAGED}") from error
+        raise DataError(f"{name} cannot be read as Parquet: {error}; {MEND_DAMAGED}") from error
+    except OSError as error:
+        raise DataError(f"{name} cannot be read as Parquet: {storage.reason(error)}") from error

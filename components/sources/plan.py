@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from components.errors import DataError
 from components.sources.column_types import UNSUPPORTED, merged
 from components.sources.config import ROLES, MappedEntities, MappedInteractions, TimeUnit
+from components.sources.schemas import ColumnTypes
 
 _ID_TYPES = {"string", "int64", "null"}
 _NUMBER_TYPES = {"string", "int64", "float64", "null"}
@@ -59,14 +60,14 @@ class TablePlan:
 
 
 def plan_interactions(
-    source: MappedInteractions, types: Mapping[str, Iterable[str]], *, presplit: bool, time_unit: TimeUnit | None,
+    source: MappedInteractions, types: ColumnTypes, *, presplit: bool, time_unit: TimeUnit | None,
     carried: Iterable[str] = (),
 ) -> TablePlan:  # fmt: skip
     """Plan of the interactions table.
 
     Args:
         source: its settings.
-        types: types seen of each source column.
+        types: types seen of each source column, each with a file that has it.
         presplit: whether the files say the split.
         time_unit: what timestamps count.
         carried: source columns that describe queries or candidates.
@@ -91,7 +92,7 @@ def plan_interactions(
     )  # fmt: skip
 
 
-def plan_entities(table: str, source: MappedEntities, types: Mapping[str, Iterable[str]]) -> TablePlan:
+def plan_entities(table: str, source: MappedEntities, types: ColumnTypes) -> TablePlan:
     """Plan of the query or candidate table.
 
     Raises:
@@ -116,29 +117,27 @@ def _separators(source: MappedInteractions | MappedEntities, types: Mapping[str,
     return separators
 
 
-def _check_present(table: str, columns: Iterable[str], types: Mapping[str, Iterable[str]]) -> None:
+def _check_present(table: str, columns: Iterable[str], types: ColumnTypes) -> None:
     missing = [column for column in columns if column not in types]
     if missing:
         raise DataError(f"{table} has no column {', '.join(map(repr, missing))}; it has {', '.join(types)}")
 
 
-def _check_types(
-    table: str, ids: Mapping[str, str], roles: Mapping[str, str], types: Mapping[str, Iterable[str]]
-) -> None:
+def _check_types(table: str, ids: Mapping[str, str], roles: Mapping[str, str], types: ColumnTypes) -> None:
     for role, column in ids.items():
-        wrong = set(types[column]) - _ID_TYPES
+        wrong = {kind: file for kind, file in types[column].items() if kind not in _ID_TYPES}
         if wrong:
             hint = "; write whole numbers or text, as 1 and 1.0 would be different ids" if "float64" in wrong else ""
             raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}, not text or integers{hint}")
     allowed = {"timestamp": {*_NUMBER_TYPES, "timestamp"}, "split": {"string", "null"}}
     for role, column in roles.items():
-        wrong = set(types[column]) - allowed.get(role, _NUMBER_TYPES)
+        wrong = {kind: file for kind, file in types[column].items() if kind not in allowed.get(role, _NUMBER_TYPES)}
         if wrong:
             raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}")
 
 
 def _further(
-    table: str, keep: list[str] | None, types: Mapping[str, Iterable[str]], used: set[str], reserved: set[str]
+    table: str, keep: list[str] | None, types: ColumnTypes, used: set[str], reserved: set[str]
 ) -> tuple[list[str], dict[str, str]]:
     """Columns to carry along, and those left out with the reason."""
     _check_present(table, keep or [], types)
@@ -159,5 +158,5 @@ def _further(
     return kept, dropped
 
 
-def _listed(types: Iterable[str]) -> str:
-    return " and ".join(sorted(types))
+def _listed(types: Mapping[str, str]) -> str:
+    return " and ".join(f"{kind} (in {file})" for kind, file in sorted(types.items()))

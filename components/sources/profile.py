@@ -99,14 +99,14 @@ def profile(table: pa.Table, *, texts: bool) -> dict[str, Column]:
 
     Args:
         table: the sample.
-        texts: whether all of it is text whose type is to be guessed.
+        texts: whether the type of texts is to be guessed.
     """
     columns: dict[str, Column] = {}
     for name in table.column_names:
         values = table.column(name).combine_chunks()
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
-        kind = type_of_text(values) if texts else name_of(values.type)
+        kind = type_of_text(values) if texts and pa.types.is_string(values.type) else name_of(values.type)
         hashable = not kind.startswith("list") and kind not in ("unsupported", "null")
         distinct = pc.count_distinct(values).as_py() if hashable else 0
         columns[name] = Column(name, kind, values, distinct, values.null_count)

@@ -1,5 +1,6 @@
 """Which reader reads which format."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.sources.config import (
@@ -13,18 +14,28 @@ from components.sources.config import (
     ParquetInteractions,
 )
 from components.sources.csv_files import CsvReader
+from components.sources.files import SourceFile
 from components.sources.jsonl_files import JsonlReader
 from components.sources.parquet_files import ParquetReader
 from components.sources.reading import Reader
 from components.sources.tfds_sets import TfdsReader
 
 
-def make_reader(table: str, source: MappedInteractions | MappedEntities, base_dir: Path | None) -> Reader:
-    """The reader for a source's format."""
+def make_reader(
+    table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile], base_dir: Path | None
+) -> Reader:
+    """The reader for a source's format.
+
+    Args:
+        table: which table.
+        source: its settings.
+        files: its files, where the format is one of files.
+        base_dir: what a relative TFDS directory is relative to.
+    """
     if isinstance(source, ParquetInteractions | ParquetEntities):
-        return ParquetReader(table, source, base_dir)
+        return ParquetReader(table, source, files)
     if isinstance(source, CsvInteractions | CsvEntities):
-        return CsvReader(table, source, base_dir)
+        return CsvReader(table, source, files)
     if isinstance(source, JsonlInteractions | JsonlEntities):
-        return JsonlReader(table, source, base_dir)
+        return JsonlReader(table, source, files)
     return TfdsReader(table, source, base_dir)

@@ -8,6 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from components.sources.config import Split
+from components.sources.partitions import Partitions
+
+NOT_TEXT = "not utf-8 text"
+"""Reason of rows with bytes that are no text in the encoding that was said."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,14 @@ class Piece:
     Attributes:
         table: `interactions`, `queries` or `candidates`.
         index: position among the table's pieces; names what is written for it.
-        file: path of the file to read, empty for made-up data.
+        file: location of the file to read, empty for made-up data.
         name: how the file is called in messages.
         split: split of all its rows, where known.
         part: first and last + 1 of what the format cuts a file into (row groups, records, queries); None is all.
         first_row: data row, in the file, where the piece begins.
         size: roughly how many bytes there are to read.
+        partitions: the values that the names of the file's directories give its rows.
+        version: what changes when the file is written anew; empty where that is not looked at.
     """
 
     table: str
@@ -33,6 +39,8 @@ class Piece:
     part: tuple[int, int] | None = None
     first_row: int = 0
     size: int = 0
+    partitions: Partitions = ()
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,8 @@ class Reader(Protocol):
             DataError: a file is missing or broken.
         """
 
-    def types(self, pieces: Sequence[Piece]) -> dict[str, set[str]] | None:
-        """Types that each source column has in the pieces; None where only reading all values can tell.
+    def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]] | None:
+        """Types of the columns of each file, by its name; None where only reading all values can tell.
 
         Raises:
             DataError: a file is missing or broken.

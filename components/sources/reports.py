@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.sources.reading import Reject
+from components.sources.reading import Piece, Reject
 
 _RECORD_LENGTH = 2000
 _DEAD_LETTER = pa.schema(
@@ -75,10 +75,40 @@ class Report:
             temporary.write_text(json.dumps(vars(self), ensure_ascii=False), encoding="utf-8")
 
 
+def report_name(piece: Piece) -> str:
+    """Name of the file with the report of a piece."""
+    return f"{piece.table}-{piece.index:05d}.json"
+
+
 def read_reports(directory: Path) -> list[Report]:
     """All reports in a directory, in the order of their names."""
     values = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))]
     return [Report(**{**value, "reasons": Counter(value["reasons"])}) for value in values]
+
+
+def check_counts(reports: Mapping[str, Report], examples: Path) -> None:
+    """Checks that no row was lost or written twice: in = out + dead + filtered, and so it is in the files.
+
+    Args:
+        reports: the counts of each table.
+        examples: where the shards were written.
+
+    Raises:
+        AssertionError: the counts contradict each other, which is never the user's fault.
+    """
+    for table, report in reports.items():
+        if report.rows_in != report.rows_out + report.dead + report.filtered:
+            raise AssertionError(f"rows of {table} were lost: {report}")
+        written = _rows_in(examples / table)
+        if written != report.rows_out:
+            raise AssertionError(f"{table}: {report.rows_out} rows counted, {written} written")
+    dead, letters = sum(report.dead for report in reports.values()), _rows_in(examples / "dead_letters")
+    if dead != letters:
+        raise AssertionError(f"{dead} dead rows counted, {letters} written")
+
+
+def _rows_in(directory: Path) -> int:
+    return sum(pq.read_metadata(shard).num_rows for shard in directory.glob("*.parquet"))
 
 
 @contextmanager

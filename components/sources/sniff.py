@@ -4,10 +4,9 @@ import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from components.errors import DataError
-from components.sources.files import open_bytes
+from components.sources.files import UNREADABLE, open_bytes, unreadable
 
 _SAMPLE = 1 << 18
 _ROWS = 100
@@ -32,7 +31,7 @@ class Dialect:
     columns: int
 
 
-def sniff(path: Path) -> Dialect:
+def sniff(path: str) -> Dialect:
     """Looks at the beginning of a delimited file.
 
     Raises:
@@ -41,8 +40,8 @@ def sniff(path: Path) -> Dialect:
     try:
         with open_bytes(path) as stream:
             sample = stream.read(_SAMPLE)
-    except (OSError, EOFError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     encoding = _encoding(sample)
     lines = sample.decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()
     lines = [line for line in (lines if len(sample) < _SAMPLE else lines[:-1]) if line.strip()][:_ROWS]

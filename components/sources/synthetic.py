@@ -13,6 +13,7 @@ from components.sources.plan import TablePlan
 from components.sources.reading import Piece, Rows
 from components.sources.synthetic_columns import COLUMNS
 from components.sources.synthetic_world import (
+    ACTIONS,
     CATEGORIES,
     COUNTRIES,
     DEVICES,
@@ -48,9 +49,9 @@ class SyntheticReader:
             for index, start in enumerate(range(0, total, step))
         ]  # fmt: skip
 
-    def types(self, pieces: Sequence[Piece]) -> dict[str, set[str]]:
+    def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
         """Known beforehand."""
-        return {name: {kind} for name, kind in COLUMNS[self.table].items()}
+        return {"synthetic": {name: {kind} for name, kind in COLUMNS[self.table].items()}}
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """The rows of a chunk, as one batch."""
@@ -76,6 +77,7 @@ def _interactions(source: SyntheticInteractions, start: int, stop: int) -> dict[
         "candidate_id": _names("c", 0, source.candidates).take(pa.array(events.candidate)),
         "timestamp": events.seconds * 1_000_000,
         "device": pa.array(DEVICES).take(pa.array(events.device)),
+        "action": pa.array(ACTIONS).take(pa.array(events.action)),
     }
 
 

@@ -6,6 +6,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "candidate_id": "string",
         "timestamp": "timestamp",
         "device": "string",
+        "action": "string",
     },
     "queries": {"query_id": "string", "country": "string", "age": "int64", "segment": "string"},
     "candidates": {

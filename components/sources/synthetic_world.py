@@ -16,6 +16,7 @@ DAYS = 180
 START = 1_704_067_200  # 2024-01-01 UTC, seconds
 CATEGORIES = ("film", "series", "documentary", "short")
 DEVICES = ("phone", "desktop", "tv")
+ACTIONS = ("view", "cart", "purchase")
 COUNTRIES = ("br", "de", "in", "jp", "ng", "us")
 
 _DAY = 86_400
@@ -88,12 +89,14 @@ class Events:
         candidate: position among the candidates.
         seconds: since 1970.
         device: position in `DEVICES`.
+        action: position in `ACTIONS`; what is of the preferred category is bought more often.
     """
 
     query: np.ndarray
     candidate: np.ndarray
     seconds: np.ndarray
     device: np.ndarray
+    action: np.ndarray
 
 
 @lru_cache(maxsize=2)
@@ -159,7 +162,10 @@ def make_events(settings: SyntheticInteractions, start: int, stop: int) -> Event
     device = np.where(rng.random(len(query)) < 0.75, queries.device[query], rng.integers(len(DEVICES), size=len(query)))
     _, first = np.unique(query * settings.candidates + candidate, return_index=True)
     first.sort()
-    return Events(query[first], candidate[first], when[first], device[first])
+    liked = candidates.category[candidate] == queries.category[query]
+    interest = np.random.default_rng([settings.seed, 5, start]).random(len(query)) + 0.3 * liked
+    action = np.searchsorted([0.7, 0.9], interest, side="right")
+    return Events(query[first], candidate[first], when[first], device[first], action[first])
 
 
 def _moments(length: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Drives the ingestion: settles a plan for every table, runs the Beam pipelines, and judges what came of it."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +9,35 @@ from components.artifacts import Examples
 from components.base import ExecutionContext
 from components.errors import DataError
 from components.sources.config import (
-    EntitiesSource,
     FromInteractions,
-    InteractionsSource,
     MappedInteractions,
     SyntheticInteractions,
 )
 from components.sources.discover import Discovered, Unknown, discover
+from components.sources.files import Snapshot
 from components.sources.ingest import Folders, Table, read_entities, read_interactions
 from components.sources.plan import TablePlan, plan_entities, plan_interactions
 from components.sources.readers import make_reader
-from components.sources.reports import Report, read_reports
+from components.sources.reading import NOT_TEXT
+from components.sources.reports import Report, check_counts, read_reports, report_name
+from components.sources.snapshots import Sources
 from components.sources.synthetic import SyntheticReader
 
 _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
+_HINTS = {NOT_TEXT: " (set 'encoding' if the file has another one)"}
 
 
 def ingest(
-    interactions: InteractionsSource, entities: Mapping[str, EntitiesSource], *, base_dir: Path | None,
-    max_bad_fraction: float, output: Examples, context: ExecutionContext,
+    sources: Sources, files: Snapshot, *, base_dir: Path | None, max_bad_fraction: float, output: Examples,
+    context: ExecutionContext,
 ) -> dict[str, Any]:  # fmt: skip
     """Reads all tables into `output`.
 
     Args:
-        interactions: settings of the interactions table.
-        entities: settings of the `queries` and `candidates` tables that are configured.
-        base_dir: what relative paths are relative to.
+        sources: settings of those of the tables `interactions`, `queries` and `candidates` that are to be read.
+        files: files of each table that has some.
+        base_dir: what a relative directory of TFDS data sets is relative to.
         max_bad_fraction: share of a table's rows that may be dead.
         output: where the shards, dead letters and `summary.json` go.
         context: Beam runner, progress and scratch space.
@@ -50,34 +52,38 @@ def ingest(
     for folder in ("interactions", *_ID_COLUMNS, "dead_letters"):  # shards of an earlier attempt would be read as well
         shutil.rmtree(output.path / folder, ignore_errors=True)
     with context.scratch_directory() as scratch:
-        derived = {name: source.columns for name, source in entities.items() if isinstance(source, FromInteractions)}
-        tables = _plans(interactions, entities, derived, base_dir, scratch, context)
+        derived = {name: source.columns for name, source in sources.items() if isinstance(source, FromInteractions)}
+        tables = _plans(sources, derived, files, base_dir, scratch, context)
         folders = Folders(output.path, scratch / "reports")
         folders.reports.mkdir()
         with context.beam.pipeline() as pipeline:
-            read_interactions(pipeline, tables["interactions"], derived, folders)
             for name, table in tables.items():
-                if name != "interactions":
+                if name == "interactions":
+                    read_interactions(pipeline, table, derived, folders)
+                else:
                     read_entities(pipeline, table, folders)
+        _check_complete(tables.values(), folders.reports)
         reports = _totals(read_reports(folders.reports), [*tables, *derived])
+    check_counts(reports, output.path)
     for report in reports.values():
-        _judge(report, max_bad_fraction)
+        _judge(report, max_bad_fraction, output.path / "dead_letters")
     plans = {name: table.plan for name, table in tables.items()}
     output.write_json("summary.json", _summary(reports, plans, derived))
     return _facts(reports, plans)
 
 
 def _plans(
-    interactions: InteractionsSource, entities: Mapping[str, EntitiesSource], derived: Mapping[str, list[str]],
-    base_dir: Path | None, scratch: Path, context: ExecutionContext,
+    sources: Sources, derived: Mapping[str, list[str]], files: Snapshot, base_dir: Path | None, scratch: Path,
+    context: ExecutionContext,
 ) -> dict[str, Table]:  # fmt: skip
+    interactions = sources.get("interactions")
     if isinstance(interactions, SyntheticInteractions):
         readers = [SyntheticReader(name, interactions) for name in ("interactions", *_ID_COLUMNS)]
         return {reader.table: Table(reader, reader.plan(), reader.pieces()) for reader in readers}
     unknown: dict[str, Unknown] = {}
-    for name, source in {"interactions": interactions, **entities}.items():
-        if not isinstance(source, FromInteractions):
-            reader = make_reader(name, source, base_dir)
+    for name, source in sources.items():
+        if not isinstance(source, SyntheticInteractions | FromInteractions):
+            reader = make_reader(name, source, files.get(name, ()), base_dir)
             pieces = reader.pieces()
             if not pieces:
                 raise DataError(f"{name} has no rows")
@@ -101,6 +107,12 @@ def _plan(name: str, table: Unknown, found: Discovered, derived: Mapping[str, li
     return plan_interactions(source, found.types, presplit=presplit, time_unit=found.time_unit, carried=carried)
 
 
+def _check_complete(tables: Iterable[Table], reports: Path) -> None:
+    for piece in (piece for table in tables for piece in table.pieces):
+        if not (reports / report_name(piece)).exists():
+            raise AssertionError(f"nobody read piece {piece.index} of {piece.table}, {piece.name}")
+
+
 def _totals(reports: list[Report], tables: list[str]) -> dict[str, Report]:
     errors = [report.error for report in reports if report.error]
     if errors:
@@ -108,21 +120,22 @@ def _totals(reports: list[Report], tables: list[str]) -> dict[str, Report]:
     totals = {table: Report(table) for table in tables}
     for report in reports:
         totals[report.table].add(report)
-    for total in totals.values():
-        if total.rows_in != total.rows_out + total.dead + total.filtered:
-            raise AssertionError(f"rows of {total.table} were lost: {total}")
     return totals
 
 
-def _judge(report: Report, max_bad_fraction: float) -> None:
+def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
     if report.rows_in == 0:
         raise DataError(f"{report.table} has no rows")
     if report.dead > max_bad_fraction * report.rows_in:
         reasons = report.reasons.most_common(_EXAMPLES_OF_REASONS)
-        listed = "\n".join(f"  {count} x {reason}, such as {report.examples[reason]}" for reason, count in reasons)
+        listed = "\n".join(
+            f"  {count} x {reason}{_HINTS.get(reason, '')}, such as {report.examples[reason]}"
+            for reason, count in reasons
+        )
         raise DataError(
             f"{report.dead} of {report.rows_in} rows of {report.table} are unusable, more than "
-            f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{listed}"
+            f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{listed}\n"
+            f"All of them are in {letters} until the next run"
         )
     if report.rows_out == 0:
         raise DataError(
@@ -159,7 +172,7 @@ def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dic
             facts[f"{name}_dead"] = report.dead
         if report.filtered:
             facts[f"{name}_filtered"] = report.filtered
-    if plans["interactions"].time_unit is not None:
+    if "interactions" in plans and plans["interactions"].time_unit is not None:
         facts["time_unit"] = plans["interactions"].time_unit
     dropped = {name: dict(plan.dropped) for name, plan in plans.items() if plan.dropped}
     if dropped:

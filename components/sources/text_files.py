@@ -1,4 +1,4 @@
-"""What text formats share: one piece per file."""
+"""What text formats share: their pieces."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,12 @@ def file_pieces(table: str, files: Sequence[SourceFile]) -> list[Piece]:
         DataError: a file is empty.
     """
     for file in files:
-        if file.path.stat().st_size == 0:
+        if file.size == 0:
             raise DataError(f"{file.name} is empty")
     return [
-        Piece(table, index, str(file.path), file.name, file.split, size=file.path.stat().st_size)
+        Piece(
+            table, index, file.location, file.name, file.split, size=file.size,
+            partitions=file.partitions, version=file.version,
+        )
         for index, file in enumerate(files)
-    ]
+    ]  # fmt: skip

@@ -34,10 +34,10 @@ class TfdsReader:
                 pieces.append(self._piece(len(pieces), split, cut))
         return pieces
 
-    def types(self, pieces: Sequence[Piece]) -> dict[str, set[str]]:
+    def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
         """Types from the data set's own description."""
         directory = Path(pieces[0].file).parent
-        return {name: {_type_name(feature)} for name, feature in features(directory).items()}
+        return {str(directory): {name: {_type_name(feature)} for name, feature in features(directory).items()}}
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """Batches of decoded records; class numbers become their names."""

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from components.errors import DataError
 from components.exact_moments import ExactMoments
-from components.statistics.count_sketch import CountSketch
+from components.hashing import hash_pairs, hash_strings, mix
+from components.statistics.count_sketch import CountSketch, hash_values
 
 
 @dataclass
@@ -72,7 +73,7 @@ class NumberStatistics:
             nan, infinite = np.isnan(numbers), np.isinf(numbers)
             self.nan += int(nan.sum())
             self.infinite += int(infinite.sum())
-            numbers = numbers[~(nan | infinite)] + 0.0  # -0.0 becomes 0.0: they are one value
+            numbers = numbers[~(nan | infinite)]
         if len(numbers):
             self.zeros += int((numbers == 0).sum())
             self.minimum = _either(min, self.minimum, numbers.min().item())
@@ -114,21 +115,12 @@ class ColumnStatistics:
     numbers: NumberStatistics = field(default_factory=NumberStatistics)
     counts: CountSketch = field(default_factory=CountSketch)
 
-    def add(self, column: pa.Array) -> None:
-        """Adds one batch of the column."""
-        column = column.drop_null()
-        self.present += len(column)
-        if self.type.startswith("list"):
-            lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
-            self.list_length.add(lengths, np.ones(len(lengths), np.int64))
-            flat = column.flatten()
-            column = flat.drop_null()
-            self.null_elements += len(flat) - len(column)
-        self.elements += len(column)
-        if self.type.endswith(("string", "string>")):
-            self._add_strings(column)
-        else:
-            self._add_numbers(column)
+    def add(self, column: pa.Array) -> np.ndarray:
+        """Adds one batch of the column; returns a hash of each row's value, uint64 `[rows]`."""
+        values = column.drop_null()
+        self.present += len(values)
+        hashes = self._add_lists(values) if self.type.startswith("list") else self._add_elements(values)
+        return hashes if len(values) == len(column) else _with_nulls(column, hashes)
 
     def merge(self, other: "ColumnStatistics") -> None:
         """Adds what another part of the same column has."""
@@ -140,18 +132,38 @@ class ColumnStatistics:
         self.numbers.merge(other.numbers)
         self.counts.merge(other.counts)
 
-    def _add_strings(self, strings: pa.Array) -> None:
+    def _add_lists(self, lists: pa.Array) -> np.ndarray:
+        lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+        self.list_length.add(lengths, np.ones(len(lengths), np.int64))
+        flat = lists.flatten()
+        elements = flat.drop_null()
+        self.null_elements += len(flat) - len(elements)
+        return _list_hashes(lengths.astype(np.int64), _with_nulls(flat, self._add_elements(elements)))
+
+    def _add_elements(self, values: pa.Array) -> np.ndarray:
+        self.elements += len(values)
+        return self._add_strings(values) if self.type.endswith(("string", "string>")) else self._add_numbers(values)
+
+    def _add_strings(self, strings: pa.Array) -> np.ndarray:
         encoded = strings if pa.types.is_dictionary(strings.type) else strings.dictionary_encode()
-        weights = np.bincount(encoded.indices.to_numpy(zero_copy_only=False), minlength=len(encoded.dictionary))
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        weights = np.bincount(indices, minlength=len(encoded.dictionary))
+        hashes = hash_strings(encoded.dictionary)
         used = np.flatnonzero(weights)
         values = encoded.dictionary.take(pa.array(used)).cast(pa.large_string())
-        self.counts.add_counted(values, weights[used])
+        self.counts.add_counted(values, hashes[used], weights[used])
         self.string_length.add(pc.utf8_length(values).to_numpy(zero_copy_only=False), weights[used])
+        of_rows: np.ndarray = hashes[indices]
+        return of_rows
 
-    def _add_numbers(self, values: pa.Array) -> None:
-        finite = self.numbers.add(as_numbers(values))
+    def _add_numbers(self, values: pa.Array) -> np.ndarray:
+        numbers = as_numbers(values)
+        hashes = hash_values(pa.array(numbers))
+        finite = self.numbers.add(numbers)
         if self.type != "list<float64>":
-            self.counts.add(pa.array(finite))
+            whole = len(finite) == len(numbers)
+            self.counts.add(pa.array(finite), hashes if whole else hashes[np.isfinite(numbers)])
+        return hashes
 
 
 _SCALARS = {
@@ -181,12 +193,32 @@ def type_name(arrow_type: pa.DataType) -> str:
 
 
 def as_numbers(values: pa.Array) -> np.ndarray:
-    """Integers, booleans and timestamps (microseconds) as int64, floats as float64; no nulls in, none out."""
+    """Integers, booleans and timestamps (microseconds) as int64, floats as float64, -0.0 as 0.0; no nulls in or out."""
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", tz=values.type.tz)).cast(pa.int64())
     target = pa.float64() if pa.types.is_floating(values.type) else pa.int64()
     numbers: np.ndarray = values.cast(target).to_numpy(zero_copy_only=False)
-    return numbers
+    return numbers + 0.0 if numbers.dtype.kind == "f" else numbers
+
+
+_NULL = np.uint64(0x6E756C6C)
+
+
+def _with_nulls(column: pa.Array, hashes: np.ndarray) -> np.ndarray:
+    """Hash of each row, given those of the rows that are not null."""
+    every = np.full(len(column), _NULL, np.uint64)
+    every[column.is_valid().to_numpy(zero_copy_only=False)] = hashes
+    return every
+
+
+def _list_hashes(lengths: np.ndarray, elements: np.ndarray) -> np.ndarray:
+    """Hashes of lists, given their lengths and the hashes of all their elements."""
+    ends = np.cumsum(lengths)
+    position = np.arange(len(elements)) - np.repeat(ends - lengths, lengths)
+    placed = hash_pairs(elements, position.astype(np.uint64))
+    running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(placed, dtype=np.uint64)])
+    # Unsigned sums wrap around, so differences of the running sum are right even where it overflowed.
+    return mix((running[ends] - running[ends - lengths]) ^ lengths.astype(np.uint64))
 
 
 def _either(choose: Callable[[Any], Any], left: float | None, right: float | None) -> Any:

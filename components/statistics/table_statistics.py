@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.hashing import hash_pairs, hash_strings, mix
+from components.hashing import hash_pairs
 from components.statistics.column_statistics import ColumnStatistics, as_numbers, type_name
 from components.statistics.count_sketch import CountSketch, hash_values
 
@@ -92,8 +92,7 @@ class TableStatistics:
         for name in batch.schema.names:
             if name not in self.columns:
                 self.columns[name] = ColumnStatistics(type_name(batch.schema.field(name).type))
-            self.columns[name].add(batch[name])
-            hashes[name] = _column_hashes(batch[name])
+            hashes[name] = self.columns[name].add(batch[name])
         if batch.num_rows:
             self._add_rows(batch, hashes)
 
@@ -122,35 +121,8 @@ class TableStatistics:
         numeric = [name for name in sorted(hashes) if "string" not in self.columns[name].type]
         self.sample.add({name: batch[name] for name in numeric}, combined)
         if {"query_id", "candidate_id"} <= hashes.keys():
-            self.pairs.add(pa.array(hash_pairs(hashes["query_id"], hashes["candidate_id"])))
+            pairs = pa.array(hash_pairs(hashes["query_id"], hashes["candidate_id"]))
+            self.pairs.add(pairs, hash_values(pairs))
 
 
 _HASH = "hash of the row"
-_NULL = np.uint64(0x6E756C6C)
-
-
-def _column_hashes(column: pa.Array) -> np.ndarray:
-    """Hash of each row's value, uint64 `[rows]`."""
-    hashes = np.full(len(column), _NULL, np.uint64)
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    hashes[valid] = _value_hashes(column.drop_null())
-    return hashes
-
-
-def _value_hashes(column: pa.Array) -> np.ndarray:
-    kind = type_name(column.type)
-    if kind.startswith("list"):
-        return _list_hashes(column)
-    if kind != "string":
-        return hash_values(pa.array(as_numbers(column)))
-    return hash_strings(column)
-
-
-def _list_hashes(column: pa.Array) -> np.ndarray:
-    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
-    ends = np.cumsum(lengths)
-    position = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
-    elements = hash_pairs(_column_hashes(column.flatten()), position.astype(np.uint64))
-    running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(elements, dtype=np.uint64)])
-    # Unsigned sums wrap around, so differences of the running sum are right even where it overflowed.
-    return mix((running[ends] - running[ends - lengths]) ^ lengths.astype(np.uint64))

@@ -3,7 +3,7 @@
 Each is gathered as states of batches that add up to the same whatever the batches and their order were.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -35,7 +35,7 @@ class ValueCounts:
     """How often each value occurs.
 
     Attributes:
-        parts: tables of `value` and `count`, the same value possibly in several of them.
+        parts: tables of `value` and `count`, each value once in a table but possibly in several of them.
     """
 
     parts: tuple[pa.Table, ...] = ()
@@ -43,29 +43,31 @@ class ValueCounts:
     @staticmethod
     def of(values: pa.Array, counts: np.ndarray | None = None) -> "ValueCounts":
         """Counts an array without nulls; `counts` is how often each of its elements is to be counted."""
-        if pa.types.is_dictionary(values.type):
-            entries = np.bincount(values.indices.to_numpy(zero_copy_only=False), minlength=len(values.dictionary))
-            used = np.flatnonzero(entries)
-            return ValueCounts.of(values.dictionary.take(pa.array(used)), entries[used])
-        if pa.types.is_string(values.type):
-            values = values.cast(pa.large_string())
-        ones = pa.repeat(pa.scalar(1, pa.int64()), len(values)) if counts is None else pa.array(counts, pa.int64())
-        return ValueCounts((_sums([pa.table({"value": values, "count": ones})]),))
+        if counts is not None:
+            return ValueCounts((_sums([pa.table({"value": values, "count": pa.array(counts, pa.int64())})]),))
+        encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+        entries = np.bincount(encoded.indices.to_numpy(zero_copy_only=False), minlength=len(encoded.dictionary))
+        used = np.flatnonzero(entries)
+        distinct = encoded.dictionary.take(pa.array(used))
+        if pa.types.is_string(distinct.type):
+            distinct = distinct.cast(pa.large_string())
+        return ValueCounts((pa.table({"value": distinct, "count": entries[used]}),))
 
     def __add__(self, other: "ValueCounts") -> "ValueCounts":
         parts = self.parts + other.parts
         large = max((len(part) for part in parts), default=0)
         if sum(map(len, parts)) > 2 * max(large, _COMPACT_ROWS):
-            parts = (_sums(list(parts)),)
+            parts = (_sums(parts),)
         return ValueCounts(parts)
 
     @cached_property
     def table(self) -> pa.Table:
         """Distinct `value`s and their `count`, int64, the most frequent first, equal ones by value."""
-        return _sums(list(self.parts)).sort_by([("count", "descending"), ("value", "ascending")])
+        counted = self.parts[0] if len(self.parts) == 1 else _sums(self.parts)
+        return counted.sort_by([("count", "descending"), ("value", "ascending")])
 
     def __getstate__(self) -> dict[str, object]:
-        return {"parts": (_sums(list(self.parts)),) if self.parts else ()}
+        return {"parts": (_sums(self.parts),) if len(self.parts) > 1 else self.parts}
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _state(feature: Feature, column: pa.Array, row_hashes: np.ndarray) -> Mergea
 
 def _number_state(feature: NumericFeature, numbers: np.ndarray, row_hashes: np.ndarray) -> Mergeable:
     known = np.isfinite(numbers)
-    if feature.transform == "quantile":
+    if feature.transform in ("quantile", "piecewise"):
         return RowSample.of(row_hashes[known], numbers[known])
     # Twice the precision of what is encoded, so that the logarithm's last bit does not matter.
     values = numbers[known].astype(np.float64)
@@ -161,8 +163,10 @@ def _token_counts(texts: pa.Array) -> ValueCounts:
     return ValueCounts.of(values, np.repeat(counted["count"].to_numpy(), words.row_lengths().numpy()))
 
 
-def _sums(parts: list[pa.Table]) -> pa.Table:
-    if len(parts) == 1 and len(parts[0]) == 0:
-        return parts[0]
-    summed = pa.concat_tables(parts).group_by("value", use_threads=False).aggregate([("count", "sum")])
-    return pa.table({"value": summed["value"], "count": summed["count_sum"]})
+def _sums(parts: Sequence[pa.Table]) -> pa.Table:
+    """The parts as one in which each value is once; several times as quick as `group_by` where values are texts."""
+    together = pa.concat_tables(parts)
+    encoded = together["value"].combine_chunks().dictionary_encode()
+    # Sums of integers below 2^53 are exact in float64.
+    counts = np.bincount(encoded.indices.to_numpy(), together["count"].to_numpy(), len(encoded.dictionary))
+    return pa.table({"value": encoded.dictionary, "count": counts.astype(np.int64)})

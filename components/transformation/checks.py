@@ -73,6 +73,12 @@ def check_tables(tables: Tables, params: TransformParams) -> None:
         _check_split(tables, params)
     for side in _TABLE:
         _check_features(tables, params.features, side)
+    weights, columns = params.event_weights, tables.schema("interactions").names
+    if weights is not None and weights.column not in columns:
+        raise DataError(
+            f"training.event_weights.column: the interactions have no column '{weights.column}'; they have "
+            f"{', '.join(columns)}"
+        )
 
 
 def check_outcome(

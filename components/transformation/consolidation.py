@@ -23,6 +23,7 @@ class Consolidated:
         split_counts: events of each split, int64 `[len(SPLITS)]`.
         shards: file of each shard that has events, and its first row in the flat arrays.
         time_range: first and last timestamp, or None where there are none.
+        left_out: how many queries have more events than are kept, and how many of their events are not.
     """
 
     queries: pa.Array
@@ -31,6 +32,7 @@ class Consolidated:
     split_counts: np.ndarray
     shards: list[tuple[str, int]]
     time_range: tuple[int, int] | None
+    left_out: tuple[int, int]
 
     def __len__(self) -> int:
         return int(self.split_counts.sum())
@@ -45,26 +47,31 @@ def consolidate(shards: Path, target: Path, candidates: int) -> Consolidated:
         candidates: number of candidates.
     """
     files = sorted(shards.glob("events-*.arrow"))
-    queries = pa.concat_tables([read_arrow(path) for path in sorted(shards.glob("queries-*.arrow"))])
-    ids, counts = queries["id"].combine_chunks(), queries["count"].to_numpy()
     tables = [read_arrow(path) for path in files]
     starts = np.concatenate([[0], np.cumsum([len(table) for table in tables], dtype=np.int64)])
     names = [name for name in ("candidate", "split", "timestamp", "weight") if name in tables[0].column_names]
     for name in names:
         arrays = (table[name].to_numpy() for table in tables)
         concatenate_npy(arrays, target / "events" / f"{name}.npy", int(starts[-1]))
+    queries = [read_arrow(path) for path in sorted(shards.glob("queries-*.arrow"))]
+    ids, sizes = pa.concat_tables(queries)["id"].combine_chunks(), [table["count"].to_numpy() for table in queries]
+    left_out = np.concatenate([table["left_out"].to_numpy() for table in queries])
     write_ids(target / "queries", ids)
-    np.save(target / "queries" / "offsets.npy", np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]))
+    np.save(target / "queries" / "offsets.npy", np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64))
     candidate_counts = sum((_train_counts(table, candidates) for table in tables), np.zeros(candidates, np.int64))
     (target / "candidates").mkdir(parents=True, exist_ok=True)
     np.save(target / "candidates" / "train_count.npy", candidate_counts)
+    with_events = iter(tables)
     return Consolidated(
         queries=ids,
         candidate_counts=candidate_counts,
-        query_counts=_query_counts(tables, counts),
+        query_counts=np.concatenate(
+            [_query_counts(next(with_events), counts) if counts.any() else counts for counts in sizes]
+        ),
         split_counts=sum((_split_counts(table) for table in tables), np.zeros(len(SPLITS), np.int64)),
         shards=[(str(path), int(start)) for path, start in zip(files, starts[:-1], strict=True)],
         time_range=_time_range(tables) if "timestamp" in names else None,
+        left_out=(int(np.count_nonzero(left_out)), int(left_out.sum())),
     )
 
 
@@ -77,9 +84,10 @@ def _split_counts(events: pa.Table) -> np.ndarray:
     return np.bincount(events["split"].to_numpy(), minlength=len(SPLITS))
 
 
-def _query_counts(tables: list[pa.Table], counts: np.ndarray) -> np.ndarray:
-    train = np.concatenate([table["split"].to_numpy() == TRAIN for table in tables])
-    return np.bincount(np.repeat(np.arange(len(counts)), counts)[train], minlength=len(counts))
+def _query_counts(events: pa.Table, counts: np.ndarray) -> np.ndarray:
+    """Training events of each query of a shard, given how many events each has."""
+    train = np.concatenate([[0], np.cumsum(events["split"].to_numpy() == TRAIN)])
+    return np.diff(train[np.concatenate([[0], np.cumsum(counts)])])
 
 
 def _time_range(tables: list[pa.Table]) -> tuple[int, int]:

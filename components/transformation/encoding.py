@@ -18,7 +18,7 @@ from apache_beam.utils.shared import Shared
 from components.beam_runner import BeamConfig
 from components.columnar import RowGroup, read_arrow, read_row_group, row_groups, single, slices
 from components.raw_features import plain_column, raw_features
-from components.sequences import read_ids
+from components.sequences import allocate_npy, read_ids
 from components.transformation.id_index import IdIndex
 from components.transformation.shuffle import context_columns
 from models.features import CANDIDATE_ID, QUERY_ID, EncodedSpec, Feature, Side
@@ -60,8 +60,8 @@ class Encoder:
         """Creates the arrays `directory/PREFIXcolumn.npy` of zeros that `write` fills."""
         directory.mkdir(parents=True, exist_ok=True)
         for name, column in self.spec.of(self.side).items():
-            dtype = np.int32 if column.kind == "tokens" else np.float32
-            np.lib.format.open_memmap(directory / f"{prefix}{name}.npy", "w+", dtype, (rows, column.width)).flush()
+            dtype = np.dtype(np.int32 if column.kind == "tokens" else np.float32)
+            allocate_npy(directory / f"{prefix}{name}.npy", dtype, (rows, column.width))
 
     def encode(self, module: tf.Module, columns: pa.Table) -> dict[str, np.ndarray]:
         """Encoded columns of some rows; of a column with repeated values each distinct one is encoded once."""
@@ -191,6 +191,24 @@ def encode_everything(
         if encoder.features:
             encoder.allocate(target / "events", "context.", events)
             _encode_parts(pipeline, "context", shards, EncodeContext(encoder, target / "events"))
+
+
+def encode_catalogue(
+    *, beam_config: BeamConfig, saved_model: Path, spec: EncodedSpec, files: Sequence[Path], directory: Path
+) -> None:
+    """Writes the encoded columns of a candidate table alone.
+
+    Args:
+        beam_config: which runner does it.
+        saved_model: the preprocessing.
+        spec: what it makes.
+        files: of the table.
+        directory: where `ids.arrow` is, all of them in the table, and where the columns go.
+    """
+    encoder = Encoder(saved_model, spec, "candidate", Shared())
+    encoder.allocate(directory, "", len(read_ids(directory)))
+    with beam_config.pipeline() as pipeline:
+        _encode_parts(pipeline, "candidate", row_groups(files), EncodeEntities(encoder, directory))
 
 
 def _encode_parts(pipeline: beam.Pipeline, side: Side, parts: Sequence[object], encode_part: beam.DoFn) -> None:

@@ -1,5 +1,6 @@
 """How Transform works: survey, shuffle, consolidate, learn, encode."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -117,20 +118,26 @@ class Transformation:
         features = self.params.features
         with_split = isinstance(splitter.config, FilesSplit)
         schema = EventSchema.of(
-            tables.schema("interactions"), features.columns("context").values(), with_split=with_split
+            tables.schema("interactions"),
+            features.columns("context").values(),
+            with_split=with_split,
+            event_weights=self.params.event_weights,
         )
-        shards = self.params.shards or max(1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.workers)
-        catalogue = self.transformed.path / "candidates"
-        order = OrderShard(directory, catalogue, splitter, features.of("context"))
+        shards = self.params.shards or max(
+            1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.concurrency()
+        )
+        catalogue, spill = self.transformed.path / "candidates", directory / "spilled"
+        order = OrderShard(directory, catalogue, splitter, self.params.max_events_per_query, features.of("context"))
         with self.context.beam.pipeline() as pipeline:
             events = pipeline | "Events" >> beam.Create(row_groups(tables.interactions))
             queries = pipeline | "Queries" >> beam.Create(row_groups(tables.queries))
             parts = {
-                "events": events | "PartitionEvents" >> beam.ParDo(PartitionEvents(schema, shards, catalogue)),
-                "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards)),
+                "events": events | "PartitionEvents" >> beam.ParDo(PartitionEvents(schema, shards, catalogue, spill)),
+                "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards, spill)),
             }
             states = parts | beam.CoGroupByKey() | "OrderShard" >> beam.FlatMapTuple(order)
             _ = merge_states(states) | "Write" >> beam.MapTuple(partial(learnt.write, "context"))
+        shutil.rmtree(spill)
 
     def _learn_ids(self, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
         """Ids of queries and candidates: what counts is how often the training events have them."""
@@ -171,7 +178,15 @@ class Transformation:
         self, tables: Tables, counts: Consolidated, candidates: int, splitter: Splitter
     ) -> Mapping[str, Any]:
         by_split = dict(zip(SPLITS, counts.split_counts.tolist(), strict=True))
-        facts = {"events": len(counts), "queries": len(counts.queries), "candidates": candidates, "counts": by_split}
+        facts: dict[str, Any] = {
+            "events": len(counts),
+            "queries": len(counts.queries),
+            "candidates": candidates,
+            "counts": by_split,
+        }
+        if counts.left_out[0]:
+            limit = self.params.max_events_per_query
+            facts["left_out"] = {"limit": limit, "queries": counts.left_out[0], "events": counts.left_out[1]}
         metadata = {
             "ordered": tables.ordered,
             "split": self.params.split.model_dump(mode="json", exclude_none=True),

@@ -16,20 +16,23 @@ import pyarrow.compute as pc
 from components.columnar import (
     Mergeable,
     RowGroup,
-    from_bytes,
+    Spill,
+    Spilled,
     read_row_group,
+    read_spilled,
     single,
     string_columns,
-    to_bytes,
     write_arrow,
 )
 from components.errors import DataError
 from components.hashing import hash_pairs, hash_strings
+from components.raw_features import plain_column
 from components.sequences import SPLITS, read_ids
 from components.transformation.analysis import analyse
 from components.transformation.event_order import event_order
 from components.transformation.id_index import IdIndex
-from components.transformation.splits import TRAIN, SplitInputs, Splitter
+from components.transformation.splits import TRAIN, SplitInputs, Splitter, events_after
+from models.examples_config import EventWeights
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature
 
 ORDER, WEIGHT, SPLIT = "order", "weight", "split"
@@ -45,57 +48,69 @@ class EventSchema:
         roles: those of the canonical columns that are there and needed.
         context: source columns of the context features.
         strings: those of both that hold strings.
+        event_weights: by a column of its own, if the kind of event decides its weight.
     """
 
     roles: tuple[str, ...]
     context: tuple[str, ...]
     strings: tuple[str, ...]
+    event_weights: EventWeights | None = None
 
     @staticmethod
-    def of(schema: pa.Schema, context: Iterable[str], *, with_split: bool) -> "EventSchema":
+    def of(
+        schema: pa.Schema, context: Iterable[str], *, with_split: bool, event_weights: EventWeights | None = None
+    ) -> "EventSchema":
         """What there is in interactions of this schema; a split column counts if `with_split`."""
         roles = tuple(name for name in _ROLES if name in schema.names and (with_split or name != SPLIT))
         extra = tuple(sorted(set(context) - set(_ROLES)))
-        return EventSchema(roles, extra, tuple(string_columns(schema, roles + extra)))
+        return EventSchema(roles, extra, tuple(string_columns(schema, roles + extra)), event_weights)
+
+    @property
+    def columns(self) -> list[str]:
+        """All that is read of the interactions, each column once."""
+        kind = [] if self.event_weights is None else [self.event_weights.column]
+        return list(dict.fromkeys([*self.roles, *self.context, *kind]))
 
 
 class PartitionEvents(beam.DoFn):
-    """Row groups of interactions to (shard, events as Arrow IPC bytes), at most one for each shard."""
+    """Row groups of interactions to (shard, place of its events), at most one for each shard."""
 
-    def __init__(self, schema: EventSchema, shards: int, catalogue: Path) -> None:
+    def __init__(self, schema: EventSchema, shards: int, catalogue: Path, spill: Path) -> None:
         self._schema = schema
         self._shards = shards
         self._catalogue = catalogue
+        self._spill = spill
         self._candidates: IdIndex | None = None
 
     def setup(self) -> None:
         """Loads the catalogue."""
         self._candidates = IdIndex(read_ids(self._catalogue))
 
-    def process(self, row_group: RowGroup) -> Iterator[tuple[int, bytes]]:
+    def process(self, row_group: RowGroup) -> list[tuple[int, Spilled]]:
         """Divides one row group."""
         assert self._candidates is not None
-        columns = [*self._schema.roles, *self._schema.context]
-        table = read_row_group(row_group, columns, self._schema.strings)
+        table = read_row_group(row_group, self._schema.columns, self._schema.strings)
         for name in self._schema.roles:
             if table[name].null_count:
                 raise DataError(f"{row_group[0]}: column '{name}' has rows without a value")
         query = single(table[QUERY_ID])
         rows = self._candidates.rows(single(table[CANDIDATE_ID]))
         payload = {"candidate": pa.array(rows), **_event_columns(table, self._schema)}
-        yield from _divide(query, pa.table(payload), self._shards)
+        return _divide(query, pa.table(payload), self._shards, self._spill)
 
 
 class PartitionQueries(beam.DoFn):
-    """Row groups of the query table to (shard, ids as Arrow IPC bytes), so that queries without events are kept."""
+    """Row groups of the query table to (shard, place of its ids), so that queries without events are kept."""
 
-    def __init__(self, shards: int) -> None:
+    def __init__(self, shards: int, spill: Path) -> None:
         self._shards = shards
+        self._spill = spill
 
-    def process(self, row_group: RowGroup) -> Iterator[tuple[int, bytes]]:
+    def process(self, row_group: RowGroup) -> list[tuple[int, Spilled]]:
         """Divides one row group."""
         table = read_row_group(row_group, [QUERY_ID], [QUERY_ID])
-        yield from _divide(single(table[QUERY_ID]), pa.table({"row": np.zeros(len(table), bool)}), self._shards)
+        nothing = pa.table({"row": np.zeros(len(table), bool)})
+        return _divide(single(table[QUERY_ID]), nothing, self._shards, self._spill)
 
 
 @dataclass(frozen=True)
@@ -106,31 +121,38 @@ class OrderShard:
         directory: where both files are written.
         catalogue: directory of the candidates' ids.
         splitter: says which split an event belongs to.
+        limit: events of a query that are kept, the latest.
         features: context features, of which the training events are analysed.
     """
 
     directory: Path
     catalogue: Path
     splitter: Splitter
+    limit: int
     features: Mapping[str, Feature] = field(default_factory=dict)
 
-    def __call__(self, shard: int, grouped: Mapping[str, Iterable[bytes]]) -> Iterator[tuple[str, Mergeable]]:
+    def __call__(self, shard: int, grouped: Mapping[str, Iterable[Spilled]]) -> Iterator[tuple[str, Mergeable]]:
         """Writes the files of one shard; yields what its training events say about the context features."""
-        events, known = from_bytes(grouped["events"]), from_bytes(grouped["queries"])
+        events, known = read_spilled(grouped["events"]), read_spilled(grouped["queries"])
         ids, hashes, ranks = _ranked([table["query"] for table in (events, known) if table is not None])
-        counts = np.zeros(len(ids), np.int64)
+        all_counts = counts = np.zeros(len(ids), np.int64)
         if events is not None:
             queries = ranks[: len(events)]
             if QUERY_ID not in {feature.column or name for name, feature in self.features.items()}:
                 events = events.drop_columns("query")
-            counts = np.bincount(queries, minlength=len(ids))
+            all_counts = np.bincount(queries, minlength=len(ids))
+            counts = np.minimum(all_counts, self.limit)
             candidate_hashes = hash_strings(read_ids(self.catalogue))
             ordered, row_hashes = _sorted(events, queries, hashes, candidate_hashes)
-            offsets = np.concatenate([[0], np.cumsum(counts)])
+            if len(events) > counts.sum():
+                latest = events_after(_offsets(all_counts)) < self.limit
+                ordered, row_hashes = ordered.filter(pa.array(latest)), row_hashes[latest]
+            offsets = _offsets(counts)
             codes = self.splitter.codes(_split_inputs(ordered, offsets, hashes, row_hashes))
             write_arrow(self.directory / f"events-{shard:05d}.arrow", _outcome(ordered, codes))
             yield from self._analyse(ordered, codes == TRAIN, row_hashes)
-        write_arrow(self.directory / f"queries-{shard:05d}.arrow", pa.table({"id": ids, "count": counts}))
+        table = pa.table({"id": ids, "count": counts, "left_out": all_counts - counts})
+        write_arrow(self.directory / f"queries-{shard:05d}.arrow", table)
 
     def _analyse(self, events: pa.Table, train: np.ndarray, row_hashes: np.ndarray) -> Iterator[tuple[str, Mergeable]]:
         if self.features:
@@ -159,7 +181,21 @@ def _event_columns(table: pa.Table, schema: EventSchema) -> dict[str, pa.Array]:
             columns[name] = _split_codes(single(table[name]))
         elif name == ORDER:
             columns[name] = single(table[name])
+    if schema.event_weights is not None:
+        weight = _weight_by_kind(plain_column(table, schema.event_weights.column), schema.event_weights)
+        columns[WEIGHT] = pc.multiply(columns[WEIGHT], weight) if WEIGHT in columns else weight
     return columns | {_CONTEXT + name: single(table[name]) for name in schema.context}
+
+
+def _weight_by_kind(kinds: pa.Array, config: EventWeights) -> pa.Array:
+    place = pc.index_in(kinds.cast(pa.string()), value_set=pa.array(config.weights, pa.string()))
+    if place.null_count:
+        unknown = kinds.filter(place.is_null())[0].as_py()
+        raise DataError(
+            f"training.event_weights says nothing of events whose '{config.column}' is {unknown!r}; it has weights for "
+            f"{', '.join(config.weights)}"
+        )
+    return pa.array(list(config.weights.values()), pa.float32()).take(place)
 
 
 def _split_codes(names: pa.DictionaryArray) -> pa.Array:
@@ -172,8 +208,13 @@ def _split_codes(names: pa.DictionaryArray) -> pa.Array:
     return codes
 
 
-def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterator[tuple[int, bytes]]:
+def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int, spill: Path) -> list[tuple[int, Spilled]]:
     """Cuts rows by shard; each part gets only those entries of the dictionary of queries that it needs."""
+    with Spill(spill) as file:
+        return [(shard, file.write(part)) for shard, part in _parts(query, columns, shards)]
+
+
+def _parts(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterator[tuple[int, pa.Table]]:
     indices = query.indices.to_numpy(zero_copy_only=False)
     used = np.bincount(indices, minlength=len(query.dictionary)) > 0
     shard = np.where(used, _shard_of(hash_strings(query.dictionary), shards), np.uint16(shards))
@@ -192,7 +233,7 @@ def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterat
         first, last = entry_starts[number], entry_starts[number + 1]
         ids = pa.DictionaryArray.from_arrays(places[start:end] - first, dictionary[first:last])
         part = columns.slice(start, end - start)
-        yield int(number), to_bytes(_with_small_dictionaries(part).append_column("query", ids))
+        yield int(number), _with_small_dictionaries(part).append_column("query", ids)
 
 
 def _with_small_dictionaries(part: pa.Table) -> pa.Table:
@@ -235,6 +276,10 @@ def _sorted(
     if TIMESTAMP not in events.column_names:
         return ordered, pair
     return ordered, hash_pairs(pair, ordered[TIMESTAMP].to_numpy().view(np.uint64))
+
+
+def _offsets(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def _split_inputs(

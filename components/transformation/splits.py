@@ -79,7 +79,7 @@ class Splitter:
         sizes = np.diff(events.offsets)
         codes = np.repeat(self._by_hash(events.query_hashes), sizes)
         labels = np.maximum(1, np.rint(sizes * (1 - config.history_fraction)).astype(np.int64))
-        codes[(codes != TRAIN) & (_events_after(events.offsets) >= np.repeat(labels, sizes))] = HISTORY
+        codes[(codes != TRAIN) & (events_after(events.offsets) >= np.repeat(labels, sizes))] = HISTORY
         return codes
 
     def _given(self, config: FilesSplit, events: SplitInputs) -> np.ndarray:
@@ -111,13 +111,13 @@ def time_cuts(config: TimeSplit, moments: np.ndarray, counts: np.ndarray) -> tup
 
 def _leave_last_n(config: LeaveLastNSplit, events: SplitInputs) -> np.ndarray:
     sizes = np.diff(events.offsets)
-    after = _events_after(events.offsets)
+    after = events_after(events.offsets)
     codes = np.where(after < config.n, TEST, np.where(after < 2 * config.n, VALIDATION, TRAIN))
     codes[np.repeat(sizes < 2 * config.n + 1, sizes)] = TRAIN
     return codes.astype(np.int8)
 
 
-def _events_after(offsets: np.ndarray) -> np.ndarray:
+def events_after(offsets: np.ndarray) -> np.ndarray:
     """How many events of the same query follow each event, int64 `[events]`."""
     last = np.repeat(offsets[1:] - 1, np.diff(offsets))
     after: np.ndarray = last - np.arange(len(last))

@@ -13,7 +13,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         description="Looks at the given files: which one holds the interactions, which columns are ids, time and "
         "weight, which features the tables have. Writes a commented configuration to read and correct.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .csv, .tsv, .parquet or .jsonl file")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="a .csv, .tsv, .parquet or .jsonl file, a directory of some, or a quoted glob; local, gs:// or s3://",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="CONFIG", help="write here instead of standard output; names the pipeline"
     )

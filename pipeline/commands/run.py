@@ -5,6 +5,7 @@ import logging
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,10 @@ from components.errors import ConfigError, PipelineError, RunError
 from pipeline.commands import options
 
 if TYPE_CHECKING:
-    from pipeline.metadata import Step
+    from pipeline.config import PipelineConfig
+    from pipeline.dag import Pipeline
+    from pipeline.metadata import Execution, Step
+    from pipeline.runner import Selection
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,29 +34,55 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all that wait for it")
     which.add_argument("--only", default="", metavar="STEP", help="execute STEP alone, on what earlier runs produced")
     which.add_argument("--no-cache", action="store_true", help="execute every step")
-    parser.set_defaults(execute=execute)
+    parser.set_defaults(execute=execute, verb="run")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the pipeline; exit code 3 if a step failed or a gate refused, 1 on an internal error."""
     from pipeline.config import load_config
     from pipeline.create_pipeline import create_pipeline
+    from pipeline.runner import Selection
+
+    config = load_config(arguments.config, arguments.settings)
+    pipeline = create_pipeline(config, arguments.root.resolve())
+    selection = Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache)
+    selection.forced(pipeline)
+    return drive(arguments, config, pipeline, selection, given={})
+
+
+def drive(
+    arguments: argparse.Namespace,
+    config: "PipelineConfig",
+    pipeline: "Pipeline",
+    selection: "Selection",
+    given: "Mapping[str, Execution]",
+) -> int:
+    """Runs steps under a record, a log and a display of their own, and prints a summary.
+
+    Args:
+        arguments: of a command with CONFIG, `--set` and `--root`.
+        config: what CONFIG says.
+        pipeline: the steps.
+        selection: which of them execute whatever the cache says.
+        given: finished executions that the steps start from, see `LocalRunner.run`.
+
+    Returns:
+        0, or 1 after an internal error.
+
+    Raises:
+        RunError: a step failed, a gate refused, or the run was interrupted; says how to continue.
+    """
     from pipeline.metadata import Store
     from pipeline.progress import make_progress
     from pipeline.report import summary
-    from pipeline.runner import LocalRunner, Selection, internal_error, new_run
+    from pipeline.runner import LocalRunner, internal_error, new_run
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop ends a run as Ctrl-C does
-    config = load_config(arguments.config, arguments.settings)
-    root = arguments.root.resolve()
-    pipeline = create_pipeline(config, root)
-    selection = Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache)
-    selection.forced(pipeline)
-    store, run = Store(root, config.name), new_run(arguments.config.resolve())
+    store, run = Store(arguments.root.resolve(), config.name), new_run(arguments.config.resolve())
     _log_to(store.log_file(run))
     with make_progress(config.name) as progress:
         try:
-            executions = LocalRunner(store, config.beam, progress).run(pipeline, run, selection)
+            executions = LocalRunner(store, config.beam, progress).run(pipeline, run, selection, given)
         except KeyboardInterrupt:
             raise RunError(f"interrupted\n{_resume(arguments)}") from None
         except PipelineError as error:
@@ -71,8 +101,13 @@ def _failed_step(steps: list["Step"]) -> str:
 
 
 def _resume(arguments: argparse.Namespace) -> str:
-    again = [str(arguments.config), *_root(arguments), *(f"--set={setting}" for setting in arguments.settings)]
-    return "The same command continues from there: python -m pipeline run " + shlex.join(again)
+    again = [
+        arguments.verb,
+        str(arguments.config),
+        *_root(arguments),
+        *(f"--set={setting}" for setting in arguments.settings),
+    ]
+    return "The same command continues from there: python -m pipeline " + shlex.join(again)
 
 
 def _root(arguments: argparse.Namespace) -> list[str]:

@@ -3,9 +3,13 @@
 import argparse
 import logging
 import threading
+from functools import partial
 
 from components.errors import ConfigError
 from pipeline.commands import options
+
+_KEEP_ALIVE_SECONDS = 75  # longer than the 60 after which load balancers commonly give up a connection first
+_SHUTDOWN_SECONDS = 30
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,7 +33,44 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument(
         "--max-body-bytes", type=int, default=4_000_000, metavar="N", help="larger requests get 413 (%(default)s)"
     )
-    parser.add_argument("--max-batch", type=int, default=1000, metavar="N", help="larger batches get 400 (%(default)s)")
+    parser.add_argument(
+        "--max-rows", type=options.positive, default=1000, metavar="N", help="requests with more get 400 (%(default)s)"
+    )
+    parser.add_argument(
+        "--timeout-seconds", type=float, default=10.0, metavar="S", help="slower requests get 504 (%(default)s)"
+    )
+    batching = parser.add_argument_group(
+        "batching", "Requests that arrive while the model is busy are answered together."
+    )
+    batching.add_argument(
+        "--batch-wait-ms",
+        type=float,
+        default=5.0,
+        metavar="MS",
+        help="how long a request waits for others while the model is busy and a thread is free; 0: each is answered "
+        "alone (%(default)s)",
+    )
+    batching.add_argument(
+        "--max-batch-size",
+        type=options.positive,
+        default=64,
+        metavar="N",
+        help="rows that requests are joined to (%(default)s)",
+    )
+    batching.add_argument(
+        "--max-enqueued-batches",
+        type=options.positive,
+        default=32,
+        metavar="N",
+        help="batches that may wait; further requests get 503 (%(default)s)",
+    )
+    batching.add_argument(
+        "--num-batch-threads",
+        type=options.positive,
+        default=2,
+        metavar="N",
+        help="batches that are run at the same time (%(default)s)",
+    )
     options.add_root(parser)
     parser.set_defaults(execute=execute)
 
@@ -42,17 +83,44 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         import uvicorn
 
+        from components.serving.batching import BatchingOptions
         from components.serving.model_host import ModelHost, watch
         from components.serving.rest import create_app
+        from components.serving.server_metrics import ServerMetrics
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    hosts = {model.parent.name: ModelHost(model.parent) for model in (published.scann, published.exact)}
-    app = create_app(hosts, max_body_bytes=arguments.max_body_bytes, max_batch=arguments.max_batch)
+    metrics = ServerMetrics()
+    batching = BatchingOptions(
+        max_batch_size=arguments.max_batch_size,
+        max_enqueued_batches=arguments.max_enqueued_batches,
+        num_batch_threads=arguments.num_batch_threads,
+        wait_ms=arguments.batch_wait_ms,
+    )
+    publisher = published.publisher
+    hosts = {
+        name: ModelHost(publisher.versions_of, name, batching, on_batch=partial(metrics.observe_batch, name))
+        for name in reversed(publisher.models)
+    }
+    app = create_app(
+        hosts,
+        metrics,
+        max_body_bytes=arguments.max_body_bytes,
+        max_rows=arguments.max_rows,
+        timeout_seconds=arguments.timeout_seconds,
+    )
     stop = threading.Event()
     options_of_watch = {"seconds": arguments.poll_seconds, "stop": stop}
     threading.Thread(target=watch, args=(hosts,), kwargs=options_of_watch, daemon=True).start()
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
     stop.set()
     return 0

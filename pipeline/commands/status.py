@@ -56,7 +56,7 @@ def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
     for step in runs[-1].steps if runs else []:
         spent = f"{step.seconds:.1f} s" if step.seconds else ""
         artifacts = ", ".join(_artifacts(store, step.node, step.execution))
-        print(f"    {step.node:<18} {step.state:<11} {spent:>8}  {artifacts}")
+        print(f"    {step.node:<21} {step.state:<11} {spent:>8}  {artifacts}")
 
 
 def _as_json(store: Store, run: Run) -> dict[str, Any]:

@@ -35,10 +35,11 @@ def execute(arguments: argparse.Namespace) -> int:
         found.append(
             {
                 "version": there.version,
-                "published": rollback.get("published", push.started if push else None),
+                "published": push.started if push else rollback.get("published"),
                 "run": push.run if push else None,
-                "rollback_of": rollback.get("of"),
-                "newest": str(there.version) == published.exact.name,
+                "refresh_of": there.refresh_of,
+                "rollback_of": None if push else rollback.get("of"),
+                "newest": there.version == published.version,
                 "complete": there.complete,
                 "identity": there.identity,
             }
@@ -54,6 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _line(version: Mapping[str, Any]) -> str:
     notes = [f"rollback to {version['rollback_of']}"] if version["rollback_of"] else []
+    notes += ["refreshed index"] if version["refresh_of"] else []
     notes += ["newest"] if version["newest"] else []
     notes += [] if version["complete"] else ["one of the two models only"]
     model = hashlib.sha256(json.dumps(version["identity"], sort_keys=True).encode()).hexdigest()[:10]

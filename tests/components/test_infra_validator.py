@@ -9,7 +9,7 @@ from components.artifacts import InfraBlessing, ServingModel
 from components.base import ExecutionContext
 from components.errors import ConfigError, RefusedError, RunError
 from components.infra_validator import InfraValidationConfig, InfraValidator
-from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.serving import ask as asking
 from components.serving.ask import ask
 from tests.components.tiny_world import World, make_world
@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def exported(world: World, tmp_path_factory: pytest.TempPathFactory) -> ServingModel:
     serving_model = ServingModel(tmp_path_factory.mktemp("serving"))
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
-    params = ScannIndexerParams(top_k=8, index=IndexConfig(brute_force_below=0))
+    params = ScannIndexerParams(top_k=8, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
     ScannIndexer(params).execute(inputs, ScannIndexer.Outputs(serving_model), ExecutionContext())
     return serving_model
 

@@ -14,18 +14,20 @@ from components.artifacts import Blessing, InfraBlessing, PushedModel, ServingMo
 from components.base import ExecutionContext
 from components.errors import ConfigError, RefusedError, RunError
 from components.pusher import Pusher, PusherParams
-from components.serving.publishing import Publisher, directory_digest, read_identity
+from components.serving.descriptions import directory_digest, read_identity
+from components.serving.publishing import Publisher
 
 
-def save_pair(path: Path, identity: str) -> ServingModel:
+def save_pair(path: Path, identity: str, *, refresh_of: str | None = None) -> ServingModel:
     """Directories that look like SavedModels."""
+    description = {"identity": {"towers": identity}, "refresh_of": refresh_of and {"towers": refresh_of}}
     for name in ("exact", "scann"):
         model = path / name
         (model / "variables").mkdir(parents=True)
         (model / "saved_model.pb").write_text(f"{name} graph of {identity}")
         (model / "variables" / "variables.index").write_text(identity * 1000)
         (model / "assets.extra").mkdir()
-        (model / "assets.extra" / "model.json").write_text(json.dumps({"identity": {"towers": identity}}))
+        (model / "assets.extra" / "model.json").write_text(json.dumps(description))
     return ServingModel(path)
 
 
@@ -191,7 +193,7 @@ def test_pushers_at_once_publish_one_after_the_other(tmp_path: Path) -> None:
     assert identities == {f"identity {number}" for number in range(5)}
     newest = Publisher(directory, "toy").newest()
     assert newest is not None
-    assert read_identity(newest.exact) == read_identity(newest.scann)
+    assert read_identity(Path(newest.exact)) == read_identity(Path(newest.scann))
 
 
 def test_nothing_published_is_none(tmp_path: Path) -> None:
@@ -210,7 +212,7 @@ def test_a_rollback_publishes_the_old_content_as_a_new_version(tmp_path: Path) -
         assert (published / "saved_model.pb").read_text() == f"{name} graph of second"
         assert read_identity(published) == {"towers": "second"}
     further = publisher.rollback(None, keep_versions=10)  # not forth again
-    assert read_identity(further.exact) == {"towers": "first"}
+    assert read_identity(Path(further.exact)) == {"towers": "first"}
     assert publisher.rollback(first, keep_versions=10).new is False
     assert [found.rollback["of"] for found in publisher.versions() if found.rollback] == [second, first]
     with pytest.raises(ConfigError, match="holds an older model to go back to"):
@@ -274,12 +276,12 @@ def test_a_rollback_killed_anywhere_is_completed_by_the_next_or_by_a_push(tmp_pa
             Publisher(directory, "toy").rollback(pushed[0], keep_versions=5)
         newest = Publisher(directory, "toy").newest()
         assert newest is not None
-        assert read_identity(newest.exact) == read_identity(newest.scann) == {"towers": "old"}
+        assert read_identity(Path(newest.exact)) == read_identity(Path(newest.scann)) == {"towers": "old"}
         assert versions(directory, "toy") == versions(directory, "toy-scann")
         assert [found.rollback["of"] for found in Publisher(directory, "toy").versions() if found.rollback] == pushed[
             :1
         ]
-        assert directory_digest(newest.exact) != directory_digest(newest.scann)
+        assert directory_digest(Path(newest.exact)) != directory_digest(Path(newest.scann))
         if ended == 0:
             break
     assert killed > 5
@@ -313,3 +315,40 @@ def test_a_reader_never_sees_half_a_version_during_many_pushes_and_rollbacks(tmp
         reader.join()
     assert not broken
     assert len(seen) > 5
+
+
+def is_current(serving: ServingModel, directory: Path) -> bool:
+    pusher = Pusher(PusherParams(directory=directory, name="toy"))
+    return pusher.is_current(Pusher.Outputs(PushedModel(serving.path.parent / "pushed")))
+
+
+def test_a_refreshed_index_takes_the_place_of_its_model_until_there_is_another(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    trained = save_pair(tmp_path / "1" / "model", "trained")
+    push(trained, directory)
+    first = push(save_pair(tmp_path / "2" / "model", "first", refresh_of="trained"), directory)
+    second = push(save_pair(tmp_path / "3" / "model", "second", refresh_of="trained"), directory)
+    assert (first["new"], second["new"]) == (True, True)
+    assert is_current(trained, directory), "the next run must not publish the old catalogue again"
+    other = save_pair(tmp_path / "4" / "model", "other")
+    push(other, directory)
+    assert not is_current(trained, directory)
+    with pytest.raises(RefusedError, match=r"was refreshed is not the newest in .* any more; refresh again"):
+        push(save_pair(tmp_path / "5" / "model", "third", refresh_of="trained"), directory)
+    assert is_current(other, directory)
+
+
+def test_a_refreshed_index_is_no_way_round_a_rollback(tmp_path: Path) -> None:
+    directory = tmp_path / "serving"
+    push(save_pair(tmp_path / "1" / "model", "old"), directory)
+    bad = save_pair(tmp_path / "2" / "model", "bad")
+    push(bad, directory)
+    Publisher(directory, "toy").rollback(None, keep_versions=9)
+    with pytest.raises(RefusedError, match="refresh again"):
+        push(save_pair(tmp_path / "3" / "model", "refreshed bad", refresh_of="bad"), directory)
+    refreshed = push(save_pair(tmp_path / "4" / "model", "refreshed", refresh_of="old"), directory)
+    assert refreshed["new"] is True
+    again = push(bad, directory)
+    assert (again["withdrawn"], again["version"]) == (True, refreshed["version"]), "bad was rolled back from"
+    back = Publisher(directory, "toy").rollback(None, keep_versions=9)
+    assert read_identity(back.exact) == {"towers": "old"}

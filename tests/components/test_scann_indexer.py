@@ -12,13 +12,12 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from components.artifacts import ServingModel
 from components.base import ExecutionContext
 from components.errors import DataError, RefusedError
-from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset
-from components.serving.indexing import tree_settings
-from components.serving.publishing import read_description, read_identity
+from components.serving.descriptions import read_description, read_identity
 from tests.components.tiny_world import World, make_world
 
-SMALL_TREE = IndexConfig(brute_force_below=0, training_sample=1000)
+SMALL_TREE = IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9), training_sample=1000, tuning_budget=600)
 
 
 def index(world: World, path: Path, **params: Any) -> tuple[ServingModel, dict[str, Any]]:
@@ -43,8 +42,16 @@ def test_the_report_tells_the_index_and_its_recall(serving_model: ServingModel) 
     report = serving_model.read_json("index.json")
     assert (report["candidates"], report["dimension"], report["search"], report["top_k"]) == (300, 8, "tree", 20)
     assert set(report["recall"]) == {"recall@10", "recall@20"}
-    assert all(0.95 <= recall <= 1 for recall in report["recall"].values())
-    assert report["settings"]["leaves"] == 17
+    assert report["target"]["k"] == 20
+    assert 0.9 <= report["target"]["reached"] == pytest.approx(report["recall"]["recall@20"])
+    tuning = report["tuning"]
+    assert len(tuning["builds"]) == 2
+    assert report["settings"] in [build["settings"] for build in tuning["builds"]]
+    searched = [point["leaves_to_search"] for point in tuning["curve"]]
+    assert report["settings"]["leaves_to_search"] in searched
+    assert searched == sorted(searched)
+    assert [point["cost_us"] for point in tuning["curve"]] == sorted(point["cost_us"] for point in tuning["curve"])
+    assert all(point["latency_ms_batch_1"] > 0 for point in tuning["curve"])
     assert report["bytes"]["exact"] > 300 * 8 * 4
 
 
@@ -88,7 +95,7 @@ def test_expected_answers_are_the_towers_scores_without_the_history(world: World
 def test_small_catalogues_get_brute_force(world: World, tmp_path: Path) -> None:
     serving_model, facts = index(world, tmp_path / "serving", top_k=10_000)
     assert facts["search"] == "brute_force"
-    assert facts["recall"] == {"recall@10": 1.0, "recall@300": 1.0}
+    assert facts["recall"] == {"recall@10": 1.0, "recall@100": 1.0, "recall@300": 1.0}
     assert serving_model.read_json("index.json")["top_k"] == 300
 
 
@@ -101,18 +108,17 @@ def test_tiny_catalogues_are_indexed(candidates: int, tmp_path: Path) -> None:
 
 
 def test_an_index_that_finds_too_little_is_refused_and_told(world: World, tmp_path: Path) -> None:
-    narrow = IndexConfig(brute_force_below=0, leaves=17, leaves_to_search=1, reorder=20, min_recall=0.999)
-    with pytest.raises(RefusedError, match=r"recall@10 of 0\.\d+ against exact search, less than index.min_recall"):
+    narrow = SMALL_TREE.model_copy(update={"leaves": 17, "leaves_to_search": 1, "reorder": 20})
+    with pytest.raises(RefusedError, match=r"recall@20 of 0\.\d+ against exact search, less than index.recall_target"):
         index(world, tmp_path / "serving", top_k=20, index=narrow)
-    assert (tmp_path / "serving" / "index.json").exists()
+    report = json.loads((tmp_path / "serving" / "index.json").read_text())
+    assert report["target"]["reached"] < 0.9
+    assert (report["settings"]["leaves"], report["settings"]["leaves_to_search"], report["settings"]["reorder"]) == (
+        17,
+        1,
+        20,
+    )
     assert not (tmp_path / "serving" / "scann").exists()
-
-
-def test_the_search_widens_until_it_finds_enough(world: World, tmp_path: Path) -> None:
-    demanding = IndexConfig(brute_force_below=0, leaves=100, reorder=20, min_recall=0.999)
-    report = index(world, tmp_path / "serving", top_k=20, index=demanding)[0].read_json("index.json")
-    assert report["settings"]["leaves_to_search"] > 10
-    assert min(report["recall"].values()) >= 0.999
 
 
 def test_an_embedding_that_is_not_a_number_is_refused(world: World, tmp_path: Path) -> None:
@@ -160,15 +166,6 @@ def test_every_signature_has_a_warm_up_request_that_it_answers(serving_model: Se
             inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
             outputs = model.signatures[request.model_spec.signature_name](**inputs)
             assert all(len(value) == 1 for value in outputs.values())
-
-
-def test_automatic_settings() -> None:
-    settings = tree_settings(IndexConfig(), candidates=100_000, answers=100)
-    assert settings is not None
-    assert (settings.leaves, settings.leaves_to_search, settings.reorder) == (316, 32, 1000)
-    assert tree_settings(IndexConfig(), candidates=9_999, answers=100) is None
-    assert tree_settings(IndexConfig(brute_force_below=0, leaves=50), candidates=49, answers=10) is None
-    assert tree_settings(IndexConfig(brute_force_below=0), candidates=15, answers=10) is None
 
 
 def test_more_leaves_searched_than_there_are_is_refused() -> None:

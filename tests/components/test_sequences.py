@@ -10,6 +10,7 @@ from components.sequences import (
     Dataset,
     Entities,
     Events,
+    allocate_npy,
     concatenate_npy,
     read_dataset,
     read_ids,
@@ -146,3 +147,28 @@ def test_arrays_are_joined_on_disk(tmp_path):
 def test_missing_rows_are_refused(tmp_path, parts):
     with pytest.raises(ValueError, match=r"x\.npy: . rows arrived, 3 were announced"):
         concatenate_npy(parts, tmp_path / "x.npy", 3)
+
+
+def test_an_array_to_be_mapped_has_its_blocks(tmp_path):
+    allocate_npy(tmp_path / "x.npy", np.dtype(np.int32), (100_000, 2))
+    assert (tmp_path / "x.npy").stat().st_blocks * 512 >= 800_000
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy", mmap_mode="r"), np.zeros((100_000, 2), np.int32))
+
+
+def test_a_selection_on_disk_is_the_one_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("models.batches._RANGE_EVENTS", 2)
+    everything = events()
+    for splits in (["train"], ["validation", "test"], ["history"]):
+        directory = tmp_path / "-".join(splits)
+        directory.mkdir()
+        stored, held = everything.select(splits, into=directory), everything.select(splits)
+        for name in ("offsets", "candidate", "split", "timestamp", "weight"):
+            np.testing.assert_array_equal(getattr(stored, name), getattr(held, name))
+        np.testing.assert_array_equal(stored.context["device"], held.context["device"])
+
+
+def test_taking_queries():
+    taken = events().take(np.array([3, 1, 0]))
+    assert taken.offsets.tolist() == [0, 1, 1, 4]
+    assert taken.candidate.tolist() == [3, 4, 1, 2]
+    assert taken.context["device"].tolist() == [[2], [1], [2], [1]]

@@ -16,7 +16,7 @@ from components.artifacts import Examples, Statistics
 from components.base import ExecutionContext, Params
 from components.errors import DataError
 from components.exact_moments import ExactMoments
-from components.statistics.count_sketch import CountSketch
+from components.statistics.count_sketch import CountSketch, hash_values
 from components.statistics.report import table_report
 from components.statistics.table_statistics import TableStatistics
 from components.statistics_gen import StatisticsGen
@@ -157,7 +157,7 @@ def test_counts_of_sampled_values_are_exact():
     whole = CountSketch(capacity=100)
     for part in np.array_split(values, 13):
         piece = CountSketch(capacity=100)
-        piece.add(pa.array(part))
+        piece.add(pa.array(part), hash_values(pa.array(part)))
         whole.merge(piece)
     expected = np.bincount(values)
     assert whole.counts().tolist() == [expected[value] for value in whole.values().to_pylist()]

@@ -369,3 +369,40 @@ def test_what_cannot_work_is_refused_with_a_reason(
     examples = write(tmp_path / "in", interactions=change(interactions()))
     with pytest.raises(DataError, match=message):
         transform(examples, tmp_path / "out", split, features=FeatureSpec.model_validate(features))
+
+
+def test_events_weigh_by_their_kind_times_their_weight(tmp_path):
+    table = interactions(rows=200)
+    kinds = np.where(np.arange(200) % 3 == 0, "purchase", "view")
+    table = table.append_column("action", pa.array(kinds))
+    examples = write(tmp_path / "in", interactions=table, **entity_tables())
+    weights = {"column": "action", "weights": {"view": 1, "purchase": 10, "refund": 0}}
+    weighted, _ = transform(examples, tmp_path / "out", event_weights=weights)
+    expected = table["weight"].to_numpy() * np.where(kinds == "purchase", 10, 1)
+    assert sorted(weighted.events.weight) == sorted(expected)
+    plain, _ = transform(examples, tmp_path / "plain")
+    assert set(np.round(weighted.events.weight / plain.events.weight)) == {1, 10}
+    with pytest.raises(DataError, match="no column 'kind'"):
+        transform(examples, tmp_path / "missing", event_weights=weights | {"column": "kind"})
+    with pytest.raises(DataError, match=r"'purchase'.*weights for view"):
+        transform(examples, tmp_path / "unknown", event_weights=weights | {"weights": {"view": 1}})
+
+
+def test_of_a_query_with_very_many_events_the_latest_are_kept_and_the_others_told(tmp_path: Path) -> None:
+    robot = interactions(200).set_column(0, "query_id", pa.array(["robot"] * 200))
+    table = pa.concat_tables([interactions(), robot])
+    examples = write(tmp_path / "in", interactions=table)
+    dataset, _ = transform(examples, tmp_path / "out", features=FeatureSpec(), max_events_per_query=30)
+    candidates = np.array(dataset.candidates.ids.to_pylist())
+    for query, events in events_in_order(table).items():
+        row = dataset.queries.ids.to_pylist().index(query)
+        kept = dataset.events.candidate[dataset.events.offsets[row] : dataset.events.offsets[row + 1]]
+        assert candidates[kept].tolist() == [event["candidate_id"] for event in events[-30:]]
+    sizes = [len(events) for events in events_in_order(table).values()]
+    expected = {
+        "limit": 30,
+        "queries": sum(size > 30 for size in sizes),
+        "events": sum(max(0, size - 30) for size in sizes),
+    }
+    assert dataset.metadata["left_out"] == expected
+    assert dataset.metadata["counts"]["test"] == len(sizes)

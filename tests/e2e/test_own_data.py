@@ -145,6 +145,6 @@ def test_drafts_for_real_files_are_valid(project):
     for files in (["ml-1m/interactions.parquet", "ml-1m/users.parquet", "ml-1m/movies.parquet"],
                   ["movie-export/ratings.csv", "movie-export/movies.csv"]):  # fmt: skip
         file = project.directory / "draft.yaml"
-        file.write_text(draft_config([SHARED / name for name in files]), encoding="utf-8")
+        file.write_text(draft_config([str(SHARED / name) for name in files]), encoding="utf-8")
         result = cli("validate", file)
         assert result.code == 0, result.err

@@ -20,6 +20,7 @@ from models.losses import (
     sampled_softmax,
     triplet,
 )
+from models.losses.augmentation import category_alignment, mimic
 from models.losses.contrast import known_columns, own_columns
 
 RANDOM = np.random.default_rng(0)
@@ -354,3 +355,23 @@ def test_queries_of_a_group_know_the_same_and_each_has_its_own_label(monkeypatch
     for loss, build in ((full_softmax, full), (partial(in_batch_softmax, logq_exponent=1), in_batch), (bpr, drawn)):
         grouped = replace(build(known=told), group=tf.constant(group))
         np.testing.assert_allclose(loss(grouped), loss(build(known=one_by_one)), rtol=1e-5)
+
+
+def test_mimicking_moves_the_augmented_vectors_only():
+    queries, positives = tf.Variable(np.ones((BATCH, DIM), np.float32)), tf.Variable(np.zeros((BATCH, DIM), np.float32))
+    with tf.GradientTape() as tape:
+        contrast = in_batch()
+        tape.watch([contrast.queries, contrast.positives])
+        loss = mimic(contrast, queries=queries, positives=positives)
+    np.testing.assert_allclose(loss, np.mean(np.sum((1 - ITEMS[LABEL]) ** 2 + QUERIES**2, axis=1)), rtol=1e-5)
+    *own, query, positive = tape.gradient(loss, [queries, positives, contrast.queries, contrast.positives])
+    assert all(np.abs(gradient).sum() > 0 for gradient in own)
+    assert query is None
+    assert positive is None
+
+
+def test_categories_are_aligned_to_the_largest():
+    categories = np.array([1, 1, 1, 1, 2, 2, 2, 3, 0])
+    covariances = {c: np.cov(ITEMS[categories == c].T, bias=True) for c in (1, 2)}
+    found = category_alignment(tf.constant(ITEMS), tf.constant(categories), number=5)
+    np.testing.assert_allclose(found, np.sum((covariances[1] - covariances[2]) ** 2), rtol=1e-4)

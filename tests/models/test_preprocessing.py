@@ -21,6 +21,7 @@ FEATURES = FeatureSpec.model_validate(
             "age": {"type": "numeric"},
             "income": {"type": "numeric", "transform": "log"},
             "visits": {"type": "numeric", "transform": "quantile", "buckets": 4},
+            "spent": {"type": "numeric", "transform": "piecewise", "buckets": 4},
         },
         "candidate": {
             "title": {"type": "text", "max_tokens": 3, "trigram_buckets": 50, "max_trigrams": 8},
@@ -38,6 +39,7 @@ STATISTICS = {
         "age": FeatureStatistics(mean=30, std=10),
         "income": FeatureStatistics(mean=np.log1p(100), std=2),
         "visits": FeatureStatistics(boundaries=(1, 5, 10)),
+        "spent": FeatureStatistics(boundaries=(1, 5, 10)),
     },
     "candidate": {
         "candidate_id": FeatureStatistics(vocabulary=["a", "b", "c", "d"]),
@@ -64,6 +66,7 @@ def query(module: tf.Module, **given: list) -> dict[str, np.ndarray]:
         "age": np.full(rows, np.nan, np.float32),
         "income": np.full(rows, np.nan, np.float32),
         "visits": np.full(rows, np.nan, np.float32),
+        "spent": np.full(rows, np.nan, np.float32),
     }
     raw |= {name: np.array(values, raw[name].dtype) for name, values in given.items()}
     return encode(module, "query", raw)
@@ -105,6 +108,12 @@ def test_numbers_are_scaled_and_missing_ones_are_the_mean(module: tf.Module) -> 
 def test_quantiles_are_buckets_after_the_missing_one(module: tf.Module) -> None:
     visits = query(module, visits=[-3, 1, 4.9, 5, 10, 1e9, np.nan])["visits"][:, 0]
     assert visits.tolist() == [1, 2, 2, 3, 4, 4, 0]
+
+
+def test_piecewise_numbers_say_how_far_they_are_through_each_bucket(module: tf.Module) -> None:
+    spent = query(module, spent=[-3, 1, 3, 5, 9, 1e30, np.nan])["spent"]
+    expected = [[1, 0, 0], [1, 0, 0], [1, 0.5, 0], [1, 1, 0], [1, 1, 0.8], [1, 1, 1], [0, 0, 0]]
+    np.testing.assert_allclose(spent, expected, atol=1e-6)
 
 
 def test_a_number_without_spread_is_zero(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 from models.candidate_ids import CandidateIds
 from models.features import FeatureSpec
 from models.index import ExactSearch, ScannSearch, Search, TreeSettings
-from models.serving import ServingModule, export, exported_embeddings, raw_inputs, signature_inputs
+from models.serving import (
+    IndexedQueries,
+    ServingModule,
+    export,
+    exported_embeddings,
+    raw_inputs,
+    signature_inputs,
+    unit_vectors,
+)
 
 LOWEST = np.finfo(np.float32).min
 CANDIDATES, DIM, K = 40, 4, 6
@@ -88,8 +97,8 @@ def module(parts: tuple[object, object], search: Search, *, top_k: int = K, remo
 TREE = TreeSettings(6, 2, 0.2, 2, 20, 1000, K)
 SEARCHES = {
     "exact": lambda: ExactSearch(EMBEDDINGS),
-    "brute_force": lambda: ScannSearch(EMBEDDINGS, None),
-    "tree": lambda: ScannSearch(EMBEDDINGS, TREE),
+    "brute_force": lambda: ScannSearch(ExactSearch(EMBEDDINGS), None),
+    "tree": lambda: ScannSearch(ExactSearch(EMBEDDINGS), TREE),
 }
 
 
@@ -294,7 +303,7 @@ def test_a_saved_model_answers_as_before_it_was_saved(
         "candidate_ids": [None, K],
         "scores": [None, K],
     }
-    told = signature_inputs(FEATURES, remove_seen=True)
+    told = signature_inputs(FEATURES, remove_seen=True, queries=False)
     assert set(signatures) == set(told)
     for signature, function in signatures.items():
         found = function.structured_input_signature[1]
@@ -377,3 +386,38 @@ def test_ids_are_found_among_hundreds_of_thousands(tmp_path: Path) -> None:
 def test_ids_that_repeat_are_refused() -> None:
     with pytest.raises(ValueError, match="not distinct"):
         CandidateIds(np.array(["a", "b", "a"], object))
+
+
+@pytest.mark.parametrize("kind", [ExactSearch, lambda vectors: ScannSearch(ExactSearch(vectors), None)])
+def test_similar_queries_are_the_nearest_by_angle(parts: tuple[object, object], kind: Callable, tmp_path: Path) -> None:
+    embeddings = np.random.default_rng(2).normal(size=(30, DIM)).astype(np.float32) * np.arange(1, 31)[:, None]
+    embeddings[7] = 0
+    names = np.array([f"query {row}" for row in range(30)], object)
+    serving = ServingModule(
+        preprocessing=parts[0],
+        towers=parts[1],
+        features=FEATURES,
+        candidate_ids=CandidateIds(IDS),
+        search=ExactSearch(EMBEDDINGS),
+        top_k=K,
+        remove_seen=True,
+        queries=IndexedQueries(CandidateIds(names), kind(unit_vectors(embeddings.astype(np.float32)))),
+    )
+    export(serving, tmp_path / "model")
+    similar = tf.saved_model.load(str(tmp_path / "model")).signatures["similar_queries"]
+    inputs = request([[], [IDS[0]], [IDS[1], "unknown"]])
+    asked = ask(serving, "embed_query", inputs)["embedding"]
+    lengths = np.linalg.norm(embeddings, axis=1)
+    cosines = (asked / np.linalg.norm(asked, axis=1, keepdims=True)) @ (
+        embeddings / np.where(lengths, lengths, 1)[:, None]
+    ).T
+    found = similar(**inputs)
+    for row in range(3):
+        best = np.argsort(-cosines[row])[:K]
+        assert [text.decode() for text in found["query_ids"].numpy()[row]] == list(names[best])
+        assert np.allclose(found["scores"].numpy()[row], cosines[row, best], atol=1e-5)
+    assert similar(**request([]))["query_ids"].shape == (0, K)
+    assert {name: spec.shape.as_list() for name, spec in similar.structured_outputs.items()} == {
+        "query_ids": [None, K],
+        "scores": [None, K],
+    }

@@ -12,9 +12,10 @@ from models.feature_preprocessing import FeatureStatistics, feature_encoder
 from models.features import EncodedSpec, FeatureSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
-from models.training import fit_steps
+from models.training import Places, fit_steps
 from models.two_tower import TwoTower, resolve_loss
 from models.validation import embed
+from models.windows import WindowBatches, build_batches
 from pipeline.config import PipelineConfig, load_config
 from tests.models.small_spec import random_columns
 
@@ -60,10 +61,11 @@ def world(spec: EncodedSpec) -> TrainingData:
         candidates=candidates,
         ordered=True,
         history_length=None if spec.features.history is None else spec.features.history.max_length,
+        age=random.uniform(0, 100, QUERIES * LENGTH).astype(np.float32),
     )
 
 
-def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches, TrainingData]:
+def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches | WindowBatches, TrainingData]:
     spec = encoded(config.features, directory)
     data = world(spec)
     counts = np.bincount(data.candidate, minlength=ITEMS)
@@ -80,7 +82,8 @@ def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches, T
     )
     model.compile(optimizer=build_optimizer(config.training))
     sampler = build_sampler(config.training.negatives, counts, seed=1)
-    return model, Batches(data, batch_size=32, seed=1, sampler=sampler), data
+    training = config.training.model_copy(update={"batch_size": 32})
+    return model, build_batches(data, training, seed=1, sampler=sampler, negatives_in_batch=False), data
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -89,7 +92,7 @@ def test_every_system_builds_and_learns(file, tmp_path):
     assert config.name == file.stem
     model, batches, _ = build(config, tmp_path)
     assert model.loss_name == config.training.loss.type
-    fit = fit_steps(model, batches, steps=6 * batches.steps_per_epoch, directory=tmp_path)
+    fit = fit_steps(model, batches, steps=6 * batches.steps_per_epoch, places=Places(tmp_path, tmp_path / "unfinished"))
     losses = [entry["loss"] for entry in fit.curve]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
@@ -130,13 +133,82 @@ def test_youtube_labels_are_later_than_everything_the_tower_sees(tmp_path):
         assert (batch["query"]["history"] < labels).all(), "later candidates are higher"
 
 
+def test_youtube_users_give_as_many_examples_each_and_they_tell_their_age(tmp_path):
+    config = load_config(next(f for f in FILES if f.stem == "youtube_dnn"), ["training.examples.n=3"])
+    model, batches, data = build(config, tmp_path)
+    batch = batches.batch(0)
+    assert batches.steps_per_epoch == 3 * QUERIES // 32
+    assert np.isin(batch["query"]["example_age"], data.age).all()
+    older = batch["query"] | {"example_age": batch["query"]["example_age"] + 1000}
+    serving = {name: values for name, values in batch["query"].items() if name != "example_age"}
+    assert not np.allclose(model.query_tower(older), model.query_tower(batch["query"]))
+    np.testing.assert_allclose(
+        model.query_tower(serving), model.query_tower(serving | {"example_age": np.zeros((32, 1), np.float32)})
+    )
+
+
+def test_sasrec_learns_from_all_positions_and_none_sees_its_label_or_what_follows(tmp_path):
+    model, batches, data = build(system("sasrec_two_tower"), tmp_path)
+    tokens = data.candidates["candidate_id"][:, 0]
+    batch = batches.batch(0)
+    assert len(batch["label"]) > 3 * len(batch["query"]["history"]), "many labels a sequence"
+    embedded = model.query_tower(batch["query"], None, batch["positions"]).numpy()
+    width = batch["query"]["history"].shape[1]
+    for position in range(0, len(embedded), 5):
+        label, window = batch["label"][position], batch["window"][position]
+        seen = [token for token in batch["query"]["history"][window] if 0 < token < tokens[label]]
+        history = np.array([seen + [0] * (width - len(seen))], np.int32)
+        served = model.query_tower({"history": tf.constant(history)})
+        np.testing.assert_allclose(served[0], embedded[position], atol=1e-5)
+
+
+def test_dat_vectors_learn_what_the_other_side_has_chosen(tmp_path):
+    config = system("dat")
+    model, batches, _ = build(config, tmp_path)
+    assert config.model.augmentation.alignment is not None
+
+    def distance() -> float:
+        batch = batches.batch(0)
+        query, candidate = model.query_tower, model.candidate_tower
+        gaps = (
+            query.augmented(batch["query"]) - candidate(batch["candidate"]),
+            candidate.augmented(batch["candidate"]) - query(batch["query"]),
+        )
+        return float(sum(tf.reduce_mean(tf.reduce_sum(gap**2, axis=1)) for gap in gaps))
+
+    before = distance()
+    fit_steps(model, batches, steps=60, places=Places(tmp_path, tmp_path / "unfinished"))
+    assert distance() < before
+    batch = batches.batch(0)
+    tables = [tower._augmented.embeddings for tower in (model.query_tower, model.candidate_tower)]
+    embedded = model.query_tower(batch["query"]), model.candidate_tower(batch["candidate"])
+    for table in tables:
+        table.assign(tf.reverse(table, [0]))
+    changed = model.query_tower(batch["query"]), model.candidate_tower(batch["candidate"])
+    for old, new in zip(embedded, changed, strict=True):
+        assert not np.allclose(old, new), "the towers read their vectors"
+
+
+@pytest.mark.parametrize("name", ["hopsworks_weighted", "shaped"])
+def test_a_purchase_counts_for_more_than_a_view(name, tmp_path):
+    config = system(name)
+    weights = config.training.event_weights.weights
+    assert weights["view"] < weights["cart"] < weights["purchase"]
+    model, batches, _ = build(config, tmp_path)
+    batch, half = batches.batch(0), np.arange(32) < 16
+    only = [float(model.compute_loss(batch | {"weight": part.astype(np.float32)})) for part in (half, ~half)]
+    shares = np.where(half, weights["view"], weights["purchase"]).astype(np.float32)
+    both = float(model.compute_loss(batch | {"weight": shares}))
+    assert both == pytest.approx(np.average(only, weights=[weights["view"], weights["purchase"]]), rel=1e-4)
+
+
 def test_yi2019_learns_frequencies_from_its_batches(tmp_path):
     config = system("yi2019_sampling_corrected")
     frequency = config.training.frequency.model_copy(update={"alpha": 0.1})
     config = config.model_copy(update={"training": config.training.model_copy(update={"frequency": frequency})})
     model, batches, _ = build(config, tmp_path)
     assert model.estimator is not None
-    fit_steps(model, batches, steps=100, directory=tmp_path)
+    fit_steps(model, batches, steps=100, places=Places(tmp_path, tmp_path / "unfinished"))
     shares = [np.isin(np.arange(ITEMS), batches.batch(step)["label"]) for step in range(100)]
     estimated = model.estimator.expected(tf.range(ITEMS)).numpy()
     np.testing.assert_allclose(estimated[:-1], np.mean(shares, axis=0)[:-1], rtol=0.5)
@@ -152,14 +224,14 @@ def test_mixed_negatives_reach_what_nobody_chose(negatives, tmp_path):
     model, batches, _ = build(config, tmp_path)
     table = next(v for v in model.candidate_tower.trainable_variables if v.shape[0] == ITEMS + 2)
     before = table.numpy()
-    fit_steps(model, batches, steps=2, directory=tmp_path)
+    fit_steps(model, batches, steps=2, places=Places(tmp_path, tmp_path / "unfinished"))
     moved = np.abs(table.numpy() - before).sum(axis=1)
     assert (moved[-1] > 0) == (negatives == "mixed")
 
 
 def test_gramian_scores_fit_the_target_and_others_stay_low(tmp_path):
     model, batches, data = build(system("gramian"), tmp_path)
-    fit_steps(model, batches, steps=150, directory=tmp_path)
+    fit_steps(model, batches, steps=150, places=Places(tmp_path, tmp_path / "unfinished"))
     batch = batches.batch(0)
     scores = embed(model.query_tower, batch["query"]) @ embed(model.candidate_tower, data.candidates).T
     positive = np.mean(scores[np.arange(len(scores)), batch["label"]])

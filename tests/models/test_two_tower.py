@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,9 +8,10 @@ from models.batches import Batches, TrainingData
 from models.config import ModelConfig, TrainingConfig
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
-from models.training import fit_steps
+from models.training import Places, fit_steps
 from models.two_tower import TwoTower, resolve_loss
 from models.validation import embed
+from models.windows import WindowBatches, build_batches
 from tests.models.small_spec import small_spec
 
 ITEMS = 20
@@ -30,12 +33,16 @@ def chains(queries: int = 60, length: int = 8) -> TrainingData:
     )
 
 
-def two_tower(data: TrainingData, loss: str, seed: int = 1, **settings) -> TwoTower:
+def places(directory: Path) -> Places:
+    return Places(directory, directory / "unfinished")
+
+
+def two_tower(data: TrainingData, loss: str, seed: int = 1, encoder: str = "recency", **settings) -> TwoTower:
     tf.keras.utils.set_random_seed(seed)
     training = TrainingConfig.model_validate({"learning_rate": 0.02, "loss": loss, **settings})
     model = TwoTower(
         small_spec(items=ITEMS, features=False),
-        ModelConfig(embedding_dim=16, temperature=0.1),
+        ModelConfig.model_validate({"embedding_dim": 16, "temperature": 0.1, "history_encoder": encoder}),
         training,
         loss=training.loss,
         ordered=True,
@@ -47,10 +54,10 @@ def two_tower(data: TrainingData, loss: str, seed: int = 1, **settings) -> TwoTo
     return model
 
 
-def batches_of(data: TrainingData, seed: int = 1, **settings) -> Batches:
-    training = TrainingConfig.model_validate(settings)
+def batches_of(data: TrainingData, seed: int = 1, encoder: str = "", **settings) -> Batches | WindowBatches:
+    training = TrainingConfig.model_validate({"batch_size": 64, **settings})
     sampler = build_sampler(training.negatives, np.bincount(data.candidate, minlength=ITEMS), seed=seed)
-    return Batches(data, batch_size=64, seed=seed, sampler=sampler)
+    return build_batches(data, training, seed=seed, sampler=sampler, negatives_in_batch=False)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +67,17 @@ def batches_of(data: TrainingData, seed: int = 1, **settings) -> Batches:
         {"loss": "in_batch_softmax"},
         {"loss": "in_batch_softmax", "negatives": {"type": "mixed", "n": 32}, "frequency": "streaming"},
         {"loss": "sampled_softmax", "negatives": {"type": "popularity", "n": 64}},
+        {"loss": "in_batch_softmax", "negatives": {"type": "cross_batch", "n": 128, "warm_up": 5}},
+        {"loss": "bpr", "negatives": {"type": "mined", "n": 2, "warm_up": 5, "refresh": 5}},
+        {"loss": "full_softmax", "encoder": "self_attention", "examples": "sequences"},
+        {"loss": "gbce", "encoder": "gru", "examples": "sequences", "negatives": {"type": "uniform", "n": 64}},
     ],
-    ids=["full", "in batch", "mixed", "popularity"],
+    ids=["full", "in batch", "mixed", "popularity", "cross batch", "mined", "self-attention", "gru"],
 )
 def test_training_learns_what_follows(settings, tmp_path):
     data = chains()
     model = two_tower(data, **settings)
-    fit = fit_steps(model, batches_of(data, **settings), steps=70, directory=tmp_path)
+    fit = fit_steps(model, batches_of(data, **settings), steps=70, places=places(tmp_path))
     ends = data.offsets[1:] - 1
     histories = data.history(np.arange(len(ends)), ends)
     scores = embed(model.query_tower, {"history": histories}) @ embed(model.candidate_tower, data.candidates).T
@@ -86,7 +97,7 @@ def test_two_trainings_are_bit_identical_and_the_seed_matters(settings, tmp_path
     def weights(seed: int, directory: str) -> np.ndarray:
         data = chains()
         model = two_tower(data, seed=seed, **settings)
-        fit_steps(model, batches_of(data, seed, **settings), steps=5, directory=tmp_path / directory)
+        fit_steps(model, batches_of(data, seed, **settings), steps=5, places=places(tmp_path / directory))
         return np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
 
     first = weights(1, "a")
@@ -99,7 +110,7 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
     model = two_tower(data, "full_softmax")
     model.candidate_tower.set_weights([np.full_like(w, np.nan) for w in model.candidate_tower.get_weights()])
     with pytest.raises(FloatingPointError, match=r"lower training\.learning_rate"):
-        fit_steps(model, Batches(data, batch_size=64, seed=1), steps=2, directory=tmp_path)
+        fit_steps(model, Batches(data, batch_size=64, seed=1), steps=2, places=places(tmp_path))
 
 
 def test_dropout_follows_the_step():

@@ -32,7 +32,7 @@ def test_an_epoch_has_every_event_as_a_label_once_and_epochs_differ():
     assert batches.steps_per_epoch == 5
     epochs = [[batch["label"].tolist() for batch in epoch(batches, number)] for number in (0, 1)]
     for labels in epochs:
-        assert sorted(sum(labels, [])) == list(range(EVENTS))
+        assert sorted(event for batch in labels for event in batch) == list(range(EVENTS))
         assert all(2 <= len(batch) <= 10 for batch in labels)
     assert epochs[0] != epochs[1]
 
@@ -73,7 +73,7 @@ def test_known_are_all_candidates_of_the_window_s_query():
         for window in np.unique(batch["window"]):
             query = QUERY[batch["label"][batch["window"] == window][0]]
             known = batch["known"][batch["known_row"] == window]
-            assert known.tolist() == np.flatnonzero(QUERY == query).tolist()
+            assert known.tolist() == np.flatnonzero(query == QUERY).tolist()
 
 
 def test_drawn_negatives_come_along_and_limit_what_is_known():

@@ -95,6 +95,38 @@ REFUSED = {
     "zero temperature": (put("model.temperature", 0), "model.temperature", "greater than 0"),
     "unknown loss": (put("training.loss", "hinge"), "training.loss", "full_softmax"),
     "siamese towers of different inputs": (put("model.siamese", True), "model.siamese", "country, price"),
+    "order that a bag does not have": (
+        lambda values: (
+            drop("data.interactions.columns.timestamp")(values),
+            put("model.history_encoder", "gru")(values),
+        ),
+        "model.history_encoder",
+        "timestamp or order",
+    ),
+    "sequences for an encoder without order": (put("training.examples", "sequences"), "training.examples", "gru"),
+    "age of examples without a time": (
+        lambda values: (drop("data.interactions.columns.timestamp")(values), put("model.example_age", True)(values)),
+        "model.example_age",
+        "timestamp",
+    ),
+    "augmented vectors of nobody": (
+        put("model.augmentation", {"query_id": "country"}),
+        "model.augmentation.query_id",
+        "type id",
+    ),
+    "weights of events that are not used": (
+        lambda values: (
+            put("training.use_weights", False)(values),
+            put("training.event_weights", {"column": "device", "weights": {"tv": 1}})(values),
+        ),
+        "training",
+        "no effect",
+    ),
+    "a queue for a loss that does not correct": (
+        lambda values: (put("training.loss", "bpr")(values), put("training.negatives", "cross_batch")(values)),
+        "training",
+        "cross_batch",
+    ),
     "negatives that are not used": (put("training.negatives", "uniform"), "training", "another loss"),
     "unknown negatives": (put("training.negatives", "hard"), "training.negatives", "popularity"),
     "unknown optimiser": (put("training.optimizer", "sgd"), "training.optimizer", "adagrad"),

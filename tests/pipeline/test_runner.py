@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.base import Params
-from components.beam_runner import BeamConfig
+from components.beam_runner import InProcess
 from components.errors import ConfigError, DataError, RunError
 from pipeline.dag import Pipeline
 from pipeline.metadata import Run, Store
@@ -29,7 +29,7 @@ class Session:
 
     def run(self, pipeline=None, **selection):
         run = new_run(Path("toy.yaml"))
-        runner = LocalRunner(self.store, BeamConfig(), PlainProgress("toy"))
+        runner = LocalRunner(self.store, InProcess(), PlainProgress("toy"))
         self.executions = runner.run(pipeline or make_pipeline(), run, Selection(**selection))
         return {step.node: step.state for step in run.steps}
 
@@ -142,6 +142,9 @@ Session(Path({str(tmp_path)!r})).run(make_pipeline(crash=Path({str(crash)!r})))
     crash.unlink()
     assert session.run(make_pipeline(crash=crash)) == {"Source": "cached", "Add": "run", "Finish": "run"}
     assert session.result() == "2"
+    resumed = session.store.output(session.executions["Add"], "statistics") / "resumed.json"
+    assert resumed.read_text().strip() == "true", "it finds what the killed one had left for it"
+    assert not (session.store.directory / ".resume" / "Add").exists()
 
 
 def test_one_runner_at_a_time(session, tmp_path):

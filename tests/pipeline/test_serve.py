@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--root", str(root), "--port", str(port), "--poll-seconds", "0.2"]
-    limits = ["--max-batch", "8", "--max-body-bytes", "20000"]
+    limits = ["--max-rows", "8", "--max-body-bytes", "20000"]
     process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", "toy", *options, *limits])
     server = Server(f"http://127.0.0.1:{port}", publisher, other)
     try:
@@ -107,17 +108,10 @@ def test_rows_and_columns_are_answered(server: Server) -> None:
     ("body", "code", "reason"),
     [
         (b"{", 400, "not JSON"),
-        ({"rows": []}, 400, "either 'instances' \\(rows\\) or 'inputs'"),
-        ({"instances": []}, 400, "1 to 8 rows, this one has 0"),
-        ({"instances": [{}] * 9}, 400, "this one has 9"),
+        (b'{"instances": [{"age": NaN}]}', 400, "null stands for a missing number"),
+        ({"instances": [{}] * 9}, 400, "1 to 8 rows, this one has 9"),
         ({"instances": [{"colour": "red"}]}, 400, "'colour' is not an input"),
-        ({"instances": [{"age": "old"}]}, 400, "'age' must be a number"),
-        (b'{"instances": [{"age": NaN}]}', 400, "NaN is no number"),
-        ({"instances": [{"age": 10**400}]}, 400, "too large"),
-        (b'{"instances": [{"country": "\\ud800"}]}', 400, "a string that is not Unicode"),
-        ({"instances": [3]}, 400, "each instance must be an object"),
-        ({"inputs": {"age": [1], "country": []}}, 400, "of one length"),
-        ({"signature_name": ["x"], "instances": [{}]}, 400, "no signature"),
+        ({"signature_name": "embed", "instances": [{}]}, 400, "no signature 'embed'"),
         ({"instances": [{"country": "x" * 20000}]}, 413, "larger than 20000 bytes"),
     ],
 )
@@ -128,15 +122,41 @@ def test_bad_requests_are_told_why(server: Server, body: Any, code: int, reason:
 
 
 def test_what_is_not_there_is_not_found(server: Server) -> None:
-    assert server.post({"instances": [{}]}, "/v1/models/other:predict")[0] == 404
-    assert server.post({"instances": [{}]}, "/v1/models/toy/versions/1:predict")[0] == 404
+    for path in ("other:predict", "toy/versions/1:predict", "toy/labels/stable:predict", "toy:classify"):
+        code, answer = server.post({"instances": [{}]}, f"/v1/models/{path}")
+        assert code in (404, 405)
+        assert answer["error"]
+
+
+def test_requests_at_the_same_time_are_joined(server: Server) -> None:
+    questions = [{"instances": [{"history": [f"c{number:05d}"]}]} for number in range(8)] * 8
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(server.post, questions))
+    for number, (question, (code, answer)) in enumerate(zip(questions, answers, strict=True)):
+        assert code == 200
+        ids = answer["predictions"][0]["candidate_ids"]
+        assert question["instances"][0]["history"][0] not in ids
+        assert ids == answers[number % 8][1]["predictions"][0]["candidate_ids"]
+    metrics = server.get("/metrics")
+    batches = re.search(r'batch_rows_count\{model="toy-scann"\} (\S+)', metrics)
+    rows = re.search(r'batch_rows_sum\{model="toy-scann"\} (\S+)', metrics)
+    assert batches is not None
+    assert rows is not None
+    assert float(batches[1]) < float(rows[1])
 
 
 def test_status_metadata_and_metrics(server: Server) -> None:
     status = server.get("/v1/models/toy")["model_version_status"][0]
     assert status["state"] == "AVAILABLE"
-    signatures = server.get("/v1/models/toy/metadata")["metadata"]["signature_def"]["signature_def"]
-    assert signatures["serving_default"]["inputs"]["age"]["dtype"] == "DT_FLOAT"
+    assert server.get(f"/v1/models/toy/versions/{status['version']}") == {"model_version_status": [status]}
+    metadata = server.get("/v1/models/toy/metadata")
+    assert metadata["model_spec"] == {"name": "toy", "signature_name": "", "version": status["version"]}
+    assert server.get(f"/v1/models/toy/versions/{status['version']}/metadata") == metadata
+    signature = metadata["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert signature["method_name"] == "tensorflow/serving/predict"
+    assert signature["inputs"]["age"]["dtype"] == "DT_FLOAT"
+    dimensions = signature["outputs"]["candidate_ids"]["tensor_shape"]["dim"]
+    assert dimensions == [{"size": "-1", "name": ""}, {"size": "5", "name": ""}]
     served = re.search(r'model_version\{model="toy"\} (\S+)', server.get("/metrics"))
     assert served is not None
     assert float(served[1]) == int(status["version"])

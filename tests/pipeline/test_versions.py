@@ -13,15 +13,23 @@ def export(path: Path, identity: str) -> Path:
     """A pair of directories that look like serving models."""
     for name in ("exact", "scann"):
         (path / name / "assets.extra").mkdir(parents=True)
+        (path / name / "saved_model.pb").write_text(name)
         (path / name / "assets.extra" / "model.json").write_text(json.dumps({"identity": {"towers": identity}}))
     return path
 
 
+@pytest.fixture(params=["local", "s3"])
+def target(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where models are published."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return str(tmp_path / "serving") if request.param == "local" else request.getfixturevalue("s3_bucket") + "/models"
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, target: str) -> Path:
     """Two runs of a pipeline that published a model each."""
     store = Store(tmp_path, "toy")
-    params = PusherParams(directory=tmp_path / "serving", name="toy", keep_versions=3)
+    params = PusherParams(directory=target, name="toy", keep_versions=3)
     for number in range(2):
         model = export(store.directory / "ScannIndexer" / f"e{number}" / "serving_model", f"identity {number}")
         publication = Publisher(params.directory, "toy").publish(
@@ -55,7 +63,9 @@ def listed(root: Path, capsys: pytest.CaptureFixture[str]) -> list[dict]:
     return json.loads(capsys.readouterr().out)
 
 
-def test_versions_tell_run_time_and_which_is_newest(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_versions_tell_run_time_and_which_is_newest(
+    root: Path, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second = listed(root, capsys)
     assert (first["run"], second["run"]) == ("run0", "run1")
     assert (first["newest"], second["newest"]) == (False, True)
@@ -63,7 +73,7 @@ def test_versions_tell_run_time_and_which_is_newest(root: Path, capsys: pytest.C
     assert second["identity"] == {"towers": "identity 1"}
     assert main(["versions", "--root", str(root)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"toy and toy-scann in {root / 'serving'}"
+    assert lines[0] == f"toy and toy-scann in {target}"
     assert "run run1" in lines[2]
     assert lines[2].endswith("newest")
 

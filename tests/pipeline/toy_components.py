@@ -53,6 +53,9 @@ class Add(Component):
 
     def execute(self, inputs, outputs, context: ExecutionContext):
         outputs.statistics.write_json("partial.json", "half-way")
+        if context.resume is not None:
+            outputs.statistics.write_json("resumed.json", context.resume.exists())
+            context.resume.mkdir(parents=True, exist_ok=True)
         if self.params.crash and self.params.crash.exists():
             if message := self.params.crash.read_text():
                 raise OSError(errno.ENOSPC, message) if "disk" in message else DataError(message)

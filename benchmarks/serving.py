@@ -1,0 +1,230 @@
+"""The server under load: requests per second and latencies, with and without batching, and during a change of version.
+
+Runs a small pipeline twice on made-up data, so that there are two published versions of a catalogue of 100,000
+candidates, and starts `python -m pipeline serve` on the loopback. The load comes from a process of its own, so both
+share the machine's cores. The last measurement of each model begins with the newer version and rolls back halfway: a
+real publication, which the server loads and warms up while it answers.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import Goal, finish, parser
+
+NAME = "benchmark"
+HISTORY = 20
+"""Longest history in a request."""
+_CONFIG = """\
+schema_version: 1
+name: benchmark
+data:
+  interactions: {format: synthetic, queries: QUERIES, candidates: CANDIDATES, events_per_query: 30}
+features:
+  query:
+    country: {type: categorical}
+    age: {type: numeric}
+  context:
+    device: {type: categorical}
+model: {embedding_dim: 64}
+training: {max_epochs: 1}
+evaluation: {baselines: []}
+"""
+
+
+def main() -> int:
+    """Makes the models, measures them one after the other, and tells the goals."""
+    options = parser(__doc__)
+    options.add_argument("--candidates", type=int, default=100_000, help="size of the catalogue (%(default)s)")
+    options.add_argument("--seconds", type=float, default=20.0, help="of each measurement (%(default)s)")
+    options.add_argument("--rate", type=int, default=100, help="requests a second of the open loop (%(default)s)")
+    options.add_argument("--root", type=Path, help="where the models are, or are made; temporary if absent")
+    arguments = options.parse_args()
+    if arguments.quick:
+        arguments.candidates, arguments.seconds = 2_000, 2.0
+    with tempfile.TemporaryDirectory(prefix="serving-") as scratch:
+        root = arguments.root or Path(scratch)
+        make_versions(root, arguments.candidates)
+        rows = list(_rows(root, arguments))
+    return finish(arguments, rows=rows, goals=_goals(rows))
+
+
+def make_versions(root: Path, candidates: int) -> None:
+    """Publishes two versions, unless they are there."""
+    config = root / "benchmark.yaml"
+    root.mkdir(parents=True, exist_ok=True)
+    config.write_text(_CONFIG.replace("QUERIES", str(min(candidates, 5000))).replace("CANDIDATES", str(candidates)))
+    for top_k in (99, 100):
+        _pipeline("run", str(config), "--root", str(root), "--set", f"serving.top_k={top_k}")
+
+
+def _rows(root: Path, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    loads = [{"connections": connections} for connections in ((1, 16) if arguments.quick else (1, 4, 16, 64))]
+    loads.append({"connections": 256, "rate": arguments.rate})
+    questions = _questions(arguments.candidates)
+    for model in (f"{NAME}-scann", NAME):
+        for batch in (1, 64):
+            yield _floor(root, model, questions, batch, arguments.seconds)
+        for wait_ms in (0, 5):
+            with _server(root, wait_ms) as port:
+                target = _Target(port, model, questions)
+                target.put({"connections": 16}, min(arguments.seconds, 3))  # warms up what a first load does
+                for load in loads:
+                    yield {**target.names(wait_ms), **target.put(load, arguments.seconds)}
+        with _server(root, 5) as port:
+            target = _Target(port, model, questions)
+            yield {**target.names(5), **_swapped(root, target, max(arguments.seconds, 12))}
+
+
+class _Target:
+    """A model of a running server."""
+
+    def __init__(self, port: int, model: str, questions: Sequence[Mapping[str, Any]]) -> None:
+        self.port, self.model = port, model
+        self._bodies = [json.dumps({"instances": [question]}) for question in questions]
+
+    def names(self, wait_ms: float) -> dict[str, Any]:
+        return {"model": self.model, "asked": "batched" if wait_ms else "unbatched"}
+
+    def put(self, load: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Puts a load on it; returns what came of it."""
+        before = self._batches()
+        path = f"/v1/models/{self.model}:predict"
+        task = {"port": self.port, "path": path, "bodies": self._bodies, "seconds": seconds, **load}
+        found = _module("benchmarks.load_generator", task)
+        batches, rows = (after - earlier for after, earlier in zip(self._batches(), before, strict=True))
+        told = f"{load['rate']}/s" if "rate" in load else f"{load['connections']} at once"
+        return {"load": told, **_summary(found), "batch": round(rows / max(batches, 1), 1)}
+
+    def version(self) -> int:
+        """The version that it answers with."""
+        return int(json.loads(_get(self.port, "/healthz"))["versions"][self.model])
+
+    def _batches(self) -> tuple[float, float]:
+        """Batches run so far, and their rows."""
+        told = _get(self.port, "/metrics")
+        values = (re.search(rf'batch_rows_{kind}\{{model="{self.model}"\}} (\S+)', told) for kind in ("count", "sum"))
+        batches, rows = (0.0 if value is None else float(value[1]) for value in values)
+        return batches, rows
+
+
+def _swapped(root: Path, target: _Target, seconds: float) -> dict[str, Any]:
+    before = target.version()
+    command = ("rollback", NAME, "--root", str(root))
+    change = threading.Timer(seconds / 4, _pipeline, command)
+    change.start()
+    row = target.put({"connections": 16}, seconds)
+    change.join()
+    return {**row, "load": "16 at once, version changes", "changed": target.version() != before}
+
+
+def _floor(
+    root: Path, model: str, questions: Sequence[Mapping[str, Any]], batch: int, seconds: float
+) -> dict[str, Any]:
+    newest = max((root / "serving" / model).iterdir(), key=lambda path: int(path.name))
+    task = {"model": str(newest), "rows": questions, "batch": batch, "seconds": seconds}
+    found = _summary(_module("benchmarks.serving_floor", task))
+    return {"model": model, "asked": "in process", "load": "1 thread", **found, "batch": float(batch)}
+
+
+def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
+    quantiles = np.quantile(found["latencies_ms"] or [np.nan], [0.5, 0.99, 0.999])
+    names = ("p50_ms", "p99_ms", "p999_ms")
+    times = {name: round(float(value), 2) for name, value in zip(names, quantiles, strict=True)}
+    return {
+        "requests_per_s": round(found["requests"] / found["seconds"], 1),
+        **times,
+        "failed": sum(found["errors"].values()),
+    }
+
+
+def _goals(rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
+    goals = [Goal.at_most("requests that failed", float(sum(row["failed"] for row in rows)), 0)]
+    changed = [row["changed"] for row in rows if "changed" in row]
+    goals.append(Goal.at_least("models that changed their version under load, of 2", float(sum(changed)), 2))
+    for model in (f"{NAME}-scann", NAME):
+        for load, what, limit in (("1 at once", "p50_ms", 1.15), ("16 at once", "requests_per_s", 1.0)):
+            plain, batched = (
+                next(row[what] for row in rows if (row["model"], row["asked"], row["load"]) == (model, asked, load))
+                for asked in ("unbatched", "batched")
+            )
+            make = Goal.at_most if what == "p50_ms" else Goal.at_least
+            goals.append(make(f"{model}, {load}: {what} with batching to without", batched / plain, limit))
+    return goals
+
+
+def _questions(candidates: int) -> list[dict[str, Any]]:
+    source = random.Random(7)
+    return [
+        {
+            "country": source.choice(["NL", "DE", "FR", "?"]),
+            "age": source.choice([None, source.randint(16, 90)]),
+            "device": source.choice(["phone", "tv"]),
+            "history": [f"c{source.randrange(candidates)}" for _ in range(source.randint(0, HISTORY))],
+        }
+        for _ in range(1024)
+    ]
+
+
+@contextmanager
+def _server(root: Path, wait_ms: float) -> Iterator[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    options = ["--root", str(root), "--port", str(port), "--batch-wait-ms", str(wait_ms), "--poll-seconds", "0.5"]
+    process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", NAME, *options])
+    try:
+        _wait_until_it_answers(process, port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> None:
+    for _ in range(3000):
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        try:
+            _get(port, "/healthz")
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the server does not answer after five minutes")
+
+
+def _get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as response:
+        return str(response.read().decode())
+
+
+def _module(module: str, task: Mapping[str, Any]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", module], input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _pipeline(*arguments: str) -> None:
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    subprocess.run([sys.executable, "-m", "pipeline", *arguments], check=True, env=quiet, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Errors of a step, as they were raised, whichever process it ran in."""
+
+import builtins
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from components import errors
+
+_STEP = re.compile(r" \[while running .*\Z", re.DOTALL)
+"""What Beam adds to the message of an error."""
+_TOLD = re.compile(
+    rf"^(?:{errors.__name__}\.)?(?P<kind>\w+): (?P<message>.*?)(?=^\S*Traceback |^\s+at \S+\(|^During handling |\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_IN_WORKER = "Traceback (most recent call last)"
+_JAVA_CAUSE = re.compile(r"^(?:Caused by: )?(?P<cause>[\w.$]+(?:Exception|Error)\b.*)$", re.MULTILINE)
+
+
+@contextmanager
+def as_raised() -> Iterator[None]:
+    """Turns what a runner makes of an error in a step back into that error.
+
+    Raises:
+        PipelineError: raised by a step, or `RunError` if it is the runner that broke down.
+        OSError: raised by a step; it then has a message only.
+    """
+    try:
+        yield
+    except errors.PipelineError as error:
+        raise type(error)(_STEP.sub("", str(error))) from error
+    except RuntimeError as error:
+        # From another process only text arrives: the traceback of a step, or why the runner gave up.
+        told = _told(str(error))
+        if told is not None:
+            raise told from error
+        if _IN_WORKER in str(error) or type(error) is not RuntimeError:
+            raise
+        raise errors.RunError(f"the Beam runner broke down: {_cause(str(error))}; the run's log has more") from error
+
+
+def _told(text: str) -> errors.PipelineError | OSError | None:
+    """The last error of a known type in a text."""
+    for told in reversed(list(_TOLD.finditer(text))):
+        kind = getattr(errors, told["kind"], None) or getattr(builtins, told["kind"], None)
+        if isinstance(kind, type) and issubclass(kind, errors.PipelineError | OSError):
+            error: errors.PipelineError | OSError = kind(_STEP.sub("", told["message"].rstrip()))
+            return error
+    return None
+
+
+def _cause(text: str) -> str:
+    """The innermost Java exception in a text, or its last line."""
+    causes = [match["cause"] for match in _JAVA_CAUSE.finditer(text)]
+    return causes[-1] if causes else text.strip().splitlines()[-1]

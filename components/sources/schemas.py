@@ -1,0 +1,71 @@
+"""Columns that the files of a table have, held against each other."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from components.errors import DataError
+from components.sources.column_types import merged
+from components.sources.config import (
+    JsonlEntities,
+    JsonlInteractions,
+    MappedEntities,
+    MappedInteractions,
+    ParquetEntities,
+    ParquetInteractions,
+)
+from components.sources.piece_rows import partition_types
+from components.sources.reading import Piece
+
+FileTypes: TypeAlias = Mapping[str, Mapping[str, Collection[str]]]
+"""Types of the columns of each file, by its name."""
+ColumnTypes: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Types of each column, each with the first file where it was seen."""
+
+
+def joined(files: FileTypes, pieces: Iterable[Piece]) -> dict[str, dict[str, str]]:
+    """Types of each column over all files; a partition column has the one that its directories tell."""
+    types: dict[str, dict[str, str]] = {}
+    for file, columns in files.items():
+        for column, kinds in columns.items():
+            for kind in sorted(kinds):
+                types.setdefault(column, {}).setdefault(kind, file)
+    pieces = list(pieces)
+    return types | {column: {kind: pieces[0].name} for column, kind in partition_types(pieces).items()}
+
+
+def check_agreement(source: MappedInteractions | MappedEntities, files: FileTypes, pieces: Sequence[Piece]) -> None:
+    """Checks that every file has the ids and roles, and that typed files agree on what a column is.
+
+    A further column that some files lack is missing in their rows, integers go with floats, and integers with
+    texts where they are ids. JSON lines are not checked: each of their rows is, for itself.
+
+    Raises:
+        DataError: a file differs.
+    """
+    if isinstance(source, JsonlInteractions | JsonlEntities):
+        return
+    needed = set(source.columns.mapped().values()) if isinstance(source, MappedInteractions) else {source.id}
+    partitioned = {column for piece in pieces for column, _ in piece.partitions}
+    for file, columns in files.items():
+        missing = sorted(needed - partitioned - set(columns))
+        if missing and columns:
+            raise DataError(
+                f"{file} has no column {', '.join(map(repr, missing))}; it has {', '.join(columns)}. "
+                "All files of a table need the same ids and roles: correct it, or leave it out of 'path'"
+            )
+    if isinstance(source, ParquetInteractions | ParquetEntities):
+        ids = (
+            {source.columns.query_id, source.columns.candidate_id}
+            if isinstance(source, MappedInteractions)
+            else {source.id}
+        )
+        for column, kinds in joined(files, ()).items():
+            _check_types(column, kinds, is_id=column in ids)
+
+
+def _check_types(column: str, kinds: Mapping[str, str], *, is_id: bool) -> None:
+    seen = {kind: file for kind, file in kinds.items() if kind != "null"}
+    if len(seen) <= 1 or merged(seen) in ("float64", "list<float64>") or (is_id and set(seen) <= {"string", "int64"}):
+        return
+    told = " and ".join(f"{kind} in {file}" for kind, file in seen.items())
+    raise DataError(f"column {column!r} is {told}: write it with one type in all files of the table")

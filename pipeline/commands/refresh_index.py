@@ -1,0 +1,36 @@
+"""`refresh-index`: serves a new candidate table with the published model."""
+
+import argparse
+
+from pipeline.commands import options
+from pipeline.commands.run import drive
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "refresh-index",
+        help="serve a new candidate table with the published model, without training",
+        description="Reads data.candidates anew, embeds its candidates with the published model's towers, builds and "
+        "checks the index as `run` does, and publishes the result as a new version. Exactly the candidates of the "
+        "table are answered then: new ones by their features, removed ones no longer; in a request's history they all "
+        "count as before. Nothing is done if the table has not changed. Refused, among others, if the model was "
+        "replaced or rolled back meanwhile, or if more than refresh.max_removed_fraction of its candidates are gone.",
+        epilog="example:\n  refresh-index mine.yaml --set data.candidates.path=movies_today.csv",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_config(parser)
+    options.add_root(parser)
+    parser.set_defaults(execute=execute, verb="refresh-index")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Refreshes; exit codes as `run`, 2 if nothing has been published or there is no candidate table."""
+    from pipeline.config import load_config
+    from pipeline.published import Published
+    from pipeline.refresh import create_refresh
+    from pipeline.runner import Selection
+
+    config = load_config(arguments.config, arguments.settings)
+    refresh = create_refresh(config, Published.newest(arguments.root.resolve(), config.name))
+    return drive(arguments, config, refresh.pipeline, Selection(), given=refresh.given)

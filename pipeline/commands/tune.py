@@ -1,0 +1,57 @@
+"""`tune`: looks for better settings of the model and its training."""
+
+import argparse
+
+from components.artifacts import TransformedExamples, TransformGraph
+from components.errors import ConfigError
+from pipeline.commands import options
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "tune",
+        help="search the settings of the configuration's section 'tuning'",
+        description="Runs the data steps, then trains again and again with settings out of the section 'tuning', "
+        "guided by what did well on the validation events; trials below the median are cut short. The study is kept "
+        "under the root: the same command goes on where it stopped, and with a higher tuning.trials adds more. Ends "
+        "with a configuration file that has the best settings. Needs the extra 'tune' (Optuna).",
+    )
+    options.add_config(parser)
+    options.add_root(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Searches and prints where the best configuration is."""
+    from pipeline.config import load_config
+    from pipeline.create_pipeline import create_pipeline
+    from pipeline.metadata import Store
+    from pipeline.progress import make_progress
+    from pipeline.runner import LocalRunner, Selection, new_run
+
+    config = load_config(arguments.config, arguments.settings)
+    if config.tuning is None:
+        raise ConfigError(f"{arguments.config} has no section 'tuning', which says what to try")
+    try:
+        from pipeline.tuning import Tuner
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"tune needs {error.name}: pip install 'tfrs-pipeline[tune]'") from None
+    root = arguments.root.resolve()
+    store, pipeline = Store(root, config.name), create_pipeline(config, root).until("Transform")
+    with make_progress(config.name) as progress:
+        done = LocalRunner(store, config.beam, progress).run(pipeline, new_run(arguments.config.resolve()), Selection())
+    transform = done["Transform"]
+    tuner = Tuner(
+        file=arguments.config,
+        settings=arguments.settings,
+        config=config,
+        examples=TransformedExamples(store.output(transform, "transformed_examples")),
+        graph=TransformGraph(store.output(transform, "transform_graph")),
+        data_key=transform.fingerprint,
+        directory=store.directory / "tuning",
+        progress=print,
+    )
+    best = tuner.run()
+    print(f"The best settings are in {best}; train and publish them with: python -m pipeline run {best}")
+    return 0

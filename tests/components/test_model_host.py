@@ -1,0 +1,135 @@
+import asyncio
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf.json_format import ParseDict
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from components.artifacts import ServingModel
+from components.base import ExecutionContext
+from components.errors import RunError
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
+from components.serving.batching import BatchingOptions
+from components.serving.local_versions import LocalVersions
+from components.serving.model_host import LoadedModel, ModelHost
+from components.serving.predict_json import parse_request
+from tests.components.tiny_world import make_world
+
+JOINED = BatchingOptions(num_batch_threads=1, wait_ms=1000)
+CANDIDATES, TOP_K = 200, 8
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`exact/1` and `scann/1`, a tree."""
+    root = tmp_path_factory.mktemp("models")
+    world = make_world(root / "world", candidates=CANDIDATES)
+    inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
+    outputs = ScannIndexer.Outputs(ServingModel(root / "serving"))
+    params = ScannIndexerParams(top_k=TOP_K, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
+    ScannIndexer(params).execute(inputs, outputs, ExecutionContext())
+    for name in ("exact", "scann"):
+        (root / name).mkdir()
+        (root / "serving" / name).rename(root / name / "1")
+    return root
+
+
+@pytest.fixture(scope="module", params=["exact", "scann"])
+def model(exported: Path, request: pytest.FixtureRequest) -> LoadedModel:
+    return LoadedModel(exported / request.param / "1", JOINED, on_batch=lambda rows: None)
+
+
+def asked(model: LoadedModel, instances: Sequence[Any], signature: str = "serving_default") -> Any:
+    body = json.dumps({"signature_name": signature, "instances": instances}).encode()
+    return parse_request(body, model.signatures, max_rows=10_000)
+
+
+def answers(model: LoadedModel, requests: Sequence[Any]) -> list[Any]:
+    """Asked all at once: the first goes alone, the others are joined behind it."""
+
+    async def work() -> list[Any]:
+        return await asyncio.gather(*map(model.answer, requests), return_exceptions=True)
+
+    replies = asyncio.run(work())
+    return [reply if isinstance(reply, Exception) else json.loads(reply)["predictions"] for reply in replies]
+
+
+ids = st.integers(0, CANDIDATES + 5).map("c{:05d}".format)
+instance = st.fixed_dictionaries(
+    {},
+    optional={
+        "country": st.sampled_from(["nl", "de", "é", None, ""]),
+        "age": st.one_of(st.none(), st.floats(0, 120, width=32)),
+        "tags": st.lists(st.sampled_from(["a", "b", "?"]), max_size=5),
+        "taste": st.lists(st.floats(-2, 2, width=32), min_size=2, max_size=2),
+        "history": st.lists(ids, max_size=12),
+    },
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=st.lists(st.lists(instance, min_size=1, max_size=3), min_size=2, max_size=6))
+def test_joined_requests_are_answered_as_each_alone(
+    model: LoadedModel, batch: list[list[Any]], request: pytest.FixtureRequest
+) -> None:
+    is_exact = "exact" in request.node.name
+    requests = [asked(model, [{}]), *(asked(model, instances) for instances in batch)]
+    for question, joined in zip(requests, answers(model, requests), strict=True):
+        (alone,) = answers(model, [question])
+        assert len(joined) == len(alone)
+        for mine, other in zip(joined, alone, strict=True):
+            # Never worse; better from a tree, which a neighbour's longer history makes search wider.
+            assert (np.array(mine["scores"]) >= np.array(other["scores"]) - 1e-4).all()
+            if is_exact:
+                np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-4, atol=1e-5)
+
+
+def test_lists_too_long_for_a_batch_are_refused_before_they_are_padded(model: LoadedModel) -> None:
+    (refused,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}, *[{}] * 200])])
+    assert "lists of 9000 are too long for a batch of 201" in str(refused)
+    (answered,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}])])
+    assert len(answered[0]["candidate_ids"]) == TOP_K
+
+
+def test_definitions_are_tensorflows_own(model: LoadedModel) -> None:
+    assert set(model.definitions) == set(model.signatures)
+    for signature, definition in model.definitions.items():
+        ParseDict(definition, meta_graph_pb2.SignatureDef())
+        assert set(definition["inputs"]) == set(model.signatures[signature])
+    outputs = model.definitions["serving_default"]["outputs"]
+    assert outputs["scores"]["dtype"] == "DT_FLOAT"
+    sizes = [dimension["size"] for dimension in outputs["candidate_ids"]["tensor_shape"]["dim"]]
+    assert sizes == ["-1", str(TOP_K)]
+
+
+def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "1")
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    old = host.current
+    assert not host.refresh()
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "2")
+    graph = tmp_path / "toy" / "2" / "saved_model.pb"
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:1000])
+    assert not host.refresh()
+    assert host.current is old
+    assert [(state.version, state.state) for state in host.states] == [(2, "END"), (1, "AVAILABLE")]
+    assert "cannot be loaded" in host.states[0].error
+    graph.write_bytes(whole)
+    assert not host.refresh()  # not again at every look
+    (tmp_path / "toy" / "2").rename(tmp_path / "toy" / "3")
+    assert host.refresh()
+    assert [(state.version, state.state) for state in host.states] == [(3, "AVAILABLE")]
+    assert answers(old, [asked(old, [{}])])[0]  # who has the old one finishes with it
+
+
+def test_without_a_version_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no version of toy in"):
+        ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)

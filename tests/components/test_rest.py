@@ -1,0 +1,95 @@
+"""The HTTP interface over stand-ins for loaded models, called as an ASGI application, without a server."""
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from components.serving.batching import QueueFullError
+from components.serving.predict_json import PredictRequest
+from components.serving.rest import create_app
+from components.serving.server_metrics import ServerMetrics
+
+
+class Model:
+    version = 7
+    signatures = {"serving_default": {"country": {"dtype": "string", "shape": [None]}}}
+
+    async def answer(self, request: PredictRequest) -> bytes:
+        country = request.rows[0]["country"]
+        if country == "slow":
+            await asyncio.sleep(30)
+        if country == "full":
+            raise QueueFullError("9 rows are waiting already")
+        if country == "broken":
+            raise ArithmeticError
+        return b'{"predictions": []}'
+
+
+METRICS = ServerMetrics()
+APP = create_app(
+    {"toy": SimpleNamespace(current=Model())},  # type: ignore[dict-item]
+    METRICS,
+    max_body_bytes=100_000,
+    max_rows=5000,
+    timeout_seconds=0.2,
+)
+
+
+Reply = tuple[int, dict[bytes, bytes], Any]
+
+
+def post(body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True) -> Reply:
+    """Sends a request, or only its beginning, and returns status, headers and JSON."""
+    sent: list[dict[str, Any]] = []
+    parts = [{"type": "http.request", "body": body, "more_body": not ends}]
+
+    async def receive() -> dict[str, Any]:
+        return parts.pop() if parts else await asyncio.sleep(30, {"type": "http.disconnect"})
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b"", "http_version": "1.1"}
+    try:
+        asyncio.run(APP(scope, receive, send))
+    except ArithmeticError:
+        assert sent  # the server writes a log of it; the client got an answer
+    status, headers = sent[0]["status"], dict(sent[0]["headers"])
+    content = sent[1]["body"]
+    return status, headers, json.loads(content) if headers[b"content-type"] == b"application/json" else content
+
+
+def ask(country: str) -> Reply:
+    return post(json.dumps({"instances": [{"country": country}]}).encode())
+
+
+def test_a_question_is_answered() -> None:
+    assert ask("nl")[::2] == (200, {"predictions": []})
+    assert post(json.dumps({"instances": [{}] * 4000}).encode())[0] == 200
+
+
+def test_a_full_queue_asks_to_come_back() -> None:
+    status, headers, answer = ask("full")
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+    assert answer == {"error": "9 rows are waiting already"}
+
+
+def test_the_deadline_holds_for_the_answer_and_for_the_sending_of_a_request() -> None:
+    assert ask("slow")[::2] == (504, {"error": "no answer within 0.2 s"})
+    assert post(b'{"instances"', ends=False)[0] == 504
+
+
+def test_an_error_of_ours_is_not_the_clients() -> None:
+    assert ask("broken")[::2] == (500, {"error": "the server failed to answer; its log tells more"})
+    counted = METRICS.registry.get_sample_value("requests_total", {"model": "toy", "code": "500"})
+    assert counted == 1
+
+
+def test_a_body_is_not_read_beyond_its_limit() -> None:
+    assert post(b" " * 100_001)[::2] == (413, {"error": "the request is larger than 100000 bytes"})
+
+
+def test_a_path_that_is_none_is_told_as_json() -> None:
+    assert post(b"", "/v1/nothing")[::2] == (404, {"error": "Not Found"})
+    assert post(b"", "/healthz")[0] == 405

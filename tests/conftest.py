@@ -1,0 +1,53 @@
+"""Object stores on the loopback interface, for tests of everything that reads or writes URIs."""
+
+import logging
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def moto_server():
+    """URL of an S3-compatible store, moto's, on a free port of this machine."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(moto_server, monkeypatch):
+    """URI of an empty bucket, reached with credentials from the environment; sub-processes reach it as well."""
+    from pyarrow.fs import S3FileSystem
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key-of-tests")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-tests")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    bucket = f"bucket-{uuid.uuid4().hex}"
+    S3FileSystem(endpoint_override=moto_server, allow_bucket_creation=True).create_dir(bucket)
+    return f"s3://{bucket}"
+
+
+@pytest.fixture(scope="session")
+def gcs_server():
+    """URL of a store that speaks Google's API."""
+    with subprocess.Popen([sys.executable, "-m", "tests.gcs_store"], stdout=subprocess.PIPE, text=True) as server:
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+@pytest.fixture
+def gs_bucket(gcs_server, monkeypatch):
+    """URI of an empty bucket."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
+    return f"gs://bucket-{uuid.uuid4().hex}"

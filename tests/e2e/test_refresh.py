@@ -1,0 +1,124 @@
+"""The index of a published model, refreshed from a new candidate table."""
+
+import json
+import random
+
+import pytest
+import tensorflow as tf
+
+from pipeline.metadata import Store
+from tests.e2e.conftest import QUICK, Project, Result, cli
+
+pytestmark = pytest.mark.e2e
+
+
+def write_items(project: Project, name: str, numbers) -> None:
+    rows = [f"i{number},g{number // 20 % 4}" for number in numbers]  # 100 to 119 are g1, as 20 to 39
+    (project.directory / name).write_text("\n".join(["id,genre", *rows, ""]))
+
+
+@pytest.fixture(scope="module")
+def store_front(tmp_path_factory) -> Project:
+    """A run on 80 items in 4 genres, each query faithful to one genre, refreshed without 5 and with 20 new items."""
+    project = Project(tmp_path_factory.mktemp("front"))
+    rng = random.Random(0)
+    events = [
+        f"u{query},i{query % 4 * 20 + rng.randrange(20)},{100 * time}" for query in range(150) for time in range(9)
+    ]
+    (project.directory / "events.csv").write_text("\n".join(["u,i,t", *events, ""]))
+    write_items(project, "items.csv", range(80))
+    config = project.write_config(
+        "front",
+        data={
+            "interactions": {
+                "format": "csv",
+                "path": "events.csv",
+                "columns": {"query_id": "u", "candidate_id": "i", "timestamp": "t"},
+            },
+            "candidates": {"format": "csv", "path": "items.csv", "id": "id"},
+        },
+        features={"candidate": {"genre": {"type": "categorical"}}},
+        serving={"top_k": 100},
+        recommendations=None,
+        **{**QUICK, "training": {"max_epochs": 6, "batch_size": 128}},
+    )
+    project.run(config)
+    write_items(project, "new.csv", [*range(5, 80), *range(100, 120)])
+    assert refresh(project).code == 0
+    return project
+
+
+def refresh(project: Project, table: str = "new.csv") -> Result:
+    config = project.directory / "front.yaml"
+    return cli("refresh-index", config, "--root", project.root, "--set", f"data.candidates.path={table}")
+
+
+def versions(project: Project) -> list[dict]:
+    return json.loads(cli("versions", "front", "--root", project.root, "--json").out)
+
+
+def ranked(project: Project, *history: str, version: int = -1) -> list[str]:
+    """Answers of the exact model."""
+    model = project.root / "serving" / "front" / str(versions(project)[version]["version"])
+    serve = tf.saved_model.load(str(model)).signatures["serving_default"]
+    answer = serve(history=tf.constant([history], tf.string, [1, len(history)]))
+    return [text.decode() for text in answer["candidate_ids"].numpy()[0] if text]
+
+
+def test_exactly_the_new_table_is_answered(store_front):
+    new = {f"i{number}" for number in [*range(5, 80), *range(100, 120)]}
+    assert set(ranked(store_front)) == new
+    assert set(ranked(store_front, "i3", "i7", "i100")) == new - {"i7", "i100"}
+    best = ranked(store_front, "i21", "i22", "i23", "i24")[:20]
+    assert sum(item in {f"i{number}" for number in range(100, 120)} for item in best) >= 5, "new ones by their genre"
+    assert len(store_front.recommend("front", "--query-id", "u7", "-k", 100)) > 80
+
+
+def test_a_removed_candidate_still_speaks_in_a_history(store_front):
+    first, second = versions(store_front)
+    removed = ("i0", "i1", "i2")
+    before = [item for item in ranked(store_front, *removed, version=0) if item not in ("i3", "i4")]
+    after = [item for item in ranked(store_front, *removed) if int(item[1:]) < 80]
+    assert before == after, "the query embedding must not depend on the catalogue"
+    assert after != [item for item in ranked(store_front) if int(item[1:]) < 80]
+    assert second["refresh_of"] == first["identity"]
+    assert [first["identity"][part] for part in ("towers", "preprocessing")] == [
+        second["identity"][part] for part in ("towers", "preprocessing")
+    ]
+
+
+def test_what_is_done_is_not_done_again_and_the_next_run_leaves_it(store_front):
+    served = cli("versions", "front", "--root", store_front.root).out
+    assert "Nothing to do" in refresh(store_front).out
+    assert "Nothing to do" in store_front.run(store_front.directory / "front.yaml").out
+    assert cli("versions", "front", "--root", store_front.root).out == served
+    assert "refreshed index, newest" in served
+    steps = {step.node for step in Store(store_front.root, "front").runs()[1].steps}
+    assert steps == {"CatalogueGen", "RefreshScannIndexer", "RefreshInfraValidator", "RefreshPusher"}
+    shown = cli("show", "front/RefreshScannIndexer/serving_model", "--root", store_front.root).out
+    assert "model = front/Trainer/" in shown
+    assert "catalogue = front/CatalogueGen/" in shown
+
+
+def test_what_cannot_be_refreshed_is_told(store_front):
+    write_items(store_front, "few.csv", range(30))
+    result = refresh(store_front, "few.csv")
+    assert (result.code, "50 of the published model's 80 candidates are not in the table" in result.err) == (3, True)
+    assert "refresh-index" in result.err.splitlines()[-1]
+    nothing = store_front.write_config(
+        "nothing", data={"interactions": {"format": "synthetic", "queries": 10, "candidates": 30}}
+    )
+    assert cli("refresh-index", nothing, "--root", store_front.root).code == 2
+    store = Store(store_front.root, "front")
+    towers = store.output(store.latest("Trainer"), "model") / "towers" / "variables"
+    weights = next(towers.glob("*.data*"))
+    content = weights.read_bytes()
+    try:
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        write_items(store_front, "newer.csv", range(79))
+        result = refresh(store_front, "newer.csv")
+        assert (result.code, "the files have changed, run the pipeline again" in result.err) == (3, True)
+        weights.unlink()
+        assert "files that the published model was made of are gone" in refresh(store_front, "newer.csv").err
+    finally:
+        weights.write_bytes(content)

@@ -1,0 +1,71 @@
+"""`tune` finds what is better, remembers what it tried, and writes a configuration that can be run."""
+
+import pytest
+import yaml
+
+from pipeline.cli import main
+from pipeline.config import load_config
+
+pytest.importorskip("optuna")
+
+CONFIG = {
+    "schema_version": 1,
+    "name": "tuned",
+    "data": {"interactions": {"format": "synthetic", "queries": 150, "candidates": 60, "topics": 4}},
+    "model": {"embedding_dim": 8, "query_tower": {"layers": []}},
+    "training": {"batch_size": 256, "max_epochs": 2},
+    "recommendations": None,
+    "tuning": {
+        "trials": 2,
+        "startup_trials": 1,
+        "space": {
+            "training.learning_rate": {"low": 1.0e-7, "high": 0.05, "log": True},
+            "model.query_tower.layers": [[], [8]],
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tune")
+    (directory / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    return directory
+
+
+def tune(place, *options: str) -> int:
+    return main(["tune", str(place / "config.yaml"), "--root", str(place / "runs"), *options])
+
+
+def trials(text: str) -> list[str]:
+    return [line.split(":")[0] for line in text.splitlines() if line.startswith("trial ")]
+
+
+def test_a_study_goes_on_and_ends_with_its_best_configuration(place, capsys):
+    assert tune(place, "--set", "training.patience=3") == 0
+    assert trials(capsys.readouterr().out) == ["trial 0", "trial 1"]
+    assert tune(place, "--set", "training.patience=3") == 0
+    assert trials(capsys.readouterr().out) == [], "all that were asked for are done"
+    assert tune(place, "--set", "training.patience=3", "--set", "tuning.trials=3") == 0
+    told = capsys.readouterr().out
+    assert trials(told) == ["trial 2"]
+    best = load_config(place / "runs" / "tuned" / "tuning" / "best.yaml")
+    assert best.training.patience == 3
+    assert 1e-7 <= best.training.learning_rate <= 0.05
+    assert list(best.model.query_tower.layers) in ([], [8])
+    assert best.training.batch_size == 256
+    assert not list((place / "runs" / "tuned" / "tuning").glob("trial-*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("tuning=null", "no section 'tuning'"),
+        ("tuning.space={data.max_bad_fraction: [0, 1]}", "cannot be tuned"),
+        ("tuning.space={training.metric: [recall@10, ndcg@10]}", "cannot be tuned"),
+        ("tuning.space={model.temperature: {low: 0.3, high: 0.1}}", "below"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(place, capsys, change, message):
+    assert tune(place, "--set", change) == 2
+    assert message in capsys.readouterr().err
