@@ -41,6 +41,7 @@ setup(
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "benchmarks": ["faiss-cpu", "hnswlib"],  # what the index is compared with
         "tune": ["optuna"],
+        "benchmarks": ["implicit"],  # iALS, which the benchmarks compare with
         "dev": [
             "optuna",
             "pytest",
