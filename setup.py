@@ -39,7 +39,7 @@ setup(
         "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
-        "benchmarks": ["faiss-cpu", "hnswlib"],  # what the index is compared with
+        "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what the index and the models are compared with
         "tune": ["optuna"],
         "dev": [
             "optuna",
@@ -53,7 +53,7 @@ setup(
             "mypy",
             "import-linter",
             "types-PyYAML",
-            "polars",  # the floor of benchmarks.data_plane
+            "polars",  # the floor of benchmarks/data_plane.py, which the tests run on little data
             "setuptools>=77",  # builds the editable install without a download
         ],
     },

@@ -3,12 +3,13 @@
 Reads a JSON task from standard input: `port`, `path`, `bodies` (of requests, sent in turn), `connections`, `seconds`,
 and `rate`. Without a rate the loop is closed: every connection sends its next request when it has its answer. With one
 it is open: requests are due at fixed times, whatever the server does, and the time of each counts from when it was due.
-Prints JSON: `requests`, `seconds`, `errors` (by status or exception), and `latencies_ms`.
+SIGTERM ends it earlier. Prints JSON: `requests`, `seconds`, `errors` (by status or exception), and `latencies_ms`.
 """
 
 import asyncio
 import itertools
 import json
+import signal
 import sys
 import time
 from collections import Counter
@@ -21,18 +22,22 @@ import uvloop
 class Load:
     """What is sent, and what came of it."""
 
-    def __init__(self, *, port: int, path: str, bodies: Sequence[str]) -> None:
-        self.port = port
+    def __init__(self, *, port: int, path: str, bodies: Sequence[str], end: float) -> None:
+        self.port, self.end = port, end
         self.requests = itertools.cycle([_request(path, body.encode()) for body in bodies])
         self.latencies: list[float] = []
         self.errors: Counter[str] = Counter()
 
-    async def connection(self, due: Iterator[float] | None, end: float) -> None:
+    def stop(self) -> None:
+        """No further request is sent."""
+        self.end = 0
+
+    async def connection(self, due: Iterator[float] | None) -> None:
         """Sends one request after the other, at the times it takes from `due` if there are any."""
         streams = None
         while True:
             began = time.perf_counter() if due is None else next(due)
-            if began >= end:
+            if began >= self.end:
                 break
             await asyncio.sleep(began - time.perf_counter())
             try:
@@ -65,11 +70,12 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 async def run(task: dict[str, Any]) -> dict[str, Any]:
     """Puts the load on the server for as long as the task says."""
-    load = Load(port=task["port"], path=task["path"], bodies=task["bodies"])
     began = time.perf_counter()
+    load = Load(port=task["port"], path=task["path"], bodies=task["bodies"], end=began + task["seconds"])
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.stop)
     rate = task.get("rate")
     due = None if rate is None else (began + number / rate for number in itertools.count())
-    await asyncio.gather(*(load.connection(due, began + task["seconds"]) for _ in range(task["connections"])))
+    await asyncio.gather(*(load.connection(due) for _ in range(task["connections"])))
     return {
         "requests": len(load.latencies),
         "seconds": time.perf_counter() - began,

@@ -7,7 +7,7 @@ Every data set goes through the pipeline's ingestion and Transform once for each
 process of its own: a baseline with all its choices, of which validation picks one, or Trainer and Evaluator with one
 seed. Rows are kept in --work under a digest of their configuration and are not made again, so a long table can be
 made in several nights; code is not part of the digest, so take a fresh --work after changing it. `--quick` takes the
-made-up stream, one seed and few epochs.
+made-up stream, one seed, few epochs and one choice of each baseline.
 
 `default` is the data set's own configuration, a system is its towers, loss and negatives from tfx_config/systems on
 the features of the data set, or on none where it has none itself. Intervals are 95 % by bootstrap over queries of the
@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ from pipeline.yaml_file import read_document
 _SYSTEMS = Path(__file__).parents[1] / "tfx_config" / "systems"
 _DEFAULT, _ID_ONLY = "default", "default, ids only"
 _MOST_EPOCHS = 30
+_ALL = 1_000
+_QUICK_BASELINES = ("popularity", "EASE, recency")
 _COLD = {name for name in SOURCES if name.endswith("cold")}
 _HIGHEST = {"ml-100k": (0.21, 0.112), "ml-1m": (0.315, 0.182)}
 """Test hit rate and NDCG at 10 that are wanted of the best system."""
@@ -90,11 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--baselines", nargs="+", choices=BASELINES, help="which baselines; all if absent")
     options.add_argument("--seeds", type=int, default=5, help="how many seeds of each system")
     chosen = options.parse_args(arguments)
-    table = Table(chosen.data, chosen.work.absolute(), 1 if chosen.quick else chosen.seeds, chosen.quick)
+    work = chosen.work.absolute() / ("quick" if chosen.quick else "full")
+    table = Table(chosen.data, work, 1 if chosen.quick else chosen.seeds, chosen.quick)
     rows, goals = [], []
     for name in chosen.datasets or (["synthetic cold"] if chosen.quick else SOURCES):
-        systems = chosen.systems or ([_DEFAULT, _ID_ONLY] if chosen.quick else _systems())
-        made = list(_rows_of(name, table, systems, chosen.baselines or list(BASELINES)))
+        systems = chosen.systems or ([_DEFAULT] if chosen.quick else _systems())
+        made = list(
+            _rows_of(name, table, systems, chosen.baselines or (_QUICK_BASELINES if chosen.quick else BASELINES))
+        )
         rows += list(_shown(name, made))
         goals += [] if chosen.quick else list(_goals(name, made))
     return finish(chosen, rows=rows, goals=goals)
@@ -104,11 +109,11 @@ def _systems() -> list[str]:
     return [_DEFAULT, _ID_ONLY, *sorted(file.stem for file in _SYSTEMS.glob("*.yaml"))]
 
 
-def _rows_of(name: str, table: Table, systems: Sequence[str], baselines: Sequence[str]) -> Iterator[Row]:
+def _rows_of(name: str, table: Table, systems: Sequence[str], baselines: Iterable[str]) -> Iterator[Row]:
     source, directory = SOURCES[name], table.work / name.replace(" ", "_")
     own = _written(directory, _DEFAULT, _values_of(source, table, _DEFAULT))
     for baseline in baselines:
-        yield _row(source, directory, baseline, [("baseline", baseline)], own)
+        yield _row(source, directory, baseline, [("baseline", baseline)], own, choices=1 if table.quick else _ALL)
     for system in systems:
         try:
             config = _written(directory, system, _values_of(source, table, system))
@@ -117,7 +122,7 @@ def _rows_of(name: str, table: Table, systems: Sequence[str], baselines: Sequenc
             print(f"{name}: {system} does not fit: {error}", file=sys.stderr)
             continue
         seeds = [("system", str(seed)) for seed in range(1, table.seeds + 1)]
-        yield _row(source, directory, system, seeds, config)
+        yield _row(source, directory, system, seeds, config, choices=_ALL)
 
 
 def _values_of(source: Source, table: Table, system: str) -> dict[str, Any]:
@@ -151,7 +156,9 @@ def _written(directory: Path, system: str, values: Mapping[str, Any]) -> Path:
     return file
 
 
-def _row(source: Source, directory: Path, method: str, sides: Sequence[tuple[str, str]], file: Path) -> Row:
+def _row(
+    source: Source, directory: Path, method: str, sides: Sequence[tuple[str, str]], file: Path, *, choices: int
+) -> Row:
     config = load_config(file)
     features = _digest(config, "data", "split", "features", "seed")
     runs, per_query = [], []
@@ -163,7 +170,7 @@ def _row(source: Source, directory: Path, method: str, sides: Sequence[tuple[str
             print(f"{directory.name}: {method}, {kind} {name}", file=sys.stderr, flush=True)
             arguments = [kind, name, str(file), str(directory / f"prepared-{features}"), str(output)]
             module = [sys.executable, "-m", "benchmarks.references.quality_side"]
-            used = measured([*module, *arguments, str(source.at), source.metric], env=dict(os.environ))
+            used = measured([*module, *arguments, str(source.at), source.metric, str(choices)], env=dict(os.environ))
             (output / "usage.json").write_text(json.dumps(asdict(used)) + "\n", encoding="utf-8")
         runs.append(json.loads((output / "row.json").read_text(encoding="utf-8")))
         if "skipped" not in runs[-1]:
@@ -258,7 +265,9 @@ def _goals(name: str, rows: Sequence[Row]) -> Iterator[Goal]:
 
 
 def _beats(name: str, row: Row, baseline: Row | None, times: float) -> Iterator[Goal]:
-    for metric in _metrics(SOURCES[name]) if baseline is not None else ():
+    if baseline is None:
+        return
+    for metric in _metrics(SOURCES[name]):
         ratio = row.mean("test", metric) / max(baseline.mean("test", metric), 1e-9)
         yield Goal.at_least(f"{name}: {metric} of {row.method} ≥ {times:g} × that of {baseline.method}", ratio, times)
 

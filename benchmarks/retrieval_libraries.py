@@ -121,7 +121,9 @@ class TfrsLayer:
     """A layer of TensorFlow Recommenders; every setting of its ScaNN is built in."""
 
     def __init__(self, kind: str) -> None:
-        self._kind = kind
+        import tensorflow_recommenders as tfrs
+
+        self._kind, self._layers = kind, tfrs.layers.factorized_top_k
 
     def builds(self, candidates: int) -> list[dict[str, Any]]:
         if self._kind != "reordered":
@@ -139,13 +141,11 @@ class TfrsLayer:
 
     def build(self, vectors: np.ndarray, settings: dict[str, Any], queries: np.ndarray) -> None:
         import tensorflow as tf
-        import tensorflow_recommenders as tfrs
 
-        layers = tfrs.layers.factorized_top_k
         if self._kind == "brute_force":
-            self._layer = layers.BruteForce(k=10)
+            self._layer = self._layers.BruteForce(k=10)
         else:
-            self._layer = layers.ScaNN(k=10, **{"num_leaves": min(100, len(vectors))} | settings)
+            self._layer = self._layers.ScaNN(k=10, **{"num_leaves": min(100, len(vectors))} | settings)
         self._layer.index(tf.constant(vectors))
         self._call = tf.function(lambda queries, k: self._layer(queries, k=k), reduce_retracing=True)
         self._constant = tf.constant
@@ -169,6 +169,12 @@ class TfrsLayer:
 class Ours:
     """The index of this pipeline, tuned for a recall@10 of 0.95; called through `scann_ops` as the others are."""
 
+    def __init__(self) -> None:
+        import tensorflow as tf
+        from scann.scann_ops.py import scann_ops
+
+        self._constant, self._open = tf.constant, scann_ops.searcher_from_module
+
     def builds(self, candidates: int) -> list[dict[str, Any]]:
         return [{}]
 
@@ -183,14 +189,7 @@ class Ours:
         self.tuned = tuner.tune()
         self._state, self._chosen = self.tuned.search.state, self.tuned.search.settings
         say(f"chose {self._chosen}")
-        self._tensorflow()
-
-    def _tensorflow(self) -> None:
-        import tensorflow as tf
-        from scann.scann_ops.py import scann_ops
-
-        self._constant = tf.constant
-        self._searcher = scann_ops.searcher_from_module(self._state)
+        self._searcher = self._open(self._state)
 
     def searches(self, k: int) -> list[dict[str, Any]]:
         if self._chosen is None:

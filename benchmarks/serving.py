@@ -2,8 +2,8 @@
 
 Runs a small pipeline twice on made-up data, so that there are two published versions of a catalogue of 100,000
 candidates, and starts `python -m pipeline serve` on the loopback. The load comes from a process of its own, so both
-share the machine's cores; `cpu_ms` is what a request costs the server. During the last measurement of each model the version changes by a `rollback`: a real
-publication, which the server loads and warms up while it answers.
+share the machine's cores; `cpu_ms` is what a request costs the server alone. During the last measurement of each model
+the version changes by a `rollback`: a real publication, which the server loads and warms up while it answers.
 """
 
 import argparse
@@ -15,10 +15,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from components.serving.publishing import Publisher
 
 NAME = "benchmark"
 MODELS = (f"{NAME}-scann", NAME)
+_LONGEST_CHANGE = 600
 HISTORY = 20
 """Longest history in a request."""
 _CONFIG = """\
@@ -67,7 +67,7 @@ def main() -> int:
         for row in _rows(root, arguments):
             print(row, file=sys.stderr, flush=True)
             rows.append(row)
-    return finish(arguments, rows=rows, goals=_goals(rows))
+    return finish(arguments, rows=rows, goals=_goals(rows, is_quick=arguments.quick))
 
 
 def make_versions(root: Path, candidates: int) -> None:
@@ -117,19 +117,24 @@ class _Target:
     """A model of a running server."""
 
     def __init__(self, server: "_Server", model: str, questions: Sequence[Mapping[str, Any]]) -> None:
-        self.server, self.port, self.model = server, server.port, model
+        self.server, self.model = server, model
         self._bodies = [json.dumps({"instances": [question]}) for question in questions]
 
     def names(self, wait_ms: float) -> dict[str, Any]:
         return {"model": self.model, "asked": "batched" if wait_ms else "unbatched"}
 
-    def put(self, load: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Puts a load on it; returns what came of it."""
-        before = self._batches()
-        path = f"/v1/models/{self.model}:predict"
-        task = {"port": self.port, "path": path, "bodies": self._bodies, "seconds": seconds, **load}
-        cpu = self.server.cpu_seconds()
-        found = _module("benchmarks.load_generator", task)
+    def put(
+        self, load: Mapping[str, Any], seconds: float, *, change: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """Puts a load on it, for so many seconds or as long as `change` takes; returns what came of it."""
+        before, cpu = self._batches(), self.server.cpu_seconds()
+        task = {"port": self.server.port, "path": f"/v1/models/{self.model}:predict", "bodies": self._bodies, **load}
+        task["seconds"] = seconds if change is None else _LONGEST_CHANGE
+        with _module("benchmarks.load_generator", task) as generator:
+            if change is not None:
+                change()
+                generator.terminate()
+            found = json.load(generator.stdout)
         cpu = self.server.cpu_seconds() - cpu
         batches, rows = (after - earlier for after, earlier in zip(self._batches(), before, strict=True))
         cpu_ms = round(1000 * cpu / max(found["requests"], 1), 2)
@@ -138,31 +143,40 @@ class _Target:
 
     def version(self) -> int:
         """The version that it answers with."""
-        return int(json.loads(_get(self.port, "/healthz"))["versions"][self.model])
+        return int(json.loads(_get(self.server.port, "/healthz"))["versions"][self.model])
 
     def _batches(self) -> tuple[float, float]:
         """Batches run so far, and their rows."""
-        told = _get(self.port, "/metrics")
+        told = _get(self.server.port, "/metrics")
         values = (re.search(rf'batch_rows_{kind}\{{model="{self.model}"\}} (\S+)', told) for kind in ("count", "sum"))
         batches, rows = (0.0 if value is None else float(value[1]) for value in values)
         return batches, rows
 
 
 def _swapped(root: Path, target: _Target, seconds: float) -> dict[str, Any]:
-    """What comes of a load while the content of another version is published."""
+    """What comes of a load while the content of another version is published and taken over."""
     before = target.version()
     *others, newest = Publisher(root / "serving", NAME).versions()
     other = next(found.version for found in reversed(others) if found.identity != newest.identity)
-    change = threading.Timer(seconds / 4, _pipeline, ("rollback", NAME, str(other), "--root", str(root)))
-    change.start()
-    row = target.put({"connections": 16}, seconds)
-    change.join()
+
+    def change() -> None:
+        time.sleep(seconds / 3)
+        _pipeline("rollback", NAME, str(other), "--root", str(root))
+        end = time.monotonic() + _LONGEST_CHANGE / 2
+        while target.version() == before and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(seconds / 3)
+
+    row = target.put({"connections": 16}, seconds, change=change)
     return {**row, "load": "16 at once, version changes", "changed": target.version() != before}
 
 
 def _floor(model: Path, questions: Sequence[Mapping[str, Any]], seconds: float) -> Iterator[dict[str, Any]]:
-    task = {"model": str(model), "rows": questions, "batches": [1, 64], "seconds": seconds}
-    for batch, found in zip(task["batches"], _module("benchmarks.serving_floor", task), strict=True):
+    batches = [1, 64]
+    task = {"model": str(model), "rows": questions, "batches": batches, "seconds": seconds}
+    with _module("benchmarks.serving_floor", task) as process:
+        calls = json.load(process.stdout)
+    for batch, found in zip(batches, calls, strict=True):
         names = {"model": model.parent.name, "asked": "in process", "load": "1 thread"}
         yield {**names, **_summary(found), "batch": float(batch)}
 
@@ -178,7 +192,7 @@ def _summary(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _goals(rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
+def _goals(rows: Sequence[Mapping[str, Any]], *, is_quick: bool) -> list[Goal]:
     goals = [Goal.at_most("requests that failed", float(sum(row["failed"] for row in rows)), 0)]
     changed = [row["changed"] for row in rows if "changed" in row]
     goals.append(Goal.at_least("models that changed their version under load, of 2", float(sum(changed)), 2))
@@ -189,7 +203,9 @@ def _goals(rows: Sequence[Mapping[str, Any]]) -> list[Goal]:
                 for asked in ("unbatched", "batched")
             )
             make = Goal.at_most if what == "p50_ms" else Goal.at_least
-            goals.append(make(f"{model}, {load}: {what} with batching to without", batched / plain, limit))
+            goals.append(
+                make(f"{model}, {load}: {what} with batching to without", None if is_quick else batched / plain, limit)
+            )
     return goals
 
 
@@ -238,11 +254,16 @@ def _get(port: int, path: str) -> str:
         return str(response.read().decode())
 
 
-def _module(module: str, task: Mapping[str, Any]) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", module], input=json.dumps(task), stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(done.stdout)
+@contextmanager
+def _module(module: str, task: Mapping[str, Any]) -> Iterator[Any]:
+    """A module run with a task; its output is there to be read."""
+    with subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(task).encode())
+        process.stdin.close()
+        yield process
+    if process.returncode:
+        raise RuntimeError(f"{module} ended with {process.returncode}")
 
 
 def _pipeline(*arguments: str) -> None:

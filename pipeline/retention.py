@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.metadata import Execution, Run, Store
+from pipeline.published import REFRESHED
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ def superfluous(
 ) -> list[Superfluous]:
     """Executions that may go, oldest first.
 
-    What stays: all that the newest `keep_runs` finished runs and the newest run, finished or not, took or made, and
-    `served`, all this with whatever went into it; and the records `published`.
+    What stays: all that the newest `keep_runs` finished runs (refreshes of the index do not count) and the newest run,
+    finished or not, took or made, and `served`, all this with whatever went into it; and the records `published`.
 
     Args:
         store: the pipeline's records.
-        keep_runs: finished runs to keep, at least 1.
+        keep_runs: finished runs of the whole pipeline to keep, at least 1.
         served: the execution that published what is served.
         published: those that published a version that is still there.
     """
@@ -55,8 +56,12 @@ def _key(execution: Execution) -> tuple[str, str]:
 
 
 def _used(runs: list[Run], keep_runs: int) -> list[tuple[str, str]]:
-    finished = [run for run in runs if run.state == "done"][-keep_runs:]
+    finished = [run for run in runs if run.state == "done" and not _is_refresh(run)][-keep_runs:]
     return [(step.node, step.execution) for run in [*finished, *runs[-1:]] for step in run.steps if step.execution]
+
+
+def _is_refresh(run: Run) -> bool:
+    return any(step.node == REFRESHED for step in run.steps)
 
 
 def _with_inputs(every: dict[tuple[str, str], Execution], keys: list[tuple[str, str]]) -> set[tuple[str, str]]:

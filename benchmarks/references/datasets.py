@@ -84,7 +84,7 @@ def prepare(config: PipelineConfig, directory: Path) -> Prepared:
     part = directory.with_name(f"{directory.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     context = ExecutionContext(beam=config.beam)
-    examples, statistics, schema = (kind(part / kind.__name__) for kind in (Examples, Statistics, Schema))
+    examples, statistics, schema = Examples(part / "raw"), Statistics(part / "statistics"), Schema(part / "schema")
     ExampleGen(config.data).execute(NoInputs(), ExampleGen.Outputs(examples), context)
     StatisticsGen(Params()).execute(StatisticsGen.Inputs(examples), StatisticsGen.Outputs(statistics), context)
     SchemaGen(config.pinned_schema).execute(SchemaGen.Inputs(statistics), SchemaGen.Outputs(schema), context)

@@ -1,6 +1,6 @@
 """Scorers that know a query by its history: item-kNN, EASE, iALS, each with what is tried on validation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ MAX_DENSE_CANDIDATES = 20_000
 """EASE inverts a matrix of this side: 3.2 GB, some minutes."""
 MAX_CO_OCCURRENCES = 1_000_000_000
 """Pairs of events of the same query that item-kNN goes through: about a minute."""
+
+_NO_ORDER = "the data have no order"
 
 Choice = Mapping[str, Any]
 
@@ -73,7 +75,7 @@ class Popularity:
 
     choices: Sequence[Choice] = ({},)
 
-    def refusal(self, train: Events, candidates: int) -> str | None:
+    def refusal(self, dataset: Dataset, train: Events) -> str | None:
         """Never."""
         return None
 
@@ -101,8 +103,10 @@ class ItemKnn:
         """Neighbours and shrinkage."""
         return [{"neighbours": n, "shrinkage": s} for n in (50, 100, 200) for s in (0.0, 10.0)]
 
-    def refusal(self, train: Events, candidates: int) -> str | None:
-        """Why it would take too long, if so."""
+    def refusal(self, dataset: Dataset, train: Events) -> str | None:
+        """Why it would take too long or mean nothing, if so."""
+        if self.recency < 1 and not dataset.ordered:
+            return _NO_ORDER
         pairs = co_occurrences(CandidateLists(train.offsets, train.candidate))
         return f"{pairs:,} pairs of events" if pairs > MAX_CO_OCCURRENCES else None
 
@@ -131,8 +135,11 @@ class Ease:
         """The ridge."""
         return [{"ridge": ridge} for ridge in (30.0, 100.0, 300.0, 1000.0)]
 
-    def refusal(self, train: Events, candidates: int) -> str | None:
-        """Why its matrix is too large, if so."""
+    def refusal(self, dataset: Dataset, train: Events) -> str | None:
+        """Why its matrix is too large or recency means nothing, if so."""
+        if self.recency < 1 and not dataset.ordered:
+            return _NO_ORDER
+        candidates = len(dataset.candidates)
         return f"{candidates:,} candidates squared" if candidates > MAX_DENSE_CANDIDATES else None
 
     def fit(self, dataset: Dataset, train: Events, choice: Choice) -> Any:
@@ -160,7 +167,7 @@ class Ials:
         for alpha in (1.0, 10.0)
     )
 
-    def refusal(self, train: Events, candidates: int) -> str | None:
+    def refusal(self, dataset: Dataset, train: Events) -> str | None:
         """Never."""
         return None
 
@@ -172,11 +179,13 @@ class Ials:
         """
         try:
             from implicit.als import AlternatingLeastSquares
+            from threadpoolctl import threadpool_limits
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("iALS is that of implicit: pip install 'tfrs-pipeline[benchmarks]'") from error
         model = AlternatingLeastSquares(**choice, iterations=15, random_state=42)
         everybody = History(train, np.arange(len(train.offsets) - 1)).matrix(len(dataset.candidates))
-        model.fit(everybody, show_progress=False)
+        with threadpool_limits(1, "blas"):  # it has threads of its own, and asks for this
+            model.fit(everybody, show_progress=False)
         return model
 
     def scorer(self, fitted: Any, history: History, choice: Choice) -> Scorer:
@@ -194,10 +203,3 @@ BASELINES: dict[str, Any] = {
     "EASE, recency": Ease(RECENCY),
     "iALS": Ials(),
 }
-
-
-def usable(dataset: Dataset) -> Iterator[str]:
-    """Names of the baselines that mean something on a data set: without an order there is no recency."""
-    for name in BASELINES:
-        if dataset.ordered or "recency" not in name:
-            yield name

@@ -1,7 +1,7 @@
 """One row of the quality table, in a process of its own: a baseline with what it chooses, or a system with one seed.
 
-    python -m benchmarks.references.quality_side baseline NAME CONFIG PREPARED OUTPUT AT METRIC
-    python -m benchmarks.references.quality_side system   SEED CONFIG PREPARED OUTPUT AT METRIC
+    python -m benchmarks.references.quality_side baseline NAME CONFIG PREPARED OUTPUT AT METRIC CHOICES
+    python -m benchmarks.references.quality_side system   SEED CONFIG PREPARED OUTPUT AT METRIC CHOICES
 
 OUTPUT/row.json has validation and test metrics, OUTPUT/per_query.npz those of each query of the test by name.
 """
@@ -31,17 +31,17 @@ from pipeline.config import load_config
 PER_QUERY = ("hit_rate", "ndcg", "recall")
 
 
-def baseline(name: str, prepared: Prepared, output: Path, *, at: int, metric: str) -> dict[str, Any]:
-    """Tries all choices on validation and measures the best on test."""
+def baseline(name: str, prepared: Prepared, output: Path, *, at: int, metric: str, choices: int) -> dict[str, Any]:
+    """Tries so many choices on validation and measures the best on test."""
     method, dataset = BASELINES[name], read_dataset(prepared.examples)
     train, candidates = dataset.events.select(["train"]), len(dataset.candidates)
-    refusal = method.refusal(train, candidates)
+    refusal = method.refusal(dataset, train)
     if refusal is not None:
         return {"skipped": refusal}
     remove_seen = prepared.config.remove_seen
     tasks = {name: retrieval_task(dataset, name, remove_seen=remove_seen) for name in ("validation", "test")}
     best: dict[str, Any] = {}
-    for choice in method.choices:
+    for choice in method.choices[:choices]:
         start = time.perf_counter()
         fitted = method.fit(dataset, train, choice)
         seconds = time.perf_counter() - start
@@ -62,7 +62,8 @@ def _values(scorer: Scorer, task: RetrievalTask, at: int) -> dict[str, np.ndarra
 
 
 def _write_per_query(output: Path, values: Mapping[str, np.ndarray], at: int) -> None:
-    np.savez(output / "per_query.npz", **{name: values[f"{name}@{at}"].astype(np.float32) for name in PER_QUERY})
+    kept: dict[str, Any] = {name: values[f"{name}@{at}"].astype(np.float32) for name in PER_QUERY}
+    np.savez(output / "per_query.npz", **kept)
 
 
 def system(seed: int, prepared: Prepared, output: Path, *, at: int) -> dict[str, Any]:
@@ -87,12 +88,12 @@ def system(seed: int, prepared: Prepared, output: Path, *, at: int) -> dict[str,
     return kept | {"slices": slices, "fit": fit["seconds"], "loss": fit["loss"], "steps": fit["steps"]}
 
 
-def main(kind: str, name: str, config: str, prepared: str, output: str, at: str, metric: str) -> None:
+def main(kind: str, name: str, config: str, prepared: str, output: str, at: str, metric: str, choices: str) -> None:
     """Makes the row; what is there afterwards is whole."""
     data, directory = prepare(load_config(Path(config)), Path(prepared)), Path(output)
     directory.mkdir(parents=True, exist_ok=True)
     if kind == "baseline":
-        row = baseline(name, data, directory, at=int(at), metric=metric)
+        row = baseline(name, data, directory, at=int(at), metric=metric, choices=int(choices))
     else:
         row = system(int(name), data, directory, at=int(at))
     part = directory / "row.json.part"

@@ -52,14 +52,14 @@ class LoadedModel:
         self.version = int(path.name)
         description = read_description(path)
         self.signatures = {name: signature_inputs(description, name) for name in description.get("signatures", {})}
-        for module in description.get("imports", ()):
-            importlib.import_module(module)
         try:
+            for module in description.get("imports", ()):
+                importlib.import_module(module)
             self.definitions = signature_definitions(path)
             self._model = tf.saved_model.load(str(path))
             for signature, inputs in read_warm_up(path):
                 self._model.signatures[signature](**inputs)
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        except (ImportError, OSError, ValueError, KeyError, tf.errors.OpError) as error:
             raise RunError(f"{path} cannot be loaded: {error}") from error
         self.batcher = Batcher[PredictRequest, bytes](self._answers, batching, on_batch=on_batch)
 
@@ -165,7 +165,7 @@ class ModelHost:
         """
         try:
             version = self._newest()
-        except RunError as error:
+        except (OSError, RunError) as error:  # the directory may be on another machine
             _LOG.error("%s: %s", self._name, error)
             return False
         if version in (None, self.current.version):

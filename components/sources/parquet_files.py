@@ -1,6 +1,7 @@
 """Parquet: pieces are runs of row groups, column types come from the footers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from components.sources.reading import Piece, Rows
 
 _ROWS_PER_PIECE = 1_000_000
 _ROWS_PER_BATCH = 131_072
+_CONNECTIONS = 16
+"""Footers that are read at once: in a store, each is a wait."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,8 @@ class ParquetReader:
 
     def pieces(self) -> list[Piece]:
         """Runs of row groups of about a million rows."""
-        cuts: list[tuple[SourceFile, tuple[int, int], int, int]] = []
-        for file in self.files:
-            with unchanged(file.location, file.name, file.version):
-                cuts += _cuts(file)
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            cuts = [cut for cuts in pool.map(_cuts, self.files) for cut in cuts]
         return [
             Piece(
                 self.table, index, file.location, file.name, file.split, groups, first_row, size,
@@ -42,12 +43,8 @@ class ParquetReader:
 
     def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
         """Types from the schema of every file, also of those without a row."""
-        return {
-            file.name: {
-                column.name: {name_of(column.type)} for column in open_parquet(file.location, file.name).schema_arrow
-            }
-            for file in self.files
-        }
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            return dict(zip((file.name for file in self.files), pool.map(_types, self.files), strict=True))
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """Record batches of the piece's row groups."""
@@ -77,15 +74,23 @@ def _damaged_rows(file: pq.ParquetFile, groups: Iterable[int], columns: list[str
     return "here and there"
 
 
-def _cuts(file: SourceFile) -> Iterator[tuple[SourceFile, tuple[int, int], int, int]]:
-    metadata = open_parquet(file.location, file.name).metadata
+def _cuts(file: SourceFile) -> list[tuple[SourceFile, tuple[int, int], int, int]]:
+    """The file's runs of row groups, the data row where each begins, and its bytes."""
+    cuts = []
+    with unchanged(file.location, file.name, file.version):
+        metadata = open_parquet(file.location, file.name).metadata
     start = first_row = rows = size = 0
     for group in range(metadata.num_row_groups):
         rows += metadata.row_group(group).num_rows
         size += metadata.row_group(group).total_byte_size
         if rows >= _ROWS_PER_PIECE or group == metadata.num_row_groups - 1:
-            yield file, (start, group + 1), first_row, size
+            cuts.append((file, (start, group + 1), first_row, size))
             start, first_row, rows, size = group + 1, first_row + rows, 0, 0
+    return cuts
+
+
+def _types(file: SourceFile) -> dict[str, set[str]]:
+    return {column.name: {name_of(column.type)} for column in open_parquet(file.location, file.name).schema_arrow}
 
 
 def open_parquet(location: str, name: str) -> pq.ParquetFile:

@@ -17,11 +17,14 @@ def in_batch_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
     Row `i`'s positive has to be candidate `i`; candidates that were drawn besides may follow (Yang et al. 2020). The
     positive in another place, and the query's other known positives, do not count as negatives.
 
-    A candidate that comes several times is scored once and weighs as often, which is the same sum for less work.
+    A candidate that comes several times is scored once, as it comes first, and weighs as often: the same sum for less
+    work, and of one that is also in a queue the newest embedding.
     """
-    rows, place, times = tf.unique_with_counts(contrast.rows)
+    rows, place = tf.unique(contrast.rows)
     first = tf.math.unsorted_segment_min(tf.range(tf.size(place)), place, tf.size(rows))
-    labels, log_times = place[: tf.size(contrast.labels)], tf.math.log(tf.cast(times, tf.float32))
+    labels, weight = place[: tf.size(contrast.labels)], contrast.frequency**-logq_exponent
+    log_sum = tf.math.log(tf.math.unsorted_segment_sum(weight, place, tf.size(rows)))
+    log_own = tf.math.log(tf.gather(weight, tf.gather(first, labels)))
     known_row, known = _known_among(contrast, rows)
     distinct = replace(
         contrast,
@@ -31,8 +34,7 @@ def in_batch_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
         known=known,
         known_row=known_row,
     )
-    log_frequency = tf.math.log(tf.gather(contrast.frequency, first))
-    return blocked_softmax(distinct, log_times - logq_exponent * log_frequency, -tf.gather(log_times, labels))
+    return blocked_softmax(distinct, log_sum, log_own - tf.gather(log_sum, labels))
 
 
 def _known_among(contrast: Contrast, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -4,9 +4,11 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
+import yaml
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, WorkerOptions
 from pydantic import TypeAdapter, ValidationError
 
@@ -86,6 +88,20 @@ def test_a_bug_in_a_worker_is_no_breakdown_of_the_runner():
 def test_options_of_another_runner_or_that_contradict_each_other_are_refused(values, message):
     with pytest.raises(ValidationError, match=message):
         RUNNERS.validate_python(values)
+
+
+FILES = sorted((Path(__file__).parents[2] / "tfx_config" / "runners").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_files_of_the_runners_are_what_they_are_called(file):
+    config = RUNNERS.validate_python(yaml.safe_load(file.read_text())["beam"])
+    assert file.stem.startswith(config.runner)
+
+
+def test_there_is_a_file_for_every_runner():
+    found = {RUNNERS.validate_python(yaml.safe_load(file.read_text())["beam"]).runner for file in FILES}
+    assert found == {"in_process", "multi_process", "flink", "dataflow"}
 
 
 def flink(**settings) -> Flink:

@@ -92,8 +92,7 @@ def test_a_push_killed_anywhere_leaves_whole_versions_and_is_completed(s3: str, 
         for model in MODELS:
             name = "exact" if model == "toy" else "scann"
             for version in versions(directory, model):
-                ObjectVersions(directory, "toy")._download(model, version, tmp_path / f"{operations}{model}{version}")
-                found = directory_digest(tmp_path / f"{operations}{model}{version}")
+                found = directory_digest(ObjectVersions(directory, "toy").fetch(model, version))
                 assert found in {directory_digest(serving.path / name) for serving in (old, new)}
         halves += versions(directory, "toy")[-1] != versions(directory, "toy-scann")[-1]
         before = versions(directory, "toy")[-1]
@@ -152,7 +151,7 @@ def test_copies_are_kept_as_long_as_their_version(s3: str, tmp_path: Path) -> No
         publisher.fetch(first)
 
 
-def test_a_store_that_refuses_is_told(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_refuses_is_told(s3: str, tmp_path: Path) -> None:
     nowhere = s3.replace("bucket-", "no-bucket-")
     with pytest.raises(RunError, match=r"no-bucket-.* cannot be (listed|written)"):
         push(save_pair(tmp_path / "model", "first"), nowhere)

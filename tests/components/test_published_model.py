@@ -91,7 +91,7 @@ def test_a_worse_model_is_not_blessed_until_another_one_is_in_service(
     refused = Evaluated(tmp_path, challenger, published, least=100)
     assert not refused.blessing["blessed"]
     assert refused.evaluator.is_current(refused.outputs)
-    elsewhere = Evaluator(refused.evaluator.params.model_copy(update={"published": tmp_path / "nobody"}))
+    elsewhere = Evaluator(refused.evaluator.params.model_copy(update={"published": str(tmp_path / "nobody")}))
     assert not elsewhere.is_current(refused.outputs)
 
 

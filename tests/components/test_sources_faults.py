@@ -1,6 +1,7 @@
 """Every kind of broken input ends in a message that says which file, which row and what to do, or in dead letters."""
 
 import gzip
+import json
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from components.sources import csv_files
 from components.sources.headers import check_headers
 from models.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
+from tests.e2e.conftest import cli
 
 LINES = "u,i\n" + "".join(f"u{n % 50},i{n}\n" for n in range(5000))
 
@@ -270,3 +272,22 @@ def test_rows_that_vanish_are_an_internal_error(run, monkeypatch):
     monkeypatch.setattr(csv_files.CsvReader, "read", read_less)
     with pytest.raises(AssertionError, match="5000 rows counted, 0 written"):
         run(interactions=csv())
+
+
+def test_the_command_line_ends_with_3_and_says_what_to_do(run):
+    """Whatever is wrong with the data is found by the run: the configuration itself is valid."""
+    (run.directory / "cut.csv.gz").write_bytes(gzip.compress(LINES.encode())[:-50])
+    (run.directory / "latin.csv").write_bytes(LINES.encode() + "é,x\n".encode("latin-1") * 100)
+    for name, columns in (("a", ["u", "i"]), ("b", ["u", "item"])):
+        run.write(f"{name}.csv", ",".join(columns) + "\n1,2\n")
+    config = run.directory / "c.yaml"
+    for path, told in (
+        ("cut.csv.gz", "cut.csv.gz cannot be read"),
+        ("latin.csv", "100 x not utf-8 text (set 'encoding'"),
+        ("[ab].csv", "b.csv has no column 'i'"),
+    ):
+        config.write_text(json.dumps({"schema_version": 1, "name": "bad", "data": {"interactions": csv(path)}}))
+        assert cli("validate", config).code == 0
+        result = cli("run", config, "--root", run.directory / "runs", "--only", "ExampleGen")
+        assert (result.code, told in result.err) == (3, True), result.err
+        assert not list((run.directory / "runs").rglob("manifest.json"))

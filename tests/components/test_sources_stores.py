@@ -11,7 +11,7 @@ import yaml
 
 from components import storage
 from components.base import ExecutionContext
-from components.beam_runner import BeamConfig
+from components.beam_runner import MultiProcess
 from components.errors import DataError, RunError
 from components.example_gen import ExampleGenParams
 from components.sources.headers import check_headers
@@ -93,7 +93,7 @@ def test_an_object_that_changes_while_it_is_read(run, bucket):
 def test_workers_in_other_processes_reach_the_store(run, s3_bucket):
     storage.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n,y\n")
     component = run.component(interactions=csv(f"{s3_bucket}/e.csv"), max_bad_fraction=0.5)
-    context = ExecutionContext(beam=BeamConfig(runner="multi_process", workers=2), scratch=run.directory / "scratch")
+    context = ExecutionContext(beam=MultiProcess(workers=2), scratch=run.directory / "scratch")
     component.execute(component.Inputs(), component.Outputs(run.examples), context)
     assert run.rows("interactions") == [{"query_id": "a", "candidate_id": "x"}]
     [letter] = run.rows("dead_letters")

@@ -4,7 +4,7 @@ import pytest
 
 from components.errors import DataError
 from pipeline.cli import main
-from pipeline.metadata import Store
+from pipeline.metadata import Run, Step, Store
 from tests.pipeline.test_runner import Session, make_pipeline
 
 
@@ -27,6 +27,14 @@ def test_what_the_newest_runs_stand_on_stays(session, tmp_path, capsys):
     assert executions(session.store) == {"Source": 1, "Add": 2, "Finish": 2}
     assert session.run(make_pipeline(amount=3)) == {"Source": "cached", "Add": "cached", "Finish": "cached"}
     assert session.run(make_pipeline(amount=1)) == {"Source": "cached", "Add": "run", "Finish": "run"}
+
+
+def test_refreshes_of_the_index_do_not_count_as_runs(session, tmp_path):
+    for number in range(3):
+        steps = [Step("RefreshPusher", "run", f"e{number}")]
+        session.store.save_run(Run(id=f"9{number}", config="toy.yaml", pid=0, state="done", steps=steps))
+    assert main(["clean", "toy", "--keep-runs", "2", "--root", str(tmp_path)]) == 0
+    assert executions(session.store) == {"Source": 1, "Add": 2, "Finish": 2}
 
 
 def test_a_dry_run_deletes_nothing(session, tmp_path, capsys):
