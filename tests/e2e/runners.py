@@ -21,7 +21,7 @@ from components.statistics_gen import StatisticsGen
 from components.transform import Transform, TransformParams
 from pipeline.config import load_config
 from pipeline.dag import Pipeline
-from pipeline.metadata import Run, Store
+from pipeline.metadata import Store
 from pipeline.progress import PlainProgress
 from pipeline.runner import LocalRunner, Selection, new_run
 
@@ -79,8 +79,8 @@ def write_data(directory: Path) -> Path:
     return file
 
 
-def run_data_steps(config: Path, root: Path, beam: BeamConfig, *, shards: int | None = None) -> Run:
-    """Runs the steps that are made of Beam pipelines; the run's record, or the error."""
+def run_data_steps(config: Path, root: Path, beam: BeamConfig, *, shards: int | None = None, only: str = "") -> None:
+    """Runs the steps that are made of Beam pipelines, or one of them."""
     loaded = load_config(config)
     pipeline = Pipeline(loaded.name)
     examples = pipeline.add(ExampleGen(loaded.data))["examples"]
@@ -89,8 +89,7 @@ def run_data_steps(config: Path, root: Path, beam: BeamConfig, *, shards: int | 
     params = TransformParams(split=loaded.resolved_split, features=loaded.features, shards=shards)
     pipeline.add(Transform(params), examples=examples, schema=schema)
     run = new_run(config)
-    LocalRunner(Store(root, loaded.name), beam, PlainProgress(loaded.name)).run(pipeline, run, Selection())
-    return run
+    LocalRunner(Store(root, loaded.name), beam, PlainProgress(loaded.name)).run(pipeline, run, Selection(only=only))
 
 
 def digests(root: Path) -> dict[str, str]:

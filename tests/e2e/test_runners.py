@@ -107,12 +107,12 @@ def test_a_killed_worker_ends_the_run_and_the_next_one_continues(data, expected,
     monkeypatch.setenv("PYTHONPATH", path)
     root = tmp_path / "runs"
     with pytest.raises(RunError, match="worker process died"):
-        run_data_steps(data, root, MultiProcess(workers=2))
+        run_data_steps(data, root, MultiProcess(workers=2), only="ExampleGen")
     assert killed.exists()
     assert digests(root) == {}
     assert Store(root, "runners").runs()[-1].state == "failed"
-    run_data_steps(data, root, MultiProcess(workers=2))
-    assert digests(root) == expected
+    run_data_steps(data, root, MultiProcess(workers=2), only="ExampleGen")
+    assert digests(root) == {name: found for name, found in expected.items() if name.startswith("ExampleGen/")}
 
 
 @needs_flink
