@@ -198,7 +198,7 @@ class Ours:
         leaves = {
             min(self._chosen.leaves, max(1, round(share * self._chosen.leaves_to_search))): None for share in times
         }
-        depths = [self._chosen.reorder] if k == 10 else [200, 400]
+        depths = [self._chosen.reorder, 3 * self._chosen.reorder] if k == 10 else [200, 400]
         return [{"leaves": count, "reorder": max(k, depth)} for count in leaves for depth in depths]
 
     def use(self, settings: dict[str, Any], *, threads: int) -> None:
