@@ -129,6 +129,8 @@ class TwoTower(tfrs.Model):
         return self._contrast(batch, candidates[:size], candidates[start:], rows[start:], frequency, seed)
 
     def _with_harder_negatives(self, contrast: Contrast, seed: tf.Tensor | None) -> Contrast:
+        if seed is None:  # nothing is remembered of a loss that is only looked at
+            return contrast
         step = self.optimizer.iterations
         if self.queue is not None:
             return self.queue.extend(contrast, step, batch_share=self._share)

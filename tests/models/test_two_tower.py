@@ -70,7 +70,7 @@ def batches_of(data: TrainingData, seed: int = 1, encoder: str = "", **settings)
         {"loss": "in_batch_softmax", "negatives": {"type": "cross_batch", "n": 128, "warm_up": 5}},
         {"loss": "bpr", "negatives": {"type": "mined", "n": 2, "warm_up": 5, "refresh": 5}},
         {"loss": "full_softmax", "encoder": "self_attention", "examples": "sequences"},
-        {"loss": "gbce", "encoder": "gru", "examples": "sequences", "negatives": {"type": "uniform", "n": 64}},
+        {"loss": "full_softmax", "encoder": "gru", "examples": "sequences"},
     ],
     ids=["full", "in batch", "mixed", "popularity", "cross batch", "mined", "self-attention", "gru"],
 )
