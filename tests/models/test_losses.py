@@ -99,7 +99,9 @@ def test_in_batch_softmax(exponent, build):
 @pytest.mark.parametrize("build", [in_batch, mixed])
 def test_a_candidate_that_comes_twice_pulls_twice(build):
     """As the loss written out over all columns does, by rows of the table of candidates."""
-    contrast, table, queries = build(), tf.constant(ITEMS), tf.constant(QUERIES)
+    table, queries = tf.constant(ITEMS), tf.constant(QUERIES)
+    drawn_as_well = np.arange(len(build().rows)) >= BATCH  # and expected more often there
+    contrast = replace(build(), frequency=build().frequency * np.where(drawn_as_well, 3, 1).astype(np.float32))
 
     def written_out(embedded: Contrast) -> tf.Tensor:
         scores = tf.matmul(embedded.queries, embedded.candidates, transpose_b=True) / TEMPERATURE
