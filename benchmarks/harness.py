@@ -99,8 +99,7 @@ def measured(
     seconds = time.perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{printed[-4000:]}")
-    # The sampling may miss a short peak of a single process; the kernel does not.
-    return Usage(seconds, used.ru_utime + used.ru_stime, max(peak.stop(), used.ru_maxrss / 1024))
+    return Usage(seconds, used.ru_utime + used.ru_stime, peak.stop())
 
 
 def finish(arguments: argparse.Namespace, *, rows: Sequence[Mapping[str, Any]], goals: Sequence[Goal]) -> int:
@@ -145,16 +144,30 @@ class _PeakMemory(threading.Thread):
         self._pid = pid
         self._timeline = timeline
         self._stopped = threading.Event()
+        self._peak_of_first = 0.0
 
     def run(self) -> None:
         while not self._stopped.wait(_SAMPLE_SECONDS):
             self._timeline.append((time.time(), _resident_pages(self._pid) / _PAGES_PER_MIB))
+            self._peak_of_first = _peak_mib(self._pid) or self._peak_of_first
 
     def stop(self) -> float:
         """Ends the sampling; returns the peak in MiB."""
         self._stopped.set()
         self.join()
-        return max((mib for _, mib in self._timeline), default=0.0)
+        # Short peaks of the one process that was started are the kernel's to remember. (What wait4 tells of it includes
+        # the memory of this process, which it was for a moment.)
+        return max(self._peak_of_first, *(mib for _, mib in self._timeline), 0.0)
+
+
+def _peak_mib(pid: int) -> float:
+    """The most memory a process has had since it began to run its program; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (OSError, ProcessLookupError):
+        return 0.0
+    peak = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return int(peak.split()[1]) / 1024 if peak else 0.0
 
 
 def _resident_pages(pid: int) -> int:

@@ -10,9 +10,11 @@ def test_a_process_is_measured_with_its_children():
     child = "x = bytearray(100 << 20); import time; time.sleep(0.3); sum(range(5_000_000))"
     parent = f"import subprocess, sys; y = bytearray(100 << 20); subprocess.run([sys.executable, '-c', {child!r}])"
     timeline = []
+    own = bytearray(b"\1" * (500 << 20))  # the memory of who measures is not that of what is measured
     usage = measured([sys.executable, "-c", parent], timeline=timeline)
     assert 200 < usage.peak_mib < 400
     assert usage.cpu_seconds > 0.05
+    assert own[-1] == 1
     assert max(mib for _, mib in timeline) <= usage.peak_mib
 
 
