@@ -38,6 +38,7 @@ def main() -> int:
     options = parser(__doc__)
     options.add_argument("--rows", type=int, nargs="+", default=SIZES, help="interactions, instead of 1M, 5M and 20M")
     options.add_argument("--runner", nargs="+", default=[], metavar="NAME", help="Beam runners besides in_process")
+    options.add_argument("--job-server-jar", type=Path, metavar="FILE", help="Flink's, where Beam's cannot be fetched")
     options.add_argument("--scratch", type=Path, help="where temporary data go; the system's directory if absent")
     options.add_argument(
         "--end-to-end",
@@ -49,7 +50,7 @@ def main() -> int:
     options.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = options.parse_args()
     if arguments.step:
-        run_step(arguments.step, arguments.work, arguments.runner[0])
+        run_step(arguments.step, arguments.work, arguments.runner[0], arguments.job_server_jar)
         return 0
     sizes = [20_000, 50_000] if arguments.quick else sorted(arguments.rows)
     per_element = sizes[0] if arguments.quick else PER_ELEMENT_ROWS
@@ -91,7 +92,7 @@ def generate(directory: Path, rows: int) -> None:
                 writer.write_table(pa.table(columns, schema=_RAW))
 
 
-def run_step(step: str, work: Path, runner: str) -> None:
+def run_step(step: str, work: Path, runner: str, job_server_jar: Path | None) -> None:
     """Executes one component on `work/raw`, or on what the one before it left in `work/RUNNER`."""
     from components.artifacts import Examples, Schema, Statistics, TransformedExamples, TransformGraph
     from components.base import ExecutionContext, NoInputs
@@ -100,6 +101,8 @@ def run_step(step: str, work: Path, runner: str) -> None:
     home = work / runner
     examples, statistics, schema = Examples(home / "examples"), Statistics(home / "statistics"), Schema(home / "schema")
     settings = {"runner": runner, **_TWO_CORES.get(runner, {})}
+    if runner == "flink":
+        settings["job_server_jar"] = job_server_jar
     beam: BeamConfig = TypeAdapter[BeamConfig](AnyRunner).validate_python(settings)
     beam.check()
     context = ExecutionContext(beam=beam, scratch=home / "scratch")
@@ -145,7 +148,10 @@ def end_to_end(scratch: Path, size: int) -> list[dict[str, Any]]:
     return [{"rows": size, **row} for row in (*rows, whole)]
 
 
-_TWO_CORES = {"multi_process": {"workers": 2}, "flink": {"parallelism": 2}}
+_TWO_CORES: dict[str, dict[str, Any]] = {
+    "multi_process": {"workers": 2},
+    "flink": {"parallelism": 2, "java_options": ["-Xmx4g"]},
+}
 _END_TO_END = Path(__file__).with_name("data_plane_e2e.yaml")
 _COLUMNS = {"query_id": "user", "candidate_id": "item", "timestamp": "time", "weight": "rating"}
 
@@ -159,6 +165,8 @@ def _rows(
         for runner in ("in_process", *arguments.runner):
             for step in STEPS:
                 command = ["benchmarks.data_plane", "--step", step, "--work", str(work), "--runner", runner]
+                if arguments.job_server_jar:
+                    command += ["--job-server-jar", str(arguments.job_server_jar)]
                 row = _measure(runner, step, size, command)
                 yield row
                 if "skipped" in row:
