@@ -22,7 +22,7 @@ FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 pyth
 UV ?= uv
 COMPILE = $(UV) pip compile --quiet --no-header --generate-hashes --python-platform x86_64-manylinux_2_28
 
-JOB_SERVER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfrs-pipeline/flink-job-server.jar
+JOB_SERVERS := $(foreach runner,flink spark,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfrs-pipeline/$(runner)-job-server.jar)
 
 .PHONY: help run test lint format lock job-server clean
 
@@ -60,13 +60,13 @@ lock:  ## make requirements.lock anew from setup.py (needs uv)
 	$(COMPILE) --upgrade --python-version 3.11 --extra dev --extra serving setup.py --output-file requirements.lock
 	for version in 3.12 3.13; do $(COMPILE) --python-version $$version requirements.lock >/dev/null; done
 
-job-server: $(JOB_SERVER)  ## assemble Flink's job server from Beam's library jars (needs mvn and Java)
-	@echo $(JOB_SERVER)
+job-server: $(JOB_SERVERS)  ## assemble the job servers of Flink and Spark from Beam's library jars (needs mvn and Java)
+	@printf '%s\n' $(JOB_SERVERS)
 
-$(JOB_SERVER): tools/job_server/pom.xml
-	mvn --quiet --batch-mode --file $< -Ddirectory=$(CURDIR)/build/job_server package
+%-job-server.jar: tools/job_server/pom.xml
+	mvn --quiet --batch-mode --file $< -Ddirectory=$(CURDIR)/build/$(*F) -P$(*F) package
 	mkdir -p $(@D)
-	mv build/job_server/flink-job-server.jar $@
+	mv build/$(*F)/job-server.jar $@
 
 clean:  ## remove the virtual environment and caches; runs/ is kept
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

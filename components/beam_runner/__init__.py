@@ -15,8 +15,9 @@ from components.beam_runner.base import BeamConfig
 from components.beam_runner.dataflow import Dataflow
 from components.beam_runner.flink import Flink
 from components.beam_runner.local import InProcess, MultiProcess
+from components.beam_runner.spark import Spark
 
-__all__ = ["AnyRunner", "BeamConfig", "Dataflow", "Flink", "InProcess", "MultiProcess"]
+__all__ = ["AnyRunner", "BeamConfig", "Dataflow", "Flink", "InProcess", "MultiProcess", "Spark"]
 
-AnyRunner = Annotated[InProcess | MultiProcess | Flink | Dataflow, Field(discriminator="runner")]
+AnyRunner = Annotated[InProcess | MultiProcess | Flink | Spark | Dataflow, Field(discriminator="runner")]
 """The configuration of one of the runners, told apart by `runner`."""

@@ -1,4 +1,4 @@
-"""What the tests of Beam runners share: a small data set, the data steps, digests of what they wrote, Flink."""
+"""What the tests of Beam runners share: a small data set, the data steps, digests of what they wrote, job servers."""
 
 import hashlib
 import os
@@ -26,16 +26,24 @@ from pipeline.progress import PlainProgress
 from pipeline.runner import LocalRunner, Selection, new_run
 
 PROJECT = Path(__file__).parents[2]
-JOB_SERVER = Path(
-    os.environ.get("FLINK_JOB_SERVER_JAR")
-    or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "tfrs-pipeline/flink-job-server.jar").expanduser()
-)
-"""Where `make job-server` puts it."""
+
+
+def _job_server(runner: str) -> Path:
+    """Where `make job-server` puts it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return Path(os.environ.get(f"{runner.upper()}_JOB_SERVER_JAR") or cache / f"tfrs-pipeline/{runner}-job-server.jar")
+
+
+JOB_SERVER, SPARK_JOB_SERVER = _job_server("flink"), _job_server("spark")
 FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m")
-needs_flink = pytest.mark.skipif(
-    shutil.which("java") is None or not JOB_SERVER.is_file(),
-    reason=f"needs Java and Flink's job server at {JOB_SERVER} (make job-server)",
-)
+
+
+def _needs(jar: Path) -> pytest.MarkDecorator:
+    missing = shutil.which("java") is None or not jar.is_file()
+    return pytest.mark.skipif(missing, reason=f"needs Java and a job server at {jar} (make job-server)")
+
+
+needs_flink, needs_spark = _needs(JOB_SERVER), _needs(SPARK_JOB_SERVER)
 
 
 def write_data(directory: Path) -> Path:

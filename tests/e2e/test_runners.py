@@ -13,14 +13,16 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from components.beam_runner import Flink, InProcess, MultiProcess
+from components.beam_runner import Flink, InProcess, MultiProcess, Spark
 from components.errors import DataError, RunError
 from pipeline.metadata import Store
 from tests.e2e.runners import (
     FAST_START,
     JOB_SERVER,
+    SPARK_JOB_SERVER,
     digests,
     needs_flink,
+    needs_spark,
     run_data_steps,
     worker_environment,
     write_data,
@@ -67,6 +69,13 @@ def test_multi_process_gives_the_same(data, expected, tmp_path):
 @needs_flink
 def test_flink_gives_the_same(data, expected, tmp_path):
     run_data_steps(data, tmp_path, flink(parallelism=2), shards=5)
+    assert digests(tmp_path) == expected
+
+
+@needs_spark
+def test_spark_gives_the_same(data, expected, tmp_path):
+    config = Spark(runner="spark", job_server_jar=SPARK_JOB_SERVER, java_options=FAST_START, parallelism=2)
+    run_data_steps(data, tmp_path, config, shards=4)
     assert digests(tmp_path) == expected
 
 
