@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 from pydantic import TypeAdapter, ValidationError
 
 from components.beam_runner import AnyRunner, BeamConfig, Dataflow, Flink, InProcess, MultiProcess
+from components.beam_runner.addresses import free_port
 from components.beam_runner.failures import as_raised
 from components.errors import ConfigError, DataError, RunError
 
@@ -82,6 +83,8 @@ def test_a_bug_in_a_worker_is_no_breakdown_of_the_runner():
         ({"runner": "flink", "environment": "external"}, "needs worker_pool"),
         ({"runner": "flink", "worker_command": "/w"}, "worker_command is for environment: process, not loopback"),
         ({"runner": "flink", "sdk_worker_parallelism": 2}, "sdk_worker_parallelism is for"),
+        ({"runner": "spark", "flink_version": "1.19"}, "unknown key 'flink_version'"),
+        ({"runner": "spark", "master": "far:7077"}, "allowed: process, external"),
         ({"runner": "dataflow", "project": "p", "region": "r", "temp_location": "gs://b/t"}, "sdk_container_image"),
     ],
 )
@@ -101,7 +104,13 @@ def test_the_files_of_the_runners_are_what_they_are_called(file):
 
 def test_there_is_a_file_for_every_runner():
     found = {RUNNERS.validate_python(yaml.safe_load(file.read_text())["beam"]).runner for file in FILES}
-    assert found == {"in_process", "multi_process", "flink", "dataflow"}
+    assert found == {"in_process", "multi_process", "flink", "spark", "dataflow"}
+
+
+def test_a_spark_master_that_does_not_listen_is_told():
+    config = RUNNERS.validate_python({"runner": "spark", "master": f"localhost:{free_port()}"})
+    with pytest.raises(ConfigError, match="no Spark master listens at localhost:"):
+        config.check_cluster()
 
 
 def flink(**settings) -> Flink:
