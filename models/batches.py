@@ -1,5 +1,6 @@
 """Training batches, gathered whole from flat arrays; a batch is a function of (seed, step) alone."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -85,7 +86,68 @@ class TrainingData:
         return inputs
 
 
-class Batches:
+class StepBatches(ABC):
+    """What batches of training events share: a batch is a function of the step, of `batch_size` labels.
+
+    Attributes:
+        batch_size: labels of a batch.
+        steps_per_epoch: batches an epoch.
+    """
+
+    batch_size: int
+    steps_per_epoch: int
+
+    def __init__(self, data: TrainingData, sampler: NegativeSampler | None, *, negatives_in_batch: bool) -> None:
+        """Takes what a subclass learns from, as `Batches` does.
+
+        Raises:
+            ValueError: there are no events.
+        """
+        if len(data) == 0:
+            raise ValueError("there are no training events to make batches of")
+        self._data = data
+        self._sampler = sampler
+        self._negatives_in_batch = negatives_in_batch
+
+    @abstractmethod
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0 over all epochs."""
+
+    def from_step(self, step: int) -> Iterator[Batch]:
+        """Batches from `step` on, without end."""
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    def _drawn(self, step: int) -> np.ndarray:
+        """Candidates that a step draws besides those of its labels."""
+        return np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
+
+    def _learnt(self, events: np.ndarray, drawn: np.ndarray) -> Batch:
+        """What is told of the events to be predicted and of the drawn candidates, in every kind of batch."""
+        data = self._data
+        label = data.candidate[events].astype(np.int32)
+        batch: Batch = {
+            "candidate": {name: values[label] for name, values in data.candidates.items()},
+            "label": label,
+            "weight": np.ones(len(events), np.float32) if data.weight is None else data.weight[events],
+        }
+        if self._sampler is not None:
+            batch["drawn"] = {name: values[drawn] for name, values in data.candidates.items()}
+            batch["drawn_row"] = drawn
+        return batch
+
+    def _competing(
+        self, owner: np.ndarray, known: np.ndarray, label: np.ndarray, drawn: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of what the queries know, with the owner of each, what the loss looks at."""
+        if not self._negatives_in_batch:
+            return owner, known
+        present = np.isin(known, np.concatenate([label, drawn]))
+        return owner[present], known[present]
+
+
+class Batches(StepBatches):
     """Batches of training events in a seeded order, a new permutation every epoch.
 
     What does not fill a batch at the end of an epoch sits that epoch out. A `sampler` adds negatives to each batch.
@@ -116,13 +178,9 @@ class Batches:
                 ones, so that of the known ones no others are told.
             examples: which events an epoch takes, but for `sequences`; see `models.windows` for these.
         """
-        if len(data) == 0:
-            raise ValueError("there are no training events to make batches of")
-        self._data = data
-        self._sampler = sampler
+        super().__init__(data, sampler, negatives_in_batch=negatives_in_batch)
         order = partial(epoch_events, examples, data.offsets, data.age, seed=seed)
         self._order = lru_cache(maxsize=1)(lambda epoch: order(epoch=epoch))
-        self._negatives_in_batch = negatives_in_batch
         self._known_offsets, self._known_candidates = distinct_candidates(data.offsets, data.candidate)
         epoch_size = len(self._order(0))
         self.batch_size = min(batch_size, epoch_size)
@@ -142,39 +200,19 @@ class Batches:
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
         data = self._data
         queries = np.searchsorted(data.offsets, events, side="right") - 1
-        label = data.candidate[events].astype(np.int32)
-        drawn = np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
-        known_row, known = self._known(queries, label, drawn)
+        drawn = self._drawn(step)
+        batch = self._learnt(events, drawn)
+        known_row, known = self._known(queries, batch["label"], drawn)
         query = data.columns_of(queries, events)
         if data.history_length is not None:
             query[HISTORY] = data.history(queries, events)
-        batch: Batch = {
-            "query": query,
-            "candidate": {name: values[label] for name, values in data.candidates.items()},
-            "label": label,
-            "weight": np.ones(len(events), np.float32) if data.weight is None else data.weight[events],
-            "known_row": known_row,
-            "known": known,
-        }
-        if self._sampler is not None:
-            batch["drawn"] = {name: values[drawn] for name, values in data.candidates.items()}
-            batch["drawn_row"] = drawn
-        return batch
-
-    def from_step(self, step: int) -> Iterator[Batch]:
-        """Batches from `step` on, without end."""
-        while True:
-            yield self.batch(step)
-            step += 1
+        return batch | {"query": query, "known_row": known_row, "known": known}
 
     def _known(self, queries: np.ndarray, label: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # A query with very many events may fill much of a batch: what it knows is looked at once, not once a row.
         distinct, group = np.unique(queries, return_inverse=True)
         owner, positions = concatenate_ranges(self._known_offsets[distinct], self._known_offsets[distinct + 1])
-        candidates = self._known_candidates[positions]
-        if self._negatives_in_batch:
-            present = np.isin(candidates, np.concatenate([label, drawn]))
-            owner, candidates = owner[present], candidates[present]
+        owner, candidates = self._competing(owner, self._known_candidates[positions], label, drawn)
         offsets = np.searchsorted(owner, np.arange(len(distinct) + 1))
         row, positions = concatenate_ranges(offsets[group], offsets[group + 1])
         known = candidates[positions]

@@ -4,32 +4,20 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
-from models.batches import Batch
+from models.batches import StepBatches
 from models.config import TrainingConfig
 from models.features import HISTORY
 from models.two_tower import TwoTower
 from models.validation import Validation
 
 _PREFETCH = 4
-
-
-class TrainingBatches(Protocol):
-    """What is trained on: `models.batches.Batches` or `models.windows.WindowBatches`."""
-
-    steps_per_epoch: int
-
-    def batch(self, step: int) -> Batch:
-        """The batch of a step, counted from 0 over all epochs."""
-
-    def from_step(self, step: int) -> Iterator[Batch]:
-        """Batches from `step` on, without end."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +53,7 @@ class Places:
 
 def fit_until_best(
     model: TwoTower,
-    batches: TrainingBatches,
+    batches: StepBatches,
     validation: Validation,
     *,
     config: TrainingConfig,
@@ -107,7 +95,7 @@ def fit_until_best(
 
 def fit_steps(
     model: TwoTower,
-    batches: TrainingBatches,
+    batches: StepBatches,
     *,
     steps: int,
     places: Places,
@@ -131,7 +119,7 @@ def fit_steps(
 class _Run:
     """A training under way: the step it is at, its clock, and what it writes."""
 
-    def __init__(self, model: TwoTower, batches: TrainingBatches, places: Places) -> None:
+    def __init__(self, model: TwoTower, batches: StepBatches, places: Places) -> None:
         self.step = 0
         self.curve: list[dict[str, float]] = []
         self._model = model
@@ -232,7 +220,7 @@ def _compiled(model: TwoTower, inputs: Any) -> Any:
     return train_step
 
 
-def _dataset(batches: TrainingBatches, first_step: int) -> tf.data.Dataset:
+def _dataset(batches: StepBatches, first_step: int) -> tf.data.Dataset:
     def spec(values: Any) -> tf.TensorSpec:
         return tf.TensorSpec([None, *values.shape[1:]], values.dtype)
 

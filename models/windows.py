@@ -1,12 +1,11 @@
 """Batches of windows of the queries' events, every position of which is an example."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from models.batches import Batch, Batches, TrainingData, concatenate_ranges
+from models.batches import Batch, Batches, StepBatches, TrainingData, concatenate_ranges
 from models.config import TrainingConfig
 from models.features import HISTORY
 from models.negatives import NegativeSampler
@@ -22,7 +21,7 @@ def build_batches(
     seed: int,
     sampler: NegativeSampler | None,
     negatives_in_batch: bool,
-) -> "Batches | WindowBatches":
+) -> StepBatches:
     """Batches of the configured examples; the other arguments are those of `models.batches.Batches`."""
     settings: dict[str, Any] = {"seed": seed, "sampler": sampler, "negatives_in_batch": negatives_in_batch}
     if config.examples.type == "sequences":
@@ -30,7 +29,7 @@ def build_batches(
     return Batches(data, batch_size=config.batch_size, examples=config.examples, **settings)
 
 
-class WindowBatches:
+class WindowBatches(StepBatches):
     """Batches of windows in a seeded order, a new permutation every epoch; a batch is a function of (seed, step).
 
     A query's events are cut into windows from its last one backwards, so that an epoch has each event as a label once.
@@ -50,14 +49,10 @@ class WindowBatches:
         negatives_in_batch: bool = False,
     ) -> None:
         """Cuts the windows; the arguments are those of `models.batches.Batches`."""
-        if len(data) == 0:
-            raise ValueError("there are no training events to make batches of")
+        super().__init__(data, sampler, negatives_in_batch=negatives_in_batch)
         if not data.ordered or data.history_length is None:
             raise ValueError("examples: sequences needs events in order and a history")
-        self._data = data
         self._seed = seed
-        self._sampler = sampler
-        self._negatives_in_batch = negatives_in_batch
         self._query, self._first, self._last = _cut(data.offsets, data.history_length)
         longest = int((self._last - self._first).max()) + 1
         self.steps_per_epoch = max(1, min(round(len(data) / batch_size), len(data) // longest))
@@ -77,32 +72,19 @@ class WindowBatches:
         windows, data = self._plan(epoch)[position], self._data
         queries, last = self._query[windows], self._last[windows]
         window, events = concatenate_ranges(self._first[windows], last + 1)
-        label = data.candidate[events].astype(np.int32)
-        drawn = np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
+        drawn = self._drawn(step)
+        batch = self._learnt(events, drawn)
         history = data.history(queries, last)
         history = history[:, : max(1, int(np.count_nonzero(history, axis=1).max()))]
         oldest = np.maximum(data.offsets[queries], last - (data.history_length or 0))
-        known_row, known = self._known(queries, label, drawn)
-        batch: Batch = {
+        known_row, known = self._known(queries, batch["label"], drawn)
+        return batch | {
             "query": data.columns_of(queries[window], events) | {HISTORY: history},
-            "candidate": {name: values[label] for name, values in data.candidates.items()},
-            "label": label,
-            "weight": np.ones(len(events), np.float32) if data.weight is None else data.weight[events],
             "known_row": known_row,
             "known": known,
             "window": window.astype(np.int32),
             "positions": (window * (history.shape[1] + 1) + events - oldest[window]).astype(np.int32),
         }
-        if self._sampler is not None:
-            batch["drawn"] = {name: values[drawn] for name, values in data.candidates.items()}
-            batch["drawn_row"] = drawn
-        return batch
-
-    def from_step(self, step: int) -> Iterator[Batch]:
-        """Batches from `step` on, without end."""
-        while True:
-            yield self.batch(step)
-            step += 1
 
     def _batches_of_epoch(self, epoch: int) -> list[np.ndarray]:
         random = np.random.default_rng([self._seed, epoch])
@@ -117,10 +99,7 @@ class WindowBatches:
 
     def _known(self, queries: np.ndarray, label: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         row, positions = concatenate_ranges(self._data.offsets[queries], self._data.offsets[queries + 1])
-        known = self._data.candidate[positions]
-        if self._negatives_in_batch:
-            present = np.isin(known, np.concatenate([label, drawn]))
-            row, known = row[present], known[present]
+        row, known = self._competing(row, self._data.candidate[positions], label, drawn)
         catalogue = int(known.max(initial=0)) + 1
         row, known = np.divmod(np.unique(row.astype(np.int64) * catalogue + known), catalogue)
         return row.astype(np.int32), known.astype(np.int32)
