@@ -98,6 +98,8 @@ def train(
         sampler=build_sampler(params.training.negatives, dataset.train_count, seed=params.seed),
         negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
     )
+    steps = params.training.max_epochs * batches.steps_per_epoch
+    model.compile(optimizer=build_optimizer(params.training, steps=steps))
     progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
     places = Places(output.path, resume or output.path / "unfinished")
     if validation is not None:
@@ -229,7 +231,7 @@ def _offsets(sizes: np.ndarray) -> np.ndarray:
 
 def _model(spec: EncodedSpec, dataset: Dataset, data: TrainingData, params: Settings) -> TwoTower:
     events, candidates = len(data), len(dataset.candidates)
-    model = TwoTower(
+    return TwoTower(
         spec,
         params.model,
         params.training,
@@ -239,8 +241,6 @@ def _model(spec: EncodedSpec, dataset: Dataset, data: TrainingData, params: Sett
         train_count=dataset.train_count,
         seed=params.seed,
     )
-    model.compile(optimizer=build_optimizer(params.training))
-    return model
 
 
 def _days_before_newest(events: Events) -> np.ndarray:

@@ -105,6 +105,9 @@ class TrainingConfig(Strict):
     """Passes over the training events at most."""
     learning_rate: float = Field(default=0.003, gt=0)
     """Step size. Adagrad wants one about ten times Adam's."""
+    learning_rate_schedule: Literal["constant", "cosine"] = "constant"
+    """`cosine`: from the learning rate to 0 at the end of `max_epochs`, along half a wave (Loshchilov & Hutter 2017);
+    for trainings that go on to that end."""
     optimizer: Literal["lazy_adam", "adam", "adagrad"] = "lazy_adam"
     """`lazy_adam` and `adagrad` touch only the embedding rows of the batch; `adam` moves every row at each step."""
     weight_decay: float = Field(default=0.0, ge=0)

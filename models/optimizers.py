@@ -76,7 +76,15 @@ class DecayedAdagrad(_RowwiseDecay, tf.keras.optimizers.Adagrad):
         self.decay = decay
 
 
-def build_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:
-    """The configured optimiser."""
+def build_optimizer(config: TrainingConfig, *, steps: int) -> tf.keras.optimizers.Optimizer:
+    """The configured optimiser.
+
+    Args:
+        config: the settings.
+        steps: of a training that nothing stops early.
+    """
     kinds = {"lazy_adam": LazyAdam, "adam": DecayedAdam, "adagrad": DecayedAdagrad}
-    return kinds[config.optimizer](config.learning_rate, decay=config.weight_decay)
+    rate: Any = config.learning_rate
+    if config.learning_rate_schedule == "cosine":
+        rate = tf.keras.optimizers.schedules.CosineDecay(rate, steps)
+    return kinds[config.optimizer](rate, decay=config.weight_decay)

@@ -160,7 +160,7 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
         spec, model, training, loss=Softmax(type="in_batch_softmax"), ordered=True, catalogue=data.candidates,
         train_count=np.bincount(candidate, minlength=work.vocabulary), seed=1,
     )  # fmt: skip
-    two_tower.compile(optimizer=build_optimizer(training))
+    two_tower.compile(optimizer=build_optimizer(training, steps=1))
     batches = Batches(data, batch_size=work.batch, seed=1, negatives_in_batch=True)
     two_tower.optimizer.build(two_tower.trainable_variables)
     # The trainer's own step and input pipeline, without the checkpoint that it writes after every pass.

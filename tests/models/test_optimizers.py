@@ -7,7 +7,7 @@ from models.optimizers import build_optimizer
 
 
 def optimizer(name: str, **settings) -> tf.keras.optimizers.Optimizer:
-    return build_optimizer(TrainingConfig(optimizer=name, learning_rate=0.1, **settings))
+    return build_optimizer(TrainingConfig(optimizer=name, learning_rate=0.1, **settings), steps=4)
 
 
 def steps(name: str, gradients: list, **settings) -> np.ndarray:
@@ -62,3 +62,13 @@ def test_adagrad_is_sparse():
     changed = steps("adagrad", [rows(0, 2)])
     assert (changed[[1, 3]] == 1).all()
     assert (changed[[0, 2]] != 1).all()
+
+
+@pytest.mark.parametrize("name", ["lazy_adam", "adam", "adagrad"])
+def test_a_cosine_ends_at_rest(name):
+    gradients = [rows(0, 1)] * 6
+    moved = [steps(name, gradients[:count], learning_rate_schedule="cosine")[0] for count in range(7)]
+    strides = np.abs(np.diff(moved, axis=0))
+    assert (strides[0] > 2 * strides[3]).all()
+    np.testing.assert_array_equal(strides[4:], 0)
+    assert (steps(name, gradients)[0] != moved[-1]).all()

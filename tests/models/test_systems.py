@@ -80,7 +80,7 @@ def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches | 
         train_count=counts,
         seed=1,
     )
-    model.compile(optimizer=build_optimizer(config.training))
+    model.compile(optimizer=build_optimizer(config.training, steps=1))
     sampler = build_sampler(config.training.negatives, counts, seed=1)
     training = config.training.model_copy(update={"batch_size": 32})
     return model, build_batches(data, training, seed=1, sampler=sampler, negatives_in_batch=False), data

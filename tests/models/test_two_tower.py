@@ -51,7 +51,7 @@ def two_tower(data: TrainingData, loss: str, seed: int = 1, encoder: str = "rece
         train_count=np.bincount(data.candidate, minlength=ITEMS),
         seed=seed,
     )
-    model.compile(optimizer=build_optimizer(training))
+    model.compile(optimizer=build_optimizer(training, steps=1))
     return model
 
 
