@@ -44,11 +44,10 @@ def _loss_and_slopes(
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
     """The weighted mean and its gradients by queries and candidates; one block after the other."""
     batch, rows = tf.shape(queries)[0], tf.maximum(_LEAST_ROWS, _BLOCK_LOGITS // tf.shape(candidates)[0])
-    weight = contrast.weight / tf.maximum(tf.reduce_sum(contrast.weight), 1e-6)
 
     def step(start: tf.Tensor, total: tf.Tensor, parts: tf.TensorArray, slope: tf.Tensor) -> tuple[Any, ...]:
         end = tf.minimum(start + rows, batch)
-        block, share, labels = queries[start:end], weight[start:end, None], contrast.labels[start:end]
+        block, share, labels = queries[start:end], contrast.weight[start:end, None], contrast.labels[start:end]
         own = tf.stack([tf.range(end - start), labels], axis=1)
         scores = tf.matmul(block, candidates, transpose_b=True) + bias
         scores = tf.tensor_scatter_nd_add(scores, own, own_bias[start:end])
