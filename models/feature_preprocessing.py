@@ -100,8 +100,16 @@ def pack(tokens: tf.Tensor, width: int) -> tf.Tensor:
         tokens: `[batch, any]`.
         width: the width of the result.
     """
-    packed: tf.Tensor = tf.ragged.boolean_mask(tokens, tokens > 0).to_tensor(0, shape=[None, width])
-    return packed
+    # What `tf.ragged.boolean_mask(…).to_tensor(…)` does, in a quarter of the operations.
+    places = tf.where(tokens > 0)
+    packed: tf.Tensor = tf.raw_ops.RaggedTensorToTensor(
+        shape=tf.constant([-1, width], tf.int64),
+        values=tf.gather_nd(tokens, places),
+        default_value=tf.constant(0, tokens.dtype),
+        row_partition_tensors=[tf.shape(tokens, tf.int64)[0], places[:, 0]],
+        row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
+    )
+    return tf.ensure_shape(packed, [None, width])
 
 
 class _Categories(FeatureEncoder):

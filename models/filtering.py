@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from models.index import Search
+from models.index import Search, first_kept
 
 _LAST = tf.int32.max
 _BLOCK_VALUES = 1 << 25  # values of gathered embeddings held at once: 128 MB
@@ -28,22 +28,27 @@ def search_excluding(
         and the scores in float32.min.
     """
     ordered = _ordered(excluded)
-    distinct = _distinct(ordered)
-    due = tf.minimum(candidates - distinct, count)
-    first = tf.minimum(count + tf.maximum(tf.reduce_max(distinct), 0), candidates)  # of no rows: the least integer
+
+    def ask(wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows, scores = search.found(queries, wanted)
+        return first_kept(rows, scores, tf.math.is_finite(scores) & ~_is_among(ordered, rows), count=count)
+
+    distinct = tf.reduce_max(tf.pad(_distinct(ordered), [[0, 1]]))  # of no rows: 0
+    asked = tf.minimum(count + distinct, candidates)
+    rows, scores = ask(asked)
+    if search.is_exhaustive:
+        return _of_width(rows, scores, count)
 
     def is_short(asked: tf.Tensor, rows: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-        found = tf.reduce_sum(tf.cast(rows >= 0, tf.int32), axis=1)
-        return (asked < candidates) & tf.reduce_any(found < due)
+        # Where fewer than `count` are left the whole catalogue has been asked for.
+        return (asked < candidates) & tf.reduce_any(rows[:, -1] < 0)
 
-    def ask(asked: tf.Tensor, _rows: tf.Tensor, _scores: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        wanted = tf.maximum(first, tf.minimum(2 * asked, candidates))
-        rows, scores = search.search(queries, wanted)
-        return wanted, *_first(rows, scores, is_out=_is_among(ordered, rows), count=count)
+    def ask_wider(asked: tf.Tensor, _rows: tf.Tensor, _scores: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        wanted = tf.minimum(2 * asked, candidates)
+        return wanted, *ask(wanted)
 
-    start = (tf.constant(0), *no_answers(tf.shape(queries)[0], count))
-    _, rows, scores = tf.while_loop(is_short, ask, start, parallel_iterations=1)
-    return rows, scores
+    _, rows, scores = tf.while_loop(is_short, ask_wider, (asked, rows, scores), parallel_iterations=1)
+    return _of_width(rows, scores, count)
 
 
 def search_among(
@@ -109,7 +114,8 @@ def _ordered(excluded: tf.Tensor) -> tf.Tensor:
 
 
 def _is_among(ordered: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    return tf.equal(tf.gather(ordered, tf.searchsorted(ordered, rows), batch_dims=1), rows)
+    places = tf.raw_ops.LowerBound(sorted_inputs=ordered, values=rows)
+    return tf.equal(tf.gather(ordered, places, batch_dims=1), rows)
 
 
 def _distinct(ordered: tf.Tensor) -> tf.Tensor:
@@ -118,13 +124,7 @@ def _distinct(ordered: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(first, tf.int32), axis=1)
 
 
-def _first(rows: tf.Tensor, scores: tf.Tensor, *, is_out: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The first `count` that are not out, of rows that are in order; cheaper than taking the best again."""
-    kept = tf.cumsum(tf.cast((rows >= 0) & ~is_out, tf.int32), axis=1)
-    places = tf.searchsorted(kept, tf.tile(tf.range(1, count + 1)[None], [tf.shape(rows)[0], 1]))
-    # Where fewer are left the place is behind the end.
-    rows = tf.gather(tf.pad(rows, [[0, 0], [0, 1]], constant_values=-1), places, batch_dims=1)
-    scores = tf.gather(tf.pad(scores, [[0, 0], [0, 1]], constant_values=tf.float32.min), places, batch_dims=1)
+def _of_width(rows: tf.Tensor, scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.ensure_shape(rows, [None, count]), tf.ensure_shape(scores, [None, count])
 
 

@@ -54,9 +54,13 @@ class Search(Protocol):
 
     Attributes:
         dimension: length of the embeddings.
+        is_exhaustive: whether as many are found as are asked for, whatever the query.
     """
 
     dimension: int
+
+    @property
+    def is_exhaustive(self) -> bool: ...  # noqa: D102
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The best `count` candidates of each query, best first.
@@ -71,6 +75,10 @@ class Search(Protocol):
         """
         ...
 
+    def found(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `search`, but of any width up to `count`; where fewer were found rows are meaningless, scores not finite."""
+        ...
+
     def vectors(self, rows: tf.Tensor) -> tf.Tensor:
         """Embeddings of candidates, float32 `[…, dim]` for int32 rows `[…]`, none negative."""
         ...
@@ -78,6 +86,8 @@ class Search(Protocol):
 
 class ExactSearch(tf.Module):
     """Scores every candidate, in blocks of queries so that memory stays bounded. Ties go to the lower row."""
+
+    is_exhaustive = True
 
     def __init__(self, embeddings: np.ndarray) -> None:
         """Copies `embeddings`, float32 `[candidates, dim]`, into a variable.
@@ -105,9 +115,13 @@ class ExactSearch(tf.Module):
         _, scores, rows = tf.while_loop(lambda i, *_: i < blocks, body, (0, scores, rows), parallel_iterations=1)
         return _concat(rows, count), _concat(scores, count)
 
+    def found(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Search.found`."""
+        return self.search(queries, count)
+
     def vectors(self, rows: tf.Tensor) -> tf.Tensor:
         """See `Search.vectors`."""
-        return tf.gather(self.embeddings, rows)
+        return _rows_of(self.embeddings, rows)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -153,7 +167,17 @@ class ScannSearch(tf.Module):
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """See `Search.search`; a tree searches wider for a larger `count`, so that the answers do not run out."""
-        return self._search(self._ops.searcher_from_module(self.state), queries, count, *self.width(count))
+        rows, scores = self.found(queries, count)
+        return first_kept(rows, scores, tf.math.is_finite(scores), count=count)
+
+    def found(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Search.found`."""
+        return _ask(self._ops.searcher_from_module(self.state), queries, count, *self.width(count))
+
+    @property
+    def is_exhaustive(self) -> bool:
+        """See `Search`."""
+        return self.settings is None
 
     @contextmanager
     def opened(self) -> Iterator[SearchWithin]:
@@ -166,28 +190,13 @@ class ScannSearch(tf.Module):
         number = tf.TensorSpec([], tf.int32)
         signature = [tf.TensorSpec([None, self.dimension], tf.float32), number, number, number]
         try:
-            yield tf.function(partial(self._search, searcher), input_signature=signature)
+            yield tf.function(partial(_search, searcher), input_signature=signature)
         finally:
             _free(searcher)
 
-    @staticmethod
-    def _search(
-        searcher: Any, queries: tf.Tensor, count: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = tf.shape(queries)[0]
-        # The operation fails on an empty batch.
-        padded = tf.pad(queries, [[0, tf.cast(tf.equal(batch, 0), tf.int32)], [0, 0]])
-        rows, scores = searcher.search_batched_parallel(padded, count, reorder, leaves)
-        # Short rows come back with the first row's number and NaN scores, and as wide as the longest only.
-        found = tf.math.is_finite(scores)
-        missing = [[0, 0], [0, tf.maximum(count - tf.shape(rows)[1], 0)]]
-        rows = tf.pad(tf.where(found, rows, -1), missing, constant_values=-1)
-        scores = tf.pad(tf.where(found, scores, tf.float32.min), missing, constant_values=tf.float32.min)
-        return rows[:batch, :count], scores[:batch, :count]
-
     def vectors(self, rows: tf.Tensor) -> tf.Tensor:
         """See `Search.vectors`."""
-        return tf.gather(self.state.dataset, rows)
+        return _rows_of(self.state.dataset, rows)
 
     def width(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Leaves to search and candidates to score again for `count` answers; -1 is brute force's."""
@@ -227,6 +236,37 @@ def name_resource(search: ScannSearch, name: str) -> None:
     state.recreate_handle = tf.function(handle, input_signature=[])
 
 
+def first_kept(
+    rows: tf.Tensor, scores: tf.Tensor, keep: tf.Tensor, *, count: int | tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first `count` of each row that are kept, in their order.
+
+    Args:
+        rows: int32 `[batch, any]`.
+        scores: float32 `[batch, any]`.
+        keep: bool `[batch, any]`.
+        count: width of the result.
+
+    Returns:
+        Rows and scores, both `[batch, count]`; where fewer are kept the rows end in -1 and the scores in float32.min.
+    """
+    # What ragged tensors do, in a third of the operations: of a single request they are what it costs.
+    places = tf.where(keep)
+    shape = tf.stack([-1, count])
+    parts = [tf.shape(keep, tf.int64)[0], places[:, 0]]
+
+    def packed(values: tf.Tensor, padding: float) -> tf.Tensor:
+        return tf.raw_ops.RaggedTensorToTensor(
+            shape=shape,
+            values=tf.gather_nd(values, places),
+            default_value=tf.constant(padding, values.dtype),
+            row_partition_tensors=parts,
+            row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
+        )
+
+    return packed(rows, -1), packed(scores, tf.float32.min)
+
+
 def check_embeddings(embeddings: np.ndarray) -> None:
     """Refuses what cannot be searched.
 
@@ -246,6 +286,29 @@ def non_finite_rows(embeddings: np.ndarray) -> np.ndarray:
     suspects = np.flatnonzero(~np.isfinite(embeddings.sum(axis=1, dtype=np.float64)))
     bad: np.ndarray = suspects[~np.isfinite(embeddings[suspects]).all(axis=1)]
     return bad
+
+
+def _search(
+    searcher: Any, queries: tf.Tensor, count: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    rows, scores = _ask(searcher, queries, count, leaves, reorder)
+    return first_kept(rows, scores, tf.math.is_finite(scores), count=count)
+
+
+def _ask(
+    searcher: Any, queries: tf.Tensor, count: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """See `Search.found`: short rows come back with the first row's number and NaN, as wide as the longest only."""
+    batch = tf.shape(queries)[0]
+    # The operation fails on an empty batch.
+    padded = tf.pad(queries, [[0, tf.cast(tf.equal(batch, 0), tf.int32)], [0, 0]])
+    rows, scores = searcher.search_batched_parallel(padded, count, reorder, leaves)
+    return rows[:batch], scores[:batch]
+
+
+def _rows_of(table: tf.Variable, rows: tf.Tensor) -> tf.Tensor:
+    # Gathering from the variable itself would make every later read of it a copy of the whole, for every request.
+    return tf.gather(table.read_value(), rows)
 
 
 def _free(searcher: Any) -> None:

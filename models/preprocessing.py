@@ -27,6 +27,8 @@ class Preprocessing(tf.Module):
       columns, each `[batch, width]`. All features of the side must be given.
     - `encode_history` (where the specification has a history): candidate ids, strings `[batch, any]`, oldest first, ""
       anywhere as padding, to tokens `[batch, max_length]`, most recent first, padded with 0 at the end.
+    - `candidate_tokens` (likewise): candidate ids, strings `[any]`, to tokens. `packed_history` of these gives what
+      `encode_history` does.
 
     Attributes:
         spec: the encoded columns.
@@ -70,6 +72,8 @@ class Preprocessing(tf.Module):
         if features.history is not None:
             ids = tf.TensorSpec([None, None], tf.string)
             self.encode_history = tf.function(self._history, input_signature=[ids], autograph=False)
+            flat = tf.TensorSpec([None], tf.string)
+            self.candidate_tokens = tf.function(self._candidate_tokens, input_signature=[flat], autograph=False)
 
     def save(self, path: Path) -> None:
         """Writes a SavedModel without signatures: its users call the functions, or embed them in their own."""
@@ -92,9 +96,16 @@ class Preprocessing(tf.Module):
 
     def _history(self, ids: tf.Tensor) -> tf.Tensor:
         assert self.spec.features.history is not None
-        tokens = self._encoders["candidate"][CANDIDATE_ID](tf.reshape(ids, [-1]))[0]
-        newest_first = tf.reverse(tf.reshape(tokens, tf.shape(ids)), axis=[1])
-        return pack(newest_first, self.spec.features.history.max_length)
+        tokens = tf.reshape(self._candidate_tokens(tf.reshape(ids, [-1])), tf.shape(ids))
+        return packed_history(tokens, self.spec.features.history.max_length)
+
+    def _candidate_tokens(self, ids: tf.Tensor) -> tf.Tensor:
+        return self._encoders["candidate"][CANDIDATE_ID](ids)[0][:, 0]
+
+
+def packed_history(tokens: tf.Tensor, max_length: int) -> tf.Tensor:
+    """Tokens of a history, int32 `[batch, any]`, oldest first, as the query tower reads them: see `encode_history`."""
+    return pack(tf.reverse(tokens, axis=[1]), max_length)
 
 
 def load_preprocessing(path: Path) -> tf.Module:

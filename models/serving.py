@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models.candidate_ids import CandidateIds
+from models.candidate_ids import CandidateIds, TokenRows
 from models.features import (
     CANDIDATE_ID,
     HISTORY,
@@ -34,6 +34,7 @@ from models.features import (
 )
 from models.filtering import no_answers, score_rows, search_among, search_excluding
 from models.index import Search
+from models.preprocessing import packed_history
 
 SIGNATURE = "serving_default"
 SIMILAR_QUERIES = "similar_queries"
@@ -136,7 +137,7 @@ class ServingModule(tf.Module):
         """Puts the parts together.
 
         Args:
-            preprocessing: has `encode_query`, `encode_context`, `encode_candidate` and `encode_history`.
+            preprocessing: has `encode_query`, `encode_context`, `encode_candidate` and `candidate_tokens`.
             towers: has `embed_query` and `embed_candidate`.
             features: what both were made for.
             candidate_ids: ids of the rows that `search` finds.
@@ -153,6 +154,9 @@ class ServingModule(tf.Module):
         self._features = features
         self._top_k = min(top_k, len(candidate_ids))
         self._remove_seen = remove_seen
+        if features.history is not None:
+            tokens = preprocessing.candidate_tokens(candidate_ids.of(tf.range(len(candidate_ids)))).numpy()
+            self.token_rows = TokenRows(candidate_ids, tokens, oov_buckets=features.candidate_id.oov_buckets)
         if queries is not None:
             self.query_ids, self.query_search = queries.ids, queries.search
         signatures = {
@@ -172,16 +176,18 @@ class ServingModule(tf.Module):
         }
 
     def _serve(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        queries = self._embed(request)
+        tokens = self._history_tokens(request)
+        queries = self._embed(request, tokens)
         if self._remove_seen:
-            return self._answers(*self._search_excluding(queries, self.candidate_ids.rows(request[HISTORY])))
+            return self._answers(*self._search_excluding(queries, self._seen(request, tokens)))
         return self._answers(*self.search.search(queries, tf.constant(self._top_k)))
 
     def _recommend_filtered(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        queries = self._embed(request)
+        tokens = self._history_tokens(request)
+        queries = self._embed(request, tokens)
         excluded = self.candidate_ids.rows(request[EXCLUDE_IDS])
         if self._remove_seen:
-            excluded = tf.concat([excluded, self.candidate_ids.rows(request[HISTORY])], axis=1)
+            excluded = tf.concat([excluded, self._seen(request, tokens)], axis=1)
         allowed = self.candidate_ids.rows(request[ALLOW_IDS])
         is_limited = tf.reduce_any(tf.not_equal(request[ALLOW_IDS], ""), axis=1)
         nothing = partial(no_answers, tf.shape(queries)[0], self._top_k)
@@ -198,7 +204,7 @@ class ServingModule(tf.Module):
 
     def _similar_queries(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         count = min(self._top_k, len(self.query_ids))
-        directions = tf.math.l2_normalize(self._embed(request), axis=1)
+        directions = tf.math.l2_normalize(self._embed(request, self._history_tokens(request)), axis=1)
         rows, scores = self.query_search.search(directions, tf.constant(count))
         return {
             "query_ids": tf.ensure_shape(self.query_ids.of(rows), [None, count]),
@@ -207,10 +213,10 @@ class ServingModule(tf.Module):
 
     def _score(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         rows = self.candidate_ids.rows(request[CANDIDATE_IDS])
-        return {"scores": score_rows(self.search, self._embed(request), rows)}
+        return {"scores": score_rows(self.search, self._embed(request, self._history_tokens(request)), rows)}
 
     def _embed_query(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._embedding(self._embed(request))
+        return self._embedding(self._embed(request, self._history_tokens(request)))
 
     def _embed_candidate(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self._embedding(self.towers.embed_candidate(self.preprocessing.encode_candidate(dict(request))))
@@ -228,14 +234,27 @@ class ServingModule(tf.Module):
     def _embedding(self, embedding: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embedding": tf.ensure_shape(embedding, [None, self.search.dimension])}
 
-    def _embed(self, request: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def _history_tokens(self, request: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+        """Tokens of the history, int32 `[batch, any]`; None where the query tower does not read it."""
+        if self._features.history is None:
+            return None
+        history = request[HISTORY]
+        return tf.reshape(self.preprocessing.candidate_tokens(tf.reshape(history, [-1])), tf.shape(history))
+
+    def _seen(self, request: Mapping[str, tf.Tensor], tokens: tf.Tensor | None) -> tf.Tensor:
+        """Rows of the history's candidates, int32 `[batch, any]`, -1 where there is none."""
+        if tokens is None:
+            return self.candidate_ids.rows(request[HISTORY])
+        return self.token_rows.rows(request[HISTORY], tokens)
+
+    def _embed(self, request: Mapping[str, tf.Tensor], tokens: tf.Tensor | None) -> tf.Tensor:
         encoded: dict[str, tf.Tensor] = {}
         if self._features.query:
             encoded |= self.preprocessing.encode_query(self._raw(request, "query"))
         if self._features.context:
             encoded |= self.preprocessing.encode_context(self._raw(request, "context"))
         if self._features.history is not None:
-            encoded[HISTORY] = self.preprocessing.encode_history(request[HISTORY])
+            encoded[HISTORY] = packed_history(tokens, self._features.history.max_length)
         return self.towers.embed_query(encoded)
 
     def _raw(self, request: Mapping[str, tf.Tensor], side: Side) -> dict[str, tf.Tensor]:

@@ -75,15 +75,18 @@ class TwoTower(tfrs.Model):
         if isinstance(training.frequency, StreamingFrequency):
             self.estimator = StreamingEstimator(training.frequency, gap=len(counts), seed=seed)
         self._seed = seed
-        if loss.type == "full_softmax" or isinstance(training.negatives, MinedNegatives):
-            self._catalogue = {name: tf.constant(values) for name, values in catalogue.items()}
+        if loss.type == "full_softmax":
+            # Nobody chose what was not out yet: as negatives, new candidates would teach that to be new is to be bad.
+            self._place = tf.constant(np.cumsum(train_count > 0) - 1, tf.int32)
+            self._chosen = {name: tf.constant(values[train_count > 0]) for name, values in catalogue.items()}
         dim = model.embedding_dim + model.popularity_bias
         self.queue: CandidateQueue | None = None
         if isinstance(training.negatives, CrossBatchNegatives):
             self.queue = CandidateQueue(training.negatives, dim)
         self.miner: HardNegativeMiner | None = None
         if isinstance(training.negatives, MinedNegatives):
-            self.miner = HardNegativeMiner(training.negatives, self._catalogue, dim)
+            everything = {name: tf.constant(values) for name, values in catalogue.items()}
+            self.miner = HardNegativeMiner(training.negatives, everything, dim)
         self._augmentation = model.augmentation
         if model.augmentation is not None and model.augmentation.alignment is not None:
             self._categories = spec.candidate[model.augmentation.alignment.feature].vocabulary_size
@@ -146,9 +149,10 @@ class TwoTower(tfrs.Model):
         return loss
 
     def _against_catalogue(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
-        candidates = self.candidate_tower(self._catalogue, seed)
-        rows, positives = tf.range(tf.size(self._share)), tf.gather(candidates, batch["label"])
-        return self._contrast(batch, positives, candidates, rows, tf.ones_like(self._share), seed)
+        candidates = self.candidate_tower(self._chosen, seed)
+        places = {name: tf.gather(self._place, batch[name]) for name in ("label", "known")}
+        rows, positives = tf.range(tf.shape(candidates)[0]), tf.gather(candidates, places["label"])
+        return self._contrast({**batch, **places}, positives, candidates, rows, tf.ones_like(rows, tf.float32), seed)
 
     def _frequency(self, rows: tf.Tensor, batch_size: tf.Tensor) -> tf.Tensor:
         """How many times each candidate is expected among a query's negatives, `[candidates]`."""

@@ -18,16 +18,16 @@ def full_softmax(contrast: Contrast) -> tf.Tensor:
 
     Candidate `i` has to be row `i` of the catalogue. The query's other known positives do not count as negatives.
     """
-    return blocked_softmax(contrast, tf.zeros_like(contrast.candidates[:, 0]), tf.zeros_like(contrast.weight))
+    return blocked_softmax(contrast)
 
 
-def blocked_softmax(contrast: Contrast, bias: tf.Tensor, own_bias: tf.Tensor) -> tf.Tensor:
+def blocked_softmax(contrast: Contrast, bias: tf.Tensor | None = None, own_bias: tf.Tensor | float = 0.0) -> tf.Tensor:
     """Softmax over the candidates of a contrast whose `labels` and `known` are positions among its candidates.
 
     Args:
         contrast: queries and candidates; the query's other known positives do not count as negatives.
         bias: added to all scores of a candidate, `[candidates]`.
-        own_bias: added besides to the score of each query's own positive, `[batch]`.
+        own_bias: what is added instead to the score of each query's own positive, `[batch]`.
     """
 
     # The gradient is made with the loss, a block at a time: each score is computed once, and its exponential as well.
@@ -40,43 +40,58 @@ def blocked_softmax(contrast: Contrast, bias: tf.Tensor, own_bias: tf.Tensor) ->
 
 
 def _loss_and_slopes(
-    contrast: Contrast, queries: tf.Tensor, candidates: tf.Tensor, bias: tf.Tensor, own_bias: tf.Tensor
+    contrast: Contrast,
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    bias: tf.Tensor | None,
+    own_bias: tf.Tensor | float,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
     """The weighted mean and its gradients by queries and candidates; one block after the other."""
     batch, rows = tf.shape(queries)[0], tf.maximum(_LEAST_ROWS, _BLOCK_LOGITS // tf.shape(candidates)[0])
+    labels, positives = contrast.labels, tf.gather(candidates, contrast.labels)
+    own = tf.reduce_sum(queries * positives, axis=1) + own_bias
+    pull = contrast.weight[:, None] * queries
 
-    def step(start: tf.Tensor, total: tf.Tensor, parts: tf.TensorArray, slope: tf.Tensor) -> tuple[Any, ...]:
+    def step(start: tf.Tensor, sums: tf.TensorArray, parts: tf.TensorArray, slope: tf.Tensor) -> tuple[Any, ...]:
         end = tf.minimum(start + rows, batch)
-        block, share, labels = queries[start:end], contrast.weight[start:end, None], contrast.labels[start:end]
-        own = tf.stack([tf.range(end - start), labels], axis=1)
-        scores = tf.matmul(block, candidates, transpose_b=True) + bias
-        scores = tf.tensor_scatter_nd_add(scores, own, own_bias[start:end])
-        losses, slopes = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-            features=_without_known(contrast, start, end, scores, own), labels=labels
-        )
-        parts = parts.write(start // rows, share * tf.matmul(slopes, candidates))
-        slope += tf.matmul(slopes, share * block, transpose_a=True)
-        return end, total + tf.reduce_sum(share[:, 0] * losses), parts, slope
+        scores = tf.matmul(queries[start:end], candidates, transpose_b=True)
+        scores = _masked(contrast, start, end, scores if bias is None else scores + bias, own[start:end])
+        # Softmax by hand, its sum divided out of the small sides of the products: half the passes of TensorFlow's.
+        highest = tf.reduce_max(scores, axis=1, keepdims=True)
+        exponential = tf.exp(scores - highest)
+        total = tf.reduce_sum(exponential, axis=1, keepdims=True)
+        sums = sums.write(start // rows, (highest + tf.math.log(total))[:, 0])
+        parts = parts.write(start // rows, tf.matmul(exponential, candidates) / total)
+        return end, sums, parts, slope + tf.matmul(exponential, pull[start:end] / total, transpose_a=True)
 
-    parts = tf.TensorArray(tf.float32, -(-batch // rows), infer_shape=False, element_shape=[None, queries.shape[1]])
-    values = [tf.constant(0), tf.constant(0.0), parts, tf.zeros_like(candidates)]
-    _, total, parts, slope = tf.while_loop(lambda start, *_: start < batch, step, values, parallel_iterations=1)
-    return total, (parts.concat(), slope)
+    blocks, dim = -(-batch // rows), queries.shape[1]
+    sums = tf.TensorArray(tf.float32, blocks, infer_shape=False, element_shape=[None])
+    parts = tf.TensorArray(tf.float32, blocks, infer_shape=False, element_shape=[None, dim])
+    values = [tf.constant(0), sums, parts, tf.zeros_like(candidates)]
+    _, sums, parts, slope = tf.while_loop(lambda start, *_: start < batch, step, values, parallel_iterations=1)
+    slope -= tf.math.unsorted_segment_sum(pull, labels, tf.shape(candidates)[0])
+    slopes = contrast.weight[:, None] * (parts.concat() - positives), slope
+    return contrast.mean(sums.concat() - own), slopes
 
 
-def _without_known(
-    contrast: Contrast, start: tf.Tensor, end: tf.Tensor, scores: tf.Tensor, own: tf.Tensor
-) -> tf.Tensor:
-    """Scores of the queries `start:end`, those of their other known positives at the bottom, `[rows, candidates]`."""
+def _masked(contrast: Contrast, start: tf.Tensor, end: tf.Tensor, scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+    """Scores `[rows, candidates]` of the queries `start:end`: known positives at the bottom, their own as told."""
+    # Nothing else reads the scores, so that they are changed in place: a copy would cost as much as a product.
+    own_cells = tf.stack([tf.range(end - start), contrast.labels[start:end]], axis=1)
     if contrast.group is None:
-        cells = _known_cells(contrast, start, end)
-        return tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], tf.float32.min))
+        known = _known_cells(contrast, start, end)
+        cells, values = tf.concat([known, own_cells], axis=0), tf.concat([_bottom(known), own], axis=0)
+        return tf.tensor_scatter_nd_update(scores, cells, values)
     groups = contrast.group[start:end]
-    cells = _known_cells(contrast, groups[0], groups[-1] + 1)
-    shape = [groups[-1] + 1 - groups[0], tf.shape(scores)[1]]
-    known = tf.tensor_scatter_nd_update(tf.zeros(shape, tf.bool), cells, tf.ones(tf.shape(cells)[:1], tf.bool))
-    masked = tf.where(tf.gather(known, groups - groups[0]), tf.float32.min, scores)
-    return tf.tensor_scatter_nd_update(masked, own, tf.gather_nd(scores, own))
+    known = _known_cells(contrast, groups[0], groups[-1] + 1)
+    highest = tf.fill([groups[-1] + 1 - groups[0], tf.shape(scores)[1]], tf.float32.max)
+    highest = tf.tensor_scatter_nd_update(highest, known, _bottom(known))
+    return tf.tensor_scatter_nd_update(tf.minimum(scores, tf.gather(highest, groups - groups[0])), own_cells, own)
+
+
+def _bottom(cells: tf.Tensor) -> tf.Tensor:
+    """The least score for each of the cells."""
+    return tf.fill(tf.shape(cells)[:1], tf.float32.min)
 
 
 def _known_cells(contrast: Contrast, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:

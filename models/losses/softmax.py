@@ -37,7 +37,7 @@ def in_batch_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
         known=known,
         known_row=known_row,
     )
-    return blocked_softmax(distinct, log_sum, log_own - tf.gather(log_sum, labels))
+    return blocked_softmax(distinct, log_sum, log_own)
 
 
 def _known_among(contrast: Contrast, ordered: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

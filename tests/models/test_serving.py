@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from models.candidate_ids import CandidateIds
 from models.features import FeatureSpec
 from models.index import ExactSearch, ScannSearch, Search, TreeSettings
+from models.preprocessing import packed_history
 from models.serving import (
     IndexedQueries,
     ServingModule,
@@ -22,15 +23,20 @@ from models.serving import (
 
 LOWEST = np.finfo(np.float32).min
 CANDIDATES, DIM, K = 40, 4, 6
+IN_VOCABULARY = 30  # candidates that have a token of their own
 FEATURES = FeatureSpec.model_validate(
-    {"query": {"age": {"type": "numeric"}}, "context": {"device": {"type": "categorical"}}}
+    {
+        "query": {"age": {"type": "numeric"}},
+        "context": {"device": {"type": "categorical"}},
+        "history": {"max_length": 3},
+    }
 )
 IDS = np.array([f"item {number} é" for number in range(CANDIDATES)], object)
 EMBEDDINGS = np.random.default_rng(0).normal(size=(CANDIDATES, DIM)).astype(np.float32)
 
 
 class Preprocessing(tf.Module):
-    """Same interface as the one Transform saves; devices are told apart by length."""
+    """Same interface as the one Transform saves; devices are told apart by length, the last candidates not at all."""
 
     @tf.function(input_signature=[{"age": tf.TensorSpec([None])}])
     def encode_query(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -45,9 +51,18 @@ class Preprocessing(tf.Module):
     def encode_candidate(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"candidate_id": tf.strings.length(raw["candidate_id"])[:, None]}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string)])
-    def encode_history(self, ids: tf.Tensor) -> tf.Tensor:
-        return tf.reverse(tf.strings.length(tf.pad(ids, [[0, 0], [3, 0]])[:, -3:]), [1])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def candidate_tokens(self, ids: tf.Tensor) -> tf.Tensor:
+        number = tf.strings.regex_replace(ids, "^item ([0-9]+) é$", "\\1")
+        known = tf.strings.regex_full_match(number, "[0-9]+")
+        row = tf.strings.to_number(tf.where(known, number, "0"), tf.int32)
+        token = tf.where(known & (row < IN_VOCABULARY), 2 + row, 1)
+        return tf.where(ids == "", 0, token)
+
+
+def encode_history(preprocessing: Preprocessing, ids: tf.Tensor) -> tf.Tensor:
+    tokens = tf.reshape(preprocessing.candidate_tokens(tf.reshape(ids, [-1])), tf.shape(ids))
+    return packed_history(tokens, 3)
 
 
 class Towers(tf.Module):
@@ -135,7 +150,7 @@ def id_lists(rows: list[list[str]]) -> tf.Tensor:
 def expected_scores(parts: tuple[object, object], inputs: dict[str, tf.Tensor]) -> np.ndarray:
     encoded = parts[0].encode_query({"age": inputs["age"]})
     encoded |= parts[0].encode_context({"device": inputs["device"]})
-    encoded |= {"history": parts[0].encode_history(inputs["history"])}
+    encoded |= {"history": encode_history(parts[0], inputs["history"])}
     return parts[1].embed_query(encoded).numpy() @ EMBEDDINGS.T
 
 

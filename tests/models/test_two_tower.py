@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,19 @@ def test_losses_learn_from_what_they_are_given():
             value = model.compute_loss(batch)
         gradients = tape.gradient(value, model.trainable_variables)
         assert all(g is not None and np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients), loss
+
+
+def test_full_softmax_teaches_nothing_against_candidates_that_nobody_could_choose_yet():
+    data = chains()
+    late = data.candidate == ITEMS - 1
+    data = replace(data, candidate=np.where(late, 0, data.candidate))
+    model = two_tower(data, "full_softmax")
+    batch = tf.nest.map_structure(tf.convert_to_tensor, batches_of(data).batch(0))
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch, training=False)
+    table = next(variable for variable in model.trainable_variables if variable.shape[0] == ITEMS + 2)
+    moved = np.linalg.norm(tf.convert_to_tensor(tape.gradient(loss, table)), axis=1) > 0
+    assert moved[2 : ITEMS + 1].all() and not moved[ITEMS + 1]
 
 
 def test_auto_takes_the_full_softmax_within_its_budget():
