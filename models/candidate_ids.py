@@ -46,7 +46,8 @@ class CandidateIds(tf.Module):
 
 class TokenRows(tf.Module):
     """Rows of candidates by their tokens, which the query tower needs anyway: a fraction of what a second lookup of
-    strings costs. Only candidates outside the vocabulary, if there are any, are looked up by their ids."""
+    strings costs. Only candidates outside the vocabulary, if there are any, are looked up by their ids.
+    """
 
     def __init__(self, candidate_ids: CandidateIds, tokens: np.ndarray, *, oov_buckets: int) -> None:
         """Makes the table.
