@@ -45,8 +45,10 @@ class CandidateIds(tf.Module):
 
 
 class TokenRows(tf.Module):
-    """Rows of candidates by their tokens, which the query tower needs anyway: a fraction of what a second lookup of
-    strings costs. Only candidates outside the vocabulary, if there are any, are looked up by their ids.
+    """Rows of candidates by their tokens, which the query tower needs anyway.
+
+    That is a fraction of what a second lookup of strings costs. Candidates outside the vocabulary, if there are any,
+    are looked up by their ids.
     """
 
     def __init__(self, candidate_ids: CandidateIds, tokens: np.ndarray, *, oov_buckets: int) -> None:

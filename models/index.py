@@ -76,7 +76,7 @@ class Search(Protocol):
         ...
 
     def found(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `search`, but of any width up to `count`; where fewer were found rows are meaningless, scores not finite."""
+        """As `search`, of any width up to `count`; where fewer were found rows are meaningless, scores not finite."""
         ...
 
     def vectors(self, rows: tf.Tensor) -> tf.Tensor:
@@ -193,6 +193,12 @@ class ScannSearch(tf.Module):
             yield tf.function(partial(_search, searcher), input_signature=signature)
         finally:
             _free(searcher)
+
+    @contextmanager
+    def asked(self) -> Iterator[Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        """`search` as a compiled function that holds the index in memory no longer than the context; see `opened`."""
+        with self.opened() as search_within:
+            yield lambda queries, count: search_within(queries, count, *self.width(count))
 
     def vectors(self, rows: tf.Tensor) -> tf.Tensor:
         """See `Search.vectors`."""

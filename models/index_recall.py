@@ -53,5 +53,6 @@ class RecallMeter:
 
 
 def _true_scores(queries: tf.Tensor, rows: tf.Tensor, embeddings: tf.Variable) -> tf.Tensor:
-    scores = tf.einsum("bd,bkd->bk", queries, tf.gather(embeddings, tf.maximum(rows, 0)))
+    # Read first: gathering from the variable itself would copy it now and whenever it is read later.
+    scores = tf.einsum("bd,bkd->bk", queries, tf.gather(embeddings.read_value(), tf.maximum(rows, 0)))
     return tf.where(rows < 0, tf.float32.min, scores)

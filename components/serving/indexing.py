@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict, replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from components.serving.stored_queries import stored_query_embeddings
 from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
-from models.index import ExactSearch, ScannSearch, Search, SearchWithin, non_finite_rows
+from models.index import ExactSearch, ScannSearch, Search, non_finite_rows
 from models.index_recall import RecallMeter
 from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from models.serving import ServingModule, export, signature_inputs
@@ -92,8 +91,7 @@ class Indexing:
         k = min(config.recall_target.k, answers)
         counts = tuple(sorted({min(10, answers), k, answers}))
         meter = RecallMeter(self._exact, queries, counts, asked=answers)
-        with self._scann.opened() as search_within:
-            search = partial(_search, self._scann, search_within)
+        with self._scann.asked() as search:
             recall, latency = meter.recall(search), latency_ms(search, queries, count=answers)
         return {
             "candidates": len(self._embeddings),
@@ -235,12 +233,6 @@ class Indexing:
                 f"{len(bad)} of {len(embeddings)} {side} embeddings hold NaN or infinite values, the first is that of "
                 f"{side} '{first}'; the training diverged (lower the learning rate) or a feature is out of range"
             )
-
-
-def _search(
-    scann: ScannSearch, search_within: SearchWithin, queries: tf.Tensor, count: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    return search_within(queries, count, *scann.width(count))
 
 
 def _size(directory: Path) -> int:

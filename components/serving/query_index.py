@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import tensorflow as tf
 
 from components.errors import RefusedError
 from components.serving.index_tuning import Tuner
@@ -57,7 +56,8 @@ def build_query_index(
     scann = Tuner(config, exact, tuning, answers=answers, other_queries=len(judging), progress=progress).tune().search
     name_resource(scann, "queries")
     k, target = min(config.recall_target.k, answers), config.recall_target.recall
-    recall = float(RecallMeter(exact, judging, (k,), asked=answers).recall(tf.function(scann.search))[k].mean())
+    with scann.asked() as search:
+        recall = float(RecallMeter(exact, judging, (k,), asked=answers).recall(search)[k].mean())
     if recall < target:
         raise RefusedError(
             f"the index of queries has recall@{k} of {recall:.4f} against exact search, less than "
