@@ -11,7 +11,7 @@ alone (the floor), ours, the TFRS tutorial with metrics off and on, plain Keras;
 `evaluation`: exact ranking with all metrics beside the bare product and top-k, and beside FactorizedTopK.
 
 Each line is a process of its own. iALS needs implicit: pip install 'tfrs-pipeline[benchmarks]'. A PyTorch side is
-missing: what PyPI installs for Linux brings 2 GB of CUDA along. `--quick` leaves `recall` out.
+missing: what PyPI installs for Linux brings 5 GB of CUDA along. `--quick` leaves `recall` out.
 """
 
 import json

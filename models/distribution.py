@@ -84,7 +84,7 @@ def of_chief(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
         first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
         return summed(tf.where(first, tensor, tf.zeros_like(tensor)))
 
-    told = strategy.run(sent, args=(tf.convert_to_tensor(value),))
+    told = tf.function(lambda tensor: strategy.run(sent, args=(tensor,)))(tf.convert_to_tensor(value))
     array: np.ndarray = strategy.experimental_local_results(told)[0].numpy()
     return array
 

@@ -41,7 +41,8 @@ class Sequences(Strict):
     """Windows of a query's events, a label at every position: one pass of the encoder learns from all of them.
 
     Needs a history encoder that reads in order, `gru` or `self_attention`. An epoch has every training event as a
-    label once; windows of about `training.batch_size` labels make a step.
+    label once; windows of about `training.batch_size` labels make a step, so that in-batch negatives cost what they
+    cost with single events.
     """
 
     type: Literal["sequences"]

@@ -86,6 +86,7 @@ class Tuner:
         for interrupted in study.get_trials(states=(TrialState.RUNNING,)):
             study.tell(interrupted.number, state=TrialState.FAIL)
             study.enqueue_trial(interrupted.params)
+            self._remove(interrupted.number)
         return study
 
     def _values(self, sections: Sequence[str]) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class Tuner:
                 raise optuna.TrialPruned
 
         tf.keras.backend.clear_session()
-        output, scratch = (self.directory / f"trial-{trial.number}{end}" for end in ("", ".scratch"))
+        output, scratch = self._places(trial.number)
         try:
             scratch.mkdir()
             report = train(
@@ -137,10 +138,16 @@ class Tuner:
                 validated=validated,
             )
         finally:
-            shutil.rmtree(output, ignore_errors=True)
-            shutil.rmtree(scratch, ignore_errors=True)
+            self._remove(trial.number)
         value: float = report["validation"][metric]
         return value
+
+    def _places(self, number: int) -> tuple[Path, Path]:
+        return self.directory / f"trial-{number}", self.directory / f"trial-{number}.scratch"
+
+    def _remove(self, number: int) -> None:
+        for place in self._places(number):
+            shutil.rmtree(place, ignore_errors=True)
 
     def _write_best(self, study: optuna.Study) -> Path:
         if not study.get_trials(states=(TrialState.COMPLETE,)):

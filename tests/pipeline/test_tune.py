@@ -1,12 +1,19 @@
 """`tune` finds what is better, remembers what it tried, and writes a configuration that can be run."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 import yaml
 
 from pipeline.cli import main
 from pipeline.config import load_config
 
-pytest.importorskip("optuna")
+optuna = pytest.importorskip("optuna")
+from optuna.storages import JournalStorage  # noqa: E402
+from optuna.storages.journal import JournalFileBackend  # noqa: E402
 
 CONFIG = {
     "schema_version": 1,
@@ -55,6 +62,51 @@ def test_a_study_goes_on_and_ends_with_its_best_configuration(place, capsys):
     assert list(best.model.query_tower.layers) in ([], [8])
     assert best.training.batch_size == 256
     assert not list((place / "runs" / "tuned" / "tuning").glob("trial-*"))
+
+
+def study_of(place):
+    """The last study that was begun."""
+    storage = JournalStorage(JournalFileBackend(str(place / "runs" / "tuned" / "tuning" / "study.journal")))
+    return optuna.load_study(study_name=optuna.get_all_study_names(storage)[-1], storage=storage)
+
+
+def test_a_trial_below_the_median_is_cut_short(place, capsys):
+    options = ("--set", "training.patience=4", "--set", "tuning.trials=1")
+    assert tune(place, *options) == 0
+    study = study_of(place)
+    first = study.trials[0]
+    perfect = dict.fromkeys(first.intermediate_values, 1.0)
+    for _ in range(2):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=first.params, distributions=first.distributions, value=1.0, intermediate_values=perfect
+            )
+        )
+    capsys.readouterr()
+    assert tune(place, *options[:-1], "tuning.trials=4") == 0
+    assert "cut short" in capsys.readouterr().out
+    pruned = study_of(place).trials[-1]
+    assert pruned.state.name == "PRUNED"
+    assert len(pruned.intermediate_values) == 1, "at its first validation"
+
+
+def test_a_study_goes_on_after_it_was_killed_in_a_trial(place, capsys):
+    options = ("--set", "training.patience=6")
+    command = [sys.executable, "-m", "pipeline", "tune", str(place / "config.yaml"), "--root", str(place / "runs")]
+    directory = place / "runs" / "tuned" / "tuning"
+    with (place / "printed").open("w") as printed:
+        process = subprocess.Popen([*command, *options], stdout=printed, stderr=printed)
+    until = time.monotonic() + 120
+    while not (directory / "trial-0.scratch").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, (place / "printed").read_text()
+    assert tune(place, *options) == 0
+    assert trials(capsys.readouterr().out) == ["trial 1"], "of the two asked for, one was killed"
+    killed, again = study_of(place).trials
+    assert killed.state.name == "FAIL"
+    assert again.params == killed.params
+    assert not list(directory.glob("trial-*"))
 
 
 @pytest.mark.parametrize(
