@@ -23,7 +23,7 @@ from components.serving.stored_queries import stored_query_embeddings
 from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
-from models.index import ExactSearch, ScannSearch, Search, non_finite_rows
+from models.index import ExactSearch, Search, non_finite_rows
 from models.index_recall import RecallMeter
 from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from models.serving import ServingModule, export, signature_inputs
