@@ -4,6 +4,9 @@
 library's settings are chosen on one half of the queries and reported on the other; each runs in a process of its own,
 pinned to one core or two. Then the served model: raw features in, ids out, beside ScaNN's operation and the query
 tower alone. `--memory` measures saving and loading up to 5,000,000 candidates instead.
+
+All of it takes about half an hour on two cores. With `--work DIR` what is measured is kept there: the same command goes
+on where it was stopped, and `--libraries` and `--sizes` measure a part of it at a time.
 """
 
 import argparse
@@ -13,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -43,55 +46,58 @@ def main() -> int:
     options.add_argument("--model", type=Path, help="a pipeline's runs, such as runs/movielens_100k; trained if absent")
     options.add_argument("--curves", type=Path, metavar="FILE", help="also write every setting measured, as JSON lines")
     options.add_argument("--memory", action="store_true", help="saves and loads up to 5,000,000 candidates instead")
-    options.add_argument("--scratch", type=Path, help="where temporary data go; the system's directory if absent")
+    options.add_argument("--work", type=Path, metavar="DIR", help="keeps what is measured there; nothing if absent")
     arguments = options.parse_args()
     check_installed()
-    with tempfile.TemporaryDirectory(dir=arguments.scratch, prefix="retrieval-") as scratch:
-        return _memory(arguments, Path(scratch)) if arguments.memory else _search(arguments, Path(scratch))
+    with tempfile.TemporaryDirectory(prefix="retrieval-") as temporary:
+        work = arguments.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        return _memory(arguments, work) if arguments.memory else _search(arguments, work)
 
 
-def _search(arguments: argparse.Namespace, scratch: Path) -> int:
+def _search(arguments: argparse.Namespace, work: Path) -> int:
     sizes = [20_000] if arguments.quick else sorted(arguments.sizes)
-    rows = [row for data in _data_sets(arguments, scratch, sizes) for row in _compare(data, arguments.libraries)]
-    path = _path(scratch / "path", sizes[-1], "ask")
+    rows: list[Row] = []
+    for size in sizes:
+        rows += _compare(work / str(size), arguments.libraries, lambda path, size=size: _write_clustered(path, size))
+    run = arguments.model or (None if arguments.quick else work / "runs" / Path(_CONFIG).stem)
+    if run is not None:
+        rows += _compare(work / run.name, arguments.libraries, lambda path: _write_trained(path, run, work))
+    path = _path(work / "path", sizes[-1], "ask")
     if arguments.curves is not None:
         arguments.curves.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     goals = [*_search_goals([row for row in rows if row["data"] == f"{sizes[-1]}"], sizes[-1]), *_path_goals(path)]
     return finish(arguments, rows=[*map(_shown, _chosen(rows)), *path], goals=goals)
 
 
-def _data_sets(arguments: argparse.Namespace, scratch: Path, sizes: Sequence[int]) -> Iterator[Path]:
-    """Directories of candidates and queries, each gone before the next is made."""
-    queries = 600 if arguments.quick else QUERIES
-    for size in sizes:
-        say(f"making {size:,} clustered vectors")
-        clusters = round(math.sqrt(size))
-        candidates, asked = (clustered(n, clusters=clusters, seed=seed) for seed, n in enumerate((size, queries)))
-        write(scratch / str(size), candidates=candidates, queries=asked)
-        yield scratch / str(size)
-        shutil.rmtree(scratch / str(size))
-    if arguments.model is not None or not arguments.quick:
-        run = arguments.model or _train(scratch)
-        candidates, asked = trained(run, scratch=scratch)
-        write(scratch / run.name, candidates=candidates, queries=asked)
-        yield scratch / run.name
+def _write_clustered(directory: Path, size: int) -> None:
+    say(f"making {size:,} clustered vectors")
+    clusters = round(math.sqrt(size))
+    candidates, asked = (clustered(n, clusters=clusters, seed=seed) for seed, n in enumerate((size, QUERIES)))
+    write(directory, candidates=candidates, queries=asked)
 
 
-def _train(scratch: Path) -> Path:
-    say(f"training with {_CONFIG}")
-    command = [sys.executable, "-m", "pipeline", "run", _CONFIG, "--root", str(scratch / "runs")]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return scratch / "runs" / Path(_CONFIG).stem
+def _write_trained(directory: Path, run: Path, work: Path) -> None:
+    """Items and queries of a pipeline's model, which is trained first if it is the one below `work`."""
+    if run.is_relative_to(work):
+        say(f"training with {_CONFIG}")
+        command = [sys.executable, "-m", "pipeline", "run", _CONFIG, "--root", str(run.parent)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    candidates, asked = trained(run, scratch=work)
+    write(directory, candidates=candidates, queries=asked)
 
 
-def _compare(directory: Path, libraries: Sequence[str]) -> list[Row]:
-    """Every library under every condition, the best setting of each marked as chosen."""
+def _compare(directory: Path, libraries: Sequence[str], make: Callable[[Path], None]) -> list[Row]:
+    """Every library under every condition, on data that `make` writes; what has been measured before is read."""
     rows: list[Row] = []
     for name in libraries:
-        say(f"{directory.name}: {name}")
-        subprocess.run([sys.executable, "-m", "benchmarks.retrieval_libraries", name, str(directory)], check=True)
-        lines = (directory / f"rows.{name}.jsonl").read_text().splitlines()
-        rows += [{"data": directory.name, **json.loads(line)} for line in lines]
+        file = directory / f"rows.{name}.jsonl"
+        if not file.exists():
+            if not directory.exists():
+                make(directory)
+            say(f"{directory.name}: {name}")
+            subprocess.run([sys.executable, "-m", "benchmarks.retrieval_libraries", name, str(directory)], check=True)
+        rows += [{"data": directory.name, **json.loads(line)} for line in file.read_text().splitlines()]
     return rows
 
 
@@ -144,6 +150,7 @@ def _search_goals(rows: list[Row], size: int) -> list[Goal]:
 
 def _path(directory: Path, size: int, action: str) -> list[Row]:
     """Exports a served model and loads it, each in a process of its own; with `ask` its latency as well."""
+    shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     module = [sys.executable, "-m", "benchmarks.retrieval_path"]
     say(f"saving a served model of {size:,} candidates")
@@ -169,13 +176,13 @@ def _path_goals(rows: list[Row]) -> list[Goal]:
     ]
 
 
-def _memory(arguments: argparse.Namespace, scratch: Path) -> int:
+def _memory(arguments: argparse.Namespace, work: Path) -> int:
     sizes = (20_000, 50_000) if arguments.quick else MEMORY_SIZES
-    rows = [row for size in sizes for row in _path(scratch / str(size), size, "load")]
+    rows = [row for size in sizes for row in _path(work / f"served-{size}", size, "load")]
     goals = []
     for first, second in pairwise(rows):
         added = second["candidates"] - first["candidates"]
-        for action, limit in (("save", 6.0), ("load", 6.0)):
+        for action, limit in (("save", 5.0), ("load", 4.0)):
             mib = second[f"{action}_peak_mib"] - first[f"{action}_peak_mib"]
             text = f"{action}, from {first['candidates']:,} to {second['candidates']:,}: memory, times the vectors'"
             goals.append(Goal.at_most(text, None if arguments.quick else mib * (1 << 20) / (added * _BYTES), limit))

@@ -1,5 +1,6 @@
 """Candidates and queries of `benchmarks.retrieval`: clustered unit vectors, and the items of a trained model."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +67,16 @@ def trained(run: Path, *, scratch: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write(directory: Path, *, candidates: np.ndarray, queries: np.ndarray) -> None:
-    """Writes what a library is measured on; every other query is for tuning."""
+    """Writes what a library is measured on, every other query for tuning; the directory is there when it is whole."""
     import faiss
 
-    directory.mkdir()
-    np.save(directory / "candidates.npy", candidates)
+    unfinished = directory.with_name(f".{directory.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    np.save(unfinished / "candidates.npy", candidates)
     for part, chosen in (("a", queries[::2]), ("b", queries[1::2])):
-        np.save(directory / f"{part}.npy", np.ascontiguousarray(chosen))
+        np.save(unfinished / f"{part}.npy", np.ascontiguousarray(chosen))
         k = min(100, len(candidates))
         truth = faiss.knn(np.ascontiguousarray(chosen), candidates, k, metric=faiss.METRIC_INNER_PRODUCT)[1]
-        np.save(directory / f"{part}.truth.npy", truth)
+        np.save(unfinished / f"{part}.truth.npy", truth)
+    unfinished.rename(directory)

@@ -326,7 +326,14 @@ def _resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-if __name__ == "__main__":
-    with (Path(sys.argv[2]) / f"rows.{sys.argv[1]}.jsonl").open("w") as rows:
-        for row in measure(sys.argv[1], Path(sys.argv[2])):
+def main(name: str, directory: Path) -> None:
+    """Measures one library into `rows.NAME.jsonl`, which is there when it is whole."""
+    unfinished = directory / f"rows.{name}.part"
+    with unfinished.open("w") as rows:
+        for row in measure(name, directory):
             rows.write(json.dumps(row) + "\n")
+    unfinished.rename(unfinished.with_suffix(".jsonl"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

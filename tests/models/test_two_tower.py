@@ -158,7 +158,8 @@ def test_full_softmax_teaches_nothing_against_candidates_that_nobody_could_choos
         loss = model.compute_loss(batch, training=False)
     table = next(variable for variable in model.trainable_variables if variable.shape[0] == ITEMS + 2)
     moved = np.linalg.norm(tf.convert_to_tensor(tape.gradient(loss, table)), axis=1) > 0
-    assert moved[2 : ITEMS + 1].all() and not moved[ITEMS + 1]
+    assert moved[2 : ITEMS + 1].all()
+    assert not moved[ITEMS + 1]
 
 
 def test_auto_takes_the_full_softmax_within_its_budget():
