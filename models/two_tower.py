@@ -15,8 +15,11 @@ from models.loss_config import LossConfig, Softmax
 from models.losses import Contrast, build_loss
 from models.losses.augmentation import category_alignment, mimic
 from models.negatives import build_sampler
-from models.negatives_config import CrossBatchNegatives, MinedNegatives, StreamingFrequency
+from models.negatives_config import CrossBatchNegatives, MinedNegatives, MixedNegatives, StreamingFrequency
 from models.towers import build_towers
+
+_MIXED = 4096
+"""Uniform negatives besides those of the batch, where the catalogue is too large for all of it."""
 
 
 def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> LossConfig:
@@ -32,6 +35,14 @@ def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, c
         return training.loss
     operations = 6.0 * events * candidates * model.embedding_dim  # one product forward, two backward
     return Softmax(type="full_softmax" if operations <= training.full_softmax_budget else "in_batch_softmax")
+
+
+def resolve(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> TrainingConfig:
+    """The settings with the loss and the negatives that `auto` stands for; arguments as of `resolve_loss`."""
+    loss, negatives = resolve_loss(model, training, events=events, candidates=candidates), training.negatives
+    if training.loss.type == "auto" and loss.type == "in_batch_softmax":
+        negatives = MixedNegatives(type="mixed", n=min(_MIXED, candidates), chosen_only=True)
+    return training.model_copy(update={"loss": loss, "negatives": negatives})
 
 
 class TwoTower(tfrs.Model):
