@@ -6,7 +6,7 @@ model/checkpoints/    the chosen weights and the optimiser's state
 model/tensorboard/    loss and validation metrics by step
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,18 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
         reference = inputs.reference.read_json("training.json") if inputs.reference is not None else None
         if self.params.final and reference is None:
             raise RunError("a final fit needs the model whose number of steps it repeats as input 'reference'")
-        from components.training import train
+        train: Callable[..., dict[str, Any]]
+        if self.params.training.distribution == "multi_worker":
+            from components.training_process import train_apart as train
+        else:
+            from components.training import train
 
         try:
             with context.scratch_directory() as scratch:
                 report = train(
-                    inputs.transformed_examples,
-                    inputs.transform_graph,
-                    outputs.model,
+                    examples=inputs.transformed_examples,
+                    graph=inputs.transform_graph,
+                    output=outputs.model,
                     params=self.params,
                     reference=reference if self.params.final else None,
                     resume=context.resume,

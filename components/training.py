@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
-from components.errors import DataError
+from components.errors import DataError, RunError
 from components.sequences import Dataset, Events, Split, read_dataset
 from models.batches import TrainingData, query_ranges
 from models.config import ModelConfig, TrainingConfig
+from models.distribution import build_strategy, is_chief
 from models.export import export_towers
 from models.features import EncodedSpec
 from models.negatives import build_sampler
@@ -48,7 +49,7 @@ class Settings(Protocol):
 def train(
     examples: TransformedExamples,
     graph: TransformGraph,
-    output: Model,
+    output: Model | None,
     *,
     params: Settings,
     reference: Mapping[str, Any] | None,
@@ -62,7 +63,7 @@ def train(
     Args:
         examples: the data.
         graph: its `spec.json` says what the columns are.
-        output: gets `towers/`, `checkpoints/` and `tensorboard/`.
+        output: gets `towers/`, `checkpoints/` and `tensorboard/`; None in a worker other than the chief.
         params: the settings.
         reference: `training.json` of the model a final fit follows; None to validate and stop early.
         resume: where an interrupted training left off, or will; see `models.training`.
@@ -75,9 +76,13 @@ def train(
 
     Raises:
         DataError: there are no training events, or nothing to validate on.
+        RunError: this process is another worker than its `output` says.
         FloatingPointError: the loss is not a number any more.
     """
     start = time.perf_counter()
+    strategy = build_strategy(params.training.distribution)
+    if is_chief(strategy) != (output is not None):
+        raise RunError("`run` is the command of worker 0 of TF_CONFIG alone; the others have `work`")
     dataset, spec = read_dataset(examples), EncodedSpec.model_validate(graph.read_json("spec.json"))
     # What stays in memory is 4 bytes an event for the order, and 4 for each candidate that a query knows.
     aged = params.model.example_age or params.training.examples.type == "recent"
@@ -91,7 +96,8 @@ def train(
         data = replace(data, age=_days_before_newest(events))
     tf.keras.utils.set_random_seed(params.seed)
     training = resolve(params.model, params.training, events=len(data), candidates=len(dataset.candidates))
-    model = _model(spec, dataset, data, params, training)
+    with strategy.scope():
+        model = _model(spec, dataset, data, params, training)
     batches = build_batches(
         data,
         training,
@@ -102,7 +108,8 @@ def train(
     steps = params.training.max_epochs * batches.steps_per_epoch
     model.compile(optimizer=build_optimizer(params.training, steps=steps))
     progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
-    places = Places(output.path, resume or output.path / "unfinished")
+    written = scratch if output is None else output.path
+    places = Places(written, resume or written / "unfinished")
     if validation is not None:
         fit = fit_until_best(
             model,
@@ -116,7 +123,8 @@ def train(
     else:
         steps = _steps_like(reference, events=len(data))
         fit = fit_steps(model, batches, steps=steps, places=places, progress=progress)
-    export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
+    if output is not None:
+        export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
     return {
         "steps": fit.steps,
         "events": len(data),

@@ -18,10 +18,10 @@ class CandidateIds(tf.Module):
         """
         super().__init__(name="candidate_ids")
         self._count = len(ids)
-        # The "" at the end is what rows of nobody are called.
-        named = tf.concat([tf.constant(ids, tf.string), [""]], axis=0)
-        self.ids = tf.Variable(named, trainable=False, name="ids")
-        self._key, hashes = _distinct_hashes(named[:-1])
+        named = tf.constant(ids, tf.string)
+        self._key, hashes = _distinct_hashes(named)
+        # Before the first stands what row -1 is called, so that answers need no second look at each id.
+        self.ids = tf.Variable(tf.concat([[""], named], axis=0), trainable=False, name="ids")
         order = np.argsort(hashes)
         self.hashes = tf.Variable(hashes[order], trainable=False, dtype=tf.int64, name="hashes")
         self.order = tf.Variable(order.astype(np.int32), trainable=False, name="order")
@@ -36,17 +36,18 @@ class CandidateIds(tf.Module):
         # The operation alone: what `tf.searchsorted` adds to it costs more than the search for a few ids.
         places = tf.raw_ops.LowerBound(sorted_inputs=self.hashes.read_value()[None], values=hashes[None])[0]
         rows = tf.gather(self.order, tf.minimum(places, self._count - 1))
-        rows = tf.where(tf.equal(tf.gather(self.ids, rows), flat), rows, -1)
+        rows = tf.where(tf.equal(tf.gather(self.ids, 1 + rows), flat), rows, -1)
         return tf.reshape(rows, tf.shape(ids))
 
     def of(self, rows: tf.Tensor) -> tf.Tensor:
-        """Ids of int32 rows, strings of the same shape; "" where the row is negative."""
-        return tf.gather(self.ids, tf.where(rows < 0, self._count, rows))
+        """Ids of int32 rows, strings of the same shape; "" where the row is -1."""
+        return tf.gather(self.ids, 1 + rows)
 
 
 class TokenRows(tf.Module):
     """Rows of candidates by their tokens, which the query tower needs anyway: a fraction of what a second lookup of
-    strings costs. Only candidates outside the vocabulary, if there are any, are looked up by their ids."""
+    strings costs. Only candidates outside the vocabulary, if there are any, are looked up by their ids.
+    """
 
     def __init__(self, candidate_ids: CandidateIds, tokens: np.ndarray, *, oov_buckets: int) -> None:
         """Makes the table.

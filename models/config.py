@@ -141,6 +141,9 @@ class TrainingConfig(Strict):
     """Queries validated at most: a random but fixed sample of those with a validation event."""
     final_fit: bool = False
     """Fit once more on all events, for the chosen number of steps, and push that model."""
+    distribution: Literal["none", "mirrored", "multi_worker"] = "none"
+    """`mirrored`: all GPUs of the machine share each batch, and negatives come from the whole of it; so do, with
+    `multi_worker`, the machines that TF_CONFIG names. What is learnt is the same, but for what dropout drops."""
 
     @model_validator(mode="after")
     def _loss_has_its_negatives(self) -> "TrainingConfig":
@@ -153,6 +156,18 @@ class TrainingConfig(Strict):
             raise ValueError("cross_batch negatives need in_batch_softmax or sampled_softmax, which correct scores")
         if loss == "in_batch_softmax" and negatives not in ("in_batch", "mixed", "cross_batch"):
             raise ValueError(f"in_batch_softmax has no {negatives} negatives; use sampled_softmax")
+        return self
+
+    @model_validator(mode="after")
+    def _replicas_need_no_memory(self) -> "TrainingConfig":
+        remembers = self.negatives.type in ("cross_batch", "mined") or self.frequency.type == "streaming"
+        if self.distribution != "none" and remembers:
+            raise ValueError(
+                f"distribution: {self.distribution} has no cross_batch or mined negatives and no streaming frequency, "
+                f"which remember what one process has seen"
+            )
+        if self.distribution == "multi_worker" and self.final_fit:
+            raise ValueError("distribution: multi_worker has no final_fit; train that with another distribution")
         return self
 
     @model_validator(mode="after")

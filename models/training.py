@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,9 @@ import tensorflow as tf
 
 from models.batches import StepBatches
 from models.config import TrainingConfig
-from models.features import HISTORY
+from models.distribution import distributed, is_chief, json_of_chief, of_chief
 from models.two_tower import TwoTower
 from models.validation import Validation
-
-_PREFETCH = 4
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def fit_until_best(
     period, last = config.validation_steps or batches.steps_per_epoch, config.max_epochs * batches.steps_per_epoch
     while run.step < last and run.stale(config.metric) < config.patience:
         run.advance(min(period, last - run.step))
-        entry = run.record(validation.metrics(model.query_tower, model.candidate_tower))
+        entry = run.record(validation)
         best = run.best(config.metric)
         run.save(best["step"])
         progress(
@@ -109,7 +107,7 @@ def fit_steps(
     run = _Run(model, batches, places)
     while run.step < steps:
         run.advance(min(batches.steps_per_epoch, steps - run.step))
-        entry = run.record({})
+        entry = run.record(None)
         run.save(run.step)
         progress(f"step {run.step} of {steps}: loss {entry['loss']:.4f}")
     run.finish(run.step)
@@ -117,7 +115,10 @@ def fit_steps(
 
 
 class _Run:
-    """A training under way: the step it is at, its clock, and what it writes."""
+    """A training under way: the step it is at, its clock, and what it writes.
+
+    It goes on in every worker alike; the chief alone validates, reads and writes, and tells the others.
+    """
 
     def __init__(self, model: TwoTower, batches: StepBatches, places: Places) -> None:
         self.step = 0
@@ -125,18 +126,22 @@ class _Run:
         self._model = model
         self._batches = batches
         self._places = places
+        self._strategy = model.distribute_strategy
+        self._chief = is_chief(self._strategy)
         self._seconds = 0.0
         self._first_seconds = 0.0
-        self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard"))
+        self._mean_loss = tf.keras.metrics.Mean()
         parts = {"query_tower": model.query_tower, "candidate_tower": model.candidate_tower}
         parts |= {name: part for name, part in model.memories.items() if part is not None}
-        model.optimizer.build(model.trainable_variables)
+        with self._strategy.scope():
+            model.optimizer.build(model.trainable_variables)
         self._checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **parts)
         self._state = places.unfinished / "state.json"
-        places.unfinished.mkdir(parents=True, exist_ok=True)
-        if self._state.exists():
-            self._resume(json.loads(self._state.read_text(encoding="utf-8")))
-        self._train_step = _compiled(model, iter(_dataset(batches, self.step)))
+        if self._chief:
+            self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard"))
+            places.unfinished.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        self._train_step = compiled(model, distributed(self._strategy, batches, self.step), self._mean_loss)
 
     @property
     def seconds_per_step(self) -> float:
@@ -156,32 +161,37 @@ class _Run:
         Raises:
             FloatingPointError: the loss is not a number any more.
         """
-        self._model.reset_metrics()
+        self._mean_loss.reset_state()
         for _ in range(steps):
             start = time.perf_counter()
             self._train_step()
             self._seconds += time.perf_counter() - start
             self.step += 1
             self._first_seconds = self._first_seconds or self._seconds
-        loss = float(self._model.mean_loss.result())
+        loss = float(self._mean_loss.result())
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the training loss became {loss} before step {self.step}: lower training.learning_rate, or look for "
                 f"extreme values in numeric and vector features"
             )
 
-    def record(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Adds an entry to the curve and to TensorBoard."""
-        loss = float(self._model.mean_loss.result())
-        with self._summaries.as_default(step=self.step):
-            for name, value in {"loss": loss, **metrics}.items():
-                tf.summary.scalar(name, value)
-        entry = {"step": self.step, "epoch": self.step / self._batches.steps_per_epoch, "loss": loss}
-        self.curve.append(entry | {"seconds": round(self._seconds, 3)} | metrics)
+    def record(self, validation: Validation | None) -> dict[str, float]:
+        """Validates, if there is something to, and adds an entry to the curve and to TensorBoard."""
+        entry = {"step": self.step, "epoch": self.step / self._batches.steps_per_epoch}
+        entry |= {"loss": float(self._mean_loss.result()), "seconds": round(self._seconds, 3)}
+        if self._chief:
+            metrics = validation.metrics(self._model.query_tower, self._model.candidate_tower) if validation else {}
+            with self._summaries.as_default(step=self.step):
+                for name, value in {"loss": entry["loss"], **metrics}.items():
+                    tf.summary.scalar(name, value)
+            entry |= metrics
+        self.curve.append(json_of_chief(self._strategy, entry))
         return self.curve[-1]
 
     def save(self, best_step: float) -> None:
         """Keeps the weights of this step and of the best one, and how to go on from here."""
+        if not self._chief:
+            return
         self._checkpoint.write(str(self._file(self.step)))
         state = {"step": self.step, "seconds": self._seconds, "first": self._first_seconds, "curve": self.curve}
         written = self._state.with_suffix(".new")
@@ -194,38 +204,41 @@ class _Run:
     def finish(self, chosen_step: float) -> None:
         """Gives the model the chosen weights, writes them to the output and removes what is left."""
         self._restore(chosen_step)
-        manager = tf.train.CheckpointManager(self._checkpoint, str(self._places.output / "checkpoints"), max_to_keep=1)
-        manager.save(chosen_step)
-        shutil.rmtree(self._places.unfinished)
+        if self._chief:
+            directory = str(self._places.output / "checkpoints")
+            tf.train.CheckpointManager(self._checkpoint, directory, max_to_keep=1).save(chosen_step)
+            shutil.rmtree(self._places.unfinished)
 
-    def _resume(self, state: dict[str, Any]) -> None:
-        self.step, self.curve = state["step"], state["curve"]
-        self._seconds, self._first_seconds = state["seconds"], state["first"]
-        self._restore(self.step)
+    def _resume(self) -> None:
+        found = self._chief and self._state.exists()
+        state = json_of_chief(self._strategy, json.loads(self._state.read_text(encoding="utf-8")) if found else None)
+        if state is not None:
+            self.step, self.curve = state["step"], state["curve"]
+            self._seconds, self._first_seconds = state["seconds"], state["first"]
+            self._restore(self.step)
 
     def _restore(self, step: float) -> None:
-        self._checkpoint.read(str(self._file(step))).assert_consumed()
+        if self._chief:
+            self._checkpoint.read(str(self._file(step))).assert_consumed()
+        if isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            for variable in (*self._model.variables, *self._model.optimizer.variables):
+                variable.assign(of_chief(self._strategy, variable))
 
     def _file(self, step: float) -> Path:
         return self._places.unfinished / f"step-{step:.0f}"
 
 
-def _compiled(model: TwoTower, inputs: Any) -> Any:
-    # The batch is fetched inside the function: handed over from outside, the changing length of `known` would trace
-    # the function anew at every step.
+def compiled(model: TwoTower, inputs: Iterator[Any], mean_loss: tf.keras.metrics.Mean) -> Callable[[], None]:
+    """One training step on every replica; the batch is fetched inside.
+
+    Handed over from outside, the changing length of `known` would trace the function anew at every step.
+    """
+    strategy = model.distribute_strategy
+
     @tf.function
-    def train_step() -> dict[str, tf.Tensor]:
-        return model.train_step(next(inputs))
+    def train_step() -> None:
+        told = strategy.run(model.train_step, args=(next(inputs),))
+        mean_loss.update_state(strategy.reduce("SUM", told["loss"], axis=None))
 
-    return train_step
-
-
-def _dataset(batches: StepBatches, first_step: int) -> tf.data.Dataset:
-    def spec(values: Any) -> tf.TensorSpec:
-        return tf.TensorSpec([None, *values.shape[1:]], values.dtype)
-
-    signature = tf.nest.map_structure(spec, batches.batch(0))
-    if HISTORY in signature["query"]:  # windows are as long as the longest of the batch
-        signature["query"][HISTORY] = tf.TensorSpec([None, None], tf.int32)
-    dataset = tf.data.Dataset.from_generator(lambda: batches.from_step(first_step), output_signature=signature)
-    return dataset.prefetch(_PREFETCH)
+    step: Callable[[], None] = train_step
+    return step

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from models.config import ModelConfig, TrainingConfig
+from models.distribution import gathered, seed_of_replica, summed
 from models.features import EncodedSpec
 from models.frequency import StreamingEstimator
 from models.harder_negatives import CandidateQueue, HardNegativeMiner
@@ -85,7 +86,6 @@ class TwoTower(tfrs.Model):
         if isinstance(training.frequency, StreamingFrequency):
             self.estimator = StreamingEstimator(training.frequency, gap=len(counts), seed=seed)
         self._seed = seed
-        self.mean_loss = tf.keras.metrics.Mean("loss")
         if loss.type == "full_softmax":
             # Nobody chose what was not out yet: as negatives, new candidates would teach that to be new is to be bad.
             self._place = tf.constant(np.cumsum(train_count > 0) - 1, tf.int32)
@@ -108,8 +108,10 @@ class TwoTower(tfrs.Model):
         return {"frequency": self.estimator, "queue": self.queue, "mined": self.miner}
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
-        """Mean loss of a batch."""
-        seed = tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
+        """Mean loss of a batch; of several replicas each has a summand of it."""
+        seed = (
+            seed_of_replica(tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)])) if training else None
+        )
         if self.loss_name == "full_softmax":
             contrast = self._against_catalogue(inputs, seed)
         else:
@@ -118,29 +120,20 @@ class TwoTower(tfrs.Model):
         return loss if self._augmentation is None else loss + self._augmented_loss(inputs, contrast)
 
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """One optimiser step; the loss told is the mean since the epoch began."""
+        """One optimiser step; tells the loss before it."""
         if self.estimator is not None:
             self.estimator.update(inputs["label"], self.optimizer.iterations + 1)
-        losses = super().train_step(inputs)
-        self.mean_loss.update_state(losses["loss"])
-        return {"loss": self.mean_loss.result()}
-
-    @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        """What Keras resets between epochs."""
-        return [self.mean_loss]
+        return {"loss": super().train_step(inputs)["loss"]}
 
     def _against_batch(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         """The batch's own candidates, those that were drawn, or the former followed by the latter."""
-        columns, labels, size = batch["candidate"], batch["label"], tf.shape(batch["label"])[0]
-        if self._expected_draws is None:
-            candidates = self.candidate_tower(columns, seed)
-            return self._contrast(batch, candidates[:size], candidates, labels, self._frequency(labels, size), seed)
-        columns = {name: tf.concat([columns[name], batch["drawn"][name]], axis=0) for name in columns}
-        candidates, rows = self.candidate_tower(columns, seed), tf.concat([labels, batch["drawn_row"]], axis=0)
-        start = 0 if self._in_batch else size
-        frequency = self._frequency(rows[start:], size)
-        return self._contrast(batch, candidates[:size], candidates[start:], rows[start:], frequency, seed)
+        columns, rows, size = batch["candidate"], batch["label"], tf.size(batch["label"])
+        if self._expected_draws is not None:
+            columns = {name: tf.concat([columns[name], batch["drawn"][name]], axis=0) for name in columns}
+            rows = tf.concat([rows, batch["drawn_row"]], axis=0)
+        embedded, start = self.candidate_tower(columns, seed), 0 if self._in_batch else size
+        candidates, rows = gathered(embedded[start:]), gathered(rows[start:])
+        return self._contrast(batch, embedded[:size], candidates, rows, self._frequency(rows, summed(size)), seed)
 
     def _with_harder_negatives(self, contrast: Contrast, seed: tf.Tensor | None) -> Contrast:
         if seed is None:  # nothing is remembered of a loss that is only looked at
@@ -161,8 +154,9 @@ class TwoTower(tfrs.Model):
         loss = self._augmentation.weight * mimic(contrast, queries=queries, positives=positives)
         alignment = self._augmentation.alignment
         if alignment is not None:
-            categories = batch["candidate"][alignment.feature][:, 0]
-            loss += alignment.weight * category_alignment(contrast.positives, categories, number=self._categories)
+            vectors, categories = gathered(contrast.positives), gathered(batch["candidate"][alignment.feature][:, 0])
+            aligned = category_alignment(vectors, categories, number=self._categories)
+            loss += alignment.weight * aligned / tf.distribute.get_strategy().num_replicas_in_sync
         return loss
 
     def _against_catalogue(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
@@ -200,7 +194,7 @@ class TwoTower(tfrs.Model):
             known=batch["known"],
             known_row=batch["known_row"],
             frequency=frequency,
-            weight=batch["weight"],
+            weight=batch["weight"] / tf.maximum(summed(tf.reduce_sum(batch["weight"])), 1e-6),
             temperature=self._temperature,
             catalogue=self._share.shape[0],
             group=batch.get("window"),

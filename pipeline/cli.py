@@ -21,6 +21,7 @@ from pipeline.commands import (
     tune,
     validate,
     versions,
+    work,
 )
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
@@ -46,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    commands = (run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, init)
+    commands = (
+        run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, work, init,
+    )  # fmt: skip
     for command in commands:
         command.add_parser(verbs)
     options = parser.parse_args(arguments)

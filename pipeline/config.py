@@ -139,7 +139,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     """What each section allows but the whole does not."""
     problems = [
         Problem(found.key, f"{found.value}: {found.message}" + _allowed(found.allowed))
-        for found in check_headers(config.data, config.features)
+        for found in check_headers(config.data, config.features, event_weights=config.training.event_weights)
     ]
     problems += [
         Problem("evaluation.slices", message) for message in unusable_slices(config.evaluation.slices, config.features)

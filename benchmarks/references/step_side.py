@@ -135,9 +135,12 @@ def ours_default(work: Workload, clock: _Clock) -> None:
 
 
 def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: HistoryFeature | None) -> None:
-    from models import training as trainer
+    import tensorflow as tf
+
     from models.batches import Batches, TrainingData
+    from models.distribution import distributed
     from models.optimizers import build_optimizer
+    from models.training import compiled
     from models.two_tower import TwoTower
 
     query, candidate = work.events()
@@ -164,7 +167,7 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
     batches = Batches(data, batch_size=work.batch, seed=1, negatives_in_batch=True)
     two_tower.optimizer.build(two_tower.trainable_variables)
     # The trainer's own step and input pipeline, without the checkpoint that it writes after every pass.
-    step = trainer._compiled(two_tower, iter(trainer._dataset(batches, 0)))
+    step = compiled(two_tower, distributed(two_tower.distribute_strategy, batches, 0), tf.keras.metrics.Mean())
     for _ in range(2):
         clock.mark()
         for _ in range(work.steps):

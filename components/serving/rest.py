@@ -1,15 +1,18 @@
 """TensorFlow Serving's REST API over models in this process."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 
+import orjson
 import tensorflow as tf
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.errors import ConfigError
 from components.serving.batching import QueueFullError
@@ -17,6 +20,8 @@ from components.serving.model_host import LoadedModel, ModelHost
 from components.serving.predict_json import parse_request
 from components.serving.server_metrics import ServerMetrics
 
+_PREDICT = re.compile("/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict")
+_APOLOGY = "the server failed to answer; its log tells more"
 _PARSED_AT_ONCE = 16_384  # bytes; longer requests are parsed in a thread, so that short ones need not wait for them
 
 
@@ -27,7 +32,7 @@ def create_app(
     max_body_bytes: int,
     max_rows: int,
     timeout_seconds: float,
-) -> FastAPI:
+) -> ASGIApp:
     """The application.
 
     Args:
@@ -40,9 +45,6 @@ def create_app(
     api = _Api(hosts, metrics, max_body_bytes, max_rows, timeout_seconds)
     app = FastAPI(title="two-tower retrieval", docs_url=None, redoc_url=None, openapi_url=None)
     model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
-    # Plain routes: what FastAPI does for typed parameters costs more than all else beside the model.
-    app.add_route(f"{model}:predict", api.predict, methods=["POST"])
-    app.add_route(f"{version}:predict", api.predict, methods=["POST"])
     app.add_route(f"{model}/labels/{{label}}:predict", api.label, methods=["POST"])
     for path in (model, version):
         app.add_route(path, api.status)
@@ -51,7 +53,16 @@ def create_app(
     app.add_route("/metrics", api.metrics)
     app.add_exception_handler(StarletteHTTPException, _explain)
     app.add_exception_handler(Exception, _apologise)
-    return app
+
+    async def predict_or_other(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = _PREDICT.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if asked is None:
+            await app(scope, receive, send)
+        else:
+            # What FastAPI's layers do for a request costs as much as all else beside the model.
+            await api.predict(asked["name"], asked["version"], scope, receive, send)
+
+    return predict_or_other
 
 
 class _Api:
@@ -66,35 +77,33 @@ class _Api:
         self._hosts, self._metrics = hosts, metrics
         self._max_body_bytes, self._max_rows, self._timeout = max_body_bytes, max_rows, timeout_seconds
 
-    async def predict(self, request: Request) -> Response:
-        model = self._find(request)
+    async def predict(self, name: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         began, code = time.perf_counter(), 500
+        body, headers = _error(_APOLOGY), dict[str, str]()
         try:
+            if scope["method"] != "POST":
+                raise HTTPException(405, "predict requests are sent with POST", {"Allow": "POST"})
             async with asyncio.timeout(self._timeout):
-                answer = await self._answer(model, request)
+                body = await self._answer(self._find(name, version), receive)
             code = 200
         except TimeoutError:
-            code = 504
-            raise HTTPException(code, f"no answer within {self._timeout:g} s") from None
+            code, body = 504, _error(f"no answer within {self._timeout:g} s")
         except QueueFullError as error:
-            code = 503
-            raise HTTPException(code, str(error), {"Retry-After": "1"}) from None
+            code, body, headers = 503, _error(str(error)), {"Retry-After": "1"}
         except (ConfigError, tf.errors.InvalidArgumentError) as error:
-            code = 400
-            raise HTTPException(code, str(error)) from None
+            code, body = 400, _error(str(error))
         except HTTPException as error:
-            code = error.status_code
-            raise
-        finally:
-            self._metrics.observe(request.path_params["name"], code, time.perf_counter() - began)
-        return Response(answer, media_type="application/json")
+            code, body, headers = error.status_code, _error(error.detail), dict(error.headers or {})
+        finally:  # also where the error is for the log
+            if name in self._hosts:
+                self._metrics.observe(name, code, time.perf_counter() - began)
+            await _send(send, code, body, headers)
 
     async def label(self, request: Request) -> Response:
         raise HTTPException(404, f"no label '{request.path_params['label']}': versions have no labels here")
 
     async def status(self, request: Request) -> Response:
-        self._find(request, any_version=True)
-        host, version = self._hosts[request.path_params["name"]], request.path_params.get("version")
+        host, version = self._host(request.path_params["name"]), request.path_params.get("version")
         states = [
             {
                 "version": str(found.version),
@@ -109,7 +118,7 @@ class _Api:
         return JSONResponse({"model_version_status": states})
 
     async def metadata(self, request: Request) -> Response:
-        model = self._find(request)
+        model = self._find(request.path_params["name"], request.path_params.get("version"))
         spec = {"name": request.path_params["name"], "signature_name": "", "version": str(model.version)}
         signatures = {"signature_def": {"signature_def": model.definitions}}
         return JSONResponse({"model_spec": spec, "metadata": signatures})
@@ -124,17 +133,19 @@ class _Api:
             self._metrics.tell(name, version=host.current.version, queued_rows=host.current.batcher.queued_rows)
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    def _find(self, request: Request, *, any_version: bool = False) -> LoadedModel:
-        name, version = request.path_params["name"], request.path_params.get("version")
+    def _host(self, name: str) -> ModelHost:
         if name not in self._hosts:
             raise HTTPException(404, f"no model '{name}'; there is {', '.join(self._hosts)}")
-        model = self._hosts[name].current
-        if version not in (None, str(model.version)) and not any_version:
+        return self._hosts[name]
+
+    def _find(self, name: str, version: str | None) -> LoadedModel:
+        model = self._host(name).current
+        if version not in (None, str(model.version)):
             raise HTTPException(404, f"version {version} of '{name}' is not served, version {model.version} is")
         return model
 
-    async def _answer(self, model: LoadedModel, request: Request) -> bytes:
-        body = await _read(request, self._max_body_bytes)
+    async def _answer(self, model: LoadedModel, receive: Receive) -> bytes:
+        body = await _read(receive, self._max_body_bytes)
         if len(body) <= _PARSED_AT_ONCE:
             asked = parse_request(body, model.signatures, max_rows=self._max_rows)
         else:
@@ -148,13 +159,28 @@ async def _explain(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _apologise(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": "the server failed to answer; its log tells more"}, 500)
+    return JSONResponse({"error": _APOLOGY}, 500)
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
+def _error(reason: str) -> bytes:
+    return orjson.dumps({"error": reason})
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    body, is_whole = bytearray(), False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "the connection was closed before the request was whole")
+        body += message.get("body", b"")
         if len(body) > limit:
             raise HTTPException(413, f"the request is larger than {limit} bytes")
+        is_whole = not message.get("more_body", False)
     return bytes(body)
+
+
+async def _send(send: Send, code: int, body: bytes, headers: Mapping[str, str]) -> None:
+    told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    lines = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": code, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

@@ -34,6 +34,7 @@ from components.sources.config import (
 )
 from components.sources.files import UNREADABLE, open_bytes, source_files, unreadable
 from components.sources.synthetic_columns import COLUMNS as SYNTHETIC_COLUMNS
+from models.examples_config import EventWeights
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class HeaderProblem:
     allowed: tuple[str, ...] = ()
 
 
-def check_headers(params: "ExampleGenParams", spec: FeatureSpec) -> list[HeaderProblem]:
+def check_headers(
+    params: "ExampleGenParams", spec: FeatureSpec, *, event_weights: EventWeights | None = None
+) -> list[HeaderProblem]:
     """Columns that the configuration names and the data do not have, files that are missing or unreadable.
 
     Reads one file's header per table. Tables whose columns cannot be known without reading data are not checked.
@@ -78,7 +81,11 @@ def check_headers(params: "ExampleGenParams", spec: FeatureSpec) -> list[HeaderP
     for table, source in params.entity_tables().items():
         if isinstance(source, FromInteractions) and interactions is not None:
             problems.extend(_missing(f"data.{table}.columns", source.columns, interactions))
-    problems.extend(_check_features(spec, _available(params, headers)))
+    available = _available(params, headers)
+    problems.extend(_check_features(spec, available))
+    events = available["context"]
+    if event_weights is not None and events is not None and event_weights.column not in ROLES:
+        problems.extend(_missing("training.event_weights.column", [event_weights.column], events))
     return problems
 
 

@@ -1,8 +1,8 @@
 """Losses of a batch of queries against candidates, all functions of one signature.
 
 A loss sees a `Contrast` and returns the weighted mean over the batch, so that the learning rate does not depend on
-the batch's size. Where the candidates come from (the batch, the catalogue, draws) is decided by whoever makes the
-Contrast.
+the batch's size; of a batch divided among replicas, the replica's summand of it. Where the candidates come from (the
+batch, the catalogue, draws) is decided by whoever makes the Contrast.
 """
 
 from collections.abc import Callable

@@ -50,8 +50,7 @@ def _loss_and_slopes(
     batch, rows = tf.shape(queries)[0], tf.maximum(_LEAST_ROWS, _BLOCK_LOGITS // tf.shape(candidates)[0])
     labels, positives = contrast.labels, tf.gather(candidates, contrast.labels)
     own = tf.reduce_sum(queries * positives, axis=1) + own_bias
-    weight = contrast.weight / tf.maximum(tf.reduce_sum(contrast.weight), 1e-6)
-    pull = weight[:, None] * queries
+    pull = contrast.weight[:, None] * queries
 
     def step(start: tf.Tensor, sums: tf.TensorArray, parts: tf.TensorArray, slope: tf.Tensor) -> tuple[Any, ...]:
         end = tf.minimum(start + rows, batch)
@@ -71,7 +70,8 @@ def _loss_and_slopes(
     values = [tf.constant(0), sums, parts, tf.zeros_like(candidates)]
     _, sums, parts, slope = tf.while_loop(lambda start, *_: start < batch, step, values, parallel_iterations=1)
     slope -= tf.math.unsorted_segment_sum(pull, labels, tf.shape(candidates)[0])
-    return tf.reduce_sum(weight * (sums.concat() - own)), (weight[:, None] * (parts.concat() - positives), slope)
+    slopes = contrast.weight[:, None] * (parts.concat() - positives), slope
+    return contrast.mean(sums.concat() - own), slopes
 
 
 def _masked(contrast: Contrast, start: tf.Tensor, end: tf.Tensor, scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ class Contrast:
         known: positives of the queries, as candidates of the catalogue, int32 `[pairs]`.
         known_row: the query each of `known` belongs to, int32 `[pairs]`, ascending; the group where there are groups.
         frequency: how many times each candidate is expected among a query's negatives, float32 `[candidates]`.
-        weight: of each query, float32 `[batch]`.
+        weight: share of each query in the loss, float32 `[batch]`; 1 together, over all replicas of a step.
         temperature: scores are divided by it.
         catalogue: how many candidates there are to choose from, here or not.
         group: of queries that know the same, int32 `[batch]`, ascending from 0; None where each knows its own.
@@ -38,8 +38,8 @@ class Contrast:
     group: tf.Tensor | None = None
 
     def mean(self, losses: tf.Tensor) -> tf.Tensor:
-        """Weighted mean of one loss a query, `[batch]` → scalar."""
-        return tf.reduce_sum(self.weight * losses) / tf.maximum(tf.reduce_sum(self.weight), 1e-6)
+        """Weighted mean of one loss a query, `[batch]` → scalar; of several replicas each has a summand of it."""
+        return tf.reduce_sum(self.weight * losses)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def gramian(contrast: Contrast, *, unobserved_weight: float) -> tf.Tensor:
     """
     share = 1 / contrast.frequency
     candidates = contrast.candidates * tf.sqrt(share / tf.reduce_sum(share))[:, None]
-    queries = contrast.queries * tf.sqrt(contrast.weight / tf.maximum(tf.reduce_sum(contrast.weight), 1e-6))[:, None]
+    queries = contrast.queries * tf.sqrt(contrast.weight)[:, None]
     grams = tf.matmul(queries, queries, transpose_a=True) * tf.matmul(candidates, candidates, transpose_a=True)
     return contrast.mean(tf.square(1 - positive_scores(contrast))) + unobserved_weight * tf.reduce_sum(grams)
 

@@ -14,18 +14,21 @@ _NOTHING = -1e9
 def in_batch_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
     """Softmax over the batch's candidates, corrected for how often they come (Yi et al. 2019).
 
-    Row `i`'s positive has to be candidate `i`; candidates that were drawn besides may follow (Yang et al. 2020). The
-    positive in another place, and the query's other known positives, do not count as negatives.
+    Every query's positive has to be among the candidates; others that were drawn may be, too (Yang et al. 2020). The
+    query's other known positives do not count as negatives.
 
     A candidate that comes several times is scored once, as it comes first, and weighs as often: the same sum for less
     work, and of one that is also in a queue the newest embedding.
     """
     rows, place = tf.unique(contrast.rows)
     first = tf.math.unsorted_segment_min(tf.range(tf.size(place)), place, tf.size(rows))
-    labels, weight = place[: tf.size(contrast.labels)], contrast.frequency**-logq_exponent
+    weight = contrast.frequency**-logq_exponent
     log_sum = tf.math.log(tf.math.unsorted_segment_sum(weight, place, tf.size(rows)))
+    order = tf.argsort(rows)
+    ordered = tf.gather(rows, order)
+    labels = tf.gather(order, tf.searchsorted(ordered, contrast.labels))
     log_own = tf.math.log(tf.gather(weight, tf.gather(first, labels)))
-    known_row, known = _known_among(contrast, rows)
+    known_row, known = _known_among(contrast, ordered, order)
     distinct = replace(
         contrast,
         candidates=tf.gather(contrast.candidates, first),
@@ -37,11 +40,9 @@ def in_batch_softmax(contrast: Contrast, *, logq_exponent: float) -> tf.Tensor:
     return blocked_softmax(distinct, log_sum, log_own)
 
 
-def _known_among(contrast: Contrast, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The pairs of `known_row` and `known` that are among distinct `rows`, the latter as positions there."""
-    order = tf.argsort(rows)
-    ordered = tf.gather(rows, order)
-    place = tf.minimum(tf.searchsorted(ordered, contrast.known), tf.size(rows) - 1)
+def _known_among(contrast: Contrast, ordered: tf.Tensor, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The pairs of `known_row` and `known` that are among the `ordered` rows, the latter as `order` has them."""
+    place = tf.minimum(tf.searchsorted(ordered, contrast.known), tf.size(ordered) - 1)
     present = tf.gather(ordered, place) == contrast.known
     return tf.boolean_mask(contrast.known_row, present), tf.boolean_mask(tf.gather(order, place), present)
 

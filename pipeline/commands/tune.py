@@ -33,6 +33,8 @@ def execute(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.settings)
     if config.tuning is None:
         raise ConfigError(f"{arguments.config} has no section 'tuning', which says what to try")
+    if config.training.distribution == "multi_worker":
+        raise ConfigError("tune trains on one machine: add --set training.distribution=none")
     try:
         from pipeline.tuning import Tuner
     except ModuleNotFoundError as error:

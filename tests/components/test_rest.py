@@ -39,7 +39,7 @@ APP = create_app(
 Reply = tuple[int, dict[bytes, bytes], Any]
 
 
-def post(body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True) -> Reply:
+def post(body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True, method: str = "POST") -> Reply:
     """Sends a request, or only its beginning, and returns status, headers and JSON."""
     sent: list[dict[str, Any]] = []
     parts = [{"type": "http.request", "body": body, "more_body": not ends}]
@@ -50,7 +50,7 @@ def post(body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b"", "http_version": "1.1"}
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b"", "http_version": "1.1"}
     try:
         asyncio.run(APP(scope, receive, send))
     except ArithmeticError:
@@ -93,3 +93,17 @@ def test_a_body_is_not_read_beyond_its_limit() -> None:
 def test_a_path_that_is_none_is_told_as_json() -> None:
     assert post(b"", "/v1/nothing")[::2] == (404, {"error": "Not Found"})
     assert post(b"", "/healthz")[0] == 405
+    assert post(b"", "/v1/models/toy/labels/stable:predict")[0] == 404
+    assert post(b"{}", "/v1/models/other:predict")[::2] == (404, {"error": "no model 'other'; there is toy"})
+
+
+def test_a_version_is_asked_for_by_its_number() -> None:
+    body = b'{"instances": [{}]}'
+    assert post(body, "/v1/models/toy/versions/7:predict")[0] == 200
+    reason = "version 8 of 'toy' is not served, version 7 is"
+    assert post(body, "/v1/models/toy/versions/8:predict")[::2] == (404, {"error": reason})
+
+
+def test_predict_requests_are_posted() -> None:
+    status, headers, _ = post(b"", method="GET")
+    assert (status, headers[b"allow"]) == (405, b"POST")

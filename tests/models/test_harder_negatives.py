@@ -28,7 +28,7 @@ def contrast(rows: list[int], step: int = 0, known: tuple[tuple[int, int], ...] 
         known=tf.constant(pairs[:, 1]),
         known_row=tf.constant(pairs[:, 0]),
         frequency=(len(rows) - 1) * tf.gather(SHARE, labels),
-        weight=tf.ones(len(rows)),
+        weight=tf.fill([len(rows)], 1 / len(rows)),
         temperature=1.0,
         catalogue=ITEMS,
     )

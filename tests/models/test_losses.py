@@ -43,7 +43,7 @@ def against(rows: np.ndarray, positive: np.ndarray, known=KNOWN, weight=None) ->
         known=tf.constant(pairs[:, 1]),
         known_row=tf.constant(pairs[:, 0]),
         frequency=tf.constant(COUNT[rows]),
-        weight=tf.constant(np.ones(BATCH, np.float32) if weight is None else weight),
+        weight=tf.constant(np.full(BATCH, 1 / BATCH, np.float32) if weight is None else weight / weight.sum()),
         temperature=TEMPERATURE,
         catalogue=CATALOGUE,
     )

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from models.batches import TrainingData
 from models.config import TrainingConfig
 from models.ranking import CandidateLists
 from models.training import Fit, Places, fit_until_best
@@ -17,8 +19,14 @@ class Killed(Exception):
     pass
 
 
-def fit(directory: Path, settings: dict, killed_after: int | None = None) -> tuple[TwoTower, Fit]:
-    data = chains()
+def fit(
+    directory: Path,
+    settings: dict,
+    killed_after: int | None = None,
+    data: TrainingData | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> tuple[TwoTower, Fit]:
+    data = data or chains()
     ends = data.offsets[1:] - 1
     validation = Validation(
         queries={"history": data.history(np.arange(len(ends)), ends)},
@@ -33,7 +41,8 @@ def fit(directory: Path, settings: dict, killed_after: int | None = None) -> tup
         if len(lines) == killed_after:
             raise Killed
 
-    model = two_tower(data, **settings)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        model = two_tower(data, **settings)
     config = TrainingConfig.model_validate({"max_epochs": 2, "metric": "ndcg@10"})
     places = Places(directory / f"output-{killed_after}", directory / "unfinished")
     batches = batches_of(data, **settings)

@@ -38,12 +38,23 @@ def places(directory: Path) -> Places:
     return Places(directory, directory / "unfinished")
 
 
-def two_tower(data: TrainingData, loss: str, seed: int = 1, encoder: str = "recency", **settings) -> TwoTower:
+def two_tower(
+    data: TrainingData, loss: str, seed: int = 1, encoder: str | dict = "recency", dropout: float = 0.2, **settings
+) -> TwoTower:
     tf.keras.utils.set_random_seed(seed)
     training = TrainingConfig.model_validate({"learning_rate": 0.02, "loss": loss, **settings})
     model = TwoTower(
         small_spec(items=ITEMS, features=False),
-        ModelConfig.model_validate({"embedding_dim": 16, "temperature": 0.1, "history_encoder": encoder}),
+        ModelConfig.model_validate(
+            {
+                "embedding_dim": 16,
+                "temperature": 0.1,
+                "history_encoder": encoder,
+                "query_tower": {"layers": [128], "dropout": dropout},
+                "candidate_tower": {"dropout": dropout},
+                "id_dropout": dropout / 4,
+            }
+        ),
         training,
         loss=training.loss,
         ordered=True,
@@ -55,7 +66,9 @@ def two_tower(data: TrainingData, loss: str, seed: int = 1, encoder: str = "rece
     return model
 
 
-def batches_of(data: TrainingData, seed: int = 1, encoder: str = "", **settings) -> Batches | WindowBatches:
+def batches_of(
+    data: TrainingData, seed: int = 1, encoder: str | dict = "", dropout: float = 0, **settings
+) -> Batches | WindowBatches:
     training = TrainingConfig.model_validate({"batch_size": 64, **settings})
     sampler = build_sampler(training.negatives, np.bincount(data.candidate, minlength=ITEMS), seed=seed)
     return build_batches(data, training, seed=seed, sampler=sampler, negatives_in_batch=False)

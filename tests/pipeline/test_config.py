@@ -122,6 +122,20 @@ REFUSED = {
         "training",
         "no effect",
     ),
+    "weights of kinds of events that nothing tells": (
+        put("training.event_weights", {"column": "action", "weights": {"buy": 1}}),
+        "training.event_weights.column",
+        "device",
+    ),
+    "a queue on several devices": (
+        lambda values: (
+            put("training.loss", "sampled_softmax")(values),
+            put("training.negatives", "cross_batch")(values),
+            put("training.distribution", "mirrored")(values),
+        ),
+        "training",
+        "remember",
+    ),
     "a queue for a loss that does not correct": (
         lambda values: (put("training.loss", "bpr")(values), put("training.negatives", "cross_batch")(values)),
         "training",

@@ -1,0 +1,50 @@
+"""A training in a process of its own: TensorFlow takes part in a cluster only if that is the first thing it does."""
+
+import multiprocessing
+from multiprocessing.connection import Connection
+from typing import Any
+
+from components.errors import RunError
+
+
+def train_apart(**arguments: Any) -> dict[str, Any]:
+    """What `components.training.train` does, with the same arguments.
+
+    Raises:
+        RunError: also if another worker is lost, or the process is killed.
+    """
+    progress = arguments.pop("progress")
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_train, args=(sender, arguments), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        while True:
+            kind, value = receiver.recv()
+            if kind == "failed":
+                raise value
+            if kind == "done":
+                report: dict[str, Any] = value
+                return report
+            progress(value)
+    except EOFError:
+        raise RunError("the process that trained was killed; the same command goes on where it left off") from None
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _train(sender: Connection, arguments: dict[str, Any]) -> None:
+    import tensorflow as tf
+
+    from components.training import train
+
+    try:
+        sender.send(("done", train(**arguments, progress=lambda line: sender.send(("line", line)))))
+    except (RunError, ValueError, FloatingPointError) as error:
+        sender.send(("failed", error))
+    except tf.errors.OpError as error:  # is not to be pickled
+        sender.send(
+            ("failed", RunError(f"another worker was lost; give all their commands again to go on: {error.message}"))
+        )
