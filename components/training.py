@@ -21,7 +21,7 @@ from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.ranking import CandidateLists
 from models.training import Places, fit_steps, fit_until_best
-from models.two_tower import TwoTower, resolve_loss
+from models.two_tower import TwoTower, resolve_auto
 from models.validation import Validation
 from models.windows import build_batches
 
@@ -95,13 +95,14 @@ def train(
     if aged:
         data = replace(data, age=_days_before_newest(events))
     tf.keras.utils.set_random_seed(params.seed)
+    training = resolve_auto(params.model, params.training, events=len(data), candidates=len(dataset.candidates))
     with strategy.scope():
-        model = _model(spec, dataset, data, params)
+        model = _model(spec, dataset, data, params, training)
     batches = build_batches(
         data,
-        params.training,
+        training,
         seed=params.seed,
-        sampler=build_sampler(params.training.negatives, dataset.train_count, seed=params.seed),
+        sampler=build_sampler(training.negatives, dataset.train_count, seed=params.seed),
         negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
     )
     steps = params.training.max_epochs * batches.steps_per_epoch
@@ -237,13 +238,14 @@ def _offsets(sizes: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
-def _model(spec: EncodedSpec, dataset: Dataset, data: TrainingData, params: Settings) -> TwoTower:
-    events, candidates = len(data), len(dataset.candidates)
+def _model(
+    spec: EncodedSpec, dataset: Dataset, data: TrainingData, params: Settings, training: TrainingConfig
+) -> TwoTower:
     return TwoTower(
         spec,
         params.model,
-        params.training,
-        loss=resolve_loss(params.model, params.training, events=events, candidates=candidates),
+        training,
+        loss=training.loss,
         ordered=dataset.ordered,
         catalogue=data.candidates,
         train_count=dataset.train_count,

@@ -117,7 +117,7 @@ class TrainingConfig(Strict):
     `bpr`, `gbce`, `cosine_contrastive`, `contrastive`, `triplet`, `gramian`; see
     `models.loss_config`."""
     full_softmax_budget: float = Field(default=2e12, gt=0)
-    """Floating-point operations an epoch of the full softmax may take before `auto` turns to in-batch negatives."""
+    """Floating-point operations an epoch of the full softmax may take before `auto` turns to mixed negatives."""
     negatives: NegativesConfig = InBatchNegatives(type="in_batch")
     """What a named loss other than `full_softmax` compares positives with: `in_batch`, or `{type: NAME, n: DRAWS}` with
     `uniform`, `popularity` (and its `alpha`), `mixed`, `cross_batch` or `mined`; see `models.negatives_config`. A

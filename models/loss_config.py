@@ -21,7 +21,8 @@ class Softmax(Strict):
     `full_softmax`: over the whole catalogue. `in_batch_softmax`: every candidate, the positive too, is corrected by how
     often it comes (Yi et al. 2019). `sampled_softmax`: the positive, which always comes, is not corrected, which makes
     the sum an unbiased estimate of the full one (refined logQ, Khrylchenko et al. 2025). `auto`: `full_softmax` where
-    an epoch of it stays within `training.full_softmax_budget`, else `in_batch_softmax`.
+    an epoch of it stays within `training.full_softmax_budget`, else `in_batch_softmax` with 4096 mixed negatives, of
+    those with a training event. The full one is over the candidates with a training event, too: the others may be new.
     """
 
     type: Literal["auto", "full_softmax", "in_batch_softmax", "sampled_softmax"]

@@ -16,7 +16,7 @@ class NegativeSampler:
 
     Args:
         number: draws a step.
-        weights: in proportion to which candidates are drawn, above 0, `[candidates]`.
+        weights: in proportion to which candidates are drawn, at least one above 0, `[candidates]`.
         seed: with the step's number it decides what is drawn.
     """
 
@@ -46,4 +46,7 @@ def build_sampler(config: NegativesConfig, train_count: np.ndarray, *, seed: int
     if not isinstance(config, UniformNegatives | PopularityNegatives | MixedNegatives):
         return None
     alpha = config.alpha if isinstance(config, PopularityNegatives) else 0.0
-    return NegativeSampler(number=config.n, weights=np.maximum(train_count, 1.0) ** alpha, seed=seed)
+    weights = np.maximum(train_count, 1.0) ** alpha
+    if isinstance(config, MixedNegatives) and config.chosen_only:
+        weights *= train_count > 0
+    return NegativeSampler(number=config.n, weights=weights, seed=seed)

@@ -41,6 +41,8 @@ class MixedNegatives(Strict):
     type: Literal["mixed"]
     n: int = Field(default=1024, ge=1)
     """Uniform draws a step, with replacement; they bring in candidates that are never anybody's positive."""
+    chosen_only: bool = False
+    """Candidates without a training event are never drawn: some are merely new, and would be learnt against."""
 
 
 class CrossBatchNegatives(Strict):

@@ -16,12 +16,15 @@ from models.loss_config import LossConfig, Softmax
 from models.losses import Contrast, build_loss
 from models.losses.augmentation import category_alignment, mimic
 from models.negatives import build_sampler
-from models.negatives_config import CrossBatchNegatives, MinedNegatives, StreamingFrequency
+from models.negatives_config import CrossBatchNegatives, MinedNegatives, MixedNegatives, StreamingFrequency
 from models.towers import build_towers
 
+_MIXED = 4096
+"""Uniform negatives besides those of the batch, where the catalogue is too large for all of it."""
 
-def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> LossConfig:
-    """The loss `auto` stands for, or the configured one.
+
+def resolve_auto(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> TrainingConfig:
+    """The settings with the loss and the negatives that `loss: auto` stands for; as they are with another loss.
 
     Args:
         model: gives the embeddings' length.
@@ -30,9 +33,12 @@ def resolve_loss(model: ModelConfig, training: TrainingConfig, *, events: int, c
         candidates: size of the catalogue.
     """
     if training.loss.type != "auto":
-        return training.loss
+        return training
     operations = 6.0 * events * candidates * model.embedding_dim  # one product forward, two backward
-    return Softmax(type="full_softmax" if operations <= training.full_softmax_budget else "in_batch_softmax")
+    if operations <= training.full_softmax_budget:
+        return training.model_copy(update={"loss": Softmax(type="full_softmax")})
+    negatives = MixedNegatives(type="mixed", n=min(_MIXED, candidates), chosen_only=True)
+    return training.model_copy(update={"loss": Softmax(type="in_batch_softmax"), "negatives": negatives})
 
 
 class TwoTower(tfrs.Model):
@@ -42,7 +48,7 @@ class TwoTower(tfrs.Model):
         spec: the encoded columns.
         model: settings of the towers.
         training: settings of the loss.
-        loss: the loss, as `resolve_loss` says.
+        loss: the loss, no longer `auto`.
         ordered: whether events have an order.
         catalogue: encoded candidate columns, each `[candidates, width]`.
         train_count: training events of each candidate, `[candidates]`.

@@ -10,7 +10,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.training import Places, fit_steps
-from models.two_tower import TwoTower, resolve_loss
+from models.two_tower import TwoTower, resolve
 from models.validation import embed
 from models.windows import WindowBatches, build_batches
 from tests.models.small_spec import small_spec
@@ -163,10 +163,15 @@ def test_full_softmax_teaches_nothing_against_candidates_that_nobody_could_choos
 
 
 def test_auto_takes_the_full_softmax_within_its_budget():
-    def resolved(loss: str, candidates: int) -> str:
+    def resolved(loss: str, candidates: int) -> TrainingConfig:
         training = TrainingConfig.model_validate({"loss": loss})
-        return resolve_loss(ModelConfig(), training, events=1_000_000, candidates=candidates).type
+        return resolve(ModelConfig(), training, events=1_000_000, candidates=candidates)
 
-    assert resolved("auto", 4_000) == "full_softmax"
-    assert resolved("auto", 400_000) == "in_batch_softmax"
-    assert resolved("full_softmax", 400_000) == "full_softmax"
+    small, large, named = resolved("auto", 4_000), resolved("auto", 400_000), resolved("full_softmax", 400_000)
+    assert [settings.loss.type for settings in (small, large, named)] == [
+        "full_softmax",
+        "in_batch_softmax",
+        "full_softmax",
+    ]
+    assert [settings.negatives.type for settings in (small, large, named)] == ["in_batch", "mixed", "in_batch"]
+    assert resolved("in_batch_softmax", 400_000).negatives.type == "in_batch"
