@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,10 @@ def _search(arguments: argparse.Namespace, work: Path) -> int:
     sizes = [20_000] if arguments.quick else sorted(arguments.sizes)
     rows: list[Row] = []
     for size in sizes:
-        rows += _compare(work / str(size), arguments.libraries, lambda path, size=size: _write_clustered(path, size))
+        rows += _compare(work / str(size), arguments.libraries, partial(_write_clustered, size=size))
     run = arguments.model or (None if arguments.quick else work / "runs" / Path(_CONFIG).stem)
     if run is not None:
-        rows += _compare(work / run.name, arguments.libraries, lambda path: _write_trained(path, run, work))
+        rows += _compare(work / run.name, arguments.libraries, partial(_write_trained, run=run, work=work))
     path = _path(work / "path", sizes[-1], "ask")
     if arguments.curves is not None:
         arguments.curves.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -70,14 +71,14 @@ def _search(arguments: argparse.Namespace, work: Path) -> int:
     return finish(arguments, rows=[*map(_shown, _chosen(rows)), *path], goals=goals)
 
 
-def _write_clustered(directory: Path, size: int) -> None:
+def _write_clustered(directory: Path, *, size: int) -> None:
     say(f"making {size:,} clustered vectors")
     clusters = round(math.sqrt(size))
     candidates, asked = (clustered(n, clusters=clusters, seed=seed) for seed, n in enumerate((size, QUERIES)))
     write(directory, candidates=candidates, queries=asked)
 
 
-def _write_trained(directory: Path, run: Path, work: Path) -> None:
+def _write_trained(directory: Path, *, run: Path, work: Path) -> None:
     """Items and queries of a pipeline's model, which is trained first if it is the one below `work`."""
     if run.is_relative_to(work):
         say(f"training with {_CONFIG}")

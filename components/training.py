@@ -245,7 +245,6 @@ def _model(
         spec,
         params.model,
         training,
-        loss=training.loss,
         ordered=dataset.ordered,
         catalogue=data.candidates,
         train_count=dataset.train_count,

@@ -17,6 +17,9 @@ from models.negatives import NegativeSampler
 Columns: TypeAlias = Mapping[str, np.ndarray]
 Batch: TypeAlias = dict[str, Any]
 
+NOTHING_KNOWN = (np.empty(0, np.int32), np.empty(0, np.int32))
+"""`known_row` and `known` of a batch whose queries are not to tell what they know."""
+
 _RANGE_EVENTS = 1 << 22
 
 
@@ -97,7 +100,9 @@ class StepBatches(ABC):
     batch_size: int
     steps_per_epoch: int
 
-    def __init__(self, data: TrainingData, sampler: NegativeSampler | None, *, negatives_in_batch: bool) -> None:
+    def __init__(
+        self, data: TrainingData, sampler: NegativeSampler | None, *, negatives_in_batch: bool, mask_known: bool
+    ) -> None:
         """Takes what a subclass learns from, as `Batches` does.
 
         Raises:
@@ -108,6 +113,7 @@ class StepBatches(ABC):
         self._data = data
         self._sampler = sampler
         self._negatives_in_batch = negatives_in_batch
+        self._mask_known = mask_known
 
     @abstractmethod
     def batch(self, step: int) -> Batch:
@@ -165,6 +171,7 @@ class Batches(StepBatches):
         seed: int,
         sampler: NegativeSampler | None = None,
         negatives_in_batch: bool = False,
+        mask_known: bool = True,
         examples: ExamplesConfig = EVERY_EVENT,
     ) -> None:
         """Prepares the order and what each query knows.
@@ -176,9 +183,10 @@ class Batches(StepBatches):
             sampler: draws candidates that a batch brings along, if any.
             negatives_in_batch: the loss looks at no other candidates than those of the batch, its own and the drawn
                 ones, so that of the known ones no others are told.
+            mask_known: whether known candidates are told at all.
             examples: which events an epoch takes, but for `sequences`; see `models.windows` for these.
         """
-        super().__init__(data, sampler, negatives_in_batch=negatives_in_batch)
+        super().__init__(data, sampler, negatives_in_batch=negatives_in_batch, mask_known=mask_known)
         order = partial(epoch_events, examples, data.offsets, data.age, seed=seed)
         self._order = lru_cache(maxsize=1)(lambda epoch: order(epoch=epoch))
         self._known_offsets, self._known_candidates = distinct_candidates(data.offsets, data.candidate)
@@ -202,7 +210,7 @@ class Batches(StepBatches):
         queries = np.searchsorted(data.offsets, events, side="right") - 1
         drawn = self._drawn(step)
         batch = self._learnt(events, drawn)
-        known_row, known = self._known(queries, batch["label"], drawn)
+        known_row, known = self._known(queries, batch["label"], drawn) if self._mask_known else NOTHING_KNOWN
         query = data.columns_of(queries, events)
         if data.history_length is not None:
             query[HISTORY] = data.history(queries, events)

@@ -120,8 +120,10 @@ class TrainingConfig(Strict):
     """Floating-point operations an epoch of the full softmax may take before `auto` turns to mixed negatives."""
     negatives: NegativesConfig = InBatchNegatives(type="in_batch")
     """What a named loss other than `full_softmax` compares positives with: `in_batch`, or `{type: NAME, n: DRAWS}` with
-    `uniform`, `popularity` (and its `alpha`), `mixed`, `cross_batch` or `mined`; see `models.negatives_config`. A
-    query's known positives are never its negatives."""
+    `uniform`, `popularity` (and its `alpha`), `mixed`, `cross_batch` or `mined`; see `models.negatives_config`."""
+    mask_known: bool = True
+    """Whether a query's other known positives, earlier and later ones, are left out of its negatives. `false`: it is
+    learnt that they were not the next, as SASRec does; for data where much depends on what comes right after what."""
     frequency: FrequencyConfig = ExactFrequency(type="exact")
     """How the frequency of in-batch negatives is known: `exact`, or `streaming` with its parameters."""
     logq_exponent: float = Field(default=1.0, ge=0, le=1)

@@ -12,7 +12,7 @@ from models.distribution import gathered, seed_of_replica, summed
 from models.features import EncodedSpec
 from models.frequency import StreamingEstimator
 from models.harder_negatives import CandidateQueue, HardNegativeMiner
-from models.loss_config import LossConfig, Softmax
+from models.loss_config import Softmax
 from models.losses import Contrast, build_loss
 from models.losses.augmentation import category_alignment, mimic
 from models.negatives import build_sampler
@@ -47,8 +47,7 @@ class TwoTower(tfrs.Model):
     Args:
         spec: the encoded columns.
         model: settings of the towers.
-        training: settings of the loss.
-        loss: the loss, no longer `auto`.
+        training: settings of the loss, which is no longer `auto`.
         ordered: whether events have an order.
         catalogue: encoded candidate columns, each `[candidates, width]`.
         train_count: training events of each candidate, `[candidates]`.
@@ -61,7 +60,6 @@ class TwoTower(tfrs.Model):
         model: ModelConfig,
         training: TrainingConfig,
         *,
-        loss: LossConfig,
         ordered: bool,
         catalogue: Mapping[str, np.ndarray],
         train_count: np.ndarray,
@@ -69,9 +67,10 @@ class TwoTower(tfrs.Model):
     ) -> None:
         super().__init__()
         self.query_tower, self.candidate_tower = build_towers(spec, model, ordered=ordered)
-        self.loss_name = loss.type
-        self._loss = build_loss(loss, training)
+        self.loss_name = training.loss.type
+        self._loss = build_loss(training.loss, training)
         self._temperature = model.temperature
+        self._mask_known = training.mask_known
         counts = np.maximum(train_count, 1)
         self._share = tf.constant(counts / counts.sum(), tf.float32)
         self._in_batch = training.negatives.type not in ("uniform", "popularity")
@@ -81,7 +80,7 @@ class TwoTower(tfrs.Model):
         if isinstance(training.frequency, StreamingFrequency):
             self.estimator = StreamingEstimator(training.frequency, gap=len(counts), seed=seed)
         self._seed = seed
-        if loss.type == "full_softmax":
+        if self.loss_name == "full_softmax":
             # Nobody chose what was not out yet: as negatives, new candidates would teach that to be new is to be bad.
             self._place = tf.constant(np.cumsum(train_count > 0) - 1, tf.int32)
             self._chosen = {name: tf.constant(values[train_count > 0]) for name, values in catalogue.items()}
@@ -192,5 +191,5 @@ class TwoTower(tfrs.Model):
             weight=batch["weight"] / tf.maximum(summed(tf.reduce_sum(batch["weight"])), 1e-6),
             temperature=self._temperature,
             catalogue=self._share.shape[0],
-            group=batch.get("window"),
+            group=batch.get("window") if self._mask_known else None,
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from models.batches import Batch, Batches, StepBatches, TrainingData, concatenate_ranges
+from models.batches import NOTHING_KNOWN, Batch, Batches, StepBatches, TrainingData, concatenate_ranges
 from models.config import TrainingConfig
 from models.features import HISTORY
 from models.negatives import NegativeSampler
@@ -23,7 +23,12 @@ def build_batches(
     negatives_in_batch: bool,
 ) -> StepBatches:
     """Batches of the configured examples; the other arguments are those of `models.batches.Batches`."""
-    settings: dict[str, Any] = {"seed": seed, "sampler": sampler, "negatives_in_batch": negatives_in_batch}
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "sampler": sampler,
+        "negatives_in_batch": negatives_in_batch,
+        "mask_known": config.mask_known,
+    }
     if config.examples.type == "sequences":
         return WindowBatches(data, batch_size=config.batch_size, **settings)
     return Batches(data, batch_size=config.batch_size, examples=config.examples, **settings)
@@ -47,9 +52,10 @@ class WindowBatches(StepBatches):
         seed: int,
         sampler: NegativeSampler | None = None,
         negatives_in_batch: bool = False,
+        mask_known: bool = True,
     ) -> None:
         """Cuts the windows; the arguments are those of `models.batches.Batches`."""
-        super().__init__(data, sampler, negatives_in_batch=negatives_in_batch)
+        super().__init__(data, sampler, negatives_in_batch=negatives_in_batch, mask_known=mask_known)
         if not data.ordered or data.history_length is None:
             raise ValueError("examples: sequences needs events in order and a history")
         self._seed = seed
@@ -77,7 +83,7 @@ class WindowBatches(StepBatches):
         history = data.history(queries, last)
         history = history[:, : max(1, int(np.count_nonzero(history, axis=1).max()))]
         oldest = np.maximum(data.offsets[queries], last - (data.history_length or 0))
-        known_row, known = self._known(queries, batch["label"], drawn)
+        known_row, known = self._known(queries, batch["label"], drawn) if self._mask_known else NOTHING_KNOWN
         return batch | {
             "query": data.columns_of(queries[window], events) | {HISTORY: history},
             "known_row": known_row,

@@ -17,7 +17,6 @@ import numpy as np
 
 from models.config import ModelConfig, TowerConfig, TrainingConfig
 from models.features import CANDIDATE_ID, QUERY_ID, EncodedColumn, EncodedSpec, FeatureSpec, HistoryFeature, IdFeature
-from models.loss_config import Softmax
 
 _EVENTS_PER_QUERY = 50
 _SKEW = 3.0  # candidates are drawn as catalogue · u^3: a long tail without one that is in every batch
@@ -160,7 +159,7 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
         {"batch_size": work.batch, "optimizer": work.optimizer, "loss": "in_batch_softmax", "learning_rate": 0.01}
     )
     two_tower = TwoTower(
-        spec, model, training, loss=Softmax(type="in_batch_softmax"), ordered=True, catalogue=data.candidates,
+        spec, model, training, ordered=True, catalogue=data.candidates,
         train_count=np.bincount(candidate, minlength=work.vocabulary), seed=1,
     )  # fmt: skip
     two_tower.compile(optimizer=build_optimizer(training, steps=1))

@@ -6,6 +6,7 @@ import pytest
 from models.batches import Batches, TrainingData, concatenate_ranges, distinct_candidates
 from models.examples_config import PerQuery, Recent
 from models.negatives import NegativeSampler
+from models.windows import WindowBatches
 
 # Three queries; the second has no event. Candidate row r has token 10 + r.
 DATA = TrainingData(
@@ -73,6 +74,13 @@ def test_with_negatives_from_the_batch_only_its_candidates_are_known():
             np.testing.assert_array_equal(batch[name], whole[name][present])
         left_out += int((~present).sum())
     assert left_out > 0
+
+
+@pytest.mark.parametrize("kind", [Batches, WindowBatches])
+def test_what_is_known_may_be_kept_quiet(kind):
+    silent, told = (kind(DATA, batch_size=3, seed=5, mask_known=mask).batch(0) for mask in (False, True))
+    assert len(told["known"]) > len(silent["known"]) == len(silent["known_row"]) == 0
+    np.testing.assert_array_equal(silent["label"], told["label"])
 
 
 def test_one_query_with_most_of_the_events_does_not_make_batches_huge():

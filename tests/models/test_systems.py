@@ -13,7 +13,7 @@ from models.features import EncodedSpec, FeatureSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.training import Places, fit_steps
-from models.two_tower import TwoTower, resolve_loss
+from models.two_tower import TwoTower, resolve_auto
 from models.validation import embed
 from models.windows import WindowBatches, build_batches
 from pipeline.config import PipelineConfig, load_config
@@ -70,20 +70,25 @@ def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches | 
     data = world(spec)
     counts = np.bincount(data.candidate, minlength=ITEMS)
     tf.keras.utils.set_random_seed(1)
+    training = resolve_auto(config.model, config.training, events=len(data), candidates=ITEMS)
     model = TwoTower(
         spec,
         config.model,
-        config.training,
-        loss=resolve_loss(config.model, config.training, events=len(data), candidates=ITEMS),
+        training,
         ordered=True,
         catalogue=data.candidates,
         train_count=counts,
         seed=1,
     )
-    model.compile(optimizer=build_optimizer(config.training, steps=1))
-    sampler = build_sampler(config.training.negatives, counts, seed=1)
-    training = config.training.model_copy(update={"batch_size": 32})
-    return model, build_batches(data, training, seed=1, sampler=sampler, negatives_in_batch=False), data
+    model.compile(optimizer=build_optimizer(training, steps=1))
+    sampler = build_sampler(training.negatives, counts, seed=1)
+    return (
+        model,
+        build_batches(
+            data, training.model_copy(update={"batch_size": 32}), seed=1, sampler=sampler, negatives_in_batch=False
+        ),
+        data,
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -10,7 +10,7 @@ from models.config import ModelConfig, TrainingConfig
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.training import Places, fit_steps
-from models.two_tower import TwoTower, resolve
+from models.two_tower import TwoTower, resolve_auto
 from models.validation import embed
 from models.windows import WindowBatches, build_batches
 from tests.models.small_spec import small_spec
@@ -56,7 +56,6 @@ def two_tower(
             }
         ),
         training,
-        loss=training.loss,
         ordered=True,
         catalogue=data.candidates,
         train_count=np.bincount(data.candidate, minlength=ITEMS),
@@ -72,6 +71,13 @@ def batches_of(
     training = TrainingConfig.model_validate({"batch_size": 64, **settings})
     sampler = build_sampler(training.negatives, np.bincount(data.candidate, minlength=ITEMS), seed=seed)
     return build_batches(data, training, seed=seed, sampler=sampler, negatives_in_batch=False)
+
+
+def scores_of_last(model: TwoTower, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
+    """The last event of each query, and the scores of all candidates by what came before it."""
+    ends = data.offsets[1:] - 1
+    histories = data.history(np.arange(len(ends)), ends)
+    return ends, embed(model.query_tower, {"history": histories}) @ embed(model.candidate_tower, data.candidates).T
 
 
 @pytest.mark.parametrize(
@@ -92,14 +98,20 @@ def test_training_learns_what_follows(settings, tmp_path):
     data = chains()
     model = two_tower(data, **settings)
     fit = fit_steps(model, batches_of(data, **settings), steps=70, places=places(tmp_path))
-    ends = data.offsets[1:] - 1
-    histories = data.history(np.arange(len(ends)), ends)
-    scores = embed(model.query_tower, {"history": histories}) @ embed(model.candidate_tower, data.candidates).T
+    ends, scores = scores_of_last(model, data)
     seen = data.candidate.reshape(len(ends), -1)[:, :-1]
     np.put_along_axis(scores, seen, -np.inf, axis=1)  # known positives are never negatives: they may score higher
     assert np.mean(np.argmax(scores, axis=1) == data.candidate[ends]) > 0.9
     assert fit.curve[-1]["loss"] < fit.curve[0]["loss"]
     assert fit.curve[-1]["step"] == fit.steps == 70
+
+
+def test_what_a_query_knows_is_outscored_where_it_is_among_the_negatives(tmp_path):
+    data, settings = chains(), {"encoder": "self_attention", "examples": "sequences", "mask_known": False}
+    model = two_tower(data, "full_softmax", **settings)
+    fit_steps(model, batches_of(data, loss="full_softmax", **settings), steps=70, places=places(tmp_path))
+    ends, scores = scores_of_last(model, data)
+    assert np.mean(np.argmax(scores, axis=1) == data.candidate[ends]) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -165,7 +177,7 @@ def test_full_softmax_teaches_nothing_against_candidates_that_nobody_could_choos
 def test_auto_takes_the_full_softmax_within_its_budget():
     def resolved(loss: str, candidates: int) -> TrainingConfig:
         training = TrainingConfig.model_validate({"loss": loss})
-        return resolve(ModelConfig(), training, events=1_000_000, candidates=candidates)
+        return resolve_auto(ModelConfig(), training, events=1_000_000, candidates=candidates)
 
     small, large, named = resolved("auto", 4_000), resolved("auto", 400_000), resolved("full_softmax", 400_000)
     assert [settings.loss.type for settings in (small, large, named)] == [
