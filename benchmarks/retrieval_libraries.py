@@ -280,7 +280,10 @@ def say(line: str) -> None:
 
 def _recall(library: Library, queries: np.ndarray, truth: np.ndarray) -> float:
     k = truth.shape[1]
-    found = np.concatenate([library.search(queries[start : start + 256], k) for start in range(0, len(queries), 256)])
+    found = np.full((len(queries), k), -1, np.int64)
+    for start in range(0, len(queries), 256):
+        part = library.search(queries[start : start + 256], k)
+        found[start : start + len(part), : part.shape[1]] = part  # a tree may run out of candidates
     return float(np.mean([len(np.intersect1d(*both)) / k for both in zip(found, truth, strict=True)]))
 
 
