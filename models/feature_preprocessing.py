@@ -29,6 +29,7 @@ from models.features import (
     VectorFeature,
     encoded_names,
 )
+from models.packing import packed
 from models.text import letter_trigrams, tokenize
 from models.vocabulary import Vocabulary
 
@@ -100,16 +101,8 @@ def pack(tokens: tf.Tensor, width: int) -> tf.Tensor:
         tokens: `[batch, any]`.
         width: the width of the result.
     """
-    # What `tf.ragged.boolean_mask(…).to_tensor(…)` does, in a quarter of the operations.
-    places = tf.where(tokens > 0)
-    packed: tf.Tensor = tf.raw_ops.RaggedTensorToTensor(
-        shape=tf.constant([-1, width], tf.int64),
-        values=tf.gather_nd(tokens, places),
-        default_value=tf.constant(0, tokens.dtype),
-        row_partition_tensors=[tf.shape(tokens, tf.int64)[0], places[:, 0]],
-        row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
-    )
-    return tf.ensure_shape(packed, [None, width])
+    kept = packed(tokens, tf.where(tokens > 0), rows=tf.shape(tokens, tf.int64)[0], width=width, padding=0)
+    return tf.ensure_shape(kept, [None, width])
 
 
 class _Categories(FeatureEncoder):

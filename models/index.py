@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from models.packing import packed
+
 SearchWithin = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 _BLOCK_SCORES = 1 << 25  # scores held at once by exact search: 128 MB
@@ -256,21 +258,11 @@ def first_kept(
     Returns:
         Rows and scores, both `[batch, count]`; where fewer are kept the rows end in -1 and the scores in float32.min.
     """
-    # What ragged tensors do, in a third of the operations: of a single request they are what it costs.
-    places = tf.where(keep)
-    shape = tf.stack([-1, count])
-    parts = [tf.shape(keep, tf.int64)[0], places[:, 0]]
-
-    def packed(values: tf.Tensor, padding: float) -> tf.Tensor:
-        return tf.raw_ops.RaggedTensorToTensor(
-            shape=shape,
-            values=tf.gather_nd(values, places),
-            default_value=tf.constant(padding, values.dtype),
-            row_partition_tensors=parts,
-            row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
-        )
-
-    return packed(rows, -1), packed(scores, tf.float32.min)
+    places, number = tf.where(keep), tf.shape(keep, tf.int64)[0]
+    return (
+        packed(rows, places, rows=number, width=count, padding=-1),
+        packed(scores, places, rows=number, width=count, padding=tf.float32.min),
+    )
 
 
 def check_embeddings(embeddings: np.ndarray) -> None:
