@@ -58,9 +58,10 @@ def main() -> int:
 
 def _search(arguments: argparse.Namespace, work: Path) -> int:
     sizes = [20_000] if arguments.quick else sorted(arguments.sizes)
+    queries = 600 if arguments.quick else QUERIES
     rows: list[Row] = []
     for size in sizes:
-        rows += _compare(work / str(size), arguments.libraries, partial(_write_clustered, size=size))
+        rows += _compare(work / str(size), arguments.libraries, partial(_write_clustered, size=size, queries=queries))
     run = arguments.model or (None if arguments.quick else work / "runs" / Path(_CONFIG).stem)
     if run is not None:
         rows += _compare(work / run.name, arguments.libraries, partial(_write_trained, run=run, work=work))
@@ -71,10 +72,10 @@ def _search(arguments: argparse.Namespace, work: Path) -> int:
     return finish(arguments, rows=[*map(_shown, _chosen(rows)), *path], goals=goals)
 
 
-def _write_clustered(directory: Path, *, size: int) -> None:
+def _write_clustered(directory: Path, *, size: int, queries: int) -> None:
     say(f"making {size:,} clustered vectors")
     clusters = round(math.sqrt(size))
-    candidates, asked = (clustered(n, clusters=clusters, seed=seed) for seed, n in enumerate((size, QUERIES)))
+    candidates, asked = (clustered(n, clusters=clusters, seed=seed) for seed, n in enumerate((size, queries)))
     write(directory, candidates=candidates, queries=asked)
 
 

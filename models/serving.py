@@ -154,7 +154,7 @@ class ServingModule(tf.Module):
         self._features = features
         self._top_k = min(top_k, len(candidate_ids))
         self._remove_seen = remove_seen
-        if features.history is not None:
+        if remove_seen and features.history is not None:
             tokens = preprocessing.candidate_tokens(candidate_ids.of(tf.range(len(candidate_ids)))).numpy()
             self.token_rows = TokenRows(candidate_ids, tokens, oov_buckets=features.candidate_id.oov_buckets)
         if queries is not None:
