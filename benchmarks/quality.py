@@ -38,7 +38,6 @@ from pipeline.yaml_file import read_document
 
 _SYSTEMS = Path(__file__).parents[1] / "tfx_config" / "systems"
 _DEFAULT, _ID_ONLY = "default", "default, ids only"
-_MOST_EPOCHS = 30
 _ALL = 1_000
 _QUICK_BASELINES = ("popularity", "EASE, recency")
 _COLD = {name for name in SOURCES if name.endswith("cold")}
@@ -141,7 +140,7 @@ def _values_of(source: Source, table: Table, system: str) -> dict[str, Any]:
         own["model"] = other.get("model", {})
         own["training"] = other.get("training", {}) | {
             "metric": own.get("training", {}).get("metric", source.metric if source.at < 100 else "recall@50"),
-            "max_epochs": _MOST_EPOCHS,
+            "max_epochs": source.epochs,
         }
         own["evaluation"] = {}
     if table.quick:

@@ -41,6 +41,9 @@ class SelfAttention(Strict):
     """Parts of the embedding that attend apart; they divide `embedding_dim`."""
     expansion: int = Field(default=1, ge=1, le=8)
     """Width of the feed-forward layer, in multiples of `embedding_dim`; SASRec has 1, most transformers 4."""
+    recency_bias: bool = False
+    """Add a learned number to the attention's logits by head and by how many events ago it was (as T5 and HSTU do,
+    Raffel et al. 2020, Zhai et al. 2024), which starts as ALiBi's fixed one (Press et al. 2022): the older the less."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of the numbers that a training step drops of event embeddings and of what a layer adds to them."""
 

@@ -4,6 +4,7 @@ State `t` depends on the first `t` events alone. Histories are read oldest first
 after an event is the same whether the history ends there (when serving) or goes on (in training).
 """
 
+import numpy as np
 import tensorflow as tf
 
 from models.encoders import dropout
@@ -84,7 +85,7 @@ class SelfAttentionEncoder(SequenceEncoder):
             raise ValueError(f"{config.heads} heads do not divide an embedding_dim of {dim}")
         small = tf.keras.initializers.RandomNormal(stddev=dim**-0.5)
         self._positions = self.add_weight("positions", (length + 1, dim), initializer=small)
-        self._blocks = [_Block(config, dim, _SALT + 2 * index + 1) for index in range(config.blocks)]
+        self._blocks = [_Block(config, dim, length + 1, _SALT + 2 * index + 1) for index in range(config.blocks)]
         self._norm = tf.keras.layers.LayerNormalization(epsilon=1e-6)
 
     def states(self, vectors: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
@@ -102,8 +103,13 @@ class SelfAttentionEncoder(SequenceEncoder):
 class _Block(tf.keras.layers.Layer):
     """x + attention(norm(x)), then x + feed_forward(norm(x)); `[rows, n, dim]` → the same shape."""
 
-    def __init__(self, config: SelfAttention, dim: int, salt: int) -> None:
+    def __init__(self, config: SelfAttention, dim: int, length: int, salt: int) -> None:
         super().__init__()
+        self._recency: tf.Variable | None = None
+        if config.recency_bias:
+            slopes = 2.0 ** (-8.0 * np.arange(1, config.heads + 1) / config.heads)
+            start = tf.keras.initializers.Constant(-slopes[:, None] * np.arange(length))
+            self._recency = self.add_weight("recency", (config.heads, length), initializer=start)
         self._heads, self._rate, self._salt = config.heads, config.dropout, salt
         self._norms = [tf.keras.layers.LayerNormalization(epsilon=1e-6) for _ in range(2)]
         self._inputs = tf.keras.layers.Dense(3 * dim)  # queries, keys and values in one product
@@ -113,10 +119,18 @@ class _Block(tf.keras.layers.Layer):
 
     def call(self, vectors: tf.Tensor, mask: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         """See the class; `mask` `[n, n]` is added to the attention's logits."""
+        if self._recency is not None:
+            mask += self._bias(tf.shape(vectors)[1])
         attended = self._output(self._attend(self._norms[0](vectors), mask))
         vectors += dropout(attended, self._rate, seed, self._salt)
         hidden = self._hidden_output(self._hidden(self._norms[1](vectors)))
         return vectors + dropout(hidden, self._rate, seed, self._salt + 1)
+
+    def _bias(self, length: tf.Tensor) -> tf.Tensor:
+        """What is added to the logits by how long ago an event was, `[heads, length, length]`."""
+        places = tf.range(length)
+        ages = tf.maximum(places[:, None] - places[None, :], 0)
+        return tf.gather(self._recency, ages, axis=1)
 
     def _attend(self, vectors: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         rows, length, dim = tf.shape(vectors)[0], tf.shape(vectors)[1], vectors.shape[2]

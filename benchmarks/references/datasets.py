@@ -26,17 +26,19 @@ class Source:
         folder: where its files are, below the data directory; None where there are none to be found.
         at: the cut-off k of the metrics that are compared.
         metric: what is chosen by on validation, and judged by.
+        epochs: passes that the systems' trainings make at most.
     """
 
     config: Path
     folder: str | None
     at: int
     metric: str
+    epochs: int = 30
 
 
 SOURCES = {
     "ml-100k": Source(_CONFIGS / "movielens_100k.yaml", None, 10, "ndcg@10"),
-    "ml-1m": Source(_OWN / "movielens_1m_sequences.yaml", "ml-1m", 10, "ndcg@10"),
+    "ml-1m": Source(_OWN / "movielens_1m_sequences.yaml", "ml-1m", 10, "ndcg@10", epochs=10),
     "beauty": Source(_CONFIGS / "amazon_beauty.yaml", "amazon-beauty", 20, "ndcg@20"),
     "untuned": Source(_CONFIGS / "movie_export.yaml", "movie-export", 10, "ndcg@10"),
     "ml-1m cold": Source(_OWN / "movielens_1m_cold.yaml", "ml-1m", 100, "recall@100"),

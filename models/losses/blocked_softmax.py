@@ -11,6 +11,8 @@ _BLOCK_LOGITS = 2**20
 """Scores made at a time, 4 MB in float32, which stay in the cache: twice as fast as 64 MB at a time."""
 _LEAST_ROWS = 64
 """Queries made at a time at least, since each block adds to the gradient of the whole catalogue."""
+_LEAST_SHARE = 1e-30
+"""Below it a float32 share has too few digits for its logarithm, and the scores are read again."""
 
 
 def full_softmax(contrast: Contrast) -> tf.Tensor:
@@ -52,26 +54,34 @@ def _loss_and_slopes(
     own = tf.reduce_sum(queries * positives, axis=1) + own_bias
     pull = contrast.weight[:, None] * queries
 
-    def step(start: tf.Tensor, sums: tf.TensorArray, parts: tf.TensorArray, slope: tf.Tensor) -> tuple[Any, ...]:
+    def step(start: tf.Tensor, losses: tf.TensorArray, parts: tf.TensorArray, slope: tf.Tensor) -> tuple[Any, ...]:
         end = tf.minimum(start + rows, batch)
         scores = tf.matmul(queries[start:end], candidates, transpose_b=True)
         scores = _masked(contrast, start, end, scores if bias is None else scores + bias, own[start:end])
-        # Softmax by hand, its sum divided out of the small sides of the products: half the passes of TensorFlow's.
-        highest = tf.reduce_max(scores, axis=1, keepdims=True)
-        exponential = tf.exp(scores - highest)
-        total = tf.reduce_sum(exponential, axis=1, keepdims=True)
-        sums = sums.write(start // rows, (highest + tf.math.log(total))[:, 0])
-        parts = parts.write(start // rows, tf.matmul(exponential, candidates) / total)
-        return end, sums, parts, slope + tf.matmul(exponential, pull[start:end] / total, transpose_a=True)
+        # One fused pass over the scores; the products then read its shares twice.
+        shares = tf.nn.softmax(scores)
+        losses = losses.write(start // rows, _surprise(scores, shares, own[start:end], labels[start:end]))
+        parts = parts.write(start // rows, tf.matmul(shares, candidates))
+        return end, losses, parts, slope + tf.matmul(shares, pull[start:end], transpose_a=True)
 
     blocks, dim = -(-batch // rows), queries.shape[1]
-    sums = tf.TensorArray(tf.float32, blocks, infer_shape=False, element_shape=[None])
+    losses = tf.TensorArray(tf.float32, blocks, infer_shape=False, element_shape=[None])
     parts = tf.TensorArray(tf.float32, blocks, infer_shape=False, element_shape=[None, dim])
-    values = [tf.constant(0), sums, parts, tf.zeros_like(candidates)]
-    _, sums, parts, slope = tf.while_loop(lambda start, *_: start < batch, step, values, parallel_iterations=1)
+    values = [tf.constant(0), losses, parts, tf.zeros_like(candidates)]
+    _, losses, parts, slope = tf.while_loop(lambda start, *_: start < batch, step, values, parallel_iterations=1)
     slope -= tf.math.unsorted_segment_sum(pull, labels, tf.shape(candidates)[0])
     slopes = contrast.weight[:, None] * (parts.concat() - positives), slope
-    return contrast.mean(sums.concat() - own), slopes
+    return contrast.mean(losses.concat()), slopes
+
+
+def _surprise(scores: tf.Tensor, shares: tf.Tensor, own: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """−log of each row's share at its label, `[rows]`."""
+    share = tf.gather(shares, labels, axis=1, batch_dims=1)
+    return tf.cond(
+        tf.reduce_min(share) > _LEAST_SHARE,
+        lambda: -tf.math.log(share),
+        lambda: tf.reduce_logsumexp(scores, axis=1) - own,
+    )
 
 
 def _masked(contrast: Contrast, start: tf.Tensor, end: tf.Tensor, scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:

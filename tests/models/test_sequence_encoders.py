@@ -11,6 +11,7 @@ from tests.models.small_spec import small_spec
 
 DIM, LENGTH = 8, 6
 SEED = tf.constant([1, 2])
+KINDS = ["gru", "self_attention", "self_attention, recency_bias"]
 
 
 def encoder(kind: str) -> tuple[SequenceEncoder, tf.keras.layers.Embedding]:
@@ -18,7 +19,8 @@ def encoder(kind: str) -> tuple[SequenceEncoder, tf.keras.layers.Embedding]:
     table = embedding(30, DIM, "table")
     if kind == "gru":
         return GRUEncoder(GRU(type="gru", dropout=0.5), dim=DIM), table
-    config = SelfAttention(type="self_attention", heads=2, expansion=2, dropout=0.5)
+    biased = kind == "self_attention, recency_bias"
+    config = SelfAttention(type="self_attention", heads=2, expansion=2, dropout=0.5, recency_bias=biased)
     return SelfAttentionEncoder(config, dim=DIM, length=LENGTH), table
 
 
@@ -26,7 +28,7 @@ def newest_first(*events: int) -> list[int]:
     return [*reversed(events), *[0] * (LENGTH - len(events))]
 
 
-@pytest.mark.parametrize("kind", ["gru", "self_attention"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_state_in_training_is_the_one_served_after_the_same_events(kind):
     layer, table = encoder(kind)
     histories = [(3, 5, 7, 9, 11, 13), (4, 6), ()]
@@ -38,7 +40,7 @@ def test_a_state_in_training_is_the_one_served_after_the_same_events(kind):
             np.testing.assert_allclose(trained, served, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["gru", "self_attention"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_order_matters_and_padding_does_not(kind):
     layer, table = encoder(kind)
     forwards, backwards = (layer(tf.constant([newest_first(*ids)]), table) for ids in ((3, 5, 7), (5, 3, 7)))
@@ -46,7 +48,7 @@ def test_order_matters_and_padding_does_not(kind):
     np.testing.assert_allclose(layer(tf.constant([[7, 5, 3]]), table), forwards, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["gru", "self_attention"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_everything_learns_and_dropout_repeats_for_a_seed(kind):
     layer, table = encoder(kind)
     tokens = tf.constant([newest_first(3, 5, 7, 9), newest_first()])
@@ -58,6 +60,16 @@ def test_everything_learns_and_dropout_repeats_for_a_seed(kind):
         layer.trainable_variables, tape.gradient(loss, layer.trainable_variables), strict=True
     ):
         assert np.abs(tf.convert_to_tensor(gradient)).sum() > 0, variable.name
+
+
+def test_recency_bias_is_a_number_for_each_head_and_age():
+    layer, table = encoder("self_attention, recency_bias")
+    for bias in (variable for variable in layer.trainable_variables if variable.shape == (2, LENGTH + 1)):
+        assert np.all(np.diff(bias.numpy()) < 0)  # at the start, the older the less
+        bias.assign(tf.where(tf.range(LENGTH + 1) == 2, 0.0, tf.fill(bias.shape, -1e9)))  # only what came two before
+    states = [layer(tf.constant([newest_first(*events)]), table) for events in ((3, 5, 7), (4, 5, 7), (3, 6, 7))]
+    same, other = (np.abs(states[0] - state).max() for state in (states[2], states[1]))
+    assert other > 1e-3 > 1e-6 > same
 
 
 def test_heads_divide_the_embedding():
