@@ -1,8 +1,10 @@
 """What the Trainer does: arrays out of the artifacts, a fit, an export."""
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +14,8 @@ import tensorflow as tf
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.errors import DataError, RunError
 from components.sequences import Dataset, Events, Split, read_dataset
-from models.batches import TrainingData, query_ranges
+from components.temperature_trials import Scores, best_of, trial_directory, tried_out
+from models.batches import StepBatches, TrainingData, query_ranges
 from models.config import ModelConfig, TrainingConfig
 from models.distribution import build_strategy, is_chief
 from models.export import export_towers
@@ -20,7 +23,8 @@ from models.features import EncodedSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.ranking import CandidateLists
-from models.training import Places, fit_steps, fit_until_best
+from models.temperature import TRIAL_VALIDATIONS, Temperature, temperatures_to_try
+from models.training import Fit, Places, fit_steps, fit_until_best, try_out
 from models.two_tower import TwoTower, resolve_auto
 from models.validation import Validation
 from models.windows import build_batches
@@ -94,42 +98,32 @@ def train(
     validation = None if reference else validation_of(dataset, spec, params)
     if aged:
         data = replace(data, age=_days_before_newest(events))
-    tf.keras.utils.set_random_seed(params.seed)
     training = resolve_auto(params.model, params.training, events=len(data), candidates=len(dataset.candidates))
-    with strategy.scope():
-        model = _model(spec, dataset, data, params, training)
-    batches = build_batches(
-        data,
-        training,
-        seed=params.seed,
-        sampler=build_sampler(training.negatives, dataset.train_count, seed=params.seed),
-        negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
-    )
-    steps = params.training.max_epochs * batches.steps_per_epoch
-    model.compile(optimizer=build_optimizer(params.training, steps=steps))
-    progress(f"{len(data)} events, {batches.steps_per_epoch} steps an epoch, loss {model.loss_name}")
     written = scratch if output is None else output.path
-    places = Places(written, resume or written / "unfinished")
+    job = _Job(spec, dataset, data, params, training, strategy, written, resume or written / "unfinished", progress)
+    progress(f"{len(data)} events, loss {training.loss.type}")
+    scores: Scores = {}
     if validation is not None:
-        fit = fit_until_best(
-            model,
-            batches,
-            validation,
-            config=params.training,
-            places=places,
-            progress=progress,
-            validated=validated,
-        )
+        temperatures = temperatures_to_try(params.model, training.loss.type)
+        temperature = temperatures[0]
+        if len(temperatures) > 1:
+            scores = tried_out(temperatures, partial(job.try_out, validation), job.unfinished, progress)
+            temperature = best_of(scores)
+        model, fit = job.fit_until_best(temperature, validation, validated)
     else:
-        steps = _steps_like(reference, events=len(data))
-        fit = fit_steps(model, batches, steps=steps, places=places, progress=progress)
+        assert reference is not None
+        temperature = reference["temperature"] if params.model.temperature == "auto" else params.model.temperature
+        model, fit = job.fit_like(reference, temperature)
     if output is not None:
+        shutil.rmtree(job.unfinished, ignore_errors=True)
         export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
     return {
         "steps": fit.steps,
         "events": len(data),
-        "batch_size": batches.batch_size,
+        "batch_size": fit.batch_size,
         "loss": model.loss_name,
+        "temperature": float(model.temperature),
+        "temperatures_tried": {str(temperature): score for temperature, score in scores.items()},
         "metric": params.training.metric,
         "validation": fit.validation,
         "validation_queries": len(validation.relevant) if validation else 0,
@@ -139,6 +133,85 @@ def train(
         "milliseconds_per_step": round(1000 * fit.seconds_per_step, 3),
         "curve": fit.curve,
     }
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All of a training but its temperature."""
+
+    spec: EncodedSpec
+    dataset: Dataset
+    data: TrainingData
+    params: Settings
+    training: TrainingConfig
+    strategy: tf.distribute.Strategy
+    written: Path
+    unfinished: Path
+    progress: Callable[[str], None]
+
+    def try_out(self, validation: Validation, temperature: Temperature) -> float:
+        """The validation metric after a short training, from which `fit_until_best` goes on."""
+        model, batches = self._prepared(temperature)
+        return try_out(
+            model,
+            batches,
+            validation,
+            config=self.params.training,
+            places=self._places(temperature),
+            validations=TRIAL_VALIDATIONS,
+            progress=self.progress,
+        )
+
+    def fit_until_best(
+        self, temperature: Temperature, validation: Validation, validated: Callable[[Mapping[str, float]], None]
+    ) -> tuple[TwoTower, Fit]:
+        """A training that validation ends."""
+        model, batches = self._prepared(temperature)
+        fit = fit_until_best(
+            model,
+            batches,
+            validation,
+            config=self.params.training,
+            places=self._places(temperature),
+            progress=self.progress,
+            validated=validated,
+        )
+        return model, fit
+
+    def fit_like(self, reference: Mapping[str, Any], temperature: Temperature) -> tuple[TwoTower, Fit]:
+        """A training of as many passes over the events as the reference made over its own."""
+        model, batches = self._prepared(temperature)
+        steps = max(1, round(reference["steps"] * len(self.data) / reference["events"]))
+        return model, fit_steps(model, batches, steps=steps, places=self._places(temperature), progress=self.progress)
+
+    def _prepared(self, temperature: Temperature) -> tuple[TwoTower, StepBatches]:
+        """The model, compiled, and its batches."""
+        tf.keras.utils.set_random_seed(self.params.seed)
+        with self.strategy.scope():
+            model = TwoTower(
+                self.spec,
+                self.params.model,
+                self.training,
+                temperature=temperature,
+                ordered=self.dataset.ordered,
+                catalogue=self.data.candidates,
+                train_count=self.dataset.train_count,
+                seed=self.params.seed,
+            )
+        batches = build_batches(
+            self.data,
+            self.training,
+            seed=self.params.seed,
+            sampler=build_sampler(self.training.negatives, self.dataset.train_count, seed=self.params.seed),
+            negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
+        )
+        steps = self.params.training.max_epochs * batches.steps_per_epoch
+        model.compile(optimizer=build_optimizer(self.params.training, steps=steps))
+        return model, batches
+
+    def _places(self, temperature: Temperature) -> Places:
+        name = trial_directory(temperature)
+        return Places(self.written, self.unfinished / name, trial=name)
 
 
 def event_data(
@@ -238,29 +311,8 @@ def _offsets(sizes: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
-def _model(
-    spec: EncodedSpec, dataset: Dataset, data: TrainingData, params: Settings, training: TrainingConfig
-) -> TwoTower:
-    return TwoTower(
-        spec,
-        params.model,
-        training,
-        ordered=dataset.ordered,
-        catalogue=data.candidates,
-        train_count=dataset.train_count,
-        seed=params.seed,
-    )
-
-
 def _days_before_newest(events: Events) -> np.ndarray:
     if events.timestamp is None:
         raise DataError("model.example_age and training.examples: recent need events with a timestamp")
     days: np.ndarray = ((events.timestamp.max() - events.timestamp) / 86_400e6).astype(np.float32)
     return days
-
-
-def _steps_like(reference: Mapping[str, Any] | None, *, events: int) -> int:
-    """As many passes over the events as the reference made over its own."""
-    assert reference is not None
-    steps: int = round(reference["steps"] * events / reference["events"])
-    return max(1, steps)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from models.config import ModelConfig, TrainingConfig
 from models.features import EXAMPLE_AGE, CategoricalFeature, FeatureSpec, IdFeature
+from models.loss_config import UNSCALED
 
 _IN_ORDER = ("gru", "self_attention")
 
@@ -33,6 +34,10 @@ def contradictions(
         yield "training.examples", "'recent' needs a timestamp column in data.interactions.columns"
     if model.example_age and "timestamp" not in orderings:
         yield "model.example_age", "needs a timestamp column in data.interactions.columns"
+    if model.temperature != "auto" and training.loss.type in UNSCALED:
+        yield "model.temperature", f"loss '{training.loss.type}' takes scores as they are; leave temperature out"
+    if model.temperature == "auto" and model.score == "cosine" and training.distribution == "multi_worker":
+        yield "model.temperature", "'auto' is tried out on one machine; name a number, or 'learned', for multi_worker"
     yield from _augmentation(features, model)
     if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:
         yield "model.example_age", f"brings a feature of that name along; rename the feature '{EXAMPLE_AGE}'"

@@ -1,6 +1,6 @@
 """The `model` and `training` sections of a configuration. Free of TensorFlow, so that they are checked early."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,8 +58,10 @@ class ModelConfig(Strict):
     candidate. For models of the history and the candidate id alone; settings of `query_tower` hold for both."""
     score: Literal["cosine", "dot"] = "cosine"
     """`cosine`: both embeddings have length 1. `dot`: they are left as they are."""
-    temperature: float = Field(default=0.1, gt=0)
-    """Training divides scores by it; lower looks harder at the strongest negatives. Tune it first."""
+    temperature: Literal["auto", "learned"] | Annotated[float, Field(gt=0)] = "auto"
+    """Training divides scores by it; lower looks harder at the strongest negatives. `auto`: of cosines the one of
+    several that validation finds best after a few epochs; 1 of dot products, whose embeddings learn how long to be.
+    `learned`: a parameter as others are, from 0.1 on. Only for losses that scale scores, see `models.loss_config`."""
     share_item_embedding: bool = True
     """The history and the candidate tower use one table of ids. Apart, the history overfits on small data."""
     id_dropout: float = Field(default=0.05, ge=0, lt=1)

@@ -9,6 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from models.strict import Strict
 
+UNSCALED = ("cosine_contrastive", "contrastive", "triplet", "gramian")
+"""Losses of plain scores, without a temperature."""
+
 
 def named(value: Any) -> Any:
     """Reads a plain name as the type with its default parameters."""

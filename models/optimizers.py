@@ -8,12 +8,15 @@ from models.config import TrainingConfig
 
 
 class _RowwiseDecay(tf.keras.optimizers.Optimizer):
-    """Decoupled weight decay that reaches only the rows a sparse gradient touches; Keras decays whole tables."""
+    """Decoupled weight decay that reaches only the rows a sparse gradient touches; Keras decays whole tables.
+
+    A scalar, such as a temperature, does not decay.
+    """
 
     decay: float
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
-        if self.decay:
+        if self.decay and variable.shape.rank:
             rate = tf.cast(self.learning_rate, variable.dtype) * self.decay
             if isinstance(gradient, tf.IndexedSlices):
                 rows = tf.gather(variable, gradient.indices)

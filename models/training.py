@@ -27,12 +27,14 @@ class Fit:
         validation: metrics of the chosen weights; empty without validation.
         curve: one entry a validation: `step`, `epoch`, `loss`, `seconds` of training so far, and the metrics.
         seconds_per_step: mean over the training, the first step (which traces) left out.
+        batch_size: examples of a step.
     """
 
     steps: int
     validation: dict[str, float]
     curve: list[dict[str, float]]
     seconds_per_step: float
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,12 @@ class Places:
         output: gets `checkpoints/` (the chosen weights) and `tensorboard/`.
         unfinished: has all that a training interrupted after a validation needs to go on, as if nothing had happened,
             to the bit; removed at the end.
+        trial: tells several trainings apart in `tensorboard/`; empty where there is one.
     """
 
     output: Path
     unfinished: Path
+    trial: str = ""
 
 
 def fit_until_best(
@@ -74,21 +78,45 @@ def fit_until_best(
         FloatingPointError: the loss is not a number any more.
     """
     run = _Run(model, batches, places)
-    period, last = config.validation_steps or batches.steps_per_epoch, config.max_epochs * batches.steps_per_epoch
-    while run.step < last and run.stale(config.metric) < config.patience:
-        run.advance(min(period, last - run.step))
-        entry = run.record(validation)
-        best = run.best(config.metric)
-        run.save(best["step"])
-        progress(
-            f"epoch {entry['epoch']:.1f}, step {run.step}: loss {entry['loss']:.4f}, validation {config.metric} "
-            f"{entry[config.metric]:.4f} (best {best[config.metric]:.4f} at step {best['step']:.0f})"
-        )
-        validated(entry)
+    while not run.over(config):
+        validated(run.until_validated(validation, config, progress))
     chosen = run.best(config.metric)
     run.finish(chosen["step"])
     metrics = {name: value for name, value in chosen.items() if "@" in name}
-    return Fit(int(chosen["step"]), metrics, run.curve, run.seconds_per_step)
+    return Fit(int(chosen["step"]), metrics, run.curve, run.seconds_per_step, batches.batch_size)
+
+
+def try_out(
+    model: TwoTower,
+    batches: StepBatches,
+    validation: Validation,
+    *,
+    config: TrainingConfig,
+    places: Places,
+    validations: int,
+    progress: Callable[[str], None] = lambda line: None,
+) -> float:
+    """The beginning of `fit_until_best`, which with the same places goes on from there.
+
+    Args:
+        model: compiled.
+        batches: training batches.
+        validation: what is measured on.
+        config: when to validate and to stop.
+        places: where to write, and to go on from.
+        validations: how many of them make up the beginning.
+        progress: takes a line after each validation.
+
+    Returns:
+        The best value of the validation metric.
+
+    Raises:
+        FloatingPointError: the loss is not a number any more.
+    """
+    run = _Run(model, batches, places)
+    while len(run.curve) < validations and not run.over(config):
+        run.until_validated(validation, config, progress)
+    return run.best(config.metric)[config.metric]
 
 
 def fit_steps(
@@ -111,7 +139,7 @@ def fit_steps(
         run.save(run.step)
         progress(f"step {run.step} of {steps}: loss {entry['loss']:.4f}")
     run.finish(run.step)
-    return Fit(steps, {}, run.curve, run.seconds_per_step)
+    return Fit(steps, {}, run.curve, run.seconds_per_step, batches.batch_size)
 
 
 class _Run:
@@ -138,7 +166,7 @@ class _Run:
         self._checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **parts)
         self._state = places.unfinished / "state.json"
         if self._chief:
-            self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard"))
+            self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard" / places.trial))
             places.unfinished.mkdir(parents=True, exist_ok=True)
         self._resume()
         self._train_step = compiled(model, distributed(self._strategy, batches, self.step), self._mean_loss)
@@ -154,6 +182,25 @@ class _Run:
     def stale(self, metric: str) -> int:
         """Validations since the best one."""
         return len(self.curve) - 1 - self.curve.index(self.best(metric)) if self.curve else 0
+
+    def over(self, config: TrainingConfig) -> bool:
+        """Whether all epochs are done, or the metric has not improved for long enough."""
+        done = self.step >= config.max_epochs * self._batches.steps_per_epoch
+        return done or self.stale(config.metric) >= config.patience
+
+    def until_validated(
+        self, validation: Validation, config: TrainingConfig, progress: Callable[[str], None]
+    ) -> dict[str, float]:
+        """Takes the steps up to the next validation, validates and saves; returns the curve's new entry."""
+        epoch = self._batches.steps_per_epoch
+        self.advance(min(config.validation_steps or epoch, config.max_epochs * epoch - self.step))
+        entry, best = self.record(validation), self.best(config.metric)
+        self.save(best["step"])
+        progress(
+            f"epoch {entry['epoch']:.1f}, step {self.step}: loss {entry['loss']:.4f}, validation {config.metric} "
+            f"{entry[config.metric]:.4f} (best {best[config.metric]:.4f} at step {best['step']:.0f})"
+        )
+        return entry
 
     def advance(self, steps: int) -> None:
         """Takes so many steps.
@@ -176,7 +223,7 @@ class _Run:
             )
 
     def record(self, validation: Validation | None) -> dict[str, float]:
-        """Validates, if there is something to, and adds an entry to the curve and to TensorBoard."""
+        """Validates, if there is something to, and adds an entry to the curve and to TensorBoard; returns it."""
         entry = {"step": self.step, "epoch": self.step / self._batches.steps_per_epoch}
         entry |= {"loss": float(self._mean_loss.result()), "seconds": round(self._seconds, 3)}
         if self._chief:

@@ -17,6 +17,7 @@ from models.losses import Contrast, build_loss
 from models.losses.augmentation import category_alignment, mimic
 from models.negatives import build_sampler
 from models.negatives_config import CrossBatchNegatives, MinedNegatives, MixedNegatives, StreamingFrequency
+from models.temperature import LearnedTemperature, Temperature
 from models.towers import build_towers
 
 _MIXED = 4096
@@ -48,6 +49,7 @@ class TwoTower(tfrs.Model):
         spec: the encoded columns.
         model: settings of the towers.
         training: settings of the loss, which is no longer `auto`.
+        temperature: what scores are divided by; see `models.temperature`.
         ordered: whether events have an order.
         catalogue: encoded candidate columns, each `[candidates, width]`.
         train_count: training events of each candidate, `[candidates]`.
@@ -60,6 +62,7 @@ class TwoTower(tfrs.Model):
         model: ModelConfig,
         training: TrainingConfig,
         *,
+        temperature: Temperature,
         ordered: bool,
         catalogue: Mapping[str, np.ndarray],
         train_count: np.ndarray,
@@ -69,7 +72,8 @@ class TwoTower(tfrs.Model):
         self.query_tower, self.candidate_tower = build_towers(spec, model, ordered=ordered)
         self.loss_name = training.loss.type
         self._loss = build_loss(training.loss, training)
-        self._temperature = model.temperature
+        self._temperature = temperature
+        self._learned_temperature = LearnedTemperature() if temperature == "learned" else None
         self._mask_known = training.mask_known
         counts = np.maximum(train_count, 1)
         self._share = tf.constant(counts / counts.sum(), tf.float32)
@@ -99,7 +103,17 @@ class TwoTower(tfrs.Model):
     @property
     def memories(self) -> dict[str, tf.Module | None]:
         """What besides the towers and the optimiser carries something from step to step, by name."""
-        return {"frequency": self.estimator, "queue": self.queue, "mined": self.miner}
+        return {
+            "frequency": self.estimator,
+            "queue": self.queue,
+            "mined": self.miner,
+            "temperature": self._learned_temperature,
+        }
+
+    @property
+    def temperature(self) -> tf.Tensor | float:
+        """What scores are divided by, at present where it is learned."""
+        return self._temperature if self._learned_temperature is None else self._learned_temperature()
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
         """Mean loss of a batch; of several replicas each has a summand of it."""
@@ -189,7 +203,7 @@ class TwoTower(tfrs.Model):
             known_row=batch["known_row"],
             frequency=frequency,
             weight=batch["weight"] / tf.maximum(summed(tf.reduce_sum(batch["weight"])), 1e-6),
-            temperature=self._temperature,
+            temperature=self.temperature,
             catalogue=self._share.shape[0],
             group=batch.get("window") if self._mask_known else None,
         )

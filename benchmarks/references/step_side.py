@@ -122,9 +122,7 @@ def _fit_keras(model: Any, columns: dict[str, np.ndarray], work: Workload, clock
 def ours(work: Workload, clock: _Clock) -> None:
     """The trainer with the tutorial's towers; it also corrects for popularity and masks known positives."""
     tower = TowerConfig(dropout=0, residual=False)
-    model = ModelConfig(
-        embedding_dim=work.dim, query_tower=tower, candidate_tower=tower, score="dot", temperature=1, id_dropout=0
-    )
+    model = ModelConfig(embedding_dim=work.dim, query_tower=tower, candidate_tower=tower, score="dot", id_dropout=0)
     _fit_ours(work, clock, model, history=None)
 
 
@@ -159,7 +157,7 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
         {"batch_size": work.batch, "optimizer": work.optimizer, "loss": "in_batch_softmax", "learning_rate": 0.01}
     )
     two_tower = TwoTower(
-        spec, model, training, ordered=True, catalogue=data.candidates,
+        spec, model, training, temperature=0.1, ordered=True, catalogue=data.candidates,
         train_count=np.bincount(candidate, minlength=work.vocabulary), seed=1,
     )  # fmt: skip
     two_tower.compile(optimizer=build_optimizer(training, steps=1))

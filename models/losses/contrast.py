@@ -33,7 +33,7 @@ class Contrast:
     known_row: tf.Tensor
     frequency: tf.Tensor
     weight: tf.Tensor
-    temperature: float
+    temperature: tf.Tensor | float
     catalogue: int
     group: tf.Tensor | None = None
 

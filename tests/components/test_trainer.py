@@ -15,6 +15,7 @@ from components.trainer import Trainer, TrainerParams
 from components.training import validation_of
 from models.config import ModelConfig, TrainingConfig
 from models.features import EncodedColumn, EncodedSpec, FeatureSpec
+from models.temperature import TRIAL_VALIDATIONS, TRIED, Temperature
 
 ITEMS, QUERIES, LENGTH = 30, 80, 10
 SPEC = EncodedSpec(
@@ -26,7 +27,7 @@ SPEC = EncodedSpec(
     },
 )
 PARAMS = TrainerParams(
-    model=ModelConfig(embedding_dim=16),
+    model=ModelConfig(embedding_dim=16, temperature=0.1),
     training=TrainingConfig(batch_size=64, learning_rate=0.02, max_epochs=6),
 )
 
@@ -60,13 +61,21 @@ def with_split(dataset: Dataset, split: np.ndarray) -> Dataset:
     return replace(dataset, events=replace(dataset.events, split=split.astype(np.int8)))
 
 
-def run(path: Path, dataset: Dataset, params: TrainerParams = PARAMS, reference: Model | None = None) -> Model:
+def run(
+    path: Path,
+    dataset: Dataset,
+    params: TrainerParams = PARAMS,
+    reference: Model | None = None,
+    context: ExecutionContext | None = None,
+) -> Model:
     path.mkdir()
     examples, graph = TransformedExamples(path / "examples"), TransformGraph(path / "graph")
     write_dataset(examples, dataset)
     graph.write_json("spec.json", SPEC.model_dump(mode="json"))
     model = Model(path / "model")
-    Trainer(params).execute(Trainer.Inputs(examples, graph, reference), Trainer.Outputs(model), ExecutionContext())
+    Trainer(params).execute(
+        Trainer.Inputs(examples, graph, reference), Trainer.Outputs(model), context or ExecutionContext()
+    )
     return model
 
 
@@ -122,6 +131,68 @@ def test_final_fit_repeats_the_passes_of_its_reference_over_all_events(trained, 
     assert report["steps"] == round(reference["steps"] * LENGTH / (LENGTH - 2))
     assert report["validation"] == {}
     assert (final.path / "towers" / "saved_model.pb").exists()
+
+
+AUTO = PARAMS.model_copy(update={"model": ModelConfig(embedding_dim=16)})
+
+
+@pytest.fixture(scope="module")
+def with_auto(tmp_path_factory) -> Model:
+    return run(tmp_path_factory.mktemp("auto") / "run", walks(), AUTO)
+
+
+def test_auto_trains_on_with_the_temperature_that_validates_best(with_auto, tmp_path):
+    report = with_auto.read_json("training.json")
+    tried = report["temperatures_tried"]
+    assert [float(temperature) for temperature in tried] == list(TRIED)
+    assert tried[str(report["temperature"])] == max(tried.values())
+    begun = report["curve"][:TRIAL_VALIDATIONS]
+    assert max(entry["recall@10"] for entry in begun) == max(tried.values())
+    assert not (with_auto.path / "unfinished").exists()
+
+    fixed = run(tmp_path / "fixed", walks(), with_temperature(report["temperature"]))
+    assert fixed.read_json("training.json")["validation"] == report["validation"]
+    for name, value in weights(fixed).items():
+        np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
+
+
+def with_temperature(temperature: Temperature) -> TrainerParams:
+    return PARAMS.model_copy(update={"model": ModelConfig(embedding_dim=16, temperature=temperature)})
+
+
+@pytest.mark.parametrize("lines", [3, 6, 13])
+def test_auto_goes_on_where_it_was_killed(with_auto, tmp_path, lines):
+    class Killed(Exception):
+        pass
+
+    told: list[str] = []
+
+    def progress(line: str) -> None:
+        told.append(line)
+        if len(told) == lines:
+            raise Killed
+
+    resume = tmp_path / "unfinished"
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", walks(), AUTO, context=ExecutionContext(progress=progress, resume=resume))
+    before = told.copy()
+    told.clear()
+    again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(progress=told.append, resume=resume))
+    epochs = [line for line in before if line.startswith("epoch")]
+    assert not set(epochs) & {line for line in told if line.startswith("epoch")} or lines == 3
+    assert (
+        again.read_json("training.json")["temperatures_tried"]
+        == with_auto.read_json("training.json")["temperatures_tried"]
+    )
+    for name, value in weights(again).items():
+        np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
+    assert not resume.exists()
+
+
+def test_a_final_fit_takes_the_temperature_of_its_reference(with_auto, tmp_path):
+    final = run(tmp_path / "final", walks(), AUTO.model_copy(update={"final": True}), with_auto)
+    reports = [model.read_json("training.json") for model in (final, with_auto)]
+    assert reports[0]["temperature"] == reports[1]["temperature"]
 
 
 def test_final_fit_needs_its_reference(tmp_path):

@@ -83,7 +83,7 @@ class Project:
 
 QUICK = {
     "training": {"max_epochs": 2, "batch_size": 256},
-    "model": {"embedding_dim": 16, "query_tower": {"layers": [16]}},
+    "model": {"embedding_dim": 16, "query_tower": {"layers": [16]}, "temperature": 0.1},
 }
 """Sections that make a small model, for tests of anything but quality."""
 

@@ -18,7 +18,8 @@ needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets 
 QUICK_SETTINGS = [
     f"--set={setting}"
     for setting in (
-        "training.max_epochs=1", "model.embedding_dim=16", "serving.top_k=10", "serving.validation.sample_queries=4",
+        "training.max_epochs=1", "model.embedding_dim=16", "model.temperature=0.1",
+        "serving.top_k=10", "serving.validation.sample_queries=4",
         "recommendations=null",
     )
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from models.feature_preprocessing import FeatureStatistics, feature_encoder
 from models.features import EncodedSpec, FeatureSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
+from models.temperature import temperatures_to_try
 from models.training import Places, fit_steps
 from models.two_tower import TwoTower, resolve_auto
 from models.validation import embed
@@ -75,6 +76,7 @@ def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches | 
         spec,
         config.model,
         training,
+        temperature=temperatures_to_try(config.model, training.loss.type)[0],
         ordered=True,
         catalogue=data.candidates,
         train_count=counts,

@@ -66,8 +66,9 @@ def state(model: TwoTower) -> list[np.ndarray]:
         {"loss": "sampled_softmax", "negatives": {"type": "cross_batch", "n": 100, "warm_up": 3}},
         {"loss": "bpr", "negatives": {"type": "mined", "n": 2, "warm_up": 2, "refresh": 11}},
         {"loss": "full_softmax", "encoder": "self_attention", "examples": "sequences", "optimizer": "adagrad"},
+        {"loss": "full_softmax", "temperature": "learned"},
     ],
-    ids=["streaming frequency", "queue", "mined", "sequences"],
+    ids=["streaming frequency", "queue", "mined", "sequences", "learned temperature"],
 )
 def test_resumed_training_equals_uninterrupted_training_bit_for_bit(settings, tmp_path):
     whole, expected = fit(tmp_path / "whole", settings)

@@ -9,6 +9,7 @@ from models.batches import Batches, TrainingData
 from models.config import ModelConfig, TrainingConfig
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
+from models.temperature import Temperature
 from models.training import Places, fit_steps
 from models.two_tower import TwoTower, resolve_auto
 from models.validation import embed
@@ -39,7 +40,13 @@ def places(directory: Path) -> Places:
 
 
 def two_tower(
-    data: TrainingData, loss: str, seed: int = 1, encoder: str | dict = "recency", dropout: float = 0.2, **settings
+    data: TrainingData,
+    loss: str,
+    seed: int = 1,
+    encoder: str | dict = "recency",
+    dropout: float = 0.2,
+    temperature: Temperature = 0.1,
+    **settings,
 ) -> TwoTower:
     tf.keras.utils.set_random_seed(seed)
     training = TrainingConfig.model_validate({"learning_rate": 0.02, "loss": loss, **settings})
@@ -48,7 +55,6 @@ def two_tower(
         ModelConfig.model_validate(
             {
                 "embedding_dim": 16,
-                "temperature": 0.1,
                 "history_encoder": encoder,
                 "query_tower": {"layers": [128], "dropout": dropout},
                 "candidate_tower": {"dropout": dropout},
@@ -56,6 +62,7 @@ def two_tower(
             }
         ),
         training,
+        temperature=temperature,
         ordered=True,
         catalogue=data.candidates,
         train_count=np.bincount(data.candidate, minlength=ITEMS),
@@ -66,7 +73,12 @@ def two_tower(
 
 
 def batches_of(
-    data: TrainingData, seed: int = 1, encoder: str | dict = "", dropout: float = 0, **settings
+    data: TrainingData,
+    seed: int = 1,
+    encoder: str | dict = "",
+    dropout: float = 0,
+    temperature: Temperature = 0.1,
+    **settings,
 ) -> Batches | WindowBatches:
     training = TrainingConfig.model_validate({"batch_size": 64, **settings})
     sampler = build_sampler(training.negatives, np.bincount(data.candidate, minlength=ITEMS), seed=seed)
@@ -158,6 +170,27 @@ def test_losses_learn_from_what_they_are_given():
             value = model.compute_loss(batch)
         gradients = tape.gradient(value, model.trainable_variables)
         assert all(g is not None and np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients), loss
+
+
+@pytest.mark.parametrize("loss", ["full_softmax", "in_batch_softmax", "sampled_softmax", "bpr", "gbce"])
+def test_a_learned_temperature_follows_its_gradient(loss):
+    data = chains()
+    negatives = {} if loss in ("full_softmax", "in_batch_softmax") else {"negatives": {"type": "uniform", "n": 16}}
+    settings = {"loss": loss, **negatives}
+    model, batch = two_tower(data, temperature="learned", **settings), batches_of(data, **settings).batch(0)
+    batch = tf.nest.map_structure(tf.convert_to_tensor, batch)
+    (log,) = (variable for variable in model.trainable_variables if variable.name.startswith("log_temperature"))
+    assert float(model.temperature) == pytest.approx(0.1)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch)
+    slope, values = float(tape.gradient(loss, log)), []
+    for moved in (-0.01, 0.01):
+        log.assign_add(moved)
+        values.append(float(model.compute_loss(batch)))
+        log.assign_sub(moved)
+    assert slope == pytest.approx((values[1] - values[0]) / 0.02, rel=0.02)
+    log.assign(-100.0)
+    assert float(model.temperature) == pytest.approx(0.01)
 
 
 def test_full_softmax_teaches_nothing_against_candidates_that_nobody_could_choose_yet():

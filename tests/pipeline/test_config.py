@@ -93,6 +93,16 @@ REFUSED = {
     "number out of range": (put("training.batch_size", 1), "training.batch_size", "greater than or equal to 2"),
     "not a number": (put("training.learning_rate", float("nan")), "training.learning_rate", "finite"),
     "zero temperature": (put("model.temperature", 0), "model.temperature", "greater than 0"),
+    "temperature of a loss without one": (
+        lambda values: (put("model.temperature", 0.2)(values), put("training.loss", "triplet")(values)),
+        "model.temperature",
+        "leave temperature out",
+    ),
+    "temperature that several workers would have to try out": (
+        put("training.distribution", "multi_worker"),
+        "model.temperature",
+        "learned",
+    ),
     "unknown loss": (put("training.loss", "hinge"), "training.loss", "full_softmax"),
     "siamese towers of different inputs": (put("model.siamese", True), "model.siamese", "country, price"),
     "order that a bag does not have": (

@@ -19,7 +19,7 @@ CONFIG = {
     "schema_version": 1,
     "name": "tuned",
     "data": {"interactions": {"format": "synthetic", "queries": 150, "candidates": 60, "topics": 4}},
-    "model": {"embedding_dim": 8, "query_tower": {"layers": []}},
+    "model": {"embedding_dim": 8, "query_tower": {"layers": []}, "temperature": 0.1},
     "training": {"batch_size": 256, "max_epochs": 2},
     "recommendations": None,
     "tuning": {
