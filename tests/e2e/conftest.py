@@ -4,6 +4,12 @@ import contextlib
 import io
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +41,16 @@ def cli(*arguments) -> Result:
         logging.root.handlers, logging.root.level = handlers, level
         logging.captureWarnings(False)
     return Result(code, out.getvalue(), err.getvalue())
+
+
+def killed_when(find: Callable[[], Iterable[Path]], *arguments) -> None:
+    """Starts a command in a process of its own and kills it as soon as `find` finds something."""
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not any(True for _ in find()):
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,14 @@
 """Runs that are killed without notice, while they export and while they publish, and the one that completes them."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from components.serving.descriptions import directory_digest, read_identity
 from components.serving.publishing import Publisher
-from tests.e2e.conftest import QUICK
+from tests.e2e.conftest import QUICK, killed_when
 
 pytestmark = pytest.mark.e2e
-
-
-def run_until(config: Path, root: Path, find: Callable[[], Iterable[Path]]) -> None:
-    """Starts a run in a process of its own and kills it as soon as `find` finds something."""
-    command = [sys.executable, "-m", "pipeline", "run", str(config), "--root", str(root)]
-    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as process:
-        while process.poll() is None and not any(True for _ in find()):
-            time.sleep(0.001)
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
 
 
 def test_a_run_killed_in_the_export_and_in_the_push_is_completed(project):
@@ -36,11 +20,12 @@ def test_a_run_killed_in_the_export_and_in_the_push_is_completed(project):
         **QUICK,
     )
     exports, serving = project.root / "killed" / "ScannIndexer", project.root / "serving"
-    run_until(config, project.root, lambda: exports.glob("*/serving_model/exact/variables"))
+    run = ("run", config, "--root", project.root)
+    killed_when(lambda: exports.glob("*/serving_model/exact/variables"), *run)
     (half,) = exports.iterdir()
     assert Publisher(serving, "killed").versions() == []
 
-    run_until(config, project.root, lambda: [*serving.glob(".killed/staging/*"), *serving.glob("killed*/[0-9]*")])
+    killed_when(lambda: [*serving.glob(".killed/staging/*"), *serving.glob("killed*/[0-9]*")], *run)
     (export,) = exports.iterdir()
     assert export != half
     for model, name in (("killed", "exact"), ("killed-scann", "scann")):  # what is there is whole

@@ -2,12 +2,14 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
+from components.serving.descriptions import directory_digest
 from pipeline.metadata import Store
-from tests.e2e.conftest import QUICK, Project, Result, cli
+from tests.e2e.conftest import QUICK, Project, Result, cli, killed_when
 
 pytestmark = pytest.mark.e2e
 
@@ -48,9 +50,13 @@ def store_front(tmp_path_factory) -> Project:
     return project
 
 
-def refresh(project: Project, table: str = "new.csv") -> Result:
+def refreshing(project: Project, table: str) -> list:
     config = project.directory / "front.yaml"
-    return cli("refresh-index", config, "--root", project.root, "--set", f"data.candidates.path={table}")
+    return ["refresh-index", config, "--root", project.root, "--set", f"data.candidates.path={table}"]
+
+
+def refresh(project: Project, table: str = "new.csv") -> Result:
+    return cli(*refreshing(project, table))
 
 
 def versions(project: Project) -> list[dict]:
@@ -122,3 +128,41 @@ def test_what_cannot_be_refreshed_is_told(store_front):
         assert "files that the published model was made of are gone" in refresh(store_front, "newer.csv").err
     finally:
         weights.write_bytes(content)
+
+
+def test_a_refresh_killed_in_the_export_and_in_the_push_is_completed(store_front):
+    """Killed twice and completed: one version of the new table, and nobody has seen a part of it."""
+    write_items(store_front, "later.csv", [*range(8, 80), *range(100, 115)])
+    exports, serving = store_front.root / "front" / "RefreshScannIndexer", store_front.root / "serving"
+    exported, published = {*exports.iterdir()}, {*serving.glob("front*/[0-9]*")}
+    seen: dict[Path, str] = {}  # what a reader found in each version when it first saw it
+
+    def look(*found: Path) -> list[Path]:
+        new = {*serving.glob("front*/[0-9]*")} - published
+        seen.update({version: directory_digest(version) for version in new - seen.keys()})
+        return [*found, *new]
+
+    command = refreshing(store_front, "later.csv")
+    killed_when(lambda: look(*({*exports.glob("*/serving_model/exact/variables")} - variables_of(exported))), *command)
+    (half,) = {*exports.iterdir()} - exported
+    assert not seen
+    assert not (half / "manifest.json").exists()
+    killed_when(lambda: look(*serving.glob(".front/staging/*/*")), *command)
+    (export,) = {*exports.iterdir()} - exported
+    assert export != half, "what the first one left must not be used"
+    assert refresh(store_front, "later.csv").code == 0
+    steps = {step.node: step.state for step in Store(store_front.root, "front").runs()[-1].steps}
+    assert steps["RefreshScannIndexer"] == "cached"
+    look()
+    pushed = {*serving.glob("front*/[0-9]*")} - published
+    assert sorted(path.parent.name for path in pushed) == ["front", "front-scann"]
+    assert len({path.name for path in pushed}) == 1
+    assert versions(store_front)[-1]["complete"]
+    assert [path.name for path in (serving / ".front").iterdir()] == ["lock"]
+    assert seen == {path: directory_digest(path) for path in pushed}, "seen before it was whole"
+
+    assert set(ranked(store_front)) == {f"i{number}" for number in [*range(8, 80), *range(100, 115)]}
+
+
+def variables_of(executions: set[Path]) -> set[Path]:
+    return {execution / "serving_model" / "exact" / "variables" for execution in executions}
