@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from components.sources.reports import replaced
 from models.temperature import Temperature
 
 Scores = Mapping[Temperature, float]
@@ -25,16 +26,14 @@ def tried_out(
             trial's directory of the best.
         progress: takes a line after each training.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     file, scores = directory / "temperatures.json", dict[Temperature, float]()
     if file.exists():
         scores.update(json.loads(file.read_text(encoding="utf-8")))
     for temperature in temperatures:
         if temperature not in scores:
             scores[temperature] = score(temperature)
-            written = file.with_suffix(".new")
-            written.write_text(json.dumps(list(scores.items())), encoding="utf-8")
-            written.replace(file)
+            with replaced(file) as written:
+                written.write_text(json.dumps(list(scores.items())), encoding="utf-8")
             progress(f"temperature {temperature}: {scores[temperature]:.4f} after a short training")
         for other in scores.keys() - {best_of(scores)}:
             shutil.rmtree(directory / trial_directory(other), ignore_errors=True)

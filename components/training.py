@@ -1,6 +1,5 @@
 """What the Trainer does: arrays out of the artifacts, a fit, an export."""
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -115,7 +114,6 @@ def train(
         temperature = reference["temperature"] if params.model.temperature == "auto" else params.model.temperature
         model, fit = job.fit_like(reference, temperature)
     if output is not None:
-        shutil.rmtree(job.unfinished, ignore_errors=True)
         export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
     return {
         "steps": fit.steps,
@@ -210,8 +208,7 @@ class _Job:
         return model, batches
 
     def _places(self, temperature: Temperature) -> Places:
-        name = trial_directory(temperature)
-        return Places(self.written, self.unfinished / name, trial=name)
+        return Places(self.written, self.unfinished, trial=trial_directory(temperature))
 
 
 def event_data(

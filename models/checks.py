@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from models.config import ModelConfig, TrainingConfig
 from models.features import EXAMPLE_AGE, CategoricalFeature, FeatureSpec, IdFeature
 from models.loss_config import UNSCALED
+from models.temperature import temperatures_to_try
 
 _IN_ORDER = ("gru", "self_attention")
 
@@ -36,7 +37,7 @@ def contradictions(
         yield "model.example_age", "needs a timestamp column in data.interactions.columns"
     if model.temperature != "auto" and training.loss.type in UNSCALED:
         yield "model.temperature", f"loss '{training.loss.type}' takes scores as they are; leave temperature out"
-    if model.temperature == "auto" and model.score == "cosine" and training.distribution == "multi_worker":
+    if training.distribution == "multi_worker" and len(temperatures_to_try(model, training.loss.type)) > 1:
         yield "model.temperature", "'auto' is tried out on one machine; name a number, or 'learned', for multi_worker"
     yield from _augmentation(features, model)
     if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:

@@ -45,7 +45,7 @@ class Places:
         output: gets `checkpoints/` (the chosen weights) and `tensorboard/`.
         unfinished: has all that a training interrupted after a validation needs to go on, as if nothing had happened,
             to the bit; removed at the end.
-        trial: tells several trainings apart in `tensorboard/`; empty where there is one.
+        trial: a folder in `unfinished` and `tensorboard/` that tells several trainings apart.
     """
 
     output: Path
@@ -164,10 +164,11 @@ class _Run:
         with self._strategy.scope():
             model.optimizer.build(model.trainable_variables)
         self._checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **parts)
-        self._state = places.unfinished / "state.json"
+        self._directory = places.unfinished / places.trial
+        self._state = self._directory / "state.json"
         if self._chief:
             self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard" / places.trial))
-            places.unfinished.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(parents=True, exist_ok=True)
         self._resume()
         self._train_step = compiled(model, distributed(self._strategy, batches, self.step), self._mean_loss)
 
@@ -244,7 +245,7 @@ class _Run:
         written = self._state.with_suffix(".new")
         written.write_text(json.dumps(state), encoding="utf-8")
         written.replace(self._state)  # from now on the training goes on from here
-        for file in self._places.unfinished.glob("step-*"):
+        for file in self._directory.glob("step-*"):
             if file.name.split(".")[0] not in (self._file(self.step).name, self._file(best_step).name):
                 file.unlink()
 
@@ -272,7 +273,7 @@ class _Run:
                 variable.assign(of_chief(self._strategy, variable))
 
     def _file(self, step: float) -> Path:
-        return self._places.unfinished / f"step-{step:.0f}"
+        return self._directory / f"step-{step:.0f}"
 
 
 def compiled(model: TwoTower, inputs: Iterator[Any], mean_loss: tf.keras.metrics.Mean) -> Callable[[], None]:

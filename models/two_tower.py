@@ -1,5 +1,6 @@
 """The retrieval model: two towers, a source of negatives and a loss."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +18,13 @@ from models.losses import Contrast, build_loss
 from models.losses.augmentation import category_alignment, mimic
 from models.negatives import build_sampler
 from models.negatives_config import CrossBatchNegatives, MinedNegatives, MixedNegatives, StreamingFrequency
-from models.temperature import LearnedTemperature, Temperature
+from models.temperature import Temperature
 from models.towers import build_towers
 
 _MIXED = 4096
 """Uniform negatives besides those of the batch, where the catalogue is too large for all of it."""
+_START, _LEAST = 0.1, 0.01
+"""A learned temperature when training starts, and what it stays above."""
 
 
 def resolve_auto(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> TrainingConfig:
@@ -40,6 +43,18 @@ def resolve_auto(model: ModelConfig, training: TrainingConfig, *, events: int, c
         return training.model_copy(update={"loss": Softmax(type="full_softmax")})
     negatives = MixedNegatives(type="mixed", n=min(_MIXED, candidates), chosen_only=True)
     return training.model_copy(update={"loss": Softmax(type="in_batch_softmax"), "negatives": negatives})
+
+
+class LearnedTemperature(tf.Module):
+    """A temperature that gradients move, from 0.1 on; never below 0.01, the limit of CLIP (Radford et al. 2021)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = tf.Variable(math.log(_START - _LEAST), name="log_temperature")
+
+    def __call__(self) -> tf.Tensor:
+        """The temperature, a scalar."""
+        return _LEAST + tf.exp(self.log)
 
 
 class TwoTower(tfrs.Model):

@@ -137,6 +137,7 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
     from models.batches import Batches, TrainingData
     from models.distribution import distributed
     from models.optimizers import build_optimizer
+    from models.temperature import temperatures_to_try
     from models.training import compiled
     from models.two_tower import TwoTower
 
@@ -157,8 +158,8 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
         {"batch_size": work.batch, "optimizer": work.optimizer, "loss": "in_batch_softmax", "learning_rate": 0.01}
     )
     two_tower = TwoTower(
-        spec, model, training, temperature=0.1, ordered=True, catalogue=data.candidates,
-        train_count=np.bincount(candidate, minlength=work.vocabulary), seed=1,
+        spec, model, training, temperature=temperatures_to_try(model, training.loss.type)[0], ordered=True,
+        catalogue=data.candidates, train_count=np.bincount(candidate, minlength=work.vocabulary), seed=1,
     )  # fmt: skip
     two_tower.compile(optimizer=build_optimizer(training, steps=1))
     batches = Batches(data, batch_size=work.batch, seed=1, negatives_in_batch=True)

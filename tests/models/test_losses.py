@@ -248,6 +248,16 @@ def test_sampled_softmax_has_the_gradient_of_the_refined_correction():
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
 
 
+def test_full_softmax_of_a_positive_too_far_down_for_float32():
+    contrast = full(known=[])
+    contrast = replace(contrast, temperature=0.001)
+    scores = QUERIES.astype(np.float64) @ ITEMS.T.astype(np.float64) / 0.001
+    highest = scores.max(axis=1)
+    expected = highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1)) - scores[np.arange(BATCH), LABEL]
+    assert expected.max() > 1000  # its share is 0 in float32
+    np.testing.assert_allclose(full_softmax(contrast), expected.mean(), rtol=1e-4)
+
+
 def test_gramian():
     contrast = full(weight=np.array([0, 2, 1, 0.5, 3, 1], np.float32))
     positive = np.sum(QUERIES * ITEMS[LABEL], axis=1)

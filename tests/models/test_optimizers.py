@@ -50,6 +50,13 @@ def test_repeated_rows_count_together(name):
     np.testing.assert_allclose(steps(name, [twice, rows(1)]), steps(name, [once, rows(1)]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["lazy_adam", "adam", "adagrad"])
+def test_a_scalar_does_not_decay(name):
+    temperature = tf.Variable(-2.0)
+    optimizer(name, weight_decay=0.5).apply_gradients([(tf.constant(0.0), temperature)])
+    assert float(temperature) == -2.0
+
+
 @pytest.mark.parametrize("name", ["lazy_adam", "adagrad"])
 def test_weight_decay_reaches_the_touched_rows_only(name):
     zero = tf.IndexedSlices(tf.zeros([1, 2]), tf.constant([2]), dense_shape=tf.constant([4, 2]))

@@ -232,6 +232,12 @@ def test_settings_are_checked_like_the_file(write, capsys):
     assert "[--set]" in capsys.readouterr().err
 
 
+def test_several_workers_need_no_temperature_where_the_loss_has_none(write):
+    training = {"distribution": "multi_worker", "loss": "triplet"}
+    file = write(lambda values: values.update(training=training))
+    assert load_config(file).model.temperature == "auto"
+
+
 def test_missing_configuration_file(tmp_path, capsys):
     assert main(["validate", str(tmp_path / "absent.yaml")]) == 2
     assert "absent.yaml" in capsys.readouterr().err
