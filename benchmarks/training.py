@@ -8,7 +8,8 @@ alone (the floor), ours, the TFRS tutorial with metrics off and on, plain Keras;
 `vocabulary`: the same by rows of the table of candidates, ours with Adagrad and lazy Adam.
 `recall`: seconds of training until the validation recall of the tutorial (MovieLens 100k) and of implicit's iALS
 (MovieLens 1M, Amazon Beauty, which --data has to hold), ours with each data set's own configuration.
-`evaluation`: exact ranking with all metrics beside the bare product and top-k, and beside FactorizedTopK.
+`evaluation`: exact ranking with all metrics beside the bare product and top-k; and, of the size of MovieLens 100k,
+beside FactorizedTopK, which ranks the catalogue for every event, ours for every event too or once for each query.
 
 Each line is a process of its own. iALS needs implicit: pip install 'tfrs-pipeline[benchmarks]'. A PyTorch side is
 missing: what PyPI installs for Linux brings 5 GB of CUDA along. `--quick` leaves `recall` out.
@@ -147,7 +148,7 @@ def _config_file(name: str, data: Path | None, work: Path) -> Path:
 def _evaluation(sizes: Sizes, work: Path | None, data: Path | None) -> Iterator[Row]:
     for sides, (queries, candidates), dim in (
         (("ours", "matmul + top-k, numpy", "matmul + top-k, TensorFlow"), sizes.ranked, _DIM),
-        (("ours", "FactorizedTopK"), sizes.tutorial_ranked, 32),
+        (("ours", "ours, by query", "FactorizedTopK"), sizes.tutorial_ranked, 32),
     ):
         for side in sides:
             ranked = {"side": side, "queries": queries, "candidates": candidates, "dim": dim}
@@ -192,9 +193,10 @@ def _recall_goals(rows: Sequence[Row]) -> Iterator[Goal]:
 
 
 def _evaluation_goals(rows: Sequence[Row]) -> Iterator[Goal]:
-    own, numpy, tensorflow, beside, tutorial = (row["seconds"] for row in rows)
+    own, numpy, tensorflow, _, by_query, tutorial = (row["seconds"] for row in rows)
     yield Goal.at_most("evaluation ≤ 1.5 × the faster bare product and top-k", own / min(numpy, tensorflow), 1.5)
-    yield Goal.at_least("FactorizedTopK, streaming candidates, ≥ 50 × ours", tutorial / beside, 50.0)
+    what = "20,000 events of ML-100K's size: FactorizedTopK, streaming candidates, ≥ 50 × ours, by query"
+    yield Goal.at_least(what, tutorial / by_query, 50.0)
 
 
 _PARTS: Mapping[str, Callable[[Sizes, Path | None, Path | None], Iterator[Row]]] = {

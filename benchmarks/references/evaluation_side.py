@@ -2,13 +2,13 @@
 
     python -m benchmarks.references.evaluation_side '{"side": "ours", "queries": 100000, …}' OUTPUT.json
 
-Embeddings are made up; each query has one relevant candidate and 50 excluded ones.
+Embeddings are made up.
 """
 
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ CUTOFFS = (1, 5, 10, 20, 50, 100)
 _EXCLUDED = 50
 _BLOCK_SCORES = 8_000_000
 _TUTORIAL_BATCH = 4096
+_ML_100K_QUERIES = 943
+_EVENTS_PER_HELD = 5  # the tutorial holds out 20,000 of 100,000 events
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Workload:
 
     Attributes:
         side: a key of `SIDES`.
-        queries: how many.
+        queries: how many; events, where several share a query.
         candidates: how many.
         dim: length of the embeddings.
     """
@@ -46,15 +48,34 @@ class Workload:
 
 
 def ours(work: Workload) -> float:
-    """Exact ranks and all metrics at all cut-offs."""
-    queries, candidates = work.embeddings()
+    """Exact ranks and all metrics at all cut-offs, each query with one relevant candidate and 50 excluded ones."""
     rng = np.random.default_rng(4)
     drawn = np.sort(rng.integers(0, work.candidates - 1, (work.queries, _EXCLUDED)).astype(np.int32), axis=1)
     excluded = CandidateLists(np.arange(work.queries + 1) * _EXCLUDED, drawn.ravel())
     # One further on than an excluded one, or the last candidate, which nobody excludes.
     free = np.where(np.diff(drawn[:, :2]).ravel() > 1, drawn[:, 0] + 1, work.candidates - 1)
-    relevant = CandidateLists(np.arange(work.queries + 1), free)
-    popularity = rng.integers(1, 1000, work.candidates)
+    return _ranked(work, CandidateLists(np.arange(work.queries + 1), free), excluded)
+
+
+def ours_by_query(work: Workload) -> float:
+    """The same of as many events of MovieLens 100k's queries, each ranked once for all of its events."""
+    rng = np.random.default_rng(5)
+    pairs = rng.choice(_ML_100K_QUERIES * work.candidates, _EVENTS_PER_HELD * work.queries, replace=False)
+    relevant, excluded = np.sort(pairs[: work.queries]), np.sort(pairs[work.queries :])
+    asked = np.unique(relevant // work.candidates)
+    excluded = excluded[np.isin(excluded // work.candidates, asked)]
+    work = replace(work, queries=len(asked))
+    return _ranked(work, *(_lists(side, asked, work.candidates) for side in (relevant, excluded)))
+
+
+def _lists(pairs: np.ndarray, asked: np.ndarray, candidates: int) -> CandidateLists:
+    offsets = np.searchsorted(pairs, np.append(asked, asked[-1] + 1) * candidates)
+    return CandidateLists(offsets, (pairs % candidates).astype(np.int32))
+
+
+def _ranked(work: Workload, relevant: CandidateLists, excluded: CandidateLists) -> float:
+    queries, candidates = work.embeddings()
+    popularity = np.random.default_rng(6).integers(1, 1000, work.candidates)
     start = time.perf_counter()
     scorer = EmbeddingScorer(queries, candidates)
     ranking = rank_candidates(scorer, relevant=relevant, excluded=excluded, depth=max(CUTOFFS))
@@ -99,10 +120,10 @@ def factorized_top_k(work: Workload) -> float:
     from benchmarks.references.tutorial import Tutorial, batches, compiled
 
     rng = np.random.default_rng(5)
-    names = [np.arange(size).astype(np.bytes_) for size in (943, work.candidates)]
+    names = [np.arange(size).astype(np.bytes_) for size in (_ML_100K_QUERIES, work.candidates)]
     model = compiled(Tutorial(names[0], names[1], dim=work.dim, dense=False, metrics=True))
     columns = {
-        "query_id": names[0][rng.integers(0, 943, work.queries)],
+        "query_id": names[0][rng.integers(0, _ML_100K_QUERIES, work.queries)],
         "candidate_id": names[1][rng.integers(0, work.candidates, work.queries)],
     }
     events = batches(columns, min(_TUTORIAL_BATCH, work.queries))
@@ -114,6 +135,7 @@ def factorized_top_k(work: Workload) -> float:
 
 SIDES = {
     "ours": ours,
+    "ours, by query": ours_by_query,
     "matmul + top-k, numpy": bare_numpy,
     "matmul + top-k, TensorFlow": bare_tensorflow,
     "FactorizedTopK": factorized_top_k,
