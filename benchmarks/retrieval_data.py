@@ -35,6 +35,14 @@ def clustered(count: int, *, clusters: int, seed: int) -> np.ndarray:
     return vectors
 
 
+def latest(run: Path, output: str) -> Path:
+    """The newest output of this name in a pipeline's directory, `ROOT/NAME`; ends the process if there is none."""
+    found = sorted(run.glob(f"*/*/{output}"))
+    if not found:
+        raise SystemExit(f"{run} has no {output}: give the directory of a pipeline's run, such as runs/movielens_100k")
+    return found[-1]
+
+
 def trained(run: Path, *, scratch: Path) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings of all candidates and of 2,000 queries at most, of a pipeline's latest model.
 
@@ -42,28 +50,33 @@ def trained(run: Path, *, scratch: Path) -> tuple[np.ndarray, np.ndarray]:
         run: the pipeline's directory, `ROOT/NAME`.
         scratch: for temporary files.
     """
-    from components.artifacts import Model, TransformedExamples, TransformGraph
+    from components.artifacts import Model, TransformedExamples
     from components.base import ExecutionContext
     from components.embedding import candidate_embeddings
     from components.sequences import read_dataset
+
+    dataset = read_dataset(TransformedExamples(latest(run, "transformed_examples")))
+    candidates = candidate_embeddings(Model(latest(run, "model")), dataset, ExecutionContext(scratch=scratch))
+    return candidates, stored_queries(run, scratch=scratch, limit=2000)
+
+
+def stored_queries(run: Path, *, scratch: Path, limit: int | None = None) -> np.ndarray:
+    """Embeddings of the first `limit` queries, or of all, of a pipeline's latest model after all their events.
+
+    Args:
+        run: the pipeline's directory, `ROOT/NAME`.
+        scratch: for temporary files.
+        limit: how many.
+    """
+    from components.artifacts import Model, TransformedExamples, TransformGraph
+    from components.base import ExecutionContext
+    from components.sequences import read_dataset
     from components.serving.stored_queries import stored_query_embeddings
 
-    def latest(output: str) -> Path:
-        found = sorted(run.glob(f"*/*/{output}"))
-        if not found:
-            raise SystemExit(
-                f"{run} has no {output}: give the directory of a pipeline's run, such as runs/movielens_100k"
-            )
-        return found[-1]
-
-    model, graph = Model(latest("model")), TransformGraph(latest("transform_graph"))
-    dataset, context = (
-        read_dataset(TransformedExamples(latest("transformed_examples"))),
-        ExecutionContext(scratch=scratch),
-    )
-    rows = np.arange(min(2000, len(dataset.queries)))
-    queries = stored_query_embeddings(model, graph, dataset, context, query_rows=rows)
-    return candidate_embeddings(model, dataset, context), queries
+    dataset = read_dataset(TransformedExamples(latest(run, "transformed_examples")))
+    rows = np.arange(len(dataset.queries))[:limit]
+    model, graph = Model(latest(run, "model")), TransformGraph(latest(run, "transform_graph"))
+    return stored_query_embeddings(model, graph, dataset, ExecutionContext(scratch=scratch), query_rows=rows)
 
 
 def write(directory: Path, *, candidates: np.ndarray, queries: np.ndarray) -> None:

@@ -100,10 +100,16 @@ def read_arrow(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Writes a Parquet file; safe if a retried bundle writes it again."""
+def write_parquet(path: Path, table: pa.Table, *, repeating: Sequence[str] | None = None) -> None:
+    """Writes a Parquet file; safe if a retried bundle writes it again.
+
+    Args:
+        path: of the file.
+        table: its content.
+        repeating: columns, as paths in the file, whose values are worth a dictionary; all are tried if absent.
+    """
     temporary = _beside(path)
-    pq.write_table(table, temporary, compression="zstd")
+    pq.write_table(table, temporary, compression="zstd", use_dictionary=True if repeating is None else list(repeating))
     temporary.replace(path)
 
 

@@ -95,7 +95,9 @@ class _RankSlice(beam.DoFn):
         else:
             rows, scores = self._search.best_candidates(queries, self._candidates, excluded=seen, count=count)
         table = self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores)
-        write_parquet(self._target / f"part-{start // _SLICE:05d}.parquet", table)
+        # Trying a dictionary on ids of queries and scores, which hardly repeat, takes as long as writing them.
+        file = self._target / f"part-{start // _SLICE:05d}.parquet"
+        write_parquet(file, table, repeating=["candidate_ids.list.element"])
         yield stop - start
 
     def _table(self, query_ids: pa.Array, rows: np.ndarray, scores: np.ndarray) -> pa.Table:
