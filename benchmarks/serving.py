@@ -44,7 +44,7 @@ features:
     age: {type: numeric}
   context:
     device: {type: categorical}
-model: {embedding_dim: 64}
+model: {embedding_dim: 64, temperature: 0.1}
 training: {max_epochs: 1}
 evaluation: {baselines: []}
 """
