@@ -9,7 +9,6 @@ from models.history import PADDING
 from models.ranking import CandidateLists, EmbeddingScorer, best_candidates
 
 _BLOCK = 1024  # queries asked at once; all of a block are asked for as many answers as any of them needs
-_LOWEST = np.finfo(np.float32).min
 
 
 class IndexSearch:
@@ -38,21 +37,22 @@ class IndexSearch:
         Returns:
             As `models.ranking.best_candidates`.
         """
-        rows = np.empty((len(queries), count), np.int32)
+        rows = np.full((len(queries), count), PADDING, np.int32)
         scores = np.empty(rows.shape, np.float32)
         lengths = np.diff(excluded.offsets)
         # Queries that exclude about as many are asked together.
         order = np.argsort(lengths, kind="stable")
         for start in range(0, len(queries), _BLOCK):
             block = order[start : start + _BLOCK]
-            asked = min(count + int(lengths[block].max()), len(candidates))
+            asked = min(count + int(lengths[block[-1]]), len(candidates))
             found, found_scores = (values.numpy() for values in self._model.find(queries[block], asked))
-            out = (found == PADDING) | _is_among(found, excluded, block, len(candidates))
-            kept = np.argsort(out, axis=1, kind="stable")[:, :count]
-            gone = np.take_along_axis(out, kept, axis=1)
-            rows[block] = np.where(gone, PADDING, np.take_along_axis(found, kept, axis=1))
-            scores[block] = np.where(gone, _LOWEST, np.take_along_axis(found_scores, kept, axis=1))
-        short = np.flatnonzero((rows == PADDING).any(axis=1))
+            kept = ~_is_excluded(found, excluded, block)
+            kept &= np.cumsum(kept, axis=1, dtype=np.int32) <= count
+            enough = np.count_nonzero(kept, axis=1) == count
+            kept &= enough[:, None]
+            rows[block[enough]] = found[kept].reshape(-1, count)
+            scores[block[enough]] = found_scores[kept].reshape(-1, count)
+        short = np.flatnonzero(rows[:, 0] == PADDING)
         if len(short):
             scorer = EmbeddingScorer(queries[short], candidates)
             rows[short], scores[short] = best_candidates(scorer, excluded=_of(excluded, short), count=count)
@@ -65,13 +65,13 @@ def _of(lists: CandidateLists, queries: np.ndarray) -> CandidateLists:
     return CandidateLists(np.concatenate([[0], np.cumsum([len(part) for part in parts])]), np.concatenate(parts))
 
 
-def _is_among(found: np.ndarray, lists: CandidateLists, queries: np.ndarray, candidates: int) -> np.ndarray:
-    """Which rows found for `queries` are in the query's list, bool of the shape of `found`."""
-    listed = _of(lists, queries)
-    place = np.arange(len(queries), dtype=np.int64)
-    keys = np.sort(np.repeat(place, np.diff(listed.offsets)) * candidates + listed.rows)
-    if len(keys) == 0:
-        return np.zeros(found.shape, bool)
-    wanted = place[:, None] * candidates + found
-    among: np.ndarray = keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
-    return among
+def _is_excluded(found: np.ndarray, excluded: CandidateLists, queries: np.ndarray) -> np.ndarray:
+    """Which rows found for `queries`, of ever longer lists, are padding or in the query's list; of `found`'s shape."""
+    out: np.ndarray = found == PADDING
+    starts = excluded.offsets[queries]
+    lengths = excluded.offsets[queries + 1] - starts
+    for place in range(int(lengths[-1])):
+        # One comparison of a whole column: lists are short, and searching in them takes ten times as long.
+        first = np.searchsorted(lengths, place, side="right")
+        out[first:] |= found[first:] == excluded.rows[starts[first:] + place, None]
+    return out
