@@ -2,7 +2,8 @@
 
 A pipeline runs once on made-up data, 100,000 queries and as many candidates. Then, each in a process of its own:
 ScaNN's operation on the embeddings of all queries and nothing else, and BulkInferrer as the pipeline runs it, with
-seen candidates removed and Parquet written. Its row without the towers is what it does beside embedding the queries.
+seen candidates removed and Parquet written: all of it; without embedding the queries; and, as the rate of however many
+queries, from its first shard to its last, when everything is loaded.
 """
 
 import json
@@ -48,10 +49,10 @@ def main() -> int:
         command = [sys.executable, "-m", "pipeline", "run", str(config), "--root", str(root)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rows = [row for side in _SIDES for row in _measured(side, root / _NAME, Path(scratch))]
-    bare, _, without_towers = rows
-    ratio = without_towers["seconds"] / bare["seconds"]
-    text = f"BulkInferrer without the towers, times the bare index, {size:,} queries"
-    return finish(arguments, rows=rows, goals=[Goal.at_most(text, None if arguments.quick else ratio, 1.5)])
+    bare, *_, running = rows
+    ratio = None if arguments.quick else bare["queries/s"] / running["queries/s"]
+    text = f"the bare index's rate, times BulkInferrer's from its first shard to its last, {size:,} candidates"
+    return finish(arguments, rows=rows, goals=[Goal.at_most(text, ratio, 1.5)])
 
 
 def _measured(side: str, run: Path, scratch: Path) -> list[Row]:
@@ -88,6 +89,8 @@ def _bare_index(run: Path, scratch: Path) -> list[Row]:
 
 def _bulk_inferrer(run: Path, scratch: Path) -> list[Row]:
     """The component, and what it does once the queries are embedded."""
+    import pyarrow.parquet as pq
+
     from components.artifacts import Model, Recommendations, ServingModel, TransformedExamples, TransformGraph
     from components.base import ExecutionContext
     from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
@@ -105,9 +108,13 @@ def _bulk_inferrer(run: Path, scratch: Path) -> list[Row]:
     began = time.perf_counter()
     facts = BulkInferrer(BulkInferrerParams(top_k=_TOP_K)).execute(inputs, outputs, context)
     ended = time.perf_counter()
+    shards = sorted((scratch / "recommendations").glob("*/*.parquet"))
+    first, last = (shards[place].stat().st_mtime for place in (0, -1))
+    later = facts["queries"] - pq.read_metadata(shards[0]).num_rows
     return [
         {"side": "BulkInferrer", "queries": facts["queries"], "seconds": ended - began},
         {"side": "BulkInferrer, without the towers", "queries": facts["queries"], "seconds": ended - marks[-1]},
+        *([{"side": "BulkInferrer, first to last shard", "queries": later, "seconds": last - first}] if later else []),
     ]
 
 
