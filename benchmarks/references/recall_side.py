@@ -25,12 +25,14 @@ from components.sequences import read_dataset
 from components.trainer import TrainerParams
 from models.metrics import query_metrics
 from models.ranking import EmbeddingScorer, Scorer, rank_candidates
+from models.temperature import temperatures_to_try
 from pipeline.config import load_config
 
 _TUTORIAL_BATCH = 8192
 _TUTORIAL_DIM = 32
 _MOST_EPOCHS = 60
 _PATIENCE = 5
+_LOOK = 100  # steps
 
 
 def tutorial(prepared: Prepared, metric: str) -> dict[str, Any]:
@@ -77,11 +79,20 @@ class _Reached(Exception):  # noqa: N818 - not an error: it ends the training
 
 
 def ours(prepared: Prepared, metric: str, target: float) -> dict[str, Any]:
-    """The configuration as it is, until a validation finds the target."""
+    """The configuration until a validation finds the target, looking every `_LOOK` steps.
+
+    Like iALS with what validation has chosen, it has the temperature that would be tried first.
+    """
     from components.training import train
 
     config = prepared.config
-    params = TrainerParams(model=config.model, training=config.training, remove_seen=config.remove_seen, seed=1)
+    temperature = temperatures_to_try(config.model, config.training.loss.type)[0]
+    params = TrainerParams(
+        model=config.model.model_copy(update={"temperature": temperature}),
+        training=config.training.model_copy(update={"validation_steps": _LOOK, "patience": 3 * _PATIENCE}),
+        remove_seen=config.remove_seen,
+        seed=1,
+    )
 
     def validated(entry: Mapping[str, float]) -> None:
         if entry[metric] >= target:
