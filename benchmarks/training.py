@@ -4,15 +4,16 @@
         [--quick] [--json FILE]
 
 `steps`: towers of an id embedding and a dense layer, in-batch softmax, Adagrad, by batch size: the matrix products
-alone (the floor), ours, the TFRS tutorial with metrics off and on, plain Keras; and ours with its default towers.
+alone (the floor), ours, the TFRS tutorial with metrics off and on, plain Keras, PyTorch; and ours with default towers.
 `vocabulary`: the same by rows of the table of candidates, ours with Adagrad and lazy Adam.
 `recall`: seconds of training until the validation recall of the tutorial (MovieLens 100k) and of implicit's iALS
 (MovieLens 1M, Amazon Beauty, which --data has to hold), ours with each data set's own configuration.
 `evaluation`: exact ranking with all metrics beside the bare product and top-k; and, of the size of MovieLens 100k,
 beside FactorizedTopK, which ranks the catalogue for every event, ours for every event too or once for each query.
 
-Each line is a process of its own. iALS needs implicit: pip install 'tfrs-pipeline[benchmarks]'. A PyTorch side is
-missing: what PyPI installs for Linux brings 5 GB of CUDA along. `--quick` leaves `recall` out.
+Each line is a process of its own. iALS needs implicit: pip install 'tfrs-pipeline[benchmarks]'. PyTorch is
+measured where it is installed: `pip install torch`, with which PyPI brings 5 GB of CUDA along. `--quick` leaves
+`recall` out.
 """
 
 import json
@@ -21,13 +22,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Goal, finish, measured, parser
 
 _DIM = 64
-_SIDES = ("floor", "ours", "tutorial", "plain Keras", "ours, default towers")
+_PYTORCH = ("PyTorch",) if find_spec("torch") else ()
+_SIDES = ("floor", "ours", "tutorial", "plain Keras", *_PYTORCH, "ours, default towers")
 _AGREED_BATCH = 8192
 
 Row = dict[str, Any]
@@ -90,8 +93,8 @@ def _steps(sizes: Sizes, work: Path | None, data: Path | None) -> Iterator[Row]:
 
 
 def _vocabulary(sizes: Sizes, work: Path | None, data: Path | None) -> Iterator[Row]:
-    sides = (("ours", "adagrad"), ("ours", "lazy_adam"), ("tutorial", "adagrad"), ("plain Keras", "adagrad"))
-    for side, optimizer in sides:
+    others = [(side, "adagrad") for side in ("tutorial", "plain Keras", *_PYTORCH)]
+    for side, optimizer in (("ours", "adagrad"), ("ours", "lazy_adam"), *others):
         for rows in sizes.vocabularies:
             try:
                 yield _step(side, sizes.batch, rows, sizes.steps, optimizer)

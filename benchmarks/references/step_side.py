@@ -110,6 +110,14 @@ def plain_keras(work: Workload, clock: _Clock) -> None:
     _fit_keras(model, {QUERY_ID: query.astype(np.int32), CANDIDATE_ID: candidate}, work, clock)
 
 
+def pytorch(work: Workload, clock: _Clock) -> None:
+    """The same towers in PyTorch."""
+    from benchmarks.references.pytorch import train
+
+    query, candidate = work.events()
+    train(query, candidate, candidates=work.vocabulary, batch=work.batch, dim=work.dim, mark=clock.mark)
+
+
 def _fit_keras(model: Any, columns: dict[str, np.ndarray], work: Workload, clock: _Clock) -> None:
     import tensorflow as tf
 
@@ -198,6 +206,7 @@ SIDES: dict[str, Callable[[Workload, _Clock], None]] = {
     "tutorial": tutorial,
     "tutorial, metrics on": tutorial_with_metrics,
     "plain Keras": plain_keras,
+    "PyTorch": pytorch,
 }
 
 
