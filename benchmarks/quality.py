@@ -14,8 +14,8 @@ the features of the data set, or on none where it has none itself; of the real d
 weighted. Intervals are 95 % by bootstrap over queries of the
 difference between the mean over seeds and the strongest baseline, which validation names.
 
-iALS needs implicit: pip install 'tfrs-pipeline[benchmarks]'. LensKit and RecBole are not among the rows: both ask for
-PyTorch, whose package on PyPI brings 2 GB of CUDA along.
+iALS needs implicit: pip install 'tfrs-pipeline[benchmarks]'. LensKit's rows need `pip install lenskit`, which brings
+PyTorch and with it 5 GB of CUDA, and say so where it is missing. RecBole is not among the rows.
 """
 
 import hashlib

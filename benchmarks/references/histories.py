@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -18,6 +19,7 @@ MAX_DENSE_CANDIDATES = 20_000
 MAX_CO_OCCURRENCES = 1_000_000_000
 """Pairs of events of the same query that item-kNN goes through: about a minute."""
 
+_LOWEST = np.finfo(np.float32).min
 _NO_ORDER = "the data have no order"
 
 Choice = Mapping[str, Any]
@@ -195,6 +197,70 @@ class Ials:
         return EmbeddingScorer(factors, fitted.item_factors)
 
 
+@dataclass(frozen=True)
+class LensKit:
+    """LensKit's item-kNN or iALS, asked query by query as its users do (Ekstrand 2020).
+
+    Attributes:
+        method: which.
+    """
+
+    method: Literal["item-kNN", "iALS"]
+
+    @property
+    def choices(self) -> Sequence[Choice]:
+        """Neighbours; or factors, the weight of an event (its default is 40) and regularisation (0.1)."""
+        if self.method == "item-kNN":
+            return [{"max_nbrs": n} for n in (20, 50, 100, 200)]
+        grid = ((d, w, r) for d in (64, 128) for w in (1.0, 10.0, 40.0) for r in (0.1, 1.0))
+        return [{"embedding_size": d, "weight": w, "regularization": r} for d, w, r in grid]
+
+    def refusal(self, dataset: Dataset, train: Events) -> str | None:
+        """Whether it is not installed."""
+        return None if find_spec("lenskit") else "needs lenskit, which brings PyTorch along: pip install lenskit"
+
+    def fit(self, dataset: Dataset, train: Events, choice: Choice) -> Any:
+        """LensKit's scorer."""
+        import pandas as pd
+        from lenskit.als import ImplicitMFScorer
+        from lenskit.data import from_interactions_df
+        from lenskit.knn import ItemKNNScorer
+        from lenskit.training import TrainingOptions
+
+        pairs = pd.DataFrame({"user_id": train.queries(), "item_id": train.candidate}).drop_duplicates()
+        knn = self.method == "item-kNN"
+        model = ItemKNNScorer(feedback="implicit", **choice) if knn else ImplicitMFScorer(epochs=15, **choice)
+        model.train(from_interactions_df(pairs), TrainingOptions(rng=42))
+        return model, dataset.train_count
+
+    def scorer(self, fitted: Any, history: History, choice: Choice) -> Scorer:
+        """Each query by the items of its history."""
+        model, train_count = fitted
+        return _LensKitScorer(model, train_count > 0, history)
+
+
+class _LensKitScorer:
+    """Scores of what LensKit has seen; all else comes last."""
+
+    def __init__(self, model: Any, is_known: np.ndarray, history: History) -> None:
+        self.candidates = len(is_known)
+        self._model, self._is_known, self._history = model, is_known, history
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """See `models.ranking.Scorer`."""
+        from lenskit.data import ItemList, RecQuery
+
+        scores = np.full((stop - start, self.candidates), _LOWEST, np.float32)
+        offsets, events = self._history.events.offsets, self._history.events.candidate
+        items = np.flatnonzero(self._is_known)
+        for place, query in enumerate(self._history.rows[start:stop]):
+            seen = np.unique(events[offsets[query] : offsets[query + 1]])
+            asked = RecQuery(user_items=ItemList(item_ids=seen[self._is_known[seen]]))
+            found: np.ndarray = self._model(asked, ItemList(item_ids=items)).scores()
+            scores[place, items] = np.nan_to_num(found, nan=_LOWEST)
+        return scores
+
+
 BASELINES: dict[str, Any] = {
     "popularity": Popularity(),
     "item-kNN": ItemKnn(),
@@ -202,4 +268,6 @@ BASELINES: dict[str, Any] = {
     "EASE": Ease(),
     "EASE, recency": Ease(RECENCY),
     "iALS": Ials(),
+    "LensKit item-kNN": LensKit("item-kNN"),
+    "LensKit iALS": LensKit("iALS"),
 }
