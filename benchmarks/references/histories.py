@@ -19,7 +19,7 @@ MAX_DENSE_CANDIDATES = 20_000
 MAX_CO_OCCURRENCES = 1_000_000_000
 """Pairs of events of the same query that item-kNN goes through: about a minute."""
 
-_LOWEST = np.finfo(np.float32).min
+_LOWEST = float(np.finfo(np.float32).min)
 _NO_ORDER = "the data have no order"
 
 Choice = Mapping[str, Any]
