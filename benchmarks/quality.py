@@ -10,9 +10,9 @@ made in several nights; code is not part of the digest, so take a fresh --work a
 made-up stream, one seed, few epochs and one choice of each baseline.
 
 `default` is the data set's own configuration, a system is its towers, loss and negatives from tfx_config/systems on
-the features of the data set, or on none where it has none itself; of the real data sets none has actions that could be
-weighted. Intervals are 95 % by bootstrap over queries of the
-difference between the mean over seeds and the strongest baseline, which validation names.
+the features of the data set, or on none where it has none itself; actions are weighted in the made-up stream only, the
+others have none. Intervals are 95 % by bootstrap over queries of the difference between the mean over seeds and the
+strongest baseline, which validation names.
 
 iALS needs implicit: pip install 'tfrs-pipeline[benchmarks]'. LensKit's rows need `pip install lenskit`, which brings
 PyTorch and with it 5 GB of CUDA, and say so where it is missing. RecBole is not among the rows.
