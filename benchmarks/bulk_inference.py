@@ -7,14 +7,13 @@ queries, from its first shard to its last, when everything is loaded.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import Goal, finish, measured, parser
+from benchmarks.harness import Goal, finish, measured, parser, run_pipeline
 from benchmarks.retrieval_data import latest
 
 _NAME = "bulk"
@@ -46,8 +45,7 @@ def main() -> int:
         root.mkdir(parents=True, exist_ok=True)
         config = root / "bulk.yaml"
         config.write_text(_CONFIG.replace("SIZE", str(size)), encoding="utf-8")
-        command = [sys.executable, "-m", "pipeline", "run", str(config), "--root", str(root)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        run_pipeline("run", str(config), "--root", str(root))
         rows = [row for side in _SIDES for row in _measured(side, root / _NAME, Path(scratch))]
     bare, *_, running = rows
     ratio = None if arguments.quick else bare["queries/s"] / running["queries/s"]

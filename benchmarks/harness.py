@@ -102,6 +102,12 @@ def measured(
     return Usage(seconds, used.ru_utime + used.ru_stime, peak.stop())
 
 
+def run_pipeline(*arguments: str) -> None:
+    """Runs the pipeline's command line in a process of its own, with its summary left out; it has to succeed."""
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    subprocess.run([sys.executable, "-m", "pipeline", *arguments], check=True, env=quiet, stdout=subprocess.DEVNULL)
+
+
 def finish(arguments: argparse.Namespace, *, rows: Sequence[Mapping[str, Any]], goals: Sequence[Goal]) -> int:
     """Prints rows and goals, writes them where `--json` says; returns the exit code, 1 if a goal is missed."""
     print_table(rows)

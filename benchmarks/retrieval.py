@@ -22,7 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import Goal, finish, measured, parser
+from benchmarks.harness import Goal, finish, measured, parser, run_pipeline
 from benchmarks.retrieval_data import clustered, trained, write
 from benchmarks.retrieval_libraries import LIBRARIES, check_installed, say
 
@@ -83,8 +83,7 @@ def _write_trained(directory: Path, *, run: Path, work: Path) -> None:
     """Items and queries of a pipeline's model, which is trained first if it is the one below `work`."""
     if run.is_relative_to(work):
         say(f"training with {_CONFIG}")
-        command = [sys.executable, "-m", "pipeline", "run", _CONFIG, "--root", str(run.parent)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        run_pipeline("run", _CONFIG, "--root", str(run.parent))
     candidates, asked = trained(run, scratch=work)
     write(directory, candidates=candidates, queries=asked)
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Goal, finish, parser
+from benchmarks.harness import Goal, finish, parser, run_pipeline
 from components.serving.publishing import Publisher
 
 NAME = "benchmark"
@@ -76,7 +76,7 @@ def make_versions(root: Path, candidates: int) -> None:
     root.mkdir(parents=True, exist_ok=True)
     config.write_text(_CONFIG.replace("QUERIES", str(min(candidates, 5000))).replace("CANDIDATES", str(candidates)))
     for top_k in (99, 100):
-        _pipeline("run", str(config), "--root", str(root), "--set", f"serving.top_k={top_k}")
+        run_pipeline("run", str(config), "--root", str(root), "--set", f"serving.top_k={top_k}")
 
 
 def _rows(root: Path, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -161,7 +161,7 @@ def _swapped(root: Path, target: _Target, seconds: float) -> dict[str, Any]:
 
     def change() -> None:
         time.sleep(seconds / 3)
-        _pipeline("rollback", NAME, str(other), "--root", str(root))
+        run_pipeline("rollback", NAME, str(other), "--root", str(root))
         end = time.monotonic() + _LONGEST_CHANGE / 2
         while target.version() == before and time.monotonic() < end:
             time.sleep(0.1)
@@ -264,11 +264,6 @@ def _module(module: str, task: Mapping[str, Any]) -> Iterator[Any]:
         yield process
     if process.returncode:
         raise RuntimeError(f"{module} ended with {process.returncode}")
-
-
-def _pipeline(*arguments: str) -> None:
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    subprocess.run([sys.executable, "-m", "pipeline", *arguments], check=True, env=quiet, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
