@@ -8,39 +8,29 @@ import sys
 import pytest
 
 from tests.e2e.conftest import QUICK, cli
-from tests.models.test_distribution import free_addresses
+from tests.models.test_distribution import clusters_of_two, finish
 
 pytestmark = pytest.mark.e2e
 
-_SECONDS = 300
-"""Both together take a tenth of it on an idle machine."""
 _DATA = {"interactions": {"format": "synthetic", "queries": 150, "candidates": 80, "events_per_query": 10}}
 
 
 def test_a_worker_trains_along_and_leaves_the_model_to_the_one_that_runs(project):
     training = QUICK["training"] | {"distribution": "multi_worker"}
     config = project.write_config("pair", data=_DATA, **{**QUICK, "training": training})
-    roots, addresses = (project.root, project.directory / "other"), free_addresses(2)
-    processes = []
-    for index, verb in enumerate(("run", "work")):
-        cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        command = [sys.executable, "-m", "pipeline", verb, str(config), "--root", str(roots[index])]
+    other, processes = project.directory / "other", []
+    for verb, root, cluster in zip(("run", "work"), (project.root, other), clusters_of_two(), strict=True):
+        command = [sys.executable, "-m", "pipeline", verb, str(config), "--root", str(root)]
         env = os.environ | {"TF_CONFIG": json.dumps(cluster)}
         processes.append(
             subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
-    try:
-        printed = [process.communicate(timeout=_SECONDS)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert [process.returncode for process in processes] == [0, 0], printed[0][-2000:] + printed[1][-2000:]
+    _, printed = finish(*processes)
     steps = project.artifact("pair", "Trainer", "model").read_json("training.json")["steps"]
-    assert f"Trained {steps} steps along with worker 0" in printed[1]
+    assert f"Trained {steps} steps along with worker 0" in printed
     assert len(project.recommend("pair", "-k", "5")) == 5
-    assert not (roots[1] / "pair" / "Trainer").exists()
-    assert not (roots[1] / "serving").exists()
+    assert not (other / "pair" / "Trainer").exists()
+    assert not (other / "serving").exists()
 
 
 def test_without_several_machines_there_is_nothing_to_join(project):

@@ -25,11 +25,14 @@ def start(kind: str, directory: Path, *arguments: str, cluster: dict | None = No
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def finish(*processes: subprocess.Popen) -> None:
+def finish(*processes: subprocess.Popen) -> list[str]:
+    """What each has printed; all have to succeed."""
+    printed = []
     try:
         for process in processes:
-            printed, _ = process.communicate(timeout=_SECONDS)
-            assert process.returncode == 0, printed[-4000:]
+            printed.append(process.communicate(timeout=_SECONDS)[0])
+            assert process.returncode == 0, printed[-1][-4000:]
+        return printed
     finally:
         for process in processes:
             process.kill()
@@ -44,10 +47,14 @@ def free_addresses(number: int) -> list[str]:
     return addresses
 
 
-def run_workers(directory: Path, *arguments: str) -> None:
+def clusters_of_two() -> list[dict]:
+    """What TF_CONFIG says to either of two workers on this machine."""
     workers = free_addresses(2)
-    clusters = [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in (0, 1)]
-    finish(*(start("multi_worker", directory, *arguments, cluster=cluster) for cluster in clusters))
+    return [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in (0, 1)]
+
+
+def run_workers(directory: Path, *arguments: str) -> None:
+    finish(*(start("multi_worker", directory, *arguments, cluster=cluster) for cluster in clusters_of_two()))
 
 
 def assert_alike(found: Path, expected: dict[str, np.ndarray]) -> None:
