@@ -159,11 +159,10 @@ def _fit_to_columns(own: dict[str, Any], system: Mapping[str, Any]) -> None:
         features["query"] = features.get("query", {}) | {query_id: system["features"]["query"][query_id]}
         kinds = features.get("candidate", {}).items()
         categories = [name for name, feature in kinds if feature["type"] == "categorical"]
-        alignment = {"alignment": augmentation["alignment"] | {"feature": categories[0]}} if categories else {}
-        kept = {name: value for name, value in augmentation.items() if name != "alignment"}
-        own["model"] = model | {"augmentation": kept | alignment}
+        alignment = augmentation["alignment"] | {"feature": categories[0]} if categories else None
+        own["model"] = model | {"augmentation": augmentation | {"alignment": alignment}}
     if own["data"]["interactions"]["format"] != "synthetic":
-        own["training"] = {name: value for name, value in training.items() if name != "event_weights"}
+        own["training"] = training | {"event_weights": None}
 
 
 def _written(directory: Path, system: str, values: Mapping[str, Any]) -> Path:

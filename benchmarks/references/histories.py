@@ -252,12 +252,13 @@ class _LensKitScorer:
 
         scores = np.full((stop - start, self.candidates), _LOWEST, np.float32)
         offsets, events = self._history.events.offsets, self._history.events.candidate
-        items = np.flatnonzero(self._is_known)
+        rows = np.flatnonzero(self._is_known)
+        items = ItemList(item_ids=rows)
         for place, query in enumerate(self._history.rows[start:stop]):
             seen = np.unique(events[offsets[query] : offsets[query + 1]])
             asked = RecQuery(user_items=ItemList(item_ids=seen[self._is_known[seen]]))
-            found: np.ndarray = self._model(asked, ItemList(item_ids=items)).scores()
-            scores[place, items] = np.nan_to_num(found, nan=_LOWEST)
+            found: np.ndarray = self._model(asked, items).scores()
+            scores[place, rows] = np.nan_to_num(found, nan=_LOWEST)
         return scores
 
 
