@@ -40,8 +40,20 @@ def contradictions(
     if training.distribution == "multi_worker" and len(temperatures_to_try(model, training.loss.type)) > 1:
         yield "model.temperature", "'auto' is tried out on one machine; name a number, or 'learned', for multi_worker"
     yield from _augmentation(features, model)
+    yield from _unprojected(features, model)
     if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:
         yield "model.example_age", f"brings a feature of that name along; rename the feature '{EXAMPLE_AGE}'"
+
+
+def _unprojected(features: FeatureSpec, model: ModelConfig) -> Iterator[tuple[str, str]]:
+    """A tower without a projection has one input, which is its embedding."""
+    inputs = {"query": {**features.query, **features.context}, "candidate": features.candidate}
+    for side, tower in (("query", model.query_tower), ("candidate", model.candidate_tower)):
+        key, of_side = f"model.{side}_tower.projection", inputs[side]
+        if not tower.projection and of_side:
+            yield key, f"without one the {side} tower reads no features; leave out {', '.join(sorted(of_side))}"
+    if not model.query_tower.projection and features.history is None:
+        yield "model.query_tower.projection", "without one the query tower is its history; features.history is null"
 
 
 def _augmentation(features: FeatureSpec, model: ModelConfig) -> Iterator[tuple[str, str]]:

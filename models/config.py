@@ -16,7 +16,7 @@ class TowerConfig(Strict):
     """What stands between a tower's concatenated inputs and its embedding."""
 
     layers: tuple[int, ...] = ()
-    """Widths of the hidden layers; a linear projection to the embedding always follows."""
+    """Widths of the hidden layers; a linear projection to the embedding follows."""
     activation: Literal["relu", "gelu", "tanh"] = "gelu"
     """Activation of the hidden layers."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
@@ -27,6 +27,16 @@ class TowerConfig(Strict):
     """Layers that multiply the inputs with each other before the hidden ones (DCN-v2, Wang et al. 2021)."""
     residual: bool = True
     """Add the pooled history (query tower) or the id's embedding (candidate tower) to the projection."""
+    projection: bool = True
+    """`false`: the tower is that pooled history or that id's embedding, plus a learned vector common to all, so that a
+    few events an item have no further weights to fit (FISM, Kabbur et al. 2013). For towers without features."""
+
+    @model_validator(mode="after")
+    def _without_projection_nothing_is_projected(self) -> "TowerConfig":
+        projects = self.layers or self.cross_layers or self.layer_norm or not self.residual
+        if not self.projection and projects:
+            raise ValueError("without projection there are no layers, cross_layers or layer_norm, and residual is true")
+        return self
 
     @model_validator(mode="after")
     def _widths_are_positive(self) -> "TowerConfig":
@@ -75,6 +85,14 @@ class ModelConfig(Strict):
     def _augmentation_has_embeddings_to_mimic(self) -> "ModelConfig":
         if self.augmentation is not None and (self.siamese or self.popularity_bias):
             raise ValueError("augmentation mimics embeddings of two towers; leave siamese and popularity_bias out")
+        return self
+
+    @model_validator(mode="after")
+    def _towers_without_projection_have_one_input(self) -> "ModelConfig":
+        if not (self.query_tower.projection and self.candidate_tower.projection) and self.augmentation is not None:
+            raise ValueError("augmentation is for towers with a projection, which reads its vectors")
+        if not self.query_tower.projection and self.example_age:
+            raise ValueError("example_age is for query towers with a projection, which reads it")
         return self
 
     @model_validator(mode="after")

@@ -43,12 +43,35 @@ class Projection(tf.keras.layers.Layer):
         return self._output(values)
 
 
+class CommonVector(tf.keras.layers.Layer):
+    """What stands for a projection where there is none: a learned vector `[1, dim]`, the same for all.
+
+    Args:
+        dim: length of the embedding.
+    """
+
+    def __init__(self, dim: int, *, name: str) -> None:
+        super().__init__(name=name)
+        self._vector = self.add_weight("vector", (1, dim), initializer="zeros")
+
+    def call(self, inputs: Sequence[tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See the class; the inputs do not matter."""
+        return tf.convert_to_tensor(self._vector)
+
+
 class _Tower(tf.keras.layers.Layer):
     def __init__(
-        self, tower: TowerConfig, model: ModelConfig, *, name: str, projection: Projection | None = None
+        self,
+        tower: TowerConfig,
+        model: ModelConfig,
+        *,
+        name: str,
+        projection: Projection | CommonVector | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.projection = projection or Projection(tower, model.embedding_dim, name="projection")
+        if projection is None and tower.projection:
+            projection = Projection(tower, model.embedding_dim, name="projection")
+        self.projection = projection or CommonVector(model.embedding_dim, name="projection")
         self._residual = tower.residual
         self._cosine = model.score == "cosine"
 
@@ -74,7 +97,7 @@ class CandidateTower(_Tower):
         spec: EncodedSpec,
         config: ModelConfig,
         items: tf.keras.layers.Embedding,
-        projection: Projection | None = None,
+        projection: Projection | CommonVector | None = None,
     ) -> None:
         tower = config.query_tower if config.siamese else config.candidate_tower
         super().__init__(tower, config, name="candidate_tower", projection=projection)

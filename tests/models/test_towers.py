@@ -70,6 +70,24 @@ def test_cross_layers_multiply_inputs():
     np.testing.assert_allclose(np.diff(along, 3, axis=0), 0, atol=1e-4)
 
 
+def test_towers_without_projection_are_their_ids_and_a_common_vector():
+    bare = TowerConfig(projection=False)
+    config = ModelConfig(query_tower=bare, candidate_tower=bare, score="dot")
+    query, candidate = build_towers(small_spec(features=False), config, ordered=False)
+    history = tf.constant([[3, 7, 0, 0], [0, 0, 0, 0]])
+    for tower in (query, candidate):
+        tower.projection.set_weights([np.full((1, 64), 0.5)])
+    rows = candidate({"candidate_id": tf.constant([[3], [7]])}) - 0.5
+    (table,) = (v for v in candidate.trainable_variables if v.shape[0] == 22)
+    np.testing.assert_allclose(rows, tf.gather(table, [3, 7]), atol=1e-6)
+    np.testing.assert_allclose(query({"history": history})[0], tf.reduce_mean(rows, axis=0) + 0.5, atol=1e-6)
+    np.testing.assert_allclose(query({"history": history})[1], np.full(64, 0.5))
+    with pytest.raises(ValueError, match="without projection there are no layers"):
+        TowerConfig(projection=False, layers=(8,))
+    with pytest.raises(ValueError, match="example_age"):
+        ModelConfig(query_tower=bare, example_age=True)
+
+
 def test_the_same_keras_seed_gives_the_same_weights():
     def weights() -> list[np.ndarray]:
         tf.keras.utils.set_random_seed(7)

@@ -105,6 +105,11 @@ REFUSED = {
     ),
     "unknown loss": (put("training.loss", "hinge"), "training.loss", "full_softmax"),
     "siamese towers of different inputs": (put("model.siamese", True), "model.siamese", "country, price"),
+    "features that nothing would read": (
+        put("model.query_tower", {"projection": False}),
+        "model.query_tower.projection",
+        "leave out country",
+    ),
     "order that a bag does not have": (
         lambda values: (
             drop("data.interactions.columns.timestamp")(values),
