@@ -32,10 +32,10 @@ class TowerConfig(Strict):
     few events an item have no further weights to fit (FISM, Kabbur et al. 2013). For towers without features."""
 
     @model_validator(mode="after")
-    def _without_projection_nothing_is_projected(self) -> "TowerConfig":
-        projects = self.layers or self.cross_layers or self.layer_norm or not self.residual
-        if not self.projection and projects:
-            raise ValueError("without projection there are no layers, cross_layers or layer_norm, and residual is true")
+    def _without_projection_nothing_is_to_be_set(self) -> "TowerConfig":
+        # Compared with the defaults, so that what is written out can be read again.
+        if not self.projection and self.model_copy(update={"projection": True}) != TowerConfig():
+            raise ValueError("a tower without projection has no layers or other settings; leave them out")
         return self
 
     @model_validator(mode="after")

@@ -82,8 +82,9 @@ def test_towers_without_projection_are_their_ids_and_a_common_vector():
     np.testing.assert_allclose(rows, tf.gather(table, [3, 7]), atol=1e-6)
     np.testing.assert_allclose(query({"history": history})[0], tf.reduce_mean(rows, axis=0) + 0.5, atol=1e-6)
     np.testing.assert_allclose(query({"history": history})[1], np.full(64, 0.5))
-    with pytest.raises(ValueError, match="without projection there are no layers"):
-        TowerConfig(projection=False, layers=(8,))
+    for of_a_projection in ({"layers": (8,)}, {"dropout": 0.5}, {"residual": False}):
+        with pytest.raises(ValueError, match="without projection has no layers"):
+            TowerConfig(projection=False, **of_a_projection)
     with pytest.raises(ValueError, match="example_age"):
         ModelConfig(query_tower=bare, example_age=True)
 
