@@ -1,4 +1,4 @@
-"""Object stores on the loopback interface, for tests of everything that reads or writes URIs."""
+"""Object stores on the loopback interface, for tests of everything that reads or writes URIs; no test is timed."""
 
 import logging
 import os
@@ -7,6 +7,10 @@ import sys
 import uuid
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,7 @@ def test_who_gave_up_is_not_asked_for() -> None:
     assert batcher.queued_rows == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     items=st.lists(st.tuples(st.integers(0, 50), st.integers(1, 5), st.integers(0, 2)), max_size=40),
     options=st.builds(

@@ -48,7 +48,7 @@ def test_another_process_agrees():
     assert int(output) == KNOWN["ab"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(max_size=12), max_size=12), st.integers(0, 12))
 def test_the_hash_of_a_value_does_not_depend_on_the_batch(values, cut):
     expected = [reference(value) for value in values]

@@ -77,7 +77,7 @@ instance = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(st.lists(instance, min_size=1, max_size=3), min_size=2, max_size=6))
 def test_joined_requests_are_answered_as_each_alone(
     model: LoadedModel, batch: list[list[Any]], request: pytest.FixtureRequest

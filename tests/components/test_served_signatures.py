@@ -126,7 +126,7 @@ ROW = st.tuples(
 
 
 @given(rows=st.lists(ROW, max_size=4))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_filtered_answers_are_exact_filtered_search(
     served: Served, rows: list[tuple[int, list[str], list[str], list[str]]]
 ) -> None:

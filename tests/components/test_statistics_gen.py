@@ -168,7 +168,7 @@ def test_counts_of_sampled_values_are_exact():
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(finite, max_size=20) | st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20), st.integers(0, 20))
 def test_moments_are_exact(numbers, cut):
     array = np.array(numbers, np.int64 if numbers and isinstance(numbers[0], int) else np.float64)

@@ -57,7 +57,7 @@ def rankings(draw: st.DrawFn) -> tuple[np.ndarray, list[list[int]], list[list[in
 
 
 @given(rankings())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_equals_sorting_the_whole_catalogue(case: tuple[np.ndarray, list[list[int]], list[list[int]], int]) -> None:
     scores, relevant, excluded, depth = case
     ranking = rank(scores, relevant, excluded, depth)

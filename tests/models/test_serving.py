@@ -175,7 +175,7 @@ def test_answers_are_the_exact_ranking_without_the_history(
     ),
     age=st.floats(-5, 5, width=32) | st.just(float("nan")),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_answer_is_seen_repeated_or_padding_in_between(
     modules: dict[str, ServingModule], name: str, histories: list[list[str]], age: float
 ) -> None:
@@ -197,7 +197,7 @@ ID_LIST = st.lists(st.sampled_from([*IDS, "", "unknown"]), max_size=2 * CANDIDAT
 
 @pytest.mark.parametrize("name", list(SEARCHES))
 @given(rows=st.lists(st.tuples(ID_LIST, ID_LIST, ID_LIST | st.just([])), max_size=4), age=st.floats(-5, 5, width=32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_filtered_answers_are_the_exact_ranking_of_what_may_be_answered(
     modules: dict[str, ServingModule],
     parts: tuple[object, object],
