@@ -43,6 +43,14 @@ def contradictions(
     yield from _unprojected(features, model)
     if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:
         yield "model.example_age", f"brings a feature of that name along; rename the feature '{EXAMPLE_AGE}'"
+    yield from _siamese(features, model)
+
+
+def _siamese(features: FeatureSpec, model: ModelConfig) -> Iterator[tuple[str, str]]:
+    others = [*features.query, *features.context, *features.candidate]
+    if model.siamese and (features.history is None or others):
+        mend = f"leave out the features {', '.join(others)}" if others else "features.history is null"
+        yield "model.siamese", f"needs towers of the same inputs, a history and the candidate id; {mend}"
 
 
 def _unprojected(features: FeatureSpec, model: ModelConfig) -> Iterator[tuple[str, str]]:

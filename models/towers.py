@@ -1,6 +1,7 @@
 """The two towers: encoded columns in, embeddings out."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -59,19 +60,21 @@ class CommonVector(tf.keras.layers.Layer):
         return tf.convert_to_tensor(self._vector)
 
 
+_ToEmbedding: TypeAlias = Projection | CommonVector
+
+
+def _to_embedding(config: TowerConfig, dim: int) -> _ToEmbedding:
+    if config.projection:
+        return Projection(config, dim, name="projection")
+    return CommonVector(dim, name="projection")
+
+
 class _Tower(tf.keras.layers.Layer):
     def __init__(
-        self,
-        tower: TowerConfig,
-        model: ModelConfig,
-        *,
-        name: str,
-        projection: Projection | CommonVector | None = None,
+        self, tower: TowerConfig, model: ModelConfig, *, name: str, projection: _ToEmbedding | None = None
     ) -> None:
         super().__init__(name=name)
-        if projection is None and tower.projection:
-            projection = Projection(tower, model.embedding_dim, name="projection")
-        self.projection = projection or CommonVector(model.embedding_dim, name="projection")
+        self.projection = projection or _to_embedding(tower, model.embedding_dim)
         self._residual = tower.residual
         self._cosine = model.score == "cosine"
 
@@ -97,7 +100,7 @@ class CandidateTower(_Tower):
         spec: EncodedSpec,
         config: ModelConfig,
         items: tf.keras.layers.Embedding,
-        projection: Projection | CommonVector | None = None,
+        projection: _ToEmbedding | None = None,
     ) -> None:
         tower = config.query_tower if config.siamese else config.candidate_tower
         super().__init__(tower, config, name="candidate_tower", projection=projection)

@@ -152,17 +152,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
     found = contradictions(config.features, config.model, config.training, _orderings(config))
     problems += [Problem(key, message) for key, message in found]
-    return problems + _siamese_problems(config) + _split_problems(config)
-
-
-def _siamese_problems(config: PipelineConfig) -> list[Problem]:
-    features = config.features
-    others = [*features.query, *features.context, *features.candidate]
-    if not config.model.siamese or (features.history is not None and not others):
-        return []
-    message = "needs towers of the same inputs, a history and the candidate id; "
-    mend = f"leave out the features {', '.join(others)}" if others else "features.history is null"
-    return [Problem("model.siamese", message + mend)]
+    return problems + _split_problems(config)
 
 
 def _split_problems(config: PipelineConfig) -> list[Problem]:
