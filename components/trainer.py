@@ -3,7 +3,7 @@
 model/towers/         SavedModel with embed_query and embed_candidate (see models.export)
 model/training.json   {"steps": …, "loss": …, "validation": {…}, "curve": […], …}
 model/checkpoints/    the chosen weights and the optimiser's state
-model/tensorboard/    loss and validation metrics by step, in a folder for each temperature
+model/tensorboard/    loss and validation metrics by step, in a folder for each trial
 """
 
 from collections.abc import Callable, Mapping

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.errors import DataError, RunError
 from components.sequences import Dataset, Events, Split, read_dataset
-from components.temperature_trials import Scores, best_of, trial_directory, tried_out
+from components.trials import Scores, best_of, tried_out
 from models.batches import StepBatches, TrainingData, query_ranges
 from models.config import ModelConfig, TrainingConfig
 from models.distribution import build_strategy, is_chief
@@ -22,8 +22,8 @@ from models.features import EncodedSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
 from models.ranking import CandidateLists
-from models.temperature import TRIAL_VALIDATIONS, Temperature, temperatures_to_try
 from models.training import Fit, Places, fit_steps, fit_until_best, try_out
+from models.trials import TRIAL_VALIDATIONS, Trial, labels_to_try, temperatures_to_try
 from models.two_tower import TwoTower, resolve_auto
 from models.validation import Validation
 from models.windows import build_batches
@@ -103,16 +103,22 @@ def train(
     progress(f"{len(data)} events, loss {training.loss.type}")
     scores: Scores = {}
     if validation is not None:
+        split = dataset.metadata.get("split", {}).get("method")
         temperatures = temperatures_to_try(params.model, training.loss.type)
-        temperature = temperatures[0]
-        if len(temperatures) > 1:
-            scores = tried_out(temperatures, partial(job.try_out, validation), job.unfinished, progress)
-            temperature = best_of(scores)
-        model, fit = job.fit_until_best(temperature, validation, validated)
+        labels = labels_to_try(training, split=split, history=spec.features.history is not None)
+        trial = Trial(temperatures[0], labels[0])
+        if len(temperatures) * len(labels) > 1:
+            scores = tried_out(temperatures, labels, partial(job.try_out, validation), job.unfinished, progress)
+            trial = best_of(scores)
+        model, fit = job.fit_until_best(trial, validation, validated)
     else:
         assert reference is not None
-        temperature = reference["temperature"] if params.model.temperature == "auto" else params.model.temperature
-        model, fit = job.fit_like(reference, temperature)
+        temperature, kind = params.model.temperature, params.training.labels
+        trial = Trial(
+            reference["temperature"] if temperature == "auto" else temperature,
+            reference["labels"] if kind == "auto" else kind,
+        )
+        model, fit = job.fit_like(reference, trial)
     if output is not None:
         export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
     return {
@@ -121,7 +127,8 @@ def train(
         "batch_size": fit.batch_size,
         "loss": model.loss_name,
         "temperature": float(model.temperature),
-        "temperatures_tried": {str(temperature): score for temperature, score in scores.items()},
+        "labels": trial.labels,
+        "tried": [{**asdict(tried), params.training.metric: score} for tried, score in scores.items()],
         "metric": params.training.metric,
         "validation": fit.validation,
         "validation_queries": len(validation.relevant) if validation else 0,
@@ -135,7 +142,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Job:
-    """All of a training but its temperature."""
+    """All of a training but what trials decide."""
 
     spec: EncodedSpec
     dataset: Dataset
@@ -147,42 +154,42 @@ class _Job:
     unfinished: Path
     progress: Callable[[str], None]
 
-    def try_out(self, validation: Validation, temperature: Temperature) -> float:
+    def try_out(self, validation: Validation, trial: Trial) -> float:
         """The validation metric after a short training, from which `fit_until_best` goes on."""
-        model, batches = self._prepared(temperature)
+        model, batches = self._prepared(trial)
         return try_out(
             model,
             batches,
             validation,
             config=self.params.training,
-            places=self._places(temperature),
+            places=self._places(trial),
             validations=TRIAL_VALIDATIONS,
             progress=self.progress,
         )
 
     def fit_until_best(
-        self, temperature: Temperature, validation: Validation, validated: Callable[[Mapping[str, float]], None]
+        self, trial: Trial, validation: Validation, validated: Callable[[Mapping[str, float]], None]
     ) -> tuple[TwoTower, Fit]:
         """A training that validation ends."""
-        model, batches = self._prepared(temperature)
+        model, batches = self._prepared(trial)
         fit = fit_until_best(
             model,
             batches,
             validation,
             config=self.params.training,
-            places=self._places(temperature),
+            places=self._places(trial),
             progress=self.progress,
             validated=validated,
         )
         return model, fit
 
-    def fit_like(self, reference: Mapping[str, Any], temperature: Temperature) -> tuple[TwoTower, Fit]:
+    def fit_like(self, reference: Mapping[str, Any], trial: Trial) -> tuple[TwoTower, Fit]:
         """A training of as many passes over the events as the reference made over its own."""
-        model, batches = self._prepared(temperature)
+        model, batches = self._prepared(trial)
         steps = max(1, round(reference["steps"] * len(self.data) / reference["events"]))
-        return model, fit_steps(model, batches, steps=steps, places=self._places(temperature), progress=self.progress)
+        return model, fit_steps(model, batches, steps=steps, places=self._places(trial), progress=self.progress)
 
-    def _prepared(self, temperature: Temperature) -> tuple[TwoTower, StepBatches]:
+    def _prepared(self, trial: Trial) -> tuple[TwoTower, StepBatches]:
         """The model, compiled, and its batches."""
         tf.keras.utils.set_random_seed(self.params.seed)
         with self.strategy.scope():
@@ -190,7 +197,7 @@ class _Job:
                 self.spec,
                 self.params.model,
                 self.training,
-                temperature=temperature,
+                temperature=trial.temperature,
                 ordered=self.dataset.ordered,
                 catalogue=self.data.candidates,
                 train_count=self.dataset.train_count,
@@ -198,7 +205,7 @@ class _Job:
             )
         batches = build_batches(
             self.data,
-            self.training,
+            self.training.model_copy(update={"labels": trial.labels}),
             seed=self.params.seed,
             sampler=build_sampler(self.training.negatives, self.dataset.train_count, seed=self.params.seed),
             negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
@@ -207,8 +214,8 @@ class _Job:
         model.compile(optimizer=build_optimizer(self.params.training, steps=steps))
         return model, batches
 
-    def _places(self, temperature: Temperature) -> Places:
-        return Places(self.written, self.unfinished, trial=trial_directory(temperature))
+    def _places(self, trial: Trial) -> Places:
+        return Places(self.written, self.unfinished, trial=str(trial))
 
 
 def event_data(

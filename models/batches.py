@@ -22,6 +22,9 @@ NOTHING_KNOWN = (np.empty(0, np.int32), np.empty(0, np.int32))
 
 _RANGE_EVENTS = 1 << 22
 
+_ENDS = 1
+"""Tells the random numbers of where histories end from others of the same seed."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -173,6 +176,7 @@ class Batches(StepBatches):
         negatives_in_batch: bool = False,
         mask_known: bool = True,
         examples: ExamplesConfig = EVERY_EVENT,
+        later: bool = False,
     ) -> None:
         """Prepares the order and what each query knows.
 
@@ -185,8 +189,15 @@ class Batches(StepBatches):
                 ones, so that of the known ones no others are told.
             mask_known: whether known candidates are told at all.
             examples: which events an epoch takes, but for `sequences`; see `models.windows` for these.
+            later: a history ends at a random place before its label instead of right before it.
+
+        Raises:
+            ValueError: there are no events, or none that is later than another.
         """
         super().__init__(data, sampler, negatives_in_batch=negatives_in_batch, mask_known=mask_known)
+        if later and (not data.ordered or data.history_length is None):
+            raise ValueError("labels: later needs events in order and a history")
+        self._seed, self._later = seed, later
         order = partial(epoch_events, examples, data.offsets, data.age, seed=seed)
         self._order = lru_cache(maxsize=1)(lambda epoch: order(epoch=epoch))
         self._known_offsets, self._known_candidates = distinct_candidates(data.offsets, data.candidate)
@@ -213,8 +224,14 @@ class Batches(StepBatches):
         known_row, known = self._known(queries, batch["label"], drawn) if self._mask_known else NOTHING_KNOWN
         query = data.columns_of(queries, events)
         if data.history_length is not None:
-            query[HISTORY] = data.history(queries, events)
+            query[HISTORY] = data.history(queries, self._ends(step, queries, events) if self._later else events)
         return batch | {"query": query, "known_row": known_row, "known": known}
+
+    def _ends(self, step: int, queries: np.ndarray, events: np.ndarray) -> np.ndarray:
+        """Where the history of each event ends: one of the query's events up to itself, all alike."""
+        random = np.random.default_rng([self._seed, step, _ENDS])
+        ends: np.ndarray = random.integers(self._data.offsets[queries], events, endpoint=True)
+        return ends
 
     def _known(self, queries: np.ndarray, label: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # A query with very many events may fill much of a batch: what it knows is looked at once, not once a row.

@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterator
 from models.config import ModelConfig, TrainingConfig
 from models.features import EXAMPLE_AGE, CategoricalFeature, FeatureSpec, IdFeature
 from models.loss_config import UNSCALED
-from models.temperature import temperatures_to_try
+from models.trials import labels_to_try, temperatures_to_try
 
 _IN_ORDER = ("gru", "self_attention")
 
 
 def contradictions(
-    features: FeatureSpec, model: ModelConfig, training: TrainingConfig, orderings: Collection[str]
+    features: FeatureSpec, model: ModelConfig, training: TrainingConfig, *, orderings: Collection[str], split: str
 ) -> Iterator[tuple[str, str]]:
     """Key and message of each problem.
 
@@ -20,6 +20,7 @@ def contradictions(
         model: the towers.
         training: how they are fitted.
         orderings: what orders the events, of `timestamp` and `order`; none if nothing does.
+        split: method by which events are divided.
     """
     encoder, key = model.history_encoder.type, "model.history_encoder"
     if encoder in _IN_ORDER and not orderings:
@@ -37,13 +38,36 @@ def contradictions(
         yield "model.example_age", "needs a timestamp column in data.interactions.columns"
     if model.temperature != "auto" and training.loss.type in UNSCALED:
         yield "model.temperature", f"loss '{training.loss.type}' takes scores as they are; leave temperature out"
-    if training.distribution == "multi_worker" and len(temperatures_to_try(model, training.loss.type)) > 1:
-        yield "model.temperature", "'auto' is tried out on one machine; name a number, or 'learned', for multi_worker"
+    yield from _labels(features, training, orderings)
+    if training.distribution == "multi_worker":
+        yield from _tried_out(features, model, training, split)
     yield from _augmentation(features, model)
     yield from _unprojected(features, model)
     if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:
         yield "model.example_age", f"brings a feature of that name along; rename the feature '{EXAMPLE_AGE}'"
     yield from _siamese(features, model)
+
+
+def _tried_out(
+    features: FeatureSpec, model: ModelConfig, training: TrainingConfig, split: str
+) -> Iterator[tuple[str, str]]:
+    if len(temperatures_to_try(model, training.loss.type)) > 1:
+        yield "model.temperature", "'auto' is tried out on one machine; name a number, or 'learned', for multi_worker"
+    if len(labels_to_try(training, split=split, history=features.history is not None)) > 1:
+        message = "'auto' is tried out on one machine where split.method is time; name next or later for multi_worker"
+        yield "training.labels", message
+
+
+def _labels(features: FeatureSpec, training: TrainingConfig, orderings: Collection[str]) -> Iterator[tuple[str, str]]:
+    if training.labels != "later":
+        return
+    if not orderings:
+        message = "'later' than what: it needs a timestamp or order column in data.interactions.columns"
+        yield "training.labels", message
+    if features.history is None:
+        yield "training.labels", "'later' is where the history ends; features.history is null"
+    if training.examples.type == "sequences":
+        yield "training.labels", "'later' is for single events; training.examples: sequences predicts the next ones"
 
 
 def _siamese(features: FeatureSpec, model: ModelConfig) -> Iterator[tuple[str, str]]:

@@ -121,6 +121,12 @@ class TrainingConfig(Strict):
     examples: ExamplesConfig = EVERY_EVENT
     """What an epoch learns from: `events`, all alike; `per_query` (and its `n`); `recent` (and its `half_life_days`);
     or `sequences`, all positions of a query's events in one pass; see `models.examples_config`."""
+    labels: Literal["auto", "next", "later"] = "auto"
+    """What a history has to predict. `next`: the event right after it. `later`: one of all events after it; the history
+    of an event ends at a random place before it, so that what is learnt is what a query wants in the long run, for
+    answers that stay as they are for long (the all-action prediction of PinnerFormer, Pancha et al. 2022). `auto`:
+    with a split in time, under which the histories of evaluation stay as they are, the one of both that validation
+    finds better after a few epochs; else `next`."""
     max_epochs: int = Field(default=30, ge=1)
     """Passes over the training events at most."""
     learning_rate: float = Field(default=0.003, gt=0)

@@ -18,8 +18,8 @@ from models.losses import Contrast, build_loss
 from models.losses.augmentation import category_alignment, mimic
 from models.negatives import build_sampler
 from models.negatives_config import CrossBatchNegatives, MinedNegatives, MixedNegatives, StreamingFrequency
-from models.temperature import Temperature
 from models.towers import build_towers
+from models.trials import Temperature
 
 _MIXED = 4096
 """Uniform negatives besides those of the batch, where the catalogue is too large for all of it."""
@@ -64,7 +64,7 @@ class TwoTower(tfrs.Model):
         spec: the encoded columns.
         model: settings of the towers.
         training: settings of the loss, which is no longer `auto`.
-        temperature: what scores are divided by; see `models.temperature`.
+        temperature: what scores are divided by; see `models.trials`.
         ordered: whether events have an order.
         catalogue: encoded candidate columns, each `[candidates, width]`.
         train_count: training events of each candidate, `[candidates]`.

@@ -31,7 +31,8 @@ def build_batches(
     }
     if config.examples.type == "sequences":
         return WindowBatches(data, batch_size=config.batch_size, **settings)
-    return Batches(data, batch_size=config.batch_size, examples=config.examples, **settings)
+    later = config.labels == "later"
+    return Batches(data, batch_size=config.batch_size, examples=config.examples, later=later, **settings)
 
 
 class WindowBatches(StepBatches):

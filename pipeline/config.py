@@ -150,7 +150,13 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
     if config.pinned_schema.path is not None and not config.pinned_schema.path.is_file():
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
-    found = contradictions(config.features, config.model, config.training, _orderings(config))
+    found = contradictions(
+        config.features,
+        config.model,
+        config.training,
+        orderings=_orderings(config),
+        split=config.resolved_split.method,
+    )
     problems += [Problem(key, message) for key, message in found]
     return problems + _split_problems(config)
 

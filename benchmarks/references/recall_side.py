@@ -25,7 +25,7 @@ from components.sequences import read_dataset
 from components.trainer import TrainerParams
 from models.metrics import query_metrics
 from models.ranking import EmbeddingScorer, Scorer, rank_candidates
-from models.temperature import temperatures_to_try
+from models.trials import temperatures_to_try
 from pipeline.config import load_config
 
 _TUTORIAL_BATCH = 8192

@@ -145,8 +145,8 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
     from models.batches import Batches, TrainingData
     from models.distribution import distributed
     from models.optimizers import build_optimizer
-    from models.temperature import temperatures_to_try
     from models.training import compiled
+    from models.trials import temperatures_to_try
     from models.two_tower import TwoTower
 
     query, candidate = work.events()

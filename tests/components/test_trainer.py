@@ -15,7 +15,7 @@ from components.trainer import Trainer, TrainerParams
 from components.training import validation_of
 from models.config import ModelConfig, TrainingConfig
 from models.features import EncodedColumn, EncodedSpec, FeatureSpec
-from models.temperature import TRIAL_VALIDATIONS, TRIED, Temperature
+from models.trials import TRIAL_VALIDATIONS, TRIED, Temperature
 
 ITEMS, QUERIES, LENGTH = 30, 80, 10
 SPEC = EncodedSpec(
@@ -143,9 +143,10 @@ def with_auto(tmp_path_factory) -> Model:
 
 def test_auto_trains_on_with_the_temperature_that_validates_best(with_auto, tmp_path):
     report = with_auto.read_json("training.json")
-    tried = report["temperatures_tried"]
-    assert [float(temperature) for temperature in tried] == list(TRIED)
-    assert tried[str(report["temperature"])] == max(tried.values())
+    tried = {trial["temperature"]: trial["recall@10"] for trial in report["tried"]}
+    assert list(tried) == list(TRIED)
+    assert {trial["labels"] for trial in report["tried"]} == {"next"}, "of a split by query, the next is asked for"
+    assert tried[report["temperature"]] == max(tried.values())
     begun = report["curve"][:TRIAL_VALIDATIONS]
     assert max(entry["recall@10"] for entry in begun) == max(tried.values())
     assert not (with_auto.path / "unfinished").exists()
@@ -158,6 +159,31 @@ def test_auto_trains_on_with_the_temperature_that_validates_best(with_auto, tmp_
 
 def with_temperature(temperature: Temperature) -> TrainerParams:
     return PARAMS.model_copy(update={"model": ModelConfig(embedding_dim=16, temperature=temperature)})
+
+
+@pytest.mark.parametrize(("steps_ahead", "labels"), [(1, "next"), (5, "later")])
+def test_auto_predicts_what_a_split_in_time_asks_for(tmp_path, steps_ahead, labels):
+    dataset = walks()
+    candidate = dataset.events.candidate.reshape(QUERIES, LENGTH).copy()
+    candidate[:, -2] = (candidate[:, -3] + steps_ahead) % ITEMS
+    events = replace(dataset.events, candidate=candidate.ravel())
+    dataset = replace(dataset, events=events, metadata={"ordered": True, "split": {"method": "time"}})
+    training = PARAMS.training.model_copy(update={"metric": "ndcg@10"})
+    model = run(tmp_path / "run", dataset, PARAMS.model_copy(update={"training": training}))
+    report = model.read_json("training.json")
+    assert report["labels"] == labels
+    assert [(trial["temperature"], trial["labels"]) for trial in report["tried"]] == [(0.1, "next"), (0.1, "later")]
+    assert max(report["tried"], key=lambda trial: trial["ndcg@10"])["labels"] == labels
+
+    named = training.model_copy(update={"labels": labels})
+    fixed = run(tmp_path / "named", dataset, PARAMS.model_copy(update={"training": named}))
+    assert fixed.read_json("training.json")["tried"] == []
+    for name, value in weights(fixed).items():
+        np.testing.assert_array_equal(value, weights(model)[name], err_msg=name)
+
+    params = PARAMS.model_copy(update={"training": training, "final": True})
+    final = run(tmp_path / "final", dataset, params, model)
+    assert final.read_json("training.json")["labels"] == labels
 
 
 @pytest.mark.parametrize("lines", [3, 6, 13])
@@ -180,10 +206,7 @@ def test_auto_goes_on_where_it_was_killed(with_auto, tmp_path, lines):
     again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(progress=told.append, resume=resume))
     epochs = [line for line in before if line.startswith("epoch")]
     assert not set(epochs) & {line for line in told if line.startswith("epoch")}
-    assert (
-        again.read_json("training.json")["temperatures_tried"]
-        == with_auto.read_json("training.json")["temperatures_tried"]
-    )
+    assert again.read_json("training.json")["tried"] == with_auto.read_json("training.json")["tried"]
     for name, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
     assert not resume.exists()

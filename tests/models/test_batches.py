@@ -37,6 +37,25 @@ def test_history_is_what_came_before_the_label_most_recent_first():
     assert histories == [[0, 0], [10, 0], [11, 10], [12, 11], [0, 0], [13, 0], [11, 13]]
 
 
+def test_a_history_of_later_labels_ends_anywhere_up_to_its_label():
+    batches, of_next = (Batches(DATA, batch_size=7, seed=4, later=later) for later in (True, False))
+    seen: dict[int, set[tuple[int, ...]]] = {}
+    for step in range(100):
+        batch = batches.batch(step)
+        for event, row in by_event(batch).items():
+            seen.setdefault(event, set()).add(tuple(batch["query"]["history"][row].tolist()))
+        other = of_next.batch(step)
+        for name in ("label", "known", "known_row"):
+            np.testing.assert_array_equal(batch[name], other[name])
+    every = [(0, 0), (10, 0), (11, 10), (12, 11)]
+    assert [seen[event] for event in range(4)] == [set(every[: event + 1]) for event in range(4)]
+    assert seen[6] == {(0, 0), (13, 0), (11, 13)}
+    again = Batches(DATA, batch_size=7, seed=4, later=True)
+    np.testing.assert_array_equal(again.batch(3)["query"]["history"], batches.batch(3)["query"]["history"])
+    with pytest.raises(ValueError, match="later"):
+        Batches(replace(DATA, ordered=False), batch_size=7, seed=4, later=True)
+
+
 def test_unordered_history_is_everything_but_the_label():
     batch = one_batch(replace(DATA, ordered=False, history_length=5))
     row = by_event(batch)

@@ -12,8 +12,8 @@ from models.feature_preprocessing import FeatureStatistics, feature_encoder
 from models.features import EncodedSpec, FeatureSpec
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
-from models.temperature import temperatures_to_try
 from models.training import Places, fit_steps
+from models.trials import temperatures_to_try
 from models.two_tower import TwoTower, resolve_auto
 from models.validation import embed
 from models.windows import WindowBatches, build_batches

@@ -9,8 +9,8 @@ from models.batches import Batches, TrainingData
 from models.config import ModelConfig, TrainingConfig
 from models.negatives import build_sampler
 from models.optimizers import build_optimizer
-from models.temperature import Temperature
 from models.training import Places, fit_steps
+from models.trials import Temperature
 from models.two_tower import TwoTower, resolve_auto
 from models.validation import embed
 from models.windows import WindowBatches, build_batches

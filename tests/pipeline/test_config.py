@@ -103,6 +103,25 @@ REFUSED = {
         "model.temperature",
         "learned",
     ),
+    "labels that several workers would have to try out": (
+        lambda values: (
+            put("training.distribution", "multi_worker")(values),
+            put("model.temperature", 0.1)(values),
+            values.update(split={"method": "time"}),
+        ),
+        "training.labels",
+        "name next or later",
+    ),
+    "later labels of a bag": (
+        lambda values: (drop("data.interactions.columns.timestamp")(values), put("training.labels", "later")(values)),
+        "training.labels",
+        "timestamp or order",
+    ),
+    "later labels of no history": (
+        lambda values: (put("features.history", None)(values), put("training.labels", "later")(values)),
+        "training.labels",
+        "features.history is null",
+    ),
     "unknown loss": (put("training.loss", "hinge"), "training.loss", "full_softmax"),
     "siamese towers of different inputs": (put("model.siamese", True), "model.siamese", "country, price"),
     "features that nothing would read": (
