@@ -97,6 +97,9 @@ class TextFeature(_Embedded):
     type: Literal["text"]
     max_tokens: int = Field(default=16, ge=1, le=1000)
     """Tokens of a text that are kept."""
+    min_count: int = Field(default=5, ge=1)
+    """Tokens seen fewer times in the column share a row: one that few texts have would stand for these, as an id does,
+    and nothing be learnt from it for others."""
     max_vocabulary: int = Field(default=20_000, ge=1)
     """Most frequent tokens that have a row of their own; the others share one."""
     trigram_buckets: int = Field(default=0, ge=0)

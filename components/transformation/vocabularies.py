@@ -22,8 +22,8 @@ def select_vocabulary(feature: IdFeature | CategoricalFeature | TextFeature, cou
         feature: says how frequent, and how many.
         counts: distinct `value`s and their `count`.
     """
-    least = 1 if isinstance(feature, TextFeature) else feature.min_count
-    frequent = counts.filter(pc.and_(pc.greater_equal(counts["count"], least), pc.not_equal(counts["value"], "")))
+    enough = pc.greater_equal(counts["count"], feature.min_count)
+    frequent = counts.filter(pc.and_(enough, pc.not_equal(counts["value"], "")))
     frequent = frequent.cast(pa.schema({"value": pa.large_string(), "count": pa.int64()}))
     return frequent.sort_by([("count", "descending"), ("value", "ascending")]).slice(0, feature.max_vocabulary)
 
