@@ -128,7 +128,7 @@ def _rows_of(name: str, table: Table, systems: Sequence[str], baselines: Iterabl
 
 def _values_of(source: Source, table: Table, system: str) -> dict[str, Any]:
     """The configuration of a system on a data set, as YAML has it."""
-    own = read_document(source.config, settings(source, table.data)).values
+    own = read_document(source.config, settings(source, table.data, table.work)).values
     own["data"].setdefault("base_dir", str(source.config.parent))
     if system == _ID_ONLY:
         own["features"] = {}
@@ -249,14 +249,15 @@ def _interval(row: Row, other: Row, source: Source) -> tuple[float, float]:
 
 
 def _cold_values(row: Row, rows: Sequence[Row], source: Source) -> dict[str, Any]:
-    """Recall of what has no training event, and what drawing at random would have."""
+    """Recall of what has no training event, what drawing at random would have, and the order among new candidates."""
     chance = next((other.runs[0]["chance"] for other in rows if "chance" in other.runs[0]), None)
     values: dict[str, Any] = {"chance": chance}
     for side in ("candidate", "query"):
         parts = [run["slices"][side]["new"] for run in row.runs if "new" in run.get("slices", {}).get(side, {})]
         if parts:
             values[f"new {side}"] = round(float(np.mean([part[f"recall@{source.at}"] for part in parts])), 4)
-    return values
+    of_runs = [run["new_auc"] for run in row.runs if run.get("new_auc") is not None]
+    return values | ({"new candidate AUC": round(float(np.mean(of_runs)), 4)} if of_runs else {})
 
 
 def _goals(name: str, rows: Sequence[Row]) -> Iterator[Goal]:
@@ -296,9 +297,11 @@ def _cold_goals(name: str, by_name: Mapping[str, Row], rows: Sequence[Row]) -> I
         found = values[_DEFAULT].get(f"new {side}")
         if found is not None and chance:
             yield Goal.at_least(f"{name}: recall of new {side}s by features ≥ 2 × chance", found / chance, 2.0)
-    blind = values.get(_ID_ONLY, {}).get("new candidate")
-    if blind is not None and chance:
-        yield Goal.at_most(f"{name}: recall of new candidates by ids alone ≤ chance", blind / chance, 1.0)
+    what = f"{name}: order of new candidates among themselves, AUC"
+    if (found := values[_DEFAULT].get("new candidate AUC")) is not None:
+        yield Goal.at_least(f"{what}, by features ≥ .6", found, 0.6)
+    if (blind := values.get(_ID_ONLY, {}).get("new candidate AUC")) is not None:
+        yield Goal.at_most(f"{what}, by ids alone ≤ .5, which is chance", round(blind, 3), 0.5)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def _config_file(name: str, data: Path | None, work: Path) -> Path:
     source = SOURCES[name]
     lines = [
         f"extends: {source.config}",
-        *(f"data: {{base_dir: {s.partition('=')[2]}}}" for s in settings(source, data)),
+        *(f"data: {{base_dir: {s.partition('=')[2]}}}" for s in settings(source, data, work)),
     ]
     file = work / f"{name.replace(' ', '_')}.yaml"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")

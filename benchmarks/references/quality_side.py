@@ -20,10 +20,13 @@ from benchmarks.references.datasets import Prepared, prepare
 from benchmarks.references.histories import BASELINES, History
 from components.artifacts import Blessing, Evaluation, Model
 from components.base import ExecutionContext
+from components.embedding import candidate_embeddings, first_contexts
+from components.evaluation.executor import two_tower_scorer
 from components.evaluation.retrieval_task import RetrievalTask, retrieval_task
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.sequences import read_dataset
 from components.trainer import Trainer, TrainerParams
+from models.features import EncodedSpec
 from models.metrics import mean_metrics, query_metrics
 from models.ranking import Scorer, rank_candidates
 from pipeline.config import load_config
@@ -49,8 +52,10 @@ def baseline(name: str, prepared: Prepared, output: Path, *, at: int, metric: st
         values = _values(method.scorer(fitted, histories["validation"], choice), tasks["validation"], at)
         found = float(values[metric].mean())
         if not best or found > best["validation"][metric]:
-            test = _values(method.scorer(fitted, histories["test"], choice), tasks["test"], at)
+            scorer = method.scorer(fitted, histories["test"], choice)
+            test = _values(scorer, tasks["test"], at)
             best = {"validation": mean_metrics(values), "test": mean_metrics(test), "choice": choice, "fit": seconds}
+            best["new_auc"] = new_auc(scorer, tasks["test"], dataset.train_count)
             _write_per_query(output, test, at)
     known = dataset.train_count[tasks["test"].relevant.rows] > 0
     return best | {"chance": at / candidates, "new_pairs": int((~known).sum())}
@@ -59,6 +64,26 @@ def baseline(name: str, prepared: Prepared, output: Path, *, at: int, metric: st
 def _values(scorer: Scorer, task: RetrievalTask, at: int) -> dict[str, np.ndarray]:
     ranking = rank_candidates(scorer, relevant=task.relevant, excluded=task.excluded, depth=at)
     return query_metrics(ranking.ranks, task.relevant.offsets, [at])
+
+
+def new_auc(scorer: Scorer, task: RetrievalTask, train_count: np.ndarray) -> float | None:
+    """How well candidates without a training event are ranked among themselves: 1 is best, .5 chance.
+
+    That is the share of the others, seen ones left out, that score less than the one to be found, equal ones counting
+    half; a mean over the pairs of a query and a new candidate to be found. None if there is none.
+    """
+    new = np.flatnonzero(np.asarray(train_count) == 0)
+    place = np.full(len(train_count), -1)
+    place[new] = np.arange(len(new))
+    scores, queries = scorer.scores(0, len(task.query_rows))[:, new], len(task.query_rows)
+    excluded = place[task.excluded.rows]
+    scores[task.excluded.queries(0, queries)[excluded >= 0], excluded[excluded >= 0]] = np.nan
+    wanted = place[task.relevant.rows]
+    query, wanted = task.relevant.queries(0, queries)[wanted >= 0], wanted[wanted >= 0]
+    found, of_query = scores[query, wanted][:, None], scores[query]
+    others = (~np.isnan(of_query)).sum(axis=1) - 1
+    below = (of_query < found).sum(axis=1) + 0.5 * ((of_query == found).sum(axis=1) - 1)
+    return float((below / others)[others > 0].mean()) if (others > 0).any() else None
 
 
 def _write_per_query(output: Path, values: Mapping[str, np.ndarray], at: int) -> None:
@@ -82,10 +107,16 @@ def system(seed: int, prepared: Prepared, output: Path, *, at: int) -> dict[str,
     measured.execute(Evaluator.Inputs(prepared.examples, prepared.graph, model), outputs, context)
     table, metrics = pq.read_table(evaluation.path / "per_query.parquet"), evaluation.read_json("metrics.json")
     _write_per_query(output, {name: table[name].to_numpy() for name in table.column_names if "@" in name}, at)
-    fit = model.read_json("training.json")
+    fit, data = model.read_json("training.json"), read_dataset(prepared.examples)
+    task = retrieval_task(data, "test", remove_seen=config.remove_seen)
+    candidates, contexts = candidate_embeddings(model, data, context), first_contexts(task.held_out, task.query_rows)
+    spec = EncodedSpec.model_validate(prepared.graph.read_json("spec.json"))
+    scorer = two_tower_scorer(model, data, spec, task, candidates, contexts, context)
     kept = {name: metrics[name] for name in ("validation", "test")}
     slices = {name: metrics["slices"][name] for name in ("query", "candidate")}
-    return kept | {"slices": slices, "fit": fit["seconds"], "loss": fit["loss"], "steps": fit["steps"]}
+    told = {name: fit[name] for name in ("loss", "temperature", "labels", "steps")}
+    auc = new_auc(scorer, task, data.train_count)
+    return kept | told | {"slices": slices, "fit": fit["seconds"], "new_auc": auc}
 
 
 def main(kind: str, name: str, config: str, prepared: str, output: str, at: str, metric: str, choices: str) -> None:

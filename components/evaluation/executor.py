@@ -82,7 +82,7 @@ def evaluate(
     for split, task in tasks.items():
         if len(task.query_rows):
             contexts = first_contexts(task.held_out, task.query_rows)
-            scorer = _two_towers(model, dataset, spec, task, candidates, contexts, context)
+            scorer = two_tower_scorer(model, dataset, spec, task, candidates, contexts, context)
             model_on[split] = _measure(scorer, task, dataset, config, _teller(context, f"{split}: two-tower"))
     baselines: dict[str, _Measured | str] = {}
     for name in config.baselines:
@@ -98,7 +98,7 @@ def evaluate(
         ours = model_on["test"]
         if spec.features.context:
             contexts = missing_contexts(graph, spec, len(tasks["test"].query_rows))
-            scorer = _two_towers(model, dataset, spec, tasks["test"], candidates, contexts, context)
+            scorer = two_tower_scorer(model, dataset, spec, tasks["test"], candidates, contexts, context)
             ours = _measure(scorer, tasks["test"], dataset, config, _teller(context, "test: without context"))
         compared["published"] = _published(ours, inputs, params, dataset, tasks["test"], context)
     return compared | {
@@ -129,7 +129,7 @@ def _check_measurable(task: RetrievalTask) -> None:
         )
 
 
-def _two_towers(
+def two_tower_scorer(
     model: Model,
     dataset: Dataset,
     spec: EncodedSpec,
@@ -138,6 +138,20 @@ def _two_towers(
     contexts: Mapping[str, np.ndarray],
     context: ExecutionContext,
 ) -> EmbeddingScorer:
+    """Scores of the model for the queries of a task.
+
+    Args:
+        model: the towers.
+        dataset: the encoded entities.
+        spec: the encoded columns.
+        task: which queries are asked, and what is known of them.
+        candidates: embeddings of the whole catalogue.
+        contexts: encoded context columns of the queries.
+        context: told what is embedded.
+
+    Raises:
+        DataError: the embeddings are not numbers.
+    """
     queries = query_embeddings(
         model,
         dataset,

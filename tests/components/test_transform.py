@@ -34,7 +34,8 @@ FEATURES = FeatureSpec.model_validate(
             "basket": {"type": "numeric", "transform": "quantile", "buckets": 4},
         },
         "candidate": {
-            "title": {"type": "text", "trigram_buckets": 20},
+            "title": {"type": "text", "trigram_buckets": 20, "min_count": 1},
+            "rare_words_apart": {"type": "text", "column": "title"},
             "genres": {"type": "categorical", "max_values": 2},
             "vector": {"type": "vector", "dimension": 2},
         },
@@ -222,6 +223,14 @@ def test_id_and_context_vocabularies_come_from_the_training_events(
     )
     assert all(tokens[one] == 1 for one in held_out)
     assert [tokens[one] for one in found] == list(range(2, 2 + len(found)))
+
+
+def test_words_that_few_texts_have_share_a_row(world: tuple[Dataset, TransformGraph, pa.Table]) -> None:
+    dataset, graph, _ = world
+    assert set(vocabulary(graph, "candidate.rare_words_apart")) == {"film", "of", "the", "émigré"}
+    titles = {tuple(sorted(row[row > 0])) for row in dataset.candidates.columns["rare_words_apart"] if row.any()}
+    assert titles == {(1, 2, 3, 4, 5)}, "each title has one number, which no other has"
+    assert len(vocabulary(graph, "candidate.title")) > 50
 
 
 def test_the_future_does_not_change_what_is_learnt(tmp_path: Path) -> None:
