@@ -192,7 +192,7 @@ class Batches(StepBatches):
             later: a history ends at a random place before its label instead of right before it.
 
         Raises:
-            ValueError: there are no events, or none that is later than another.
+            ValueError: there are no events, or `later` finds no order or no history.
         """
         super().__init__(data, sampler, negatives_in_batch=negatives_in_batch, mask_known=mask_known)
         if later and (not data.ordered or data.history_length is None):
