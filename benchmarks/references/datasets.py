@@ -93,13 +93,13 @@ def settings(source: Source, data: Path | None, work: Path) -> list[str]:
 
 def _without_withheld(source: Source, folder: Path, work: Path) -> Path:
     interactions = read_document(source.config).values["data"]["interactions"]
-    moment = load_config(source.config, [f"data.base_dir={folder}"]).resolved_split
-    assert isinstance(moment, TimeSplit)
-    assert moment.validation_from is not None
+    split = load_config(source.config, [f"data.base_dir={folder}"]).resolved_split
+    assert isinstance(split, TimeSplit)
+    assert split.validation_from is not None
     table, columns = pq.read_table(folder / interactions["path"]), interactions["columns"]
     candidates, of_event = np.unique(table[columns["candidate_id"]].to_numpy(), return_inverse=True)
     withheld = np.random.default_rng(1).random(len(candidates)) < source.withheld
-    early = table[columns["timestamp"]].to_numpy() < moment.validation_from.timestamp()
+    early = table[columns["timestamp"]].to_numpy() < split.validation_from.timestamp()
     file = work / f"{source.config.stem}.parquet"
     work.mkdir(parents=True, exist_ok=True)
     pq.write_table(table.filter(pa.array(~(early & withheld[of_event]))), file)

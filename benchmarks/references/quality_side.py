@@ -28,8 +28,11 @@ from components.sequences import read_dataset
 from components.trainer import Trainer, TrainerParams
 from models.features import EncodedSpec
 from models.metrics import mean_metrics, query_metrics
-from models.ranking import Scorer, rank_candidates
+from models.ranking import CandidateLists, Scorer, rank_candidates
 from pipeline.config import load_config
+
+_BLOCK = 256
+"""Queries that are scored at once."""
 
 PER_QUERY = ("hit_rate", "ndcg", "recall")
 
@@ -72,18 +75,23 @@ def new_auc(scorer: Scorer, task: RetrievalTask, train_count: np.ndarray) -> flo
     That is the share of the others, seen ones left out, that score less than the one to be found, equal ones counting
     half; a mean over the pairs of a query and a new candidate to be found. None if there is none.
     """
-    new = np.flatnonzero(np.asarray(train_count) == 0)
-    place = np.full(len(train_count), -1)
-    place[new] = np.arange(len(new))
-    scores, queries = scorer.scores(0, len(task.query_rows))[:, new], len(task.query_rows)
-    excluded = place[task.excluded.rows]
-    scores[task.excluded.queries(0, queries)[excluded >= 0], excluded[excluded >= 0]] = np.nan
-    wanted = place[task.relevant.rows]
-    query, wanted = task.relevant.queries(0, queries)[wanted >= 0], wanted[wanted >= 0]
-    found, of_query = scores[query, wanted][:, None], scores[query]
-    others = (~np.isnan(of_query)).sum(axis=1) - 1
-    below = (of_query < found).sum(axis=1) + 0.5 * ((of_query == found).sum(axis=1) - 1)
-    return float((below / others)[others > 0].mean()) if (others > 0).any() else None
+    new = np.asarray(train_count) == 0
+    place, shares = np.where(new, np.cumsum(new) - 1, -1), [np.empty(0)]
+
+    def of_new(lists: CandidateLists, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        query, column = lists.queries(start, stop), place[lists.entries(start, stop)]
+        return query[column >= 0], column[column >= 0]
+
+    for start in range(0, len(task.query_rows), _BLOCK):
+        stop = min(start + _BLOCK, len(task.query_rows))
+        scores = scorer.scores(start, stop)[:, new]
+        scores[of_new(task.excluded, start, stop)] = np.nan
+        query, wanted = of_new(task.relevant, start, stop)
+        found, of_query = scores[query, wanted][:, None], scores[query]
+        others = np.maximum((~np.isnan(of_query)).sum(axis=1) - 1, 1)
+        shares.append(((of_query < found).sum(axis=1) + 0.5 * ((of_query == found).sum(axis=1) - 1)) / others)
+    every = np.concatenate(shares)
+    return float(every.mean()) if len(every) else None
 
 
 def _write_per_query(output: Path, values: Mapping[str, np.ndarray], at: int) -> None:
