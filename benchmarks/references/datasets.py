@@ -92,6 +92,10 @@ def settings(source: Source, data: Path | None, work: Path) -> list[str]:
 
 
 def _without_withheld(source: Source, folder: Path, work: Path) -> Path:
+    """The interactions that are not withheld: written by the first call, for all that follow."""
+    file = work / f"{source.config.stem}.parquet"
+    if file.is_file():
+        return file
     interactions = read_document(source.config).values["data"]["interactions"]
     split = load_config(source.config, [f"data.base_dir={folder}"]).resolved_split
     assert isinstance(split, TimeSplit)
@@ -100,10 +104,10 @@ def _without_withheld(source: Source, folder: Path, work: Path) -> Path:
     candidates, of_event = np.unique(table[columns["candidate_id"]].to_numpy(), return_inverse=True)
     withheld = np.random.default_rng(1).random(len(candidates)) < source.withheld
     early = table[columns["timestamp"]].to_numpy() < split.validation_from.timestamp()
-    file = work / f"{source.config.stem}.parquet"
     work.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.filter(pa.array(~(early & withheld[of_event]))), file)
-    return file
+    part = file.with_name(f"{file.name}.part")
+    pq.write_table(table.filter(pa.array(~(early & withheld[of_event]))), part)
+    return part.rename(file)
 
 
 def prepare(config: PipelineConfig, directory: Path) -> Prepared:

@@ -84,9 +84,11 @@ def new_auc(scorer: Scorer, task: RetrievalTask, train_count: np.ndarray) -> flo
 
     for start in range(0, len(task.query_rows), _BLOCK):
         stop = min(start + _BLOCK, len(task.query_rows))
+        query, wanted = of_new(task.relevant, start, stop)
+        if not len(query):
+            continue
         scores = scorer.scores(start, stop)[:, new]
         scores[of_new(task.excluded, start, stop)] = np.nan
-        query, wanted = of_new(task.relevant, start, stop)
         found, of_query = scores[query, wanted][:, None], scores[query]
         others = np.maximum((~np.isnan(of_query)).sum(axis=1) - 1, 1)
         shares.append(((of_query < found).sum(axis=1) + 0.5 * ((of_query == found).sum(axis=1) - 1)) / others)
