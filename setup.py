@@ -34,6 +34,7 @@ setup(
         "pydantic>=2",
         "pyyaml",
         "rich",
+        "xxhash",  # digests of artifacts and versions
     ],
     extras_require={
         "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
