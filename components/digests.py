@@ -25,6 +25,11 @@ def file_digest(file: Path) -> str:
     return digest.hexdigest()
 
 
+def bytes_digest(content: bytes) -> str:
+    """XXH3 of what a file is to hold, as `file_digest` of that file."""
+    return xxhash.xxh3_128_hexdigest(content)
+
+
 def digests_below(directory: Path, parts: Iterable[str] = ("",)) -> dict[str, str]:
     """Digest of every file below a directory, by its path relative to the directory, sorted.
 

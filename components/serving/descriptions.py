@@ -20,7 +20,8 @@ def read_description(model: Path) -> Mapping[str, Any]:
     refreshed, null if it was trained. `signatures`: `inputs` of each, their dtype and shape by name (see
     `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported before
     it is loaded. `data`: the `split` and `seed` of the events it was fitted to, whether that was the `final` fit to all
-    of them, and the time of the last one, `until`. `top_k`, `remove_seen`, `libraries`.
+    of them, and the time of the last one, `until`. `digests`: where the digests of its files are (see
+    `components.serving.version_digests`). `top_k`, `remove_seen`, `libraries`.
 
     Raises:
         RunError: the file is not there or not JSON.

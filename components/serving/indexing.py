@@ -20,6 +20,7 @@ from components.serving.index_tuning import Tuner, latency_ms
 from components.serving.query_index import QueryIndex, build_query_index, vectors_digest
 from components.serving.served_catalogue import ServedCatalogue
 from components.serving.stored_queries import stored_query_embeddings
+from components.serving.version_digests import PROMISE, write_digests
 from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
 from models.features import EncodedSpec
@@ -149,19 +150,24 @@ class Indexing:
         preprocessing = tf.saved_model.load(str(self._graph.path / "saved_model"))
         towers = tf.saved_model.load(str(self._model.path / "towers"))
         candidate_ids = CandidateIds(self._ids.to_numpy(zero_copy_only=False))
-        description = self._description() | {
-            "features": features.model_dump(mode="json", exclude_unset=True),
-            "signatures": {
-                signature: {
-                    "inputs": {
-                        name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in inputs.items()
+        description = (
+            self._description()
+            | PROMISE
+            | {
+                "features": features.model_dump(mode="json", exclude_unset=True),
+                "signatures": {
+                    signature: {
+                        "inputs": {
+                            name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+                            for name, spec in inputs.items()
+                        }
                     }
-                }
-                for signature, inputs in signature_inputs(
-                    features, remove_seen=self._params.remove_seen, queries=self._query_index is not None
-                ).items()
-            },
-        }
+                    for signature, inputs in signature_inputs(
+                        features, remove_seen=self._params.remove_seen, queries=self._query_index is not None
+                    ).items()
+                },
+            }
+        )
         searches: dict[str, Search] = {"exact": self._exact, "scann": self._scann}
         for name, search in searches.items():
             self._context.progress(f"exporting the {name} model")
@@ -178,6 +184,7 @@ class Indexing:
             export(module, directory / name)
             write_description(directory / name, description | {"imports": ["scann"] if name == "scann" else []})
             write_warm_up(directory / name, description, candidate=self._ids[0].as_py())
+            write_digests(directory / name)
         return {name: _size(directory / name) for name in searches}
 
     def _sample_queries(self) -> tuple[np.ndarray, np.ndarray]:
