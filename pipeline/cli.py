@@ -63,4 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return RunError.exit_code
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        print(f"error: the file system failed it: {error}", file=sys.stderr)
+        return RunError.exit_code
     return code

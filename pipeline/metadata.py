@@ -6,98 +6,64 @@ ROOT/PIPELINE/runs/<run>.json and <run>.log     one record a run
 ROOT/PIPELINE/.lock                             held by the one runner at work
 """
 
-import fcntl
 import json
-import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from components.errors import RunError
+from components.durable import sync, sync_tree, write_atomically
+from pipeline import lock
+from pipeline.records import Execution, Run, Step, UnreadableRecordError, now, read_record, to_json
+
+__all__ = ["Execution", "Run", "Step", "Store", "new_id", "no_such_pipeline", "now", "pipelines"]
 
 _MANIFEST = "manifest.json"
 _RUNS = "runs"
-
-
-def new_id() -> str:
-    """An id that sorts by time: `20260131T235959.123456Z-1a2b`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(2)}"
-
-
-def now() -> str:
-    """The current time, ISO 8601 in UTC to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+_ID = re.compile(r"([0-8]\d{7}T\d{6}\.\d{6})Z-[0-9a-f]{4}")
+_ID_TIME = "%Y%m%dT%H%M%S.%f"
 
 
 @dataclass(frozen=True)
-class Execution:
-    """A finished execution of a node, as its manifest tells it.
+class Unreadable:
+    """An execution whose manifest cannot be used: it counts as not there.
 
     Attributes:
         node: id of the node.
         id: id of the execution.
-        component: class name of the component.
-        fingerprint: its cache key.
-        inputs: `node/execution/output` of every input.
-        outputs: names of the outputs.
-        params: the component's parameters.
-        libraries: versions it ran with.
-        facts: what the executor reported.
-        run: the run that executed it.
-        started: ISO time.
-        seconds: wall-clock time.
-        files: bytes of every file of the outputs, by path below the execution's directory.
+        lost: whether the manifest is useless; False if the file system did not let it be read.
     """
 
     node: str
     id: str
-    component: str
-    fingerprint: str
-    inputs: dict[str, str]
-    outputs: list[str]
-    params: dict[str, Any]
-    libraries: dict[str, str]
-    facts: dict[str, Any]
-    run: str
-    started: str
-    seconds: float
-    files: dict[str, int] = field(default_factory=dict)
+    lost: bool
 
 
-@dataclass
-class Step:
-    """A step of a run: `state` is cached, run, failed, refused, interrupted or waiting."""
-
-    node: str
-    state: str = "waiting"
-    execution: str = ""
-    seconds: float = 0.0
-
-
-@dataclass
-class Run:
-    """A run of the pipeline: `state` is running, done, failed, refused or interrupted."""
-
-    id: str
-    config: str
-    pid: int
-    started: str = field(default_factory=now)
-    finished: str = ""
-    state: str = "running"
-    message: str = ""
-    steps: list[Step] = field(default_factory=list)
+def _to_stderr(line: str) -> None:
+    print(f"warning: {line}", file=sys.stderr, flush=True)
 
 
 class Store:
-    """The records of one pipeline below a root directory."""
+    """The records of one pipeline below a root directory.
 
-    def __init__(self, root: Path, pipeline: str) -> None:
+    Records that cannot be read are named, once each, and treated as not there.
+    """
+
+    def __init__(self, root: Path, pipeline: str, warn: Callable[[str], None] = _to_stderr) -> None:
         self.directory = root / pipeline
+        self._tell = warn
+        self._told: set[str] = set()
+
+    def warn(self, line: str) -> None:
+        """Tells something about the records, once."""
+        if line not in self._told:
+            self._told.add(line)
+            self._tell(line)
 
     def execution_directory(self, node: str, execution: str) -> Path:
         """Where an execution keeps its outputs and its manifest."""
@@ -111,27 +77,63 @@ class Store:
         """Directory of the artifact an execution read."""
         return self.directory / execution.inputs[name]
 
-    def producer(self, execution: Execution, name: str) -> Execution:
-        """The execution that made the artifact another one read."""
+    def producer(self, execution: Execution, name: str) -> Execution | None:
+        """The execution that made the artifact another one read; None if its record is gone or unreadable."""
         node, producer, _ = execution.inputs[name].split("/")
-        return self._read(self.execution_directory(node, producer) / _MANIFEST)
+        return self.execution(node, producer)
+
+    def execution(self, node: str, execution: str) -> Execution | None:
+        """A finished execution; None if there is none, or its record is unreadable."""
+        return self._execution(self.execution_directory(node, execution) / _MANIFEST)
+
+    def new_id(self) -> str:
+        """An id that sorts after those of all executions and runs. Only for the holder of the lock."""
+        return new_id(after=self._names())
+
+    def admit(self, run: Run) -> None:
+        """Gives a run, about to start, an id that sorts after all others; its log follows. Only under the lock."""
+        others = [name for name in self._names() if _ID.match(name) and not name.startswith(run.id)]
+        if any(name > run.id for name in others):
+            log, run.id = self.log_file(run), new_id(after=others)
+            with suppress(FileNotFoundError):
+                log.rename(self.log_file(run))
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self.directory.glob("*/*")]
 
     def commit(self, execution: Execution) -> None:
-        """Makes an execution exist."""
+        """Makes an execution exist, once all of its files are on the disk."""
         directory = self.execution_directory(execution.node, execution.id)
         files = [file for name in execution.outputs for file in (directory / name).rglob("*") if file.is_file()]
         sizes = {file.relative_to(directory).as_posix(): file.stat().st_size for file in sorted(files)}
-        record = json.dumps(asdict(replace(execution, files=sizes)), indent=2, ensure_ascii=False)
-        write_atomically(directory / _MANIFEST, record + "\n")
+        sync_tree(directory)
+        for parent in (directory.parent, self.directory, self.directory.parent):
+            sync(parent)
+        write_atomically(directory / _MANIFEST, _text(replace(execution, files=sizes)))
 
-    def withdraw(self, execution: Execution) -> None:
+    def withdraw(self, node: str, execution: str) -> None:
         """Makes an execution not exist any more; what it left is removed like that of a killed one."""
-        (self.execution_directory(execution.node, execution.id) / _MANIFEST).unlink()
+        directory = self.execution_directory(node, execution)
+        manifest = directory / _MANIFEST
+        shutil.rmtree(manifest) if manifest.is_dir() else manifest.unlink()
+        sync(directory)
 
     def executions(self, node: str) -> list[Execution]:
         """Finished executions of a node, oldest first."""
-        manifests = sorted((self.directory / node).glob(f"*/{_MANIFEST}"))
-        return [self._read(file) for file in manifests]
+        found = map(self._execution, self._manifests(node))
+        return [execution for execution in found if execution is not None]
+
+    def unreadable(self, node: str) -> list[Unreadable]:
+        """Executions of a node whose manifests cannot be used."""
+        found = []
+        for file in self._manifests(node):
+            try:
+                self._read(file)
+            except UnreadableRecordError as error:
+                found.append(Unreadable(node, file.parent.name, error.lost))
+            except FileNotFoundError:
+                continue
+        return found
 
     def nodes(self) -> list[str]:
         """Ids of the nodes with finished executions."""
@@ -156,17 +158,19 @@ class Store:
     def remove_unfinished(self, node: str) -> None:
         """Deletes what killed or failed executions of a node left behind. Only the holder of the lock may."""
         for directory in (self.directory / node).glob("*/"):
-            if not (directory / _MANIFEST).exists():
+            if _is_missing(directory / _MANIFEST):
                 shutil.rmtree(directory)
 
-    @staticmethod
-    def _read(manifest: Path) -> Execution:
-        return Execution(**json.loads(manifest.read_text(encoding="utf-8")))
+    def remove_unreadable(self, node: str) -> None:
+        """Deletes executions whose manifests are useless. Only the holder of the lock may."""
+        for found in self.unreadable(node):
+            if found.lost:
+                self.withdraw(node, found.id)
+                shutil.rmtree(self.execution_directory(node, found.id))
 
     def save_run(self, run: Run) -> None:
         """Writes a run's record."""
-        record = json.dumps(asdict(run), indent=2, ensure_ascii=False)
-        write_atomically(self.directory / _RUNS / f"{run.id}.json", record + "\n")
+        write_atomically(self._run_file(run.id), _text(run))
 
     def log_file(self, run: Run) -> Path:
         """Where a run's log goes."""
@@ -175,46 +179,103 @@ class Store:
     def runs(self) -> list[Run]:
         """All runs, oldest first. One that still says running though its process is gone was interrupted."""
         found = []
-        for file in sorted((self.directory / _RUNS).glob("*.json")):
-            record = json.loads(file.read_text(encoding="utf-8"))
-            run = Run(**{**record, "steps": [Step(**step) for step in record["steps"]]})
-            if run.state == "running" and not self._is_locked_by(run.pid):
+        for file in self._run_files():
+            try:
+                run = self._read_run(file)
+            except UnreadableRecordError as error:
+                self._name(file, error)
+                continue
+            except FileNotFoundError:
+                continue
+            if run.state == "running" and not lock.is_held(self._lock_file, run.pid):
                 run.state = "interrupted"
             found.append(run)
         return found
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the pipeline for one runner; the lock dies with the process.
+    def unreadable_runs(self) -> list[str]:
+        """Ids of the runs whose records cannot be used."""
+        readable = {run.id for run in self.runs()}
+        return [file.stem for file in self._run_files() if file.stem not in readable]
+
+    def lock(self, purpose: str = lock.RUN) -> AbstractContextManager[None]:
+        """Holds the pipeline for one runner, or for `clean`; the lock dies with the process.
 
         Raises:
             RunError: another runner holds it.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / ".lock").open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(f"{self.directory} is in use by process {self._lock_holder()}; wait for it") from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+        return lock.held(self._lock_file, purpose, self.warn)
 
-    def _lock_holder(self) -> str:
-        with suppress(OSError):
-            return (self.directory / ".lock").read_text(encoding="utf-8").strip()
-        return "unknown"
+    @property
+    def _lock_file(self) -> Path:
+        return self.directory / ".lock"
 
-    def _is_locked_by(self, pid: int) -> bool:
-        if self._lock_holder() != str(pid):
-            return False
-        with (self.directory / ".lock").open("a", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+    def _run_file(self, run: str) -> Path:
+        return self.directory / _RUNS / f"{run}.json"
+
+    def _run_files(self) -> list[Path]:
+        return sorted((self.directory / _RUNS).glob("*.json"))
+
+    def _manifests(self, node: str) -> list[Path]:
+        return sorted((self.directory / node).glob(f"*/{_MANIFEST}"))
+
+    def _execution(self, manifest: Path) -> Execution | None:
+        try:
+            return self._read(manifest)
+        except UnreadableRecordError as error:
+            self._name(manifest, error)
+        except FileNotFoundError:
+            pass
+        return None
+
+    @staticmethod
+    def _read(manifest: Path) -> Execution:
+        execution = read_record(Execution, manifest)
+        if (execution.node, execution.id) != (manifest.parent.parent.name, manifest.parent.name):
+            raise UnreadableRecordError(f"it tells of execution {execution.node}/{execution.id}", lost=True)
+        return execution
+
+    @staticmethod
+    def _read_run(file: Path) -> Run:
+        run = read_record(Run, file)
+        if run.id != file.stem:
+            raise UnreadableRecordError(f"it tells of run {run.id}", lost=True)
+        return run
+
+    def _name(self, file: Path, error: UnreadableRecordError) -> None:
+        self.warn(f"{file} cannot be used and counts as not there: {error}")
+
+
+def new_id(after: Iterable[str] = ()) -> str:
+    """An id that sorts by time: `20260131T235959.123456Z-1a2b`.
+
+    Args:
+        after: names that begin with ids, all of which it sorts after, also if the clock was set back.
+    """
+    now = datetime.now(UTC)
+    moment = max([now, *(taken + timedelta(microseconds=1) for taken in _moments(after))])
+    return f"{moment:{_ID_TIME}}Z-{secrets.token_hex(2)}"
+
+
+def _moments(names: Iterable[str]) -> Iterable[datetime]:
+    for name in names:
+        if match := _ID.match(name):
+            with suppress(ValueError):  # digits that are no date
+                yield datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC)
+
+
+def _text(record: Execution | Run) -> str:
+    return json.dumps(to_json(record), indent=2, ensure_ascii=False) + "\n"
+
+
+def _is_missing(manifest: Path) -> bool:
+    """Whether there is certainly no manifest."""
+    try:
+        manifest.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
         return False
+    return False
 
 
 def no_such_pipeline(root: Path, name: str) -> str:
@@ -225,14 +286,3 @@ def no_such_pipeline(root: Path, name: str) -> str:
 def pipelines(root: Path) -> list[str]:
     """Names of the pipelines with records under a root."""
     return sorted(directory.parent.name for directory in root.glob(f"*/{_RUNS}") if directory.is_dir())
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Writes a text file so that a reader, and a crash, sees the old content or the new, never a part."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as sink:
-        sink.write(text)
-        sink.flush()
-        os.fsync(sink.fileno())
-    temporary.replace(file)

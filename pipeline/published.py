@@ -1,12 +1,15 @@
 """The published models of a pipeline, and the artifacts the newest was made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, StrictBool, StrictInt, ValidationError
+
 from components.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
-from components.errors import ConfigError
+from components.errors import ConfigError, RunError
 from components.pusher import PusherParams
 from components.serving.descriptions import read_description, read_identity, signature_inputs
 from components.serving.publishing import Publisher
@@ -50,10 +53,10 @@ class Published:
         if name not in names:
             raise ConfigError(no_such_pipeline(root, name))
         store = Store(root, name)
-        executions = _pushers(store)
-        if not executions:
+        usable = (_params(store, execution) for execution in reversed(_pushers(store)))
+        pusher = next((params for params in usable if params is not None), None)
+        if pusher is None:
             raise ConfigError(f"pipeline '{name}' has published nothing yet; run it first")
-        pusher = PusherParams.model_validate(executions[-1].params)
         publisher = Publisher(pusher.directory, pusher.name)
         newest = publisher.newest()
         if newest is None:
@@ -72,12 +75,8 @@ class Published:
 
     def pushes(self) -> dict[int, Execution]:
         """The execution that published each version; rollbacks and other roots' versions are not there."""
-        found = {}
-        for execution in _pushers(self.store):
-            pushed = PushedModel(self.store.output(execution, "pushed_model")).read_json("pushed.json")
-            if pushed["new"]:
-                found[pushed["version"]] = execution
-        return found
+        every = ((_new_version(self.store, execution), execution) for execution in _pushers(self.store))
+        return {version: execution for version, execution in every if version is not None}
 
     def stored_request(self, query_id: str) -> dict[str, Any]:
         """The request of a known query: what the model takes of its features and of all its events as history.
@@ -101,8 +100,15 @@ class Published:
         """Follows inputs upstream from what published the model that stands: the artifact its input's … input was."""
         execution = self.maker()
         for name in inputs[:-1]:
-            execution = self.store.producer(execution, name)
+            execution = self._producer(execution, name)
         return self.store.input(execution, inputs[-1])
+
+    def _producer(self, execution: Execution, name: str) -> Execution:
+        producer = self.store.producer(execution, name)
+        if producer is None:
+            where = self.store.input(execution, name).parent
+            raise RunError(f"the record of what version {self.version} was made of is gone from {where}; run it again")
+        return producer
 
     def maker(self) -> Execution:
         """The newest execution that was given the model that stands; after a rollback not the newest that published.
@@ -112,13 +118,57 @@ class Published:
         """
         identity = self.publisher.identity(self.version)
         for execution in reversed(_pushers(self.store)):
-            serving_model = self.store.input(execution, "serving_model") / "exact"
-            if serving_model.is_dir() and read_identity(serving_model) == identity:
+            if "serving_model" in execution.inputs and _is_of(self.store.input(execution, "serving_model"), identity):
                 return execution
         raise ConfigError(f"what version {self.version} was made of is not in {self.store.directory} any more")
+
+    def indexers(self) -> list[Execution]:
+        """The executions that made the model that stands, found without the record of its publication."""
+        identity = self.publisher.identity(self.version)
+        every = [execution for node in self.store.nodes() for execution in self.store.executions(node)]
+        made = [execution for execution in every if "serving_model" in execution.outputs]
+        return [execution for execution in made if _is_of(self.store.output(execution, "serving_model"), identity)]
+
+
+def _is_of(serving_model: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a pair of serving models has this identity; one that tells none, or is gone, has not."""
+    try:
+        return read_identity(serving_model / "exact") == identity
+    except RunError:
+        return False
 
 
 def _pushers(store: Store) -> list[Execution]:
     """All executions that published, oldest first."""
     found = [execution for node in (TRAINED, REFRESHED) for execution in store.executions(node)]
     return sorted(found, key=lambda execution: execution.id)
+
+
+def _params(store: Store, execution: Execution) -> PusherParams | None:
+    """Where an execution published to; None if its record does not tell. Parameters of other releases are left out."""
+    known = {name: value for name, value in execution.params.items() if name in PusherParams.model_fields}
+    try:
+        return PusherParams.model_validate(known)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        told = f"params.{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        store.warn(f"the record of {execution.node}/{execution.id} cannot be used and counts as not there: {told}")
+        return None
+
+
+class _Pushed(BaseModel):
+    """What is read of `pushed.json`."""
+
+    version: StrictInt
+    new: StrictBool
+
+
+def _new_version(store: Store, execution: Execution) -> int | None:
+    """The version that an execution published; None if the model had been published before."""
+    pushed_model = PushedModel(store.output(execution, "pushed_model"))
+    try:
+        pushed = _Pushed.model_validate(pushed_model.read_json("pushed.json"))
+    except (OSError, ValueError, RecursionError):
+        store.warn(f"{pushed_model.path / 'pushed.json'} cannot be used and counts as not there: it tells no version")
+        return None
+    return pushed.version if pushed.new else None

@@ -116,11 +116,8 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
 
 
 def _producer(store: Store, execution: Execution, name: str) -> Execution:
-    try:
-        producer = store.producer(execution, name)
-        if store.is_whole(producer):
-            return producer
-    except FileNotFoundError:
-        pass
+    producer = store.producer(execution, name)
+    if producer is not None and store.is_whole(producer):
+        return producer
     where = store.input(execution, name).parent
     raise RunError(f"files that the published model was made of are gone from {where}; run the pipeline again")

@@ -101,6 +101,7 @@ class LocalRunner:
         """
         forced = selection.forced(pipeline)
         with self.store.lock():
+            self.store.admit(run)
             self._done = dict(given or {})
             self.beam.check()
             self.beam.check_workers(self.store.directory.parent)
@@ -154,7 +155,7 @@ class LocalRunner:
         return execution
 
     def _execute(self, node: Node, step: Step, run: Run, key: str) -> Execution:
-        step.execution, started, began = new_id(), now(), time.monotonic()
+        step.execution, started, began = self.store.new_id(), now(), time.monotonic()
         directory = self.store.execution_directory(node.id, step.execution)
         outputs = self._outputs(node, step.execution)
         names = list(node.component.output_types())
@@ -187,6 +188,7 @@ class LocalRunner:
             seconds=round(time.monotonic() - began, 3),
         )
         self.store.commit(execution)
+        self.store.remove_unreadable(node.id)
         shutil.rmtree(left, ignore_errors=True)
         return execution
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import optuna
 import yaml
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.errors import ConfigError, RunError
 from components.trainer import TrainerParams
 from pipeline.config import PipelineConfig, load_config
+from pipeline.study_journal import open_journal
 from pipeline.tuning_config import Range, TuningConfig
 
 _OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -77,7 +76,7 @@ class Tuner:
         identity = [self.data_key, self._values(("model", "training")), sorted(self.tuning.space.items())]
         digest = hashlib.sha256(json.dumps(identity, default=lambda it: it.model_dump()).encode()).hexdigest()
         study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(self.directory / "study.journal"))),
+            storage=open_journal(self.directory / "study.journal", self.progress),
             study_name=digest[:16],
             direction="maximize",
             load_if_exists=True,

@@ -1,10 +1,16 @@
 """`clean`: deletes artifacts that no run to be kept stands on."""
 
 import argparse
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
 from pipeline.commands import options
+from pipeline.lock import CLEAN
 from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
+
+if TYPE_CHECKING:
+    from pipeline.retention import Superfluous
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,30 +32,44 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Deletes them; exit code 2 if there is no such pipeline, 3 if it is at work."""
-    from pipeline.retention import remove, superfluous
+    from pipeline.retention import remove, retention
 
     if arguments.pipeline not in pipelines(arguments.root):
         raise ConfigError(no_such_pipeline(arguments.root, arguments.pipeline))
     store = Store(arguments.root, arguments.pipeline)
-    with store.lock():
+    with nullcontext() if arguments.dry_run else store.lock(CLEAN):
         served, published = _published(store)
-        found = superfluous(store, keep_runs=arguments.keep_runs, served=served, published=published)
-        for old in found:
-            print(f"  {old.execution.node}/{old.execution.id}  {old.size / 2**20:,.1f} MiB")
+        found = retention(store, keep_runs=arguments.keep_runs, served=served, published=published)
+        for node, execution in found.unknown:
+            store.warn(
+                f"{node}/{execution} is needed, but what it stands on is not known, so nothing older is deleted; "
+                "once a run has executed it again, it goes"
+            )
+        for old in found.superfluous:
+            print(f"  {old.node}/{old.id}  {_size(old)}")
         if not arguments.dry_run:
-            remove(store, [old.execution for old in found])
-    total = sum(old.size for old in found) / 2**20
-    print(f"{len(found)} executions, {total:,.1f} MiB, {'would be' if arguments.dry_run else 'were'} deleted")
+            remove(store, found.superfluous)
+    total = sum(old.size or 0 for old in found.superfluous) / 2**20
+    done = "would be" if arguments.dry_run else "were"
+    print(f"{len(found.superfluous)} executions, {total:,.1f} MiB, {done} deleted")
     return 0
 
 
+def _size(old: "Superfluous") -> str:
+    return "unreadable" if old.size is None else f"{old.size / 2**20:,.1f} MiB"
+
+
 def _published(store: Store) -> tuple[list[Execution], list[Execution]]:
-    """The execution that published what is served, and those that published a version that is still there."""
+    """The executions that made what is served, and those that published a version that is still there."""
     from pipeline.published import Published
 
     try:
         published = Published.newest(store.directory.parent, store.directory.name)
-        there = {found.version for found in published.publisher.versions()}
-        return [published.maker()], [push for version, push in published.pushes().items() if version in there]
     except ConfigError:  # nothing has been published, or not from these records
         return [], []
+    there = {found.version for found in published.publisher.versions()}
+    pushed = [push for version, push in published.pushes().items() if version in there]
+    try:
+        return [published.maker()], pushed
+    except ConfigError:
+        return published.indexers(), pushed

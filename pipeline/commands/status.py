@@ -2,14 +2,13 @@
 
 import argparse
 import json
-from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from components.errors import ConfigError
 from pipeline.commands import options
 from pipeline.metadata import Run, Store, no_such_pipeline, pipelines
+from pipeline.records import to_json
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -60,7 +59,7 @@ def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
 
 
 def _as_json(store: Store, run: Run) -> dict[str, Any]:
-    record = asdict(run)
+    record = to_json(run)
     for step in record["steps"]:
         step["artifacts"] = _artifacts(store, step["node"], step["execution"])
     return record
@@ -68,14 +67,13 @@ def _as_json(store: Store, run: Run) -> dict[str, Any]:
 
 def _artifacts(store: Store, node: str, execution: str) -> list[str]:
     """Addresses, as `show` takes them, of what a finished execution produced."""
-    directory: Path = store.execution_directory(node, execution)
-    if not execution or not (directory / "manifest.json").exists():
-        return []
-    names = sorted(path.name for path in directory.iterdir() if path.is_dir())
+    found = store.execution(node, execution) if execution else None
+    names = sorted(found.outputs) if found is not None else []
     return [f"{store.directory.name}/{node}/{execution}/{name}" for name in names]
 
 
 def _seconds(run: Run) -> str:
-    if not run.finished:
+    if not run.finished or not run.started:
         return ""
-    return f"{(datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds():.0f} s"
+    seconds = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
+    return f"{seconds:.0f} s" if seconds >= 0 else ""  # less than nothing: the clock was set back meanwhile

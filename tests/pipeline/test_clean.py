@@ -59,6 +59,43 @@ def test_a_pipeline_at_work_is_left_alone(session, tmp_path, capsys):
     assert "is in use" in capsys.readouterr().err
 
 
+def test_nothing_older_is_deleted_than_what_is_needed_and_cannot_be_read(session, tmp_path, capsys):
+    needed = session.store.latest("Finish")
+    session.store.execution_directory("Finish", needed.id).joinpath("manifest.json").write_text("")
+    clean = ["clean", "toy", "--keep-runs", "1", "--root", str(tmp_path)]
+    assert main(clean) == 0
+    told = capsys.readouterr()
+    assert f"Finish/{needed.id} is needed, but what it stands on is not known, so nothing older is deleted" in told.err
+    assert "0 executions" in told.out
+    assert executions(session.store) == {"Source": 1, "Add": 3, "Finish": 2}
+    assert session.run(make_pipeline(amount=3)) == {"Source": "cached", "Add": "cached", "Finish": "run"}
+    assert main(clean) == 0
+    assert executions(session.store) == {"Source": 1, "Add": 1, "Finish": 1}
+
+
+def test_what_cannot_be_read_and_nothing_needs_is_deleted_and_told(session, tmp_path, capsys):
+    old = session.store.executions("Finish")[0]
+    directory = session.store.execution_directory("Finish", old.id)
+    (directory / "manifest.json").write_bytes(b"\xff")
+    assert main(["clean", "toy", "--keep-runs", "1", "--root", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert f"Finish/{old.id}  unreadable" in told.out
+    assert str(directory / "manifest.json") in told.err
+    assert executions(session.store) == {"Source": 1, "Add": 1, "Finish": 1}
+    assert not directory.exists()
+
+
+def test_what_a_run_made_whose_record_cannot_be_read_stays(session, tmp_path):
+    first = session.store.runs()[0]
+    (session.store.directory / "runs" / f"{first.id}.json").write_text('{"id": 1')
+    assert main(["clean", "toy", "--keep-runs", "1", "--root", str(tmp_path)]) == 0
+    assert executions(session.store) == {"Source": 1, "Add": 2, "Finish": 2}
+    assert {execution.run for execution in session.store.executions("Add")} == {
+        first.id,
+        session.store.runs()[-1].id,
+    }
+
+
 def test_an_unknown_pipeline_is_named(session, tmp_path, capsys):
     assert main(["clean", "tox", "--root", str(tmp_path)]) == 2
     assert "there is toy" in capsys.readouterr().err
