@@ -33,7 +33,7 @@ while not (store.directory / "enough").exists():
     with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, stdout=subprocess.PIPE) as looking:
         try:
             assert looking.stdout.readline() == b"looks\n"
-            for _ in range(3000):
+            for _ in range(1000):
                 with store.lock():
                     pass
         finally:
