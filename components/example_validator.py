@@ -13,6 +13,7 @@ from pydantic import Field
 from components.artifacts import Anomalies, Schema, Statistics
 from components.base import Component, ExecutionContext, Params
 from components.errors import RefusedError
+from components.statistics.coverage_anomalies import DescribedLimits, coverage_text
 
 _SHOWN = 8
 
@@ -28,6 +29,10 @@ class ExampleValidatorParams(Params):
     """Distinct queries that the interactions must have."""
     min_candidates: int = Field(default=2, ge=1)
     """Distinct candidates that the interactions must have."""
+    described_queries: DescribedLimits = DescribedLimits()
+    """How many of the queries in the interactions the table of queries must describe."""
+    described_candidates: DescribedLimits = DescribedLimits()
+    """How many of the candidates in the interactions the table of candidates must describe."""
     fail_on: Literal["error", "warning", "never"] = "error"
     """The mildest severity that stops the run."""
 
@@ -49,7 +54,7 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
         anomalies: Anomalies
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Writes `anomalies.json`; facts are the number of errors and of warnings.
+        """Writes `anomalies.json`; facts are the counts, the anomalies as `notes`, and what each table describes.
 
         Raises:
             RefusedError: there are anomalies as severe as `fail_on`; the file is written before.
@@ -66,13 +71,13 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
             max_unseen_fraction=self.params.max_unseen_fraction,
             min_queries=self.params.min_queries,
             min_candidates=self.params.min_candidates,
+            described={"queries": self.params.described_queries, "candidates": self.params.described_candidates},
         )
         outputs.anomalies.write_json("anomalies.json", anomalies)
         self._refuse(anomalies, outputs.anomalies)
-        for anomaly in anomalies[:_SHOWN]:
-            context.progress(f"{anomaly['severity']}: {_place(anomaly)}: {anomaly['message']}")
         errors = sum(anomaly["severity"] == "error" for anomaly in anomalies)
-        return {"errors": errors, "warnings": len(anomalies) - errors}
+        covered = {table: coverage_text(facts["ids"]) for table, facts in statistics.items() if "ids" in facts}
+        return {"errors": errors, "warnings": len(anomalies) - errors, **covered, **_notes(anomalies)}
 
     def _refuse(self, anomalies: list[dict[str, Any]], written: Anomalies) -> None:
         blocking = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[self.params.fail_on]
@@ -85,6 +90,14 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
         count = "1 anomaly" if len(refused) == 1 else f"{len(refused)} anomalies"
         where = written.path / "anomalies.json"
         raise RefusedError("\n".join([f"the data have {count}; {where} lists all that was found:", *lines]))
+
+
+def _notes(anomalies: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What of the anomalies is shown beside the step and in the summary of every run."""
+    notes = [f"{anomaly['severity']}: {_place(anomaly)}: {anomaly['message']}" for anomaly in anomalies[:_SHOWN]]
+    if len(anomalies) > _SHOWN:
+        notes.append(f"… and {len(anomalies) - _SHOWN} more in anomalies.json")
+    return {"notes": notes} if notes else {}
 
 
 def _place(anomaly: Mapping[str, Any]) -> str:

@@ -39,8 +39,8 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         from components.statistics.gather import gather_statistics
         from components.statistics.tfmd import statistics_proto
 
-        shards = [(table, path) for table in TABLES for path in _shards(inputs.examples, table)]
-        gathered = gather_statistics(shards, context) if shards else {}
+        shards = {table: files for table in TABLES if (files := _shards(inputs.examples, table))}
+        gathered = gather_statistics(shards, context, derived=_derived(inputs.examples)) if shards else {}
         # Interactions that are absent are zero interactions, which ExampleValidator then refuses.
         gathered.setdefault("interactions", {"rows": 0, "columns": {}})
         report = {table: gathered[table] for table in TABLES if table in gathered}
@@ -51,3 +51,11 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
 
 def _shards(examples: Examples, table: str) -> list[Path]:
     return sorted((examples.path / table).glob("*.parquet"))
+
+
+def _derived(examples: Examples) -> list[str]:
+    """Tables that ExampleGen took from the interactions, so that their ids need no comparison."""
+    if not (examples.path / "summary.json").exists():
+        return []
+    derived: list[str] = examples.read_json("summary.json").get("derived", [])
+    return derived

@@ -50,6 +50,8 @@ class PlainProgress:
         """See `Progress`."""
         self._node = step.node
         self._print(step.state if step.state == "cached" else f"{_outcome(step)} {_told(facts)}".rstrip())
+        for note in notes(facts):
+            self._print(note)
 
     def _print(self, text: str) -> None:
         print(f"{now()} {self.pipeline} {self._node}: {text}", file=sys.stderr, flush=True)
@@ -91,6 +93,14 @@ class TerminalProgress:
         state = "cached" if step.state == "cached" else _outcome(step)
         line = f"{_MARKS[step.state]} {step.node:<21} {state:<12} {_told(facts)}"
         self._console.print(line.rstrip(), markup=False, no_wrap=True, overflow="ellipsis")
+        for note in notes(facts):
+            self._console.print(f"  {note}", markup=False)
+
+
+def notes(facts: Mapping[str, object]) -> list[str]:
+    """What a step wants seen in every run that stands on it, as a line each."""
+    found = facts.get("notes", [])
+    return [str(note) for note in found] if isinstance(found, list) else []
 
 
 def _outcome(step: Step) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from components.artifacts import Evaluation, InfraBlessing, PushedModel, ServingModel
 from pipeline.metadata import Execution, Run, Store
+from pipeline.progress import notes
 from pipeline.published import REFRESHED, TRAINED
 
 _METRICS = ("recall@10", "hit_rate@10", "ndcg@10", "recall@100", "coverage@10")
@@ -21,6 +22,8 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         options: of the command line, such as `--root`, that a next command needs as well.
     """
     parts = [_steps(run)]
+    if "ExampleValidator" in executions:
+        parts.append(_data(executions["ExampleValidator"].facts))
     if "CatalogueGen" in executions:
         parts.append(_catalogue(executions["CatalogueGen"].facts))
     if "Evaluator" in executions:
@@ -48,6 +51,13 @@ def _steps(run: Run) -> str:
     cached = [step.node for step in run.steps if step.state == "cached"]
     rows += [f"  cached: {', '.join(cached)}"] if cached else []
     return "\n".join([f"Steps      {sum(step.seconds for step in run.steps):.1f} s", *rows])
+
+
+def _data(facts: Mapping[str, Any]) -> str:
+    """What tables describe, and what is suspicious, also where the step was cached."""
+    lines = [f"{table} {facts[table]}" for table in ("queries", "candidates") if table in facts]
+    lines += notes(facts)
+    return "Data       " + "\n  ".join(lines) if lines else ""
 
 
 def _catalogue(facts: Mapping[str, Any]) -> str:

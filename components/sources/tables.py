@@ -161,7 +161,7 @@ def _summary(
     for name, described in derived.items():
         types = {column: plans["interactions"].kept_type(column) for column in described}
         columns[name] = {_ID_COLUMNS[name]: "string", **types}
-    return {"tables": rows, "columns": columns}
+    return {"tables": rows, "columns": columns, "derived": list(derived)}
 
 
 def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dict[str, Any]:

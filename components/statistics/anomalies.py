@@ -15,11 +15,15 @@ unseen_values       error    strings outside the domain, more than tolerated (a 
 out_of_range        error    numbers below or above the bounds of the domain
 list_length         error    lists of another length than a vector's (a warning if lengths vary in the schema)
 constant_timestamp  warning  all events at one moment, so they have no order
+ids_disjoint        error    a table of queries or candidates has next to none of the interactions' ids
+ids_misspelt        warning  it has some of them in another spelling only (an error if it has more so than as they are)
+few_ids_described   warning  it has few of them
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from components.statistics.coverage_anomalies import DescribedLimits, coverage_findings
 from components.statistics.tfmd import ColumnSchema, TableSchemas
 
 Anomaly: TypeAlias = dict[str, Any]
@@ -35,6 +39,7 @@ def find_anomalies(
     max_unseen_fraction: float,
     min_queries: int,
     min_candidates: int,
+    described: Mapping[str, DescribedLimits],
 ) -> list[Anomaly]:
     """All anomalies, errors before warnings, otherwise in the order of tables and columns.
 
@@ -45,8 +50,10 @@ def find_anomalies(
         max_unseen_fraction: share of values that may lie outside a string domain.
         min_queries: distinct queries the interactions must have.
         min_candidates: distinct candidates the interactions must have.
+        described: by table, how many of the interactions' ids it must describe.
     """
     found = [*_tables(statistics, schema), *_amounts(statistics, min_queries, min_candidates)]
+    found += _coverage(statistics, described)
     for table, report in statistics.items():
         expected, present = schema.get(table), report["columns"]
         for name in sorted({*present, *(expected or {})}) if report["rows"] else ():
@@ -82,6 +89,14 @@ def _amounts(statistics: Mapping[str, Any], min_queries: int, min_candidates: in
     if interactions["rows"] > 1 and "min" in times and times["min"] == times["max"]:
         message = "all events have the same timestamp, so they have no order in time"
         yield _anomaly("interactions", "timestamp", "constant_timestamp", "warning", message)
+
+
+def _coverage(statistics: Mapping[str, Any], described: Mapping[str, DescribedLimits]) -> Iterator[Anomaly]:
+    for table, limits in described.items():
+        coverage = statistics.get(table, {}).get("ids")
+        if coverage is not None:
+            for finding in coverage_findings(coverage, limits, f"validation.described_{table}"):
+                yield _anomaly(table, coverage["column"], *finding)
 
 
 def _departures(

@@ -1,7 +1,10 @@
-"""The Beam pipeline that gathers statistics: shards → record batches → one `TableStatistics` a table."""
+"""The Beam pipeline that gathers statistics: shards → record batches → one `TableStatistics` a table.
+
+Beside it the ids of the tables are compared (`id_coverage`).
+"""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pyarrow.parquet as pq
 from components.base import ExecutionContext
 from components.errors import DataError
 from components.statistics.column_statistics import type_name
+from components.statistics.id_coverage import comparable_tables, compare_ids
 from components.statistics.report import table_report
 from components.statistics.table_statistics import TableStatistics
 
@@ -19,28 +23,45 @@ BATCH_ROWS = 1 << 16
 _BATCH_BYTES = 64 << 20
 
 
-def gather_statistics(shards: list[tuple[str, Path]], context: ExecutionContext) -> dict[str, Any]:
-    """Statistics of each table as `statistics_report.table_report` gives them.
+def gather_statistics(
+    shards: Mapping[str, Sequence[Path]], context: ExecutionContext, *, derived: Collection[str] = ()
+) -> dict[str, Any]:
+    """Statistics of each table as `components.statistics.report` describes them.
 
     Args:
-        shards: table name and Parquet file of every shard.
+        shards: Parquet files of each table.
         context: which Beam runner is used, and where results may be put meanwhile.
+        derived: tables that were taken from the interactions, and so have the same ids.
 
     Raises:
         DataError: a shard is no Parquet file, a column is of a type that is not supported, or shards disagree.
     """
-    _check_types(shards)
+    files = [(table, path) for table, paths in shards.items() for path in paths]
+    _check_types(files)
+    compared = [table for table in comparable_tables(shards) if table not in derived]
     with context.scratch_directory() as scratch:
+        (scratch / "ids").mkdir()
         with context.beam.pipeline() as pipeline:
             (
                 pipeline
-                | "Shards" >> beam.Create([(table, str(path)) for table, path in shards])
+                | "Shards" >> beam.Create([(table, str(path)) for table, path in files])
                 | "Spread" >> beam.Reshuffle()
                 | "ReadBatches" >> beam.FlatMapTuple(_read_batches)
                 | "Combine" >> beam.CombinePerKey(_CombineTables())
                 | "Write" >> beam.Map(_write_report, str(scratch))
             )
-        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(scratch.glob("*.json"))}
+            for table in compared:
+                compare_ids(
+                    pipeline, shards, table, spill=scratch / "spilled" / table, target=scratch / "ids" / f"{table}.json"
+                )
+        gathered = _read_reports(scratch)
+        for table, coverage in _read_reports(scratch / "ids").items():
+            gathered[table]["ids"] = coverage
+        return gathered
+
+
+def _read_reports(directory: Path) -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))}
 
 
 class _CombineTables(beam.CombineFn):

@@ -1,6 +1,6 @@
 """Turns the statistics of a table into plain JSON values, the content of `statistics.json`.
 
-    {TABLE: {"rows": n, "columns": {COLUMN: {...}}, "events": {...}}}
+    {TABLE: {"rows": n, "columns": {COLUMN: {...}}, "events": {...}, "ids": {...}}}
 
 Every column has `type`, `missing`, `missing_fraction`, `elements` (values, those inside lists counted one by one)
 and, unless it is a list of floats, `distinct` and `exact`: whether no value was left out of the counts. Where
@@ -12,7 +12,19 @@ and, unless it is a list of floats, `distinct` and `exact`: whether no value was
     numbers     nan, infinite, zeros, min, max, mean, std, quantiles {"0.5": …}, histogram [{low, high, count}, …];
                 NaN and infinity are counted only there. Timestamps are int64 microseconds UTC.
 
-`events`, of interactions only: see `events_report`. Keys that have no value (the mean of nothing) are absent.
+`events`, of interactions only: see `events_report`. `ids`, of tables of queries and candidates that were not taken
+from the interactions: how their ids meet those of the interactions, all counts exact:
+
+    column                            the id column
+    ids, described                    distinct ids of the interactions, and how many of them the table has
+    events, described_events          rows of the interactions, and how many of them have an id of the table
+    table_ids, used                   distinct ids of the table, and how many of them the interactions have
+    alike, spellings                  ids of the interactions that the table has in another spelling only, with examples
+                                      [{interactions, table, differ_in}, …]
+    undescribed_examples, unused_examples    ids that only the interactions have, or only the table
+    undescribed_prefix, unused_prefix        what all of them begin with
+
+Keys that have no value (the mean of nothing) are absent.
 """
 
 import math
