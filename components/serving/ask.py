@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import RunError
-from components.serving.descriptions import read_description, signature_inputs
+from components.serving.descriptions import modules_to_import, read_description, signature_inputs
 from components.serving.requests import Request, as_batch, complete_request
 
 SCRIPT = Path(__file__).with_name("fresh_process.py")
@@ -125,7 +125,7 @@ def ask_batches(
     description = read_description(model)
     task = {
         "model": str(model.absolute()),
-        "imports": description["imports"],
+        "imports": modules_to_import(description),
         "blocked": list(blocked),
         "batches": [as_batch(signature_inputs(description), batch) for batch in batches],
         "questions": [

@@ -11,6 +11,7 @@ from components.errors import RunError
 SIGNATURE = "serving_default"
 DESCRIPTION = Path("assets.extra") / "model.json"
 """Where the description is in a SavedModel."""
+_IMPORTABLE = ("scann",)
 
 
 def read_description(model: Path) -> Mapping[str, Any]:
@@ -44,6 +45,20 @@ def signature_inputs(description: Mapping[str, Any], signature: str = SIGNATURE)
         raise RunError(f"the model has no signature '{signature}', only {', '.join(told) or 'none'}; export it again")
     inputs: Mapping[str, Mapping[str, Any]] = told[signature]["inputs"]
     return inputs
+
+
+def modules_to_import(description: Mapping[str, Any]) -> list[str]:
+    """Python modules to be imported before a model is loaded.
+
+    A description comes with the model, so it may only name what a model of ours can need: ScaNN's op.
+
+    Raises:
+        RunError: it names another module.
+    """
+    named = description.get("imports", [])
+    if not isinstance(named, list) or any(name not in _IMPORTABLE for name in named):
+        raise RunError(f"model.json: 'imports' is {str(named)[:80]}; a model of this pipeline imports scann or nothing")
+    return named
 
 
 def write_description(model: Path, description: Mapping[str, Any]) -> None:

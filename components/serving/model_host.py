@@ -1,110 +1,20 @@
 """A published model held in this process, replaced by the next version once that is warm."""
 
 import gc
-import importlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-
-from components.errors import ConfigError, RunError
-from components.serving.batching import Batcher, BatchingOptions
-from components.serving.descriptions import read_description, signature_inputs
-from components.serving.model_metadata import signature_definitions
-from components.serving.predict_json import PredictRequest, answer_json
+from components.errors import RunError
+from components.serving.batching import BatchingOptions
+from components.serving.loaded_model import LoadedModel, without_paths
 from components.serving.publishing import Versions
-from components.serving.requests import Request, as_batch
-from components.serving.warm_up import read_warm_up
 
 _LOG = logging.getLogger(__name__)
-_MOST_VALUES = 1_000_000  # of one input after padding
-_JOINED_WIDTH = 64  # lists up to this length share batches; longer ones with those of about their length
-_WIDEST_JOINED = 1024
 _TRY_AGAIN_SECONDS = 60
-
-
-class LoadedModel:
-    """One version, loaded and warm.
-
-    Attributes:
-        version: its number.
-        signatures: inputs of each signature by name, as the model describes them.
-        definitions: of the signatures, as JSON of TensorFlow's SignatureDef.
-        batcher: joins what is asked at the same time.
-    """
-
-    def __init__(self, path: Path, batching: BatchingOptions, *, on_batch: Callable[[int], None]) -> None:
-        """Loads a version and answers its warm-up requests.
-
-        Args:
-            path: directory of the version, which is its number.
-            batching: how requests are joined.
-            on_batch: told the rows of each batch that is run.
-
-        Raises:
-            RunError: it cannot be loaded.
-        """
-        self.version = int(path.name)
-        description = read_description(path)
-        self.signatures = {name: signature_inputs(description, name) for name in description.get("signatures", {})}
-        try:
-            for module in description.get("imports", ()):
-                importlib.import_module(module)
-            self.definitions = signature_definitions(path)
-            self._model = tf.saved_model.load(str(path))
-            for signature, inputs in read_warm_up(path):
-                self._model.signatures[signature](**inputs)
-        except (ImportError, OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise RunError(f"{path} cannot be loaded: {error}") from error
-        self.batcher = Batcher[PredictRequest, bytes](self._answers, batching, on_batch=on_batch)
-
-    async def answer(self, request: PredictRequest) -> bytes:
-        """JSON of the answer to one request, which may be computed together with others.
-
-        Raises:
-            ConfigError: its lists are so long that padded to one width they are too large, or it holds numbers so large
-                that scores are not finite.
-            QueueFullError: too many requests wait.
-            tensorflow.errors.OpError: the model fails to answer it.
-        """
-        width = self._width(request)
-        if width * len(request.rows) > _MOST_VALUES:
-            raise ConfigError(
-                f"request: lists of {width} are too long for a batch of {len(request.rows)}; send fewer rows"
-            )
-        joined = max(_JOINED_WIDTH, 1 << (width - 1).bit_length()) if width <= _WIDEST_JOINED else object()
-        return await self.batcher.submit(request, key=(request.signature, joined), rows=len(request.rows))
-
-    def _width(self, request: PredictRequest) -> int:
-        """Length of the longest list in it."""
-        lists = [name for name, spec in self.signatures[request.signature].items() if len(spec["shape"]) == 2]
-        return max((len(row[name]) for row in request.rows for name in lists), default=0)
-
-    def _answers(self, requests: Sequence[PredictRequest]) -> list[bytes | Exception]:
-        rows = [row for request in requests for row in request.rows]
-        outputs = self._predict(requests[0].signature, rows)
-        answers: list[bytes | Exception] = []
-        start = 0
-        for request in requests:
-            stop = start + len(request.rows)
-            part = {name: values[start:stop] for name, values in outputs.items()}
-            try:
-                answers.append(answer_json(part, is_by_row=request.is_by_row))
-            except ConfigError as error:
-                answers.append(error)
-            start = stop
-        return answers
-
-    def _predict(self, signature: str, rows: Sequence[Request]) -> dict[str, np.ndarray]:
-        specs = self.signatures[signature]
-        batch = as_batch(specs, rows)
-        tensors = {name: tf.constant(batch[name], spec["dtype"]) for name, spec in specs.items()}
-        return {name: value.numpy() for name, value in self._model.signatures[signature](**tensors).items()}
+_MOST_LOGGED = 2000  # characters of the reason why a version cannot be loaded
 
 
 @dataclass(frozen=True)
@@ -114,7 +24,7 @@ class VersionState:
     Attributes:
         version: its number.
         state: LOADING, AVAILABLE, or END for one that could not be loaded.
-        error: why it could not be loaded; "" otherwise.
+        error: why it could not be loaded, without paths of this machine; "" otherwise.
     """
 
     version: int
@@ -122,8 +32,18 @@ class VersionState:
     error: str = ""
 
 
+@dataclass(frozen=True)
+class _Failure:
+    error: str
+    try_again: float
+
+
 class ModelHost:
-    """The newest version of one model; whoever took the one before finishes with that, and it is freed after."""
+    """The newest version of one model that can be loaded; whoever took the one before finishes with that.
+
+    A version that cannot be loaded is reported, left aside, and tried again a minute later; meanwhile the next best one
+    serves.
+    """
 
     def __init__(
         self,
@@ -133,7 +53,7 @@ class ModelHost:
         *,
         on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
-        """Loads the newest version.
+        """Loads the newest version that can be loaded.
 
         Args:
             versions: where to look.
@@ -142,56 +62,80 @@ class ModelHost:
             on_batch: told the rows of each batch that is run.
 
         Raises:
-            RunError: there is none, or it cannot be loaded.
+            RunError: there is none.
         """
         self._versions, self._name, self._batching, self._on_batch = versions, name, batching, on_batch
-        self._other: VersionState | None = None  # that is being loaded, or could not be
-        self._try_again = 0.0
-        newest = self._newest()
-        if newest is None:
+        self._loading: int | None = None
+        self._failures: dict[int, _Failure] = {}
+        published = sorted(self._versions.numbers(name), reverse=True)
+        if not published:
             raise RunError(f"there is no version of {name} in {versions.location}")
-        self.current = self._load(newest)
+        first = self._first_that_loads(published)
+        if first is None:
+            newest = self._failures[published[0]]
+            raise RunError(f"no version of {name} in {versions.location} can be loaded; the newest: {newest.error}")
+        self.current = first
 
     @property
     def states(self) -> list[VersionState]:
-        """The version that answers, and before it a newer one that is being loaded or could not be."""
-        other = self._other
-        return [*([] if other is None else [other]), VersionState(self.current.version, "AVAILABLE")]
+        """The version that answers and newer ones that are being loaded or could not be, newest first."""
+        current = self.current.version
+        found = {
+            version: VersionState(version, "END", failure.error)
+            for version, failure in dict(self._failures).items()
+            if version > current
+        }
+        found[current] = VersionState(current, "AVAILABLE")
+        if (loading := self._loading) is not None:
+            found[loading] = VersionState(loading, "LOADING")
+        return [found[version] for version in sorted(found, reverse=True)]
 
     def refresh(self) -> bool:
-        """Takes the newest version if it is another one; returns whether it did.
+        """Takes the newest version that can be loaded if it is another one; returns whether it did.
 
-        One that cannot be loaded is left, and tried again a minute later.
+        Never raises: whatever is published, what is served goes on.
         """
         try:
-            version = self._newest()
-        except (OSError, RunError) as error:  # the directory may be on another machine
-            _LOG.error("%s: %s", self._name, error)
+            published = sorted(self._versions.numbers(self._name), reverse=True)
+        except Exception as error:  # the directory may be on another machine
+            _LOG.error("%s: cannot look for versions: %s", self._name, error)
             return False
-        if version in (None, self.current.version):
-            self._other = None
+        self._failures = {version: failure for version, failure in self._failures.items() if version in published}
+        newer = published
+        if self.current.version in published:
+            newer = published[: published.index(self.current.version)]
+        found = self._first_that_loads(newer)
+        if found is None:
             return False
-        if self._other is not None and self._other.version == version and time.monotonic() < self._try_again:
-            return False
-        self._other = VersionState(version, "LOADING")
-        try:
-            self.current = self._load(version)
-        except RunError as error:
-            _LOG.error("version %d stays: %s", self.current.version, error)
-            self._other, self._try_again = (
-                VersionState(version, "END", str(error)),
-                time.monotonic() + _TRY_AGAIN_SECONDS,
-            )
-            return False
-        self._other = None
-        _LOG.info("%s: version %d", self._name, version)
+        self.current = found
+        _LOG.info("%s: version %d", self._name, found.version)
         return True
 
-    def _load(self, version: int) -> LoadedModel:
-        return LoadedModel(self._versions.fetch(self._name, version), self._batching, on_batch=self._on_batch)
+    def _first_that_loads(self, versions: list[int]) -> LoadedModel | None:
+        """The first of the versions that can be loaded; those that failed less than a minute ago are passed over."""
+        for version in versions:
+            failure = self._failures.get(version)
+            if failure is not None and time.monotonic() < failure.try_again:
+                continue
+            if (loaded := self._load(version)) is not None:
+                return loaded
+        return None
 
-    def _newest(self) -> int | None:
-        return max(self._versions.numbers(self._name), default=None)
+    def _load(self, version: int) -> LoadedModel | None:
+        self._loading = version
+        try:
+            path = self._versions.fetch(self._name, version)
+            loaded = LoadedModel(path, self._batching, on_batch=self._on_batch)
+        except Exception as error:
+            cause = error.__cause__ or error  # with the paths that clients are not told
+            told = (self._name, version, type(cause).__name__, str(cause)[:_MOST_LOGGED])
+            _LOG.error("%s: version %d is left aside: %s: %s", *told)
+            self._failures[version] = _Failure(without_paths(error), time.monotonic() + _TRY_AGAIN_SECONDS)
+            return None
+        finally:
+            self._loading = None
+        self._failures.pop(version, None)
+        return loaded
 
 
 def watch(hosts: Mapping[str, ModelHost], *, seconds: float, stop: threading.Event) -> None:

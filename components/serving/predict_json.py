@@ -14,11 +14,13 @@ import orjson
 
 from components.errors import ConfigError
 from components.serving.descriptions import SIGNATURE
-from components.serving.requests import Request, complete_request
+from components.serving.requests import Request, complete_request, quoted
 
 Signatures = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Inputs of each signature, their dtype and shape by name."""
 
+MOST_LISTED_VALUES = 100_000
+"""Items of all lists of a request; more take a time for which other requests would have to wait."""
 _B64 = "b64"
 
 
@@ -37,13 +39,16 @@ class PredictRequest:
     is_by_row: bool
 
 
-def parse_request(body: bytes, signatures: Signatures, *, max_rows: int) -> PredictRequest:
-    """Reads a predict request.
+def parse_request(
+    body: bytes, signatures: Signatures, *, max_rows: int, max_values: int = MOST_LISTED_VALUES
+) -> PredictRequest:
+    """Reads a predict request. Nothing here recurses, so that no nesting of the JSON can exhaust the stack.
 
     Args:
         body: JSON.
         signatures: of the model.
         max_rows: the most it may ask at once.
+        max_values: the most items its lists may have together.
 
     Raises:
         ConfigError: it is not a predict request, or does not fit the model; tells why.
@@ -56,12 +61,15 @@ def parse_request(body: bytes, signatures: Signatures, *, max_rows: int) -> Pred
         raise ConfigError("request: must be a JSON object with either 'instances' (rows) or 'inputs' (columns)")
     signature = asked.get("signature_name") or SIGNATURE
     if not isinstance(signature, str) or signature not in signatures:
-        raise ConfigError(f"request: no signature '{signature}'; there is {', '.join(signatures)}")
+        raise ConfigError(f"request: no signature {quoted(signature)}; there is {', '.join(signatures)}")
     specs = signatures[signature]
     is_by_row = "instances" in asked
     rows = _rows(asked["instances"], specs) if is_by_row else _columns(asked["inputs"], specs)
     if not 1 <= len(rows) <= max_rows:
         raise ConfigError(f"request: a batch has 1 to {max_rows} rows, this one has {len(rows)}")
+    values = sum(len(value) for row in rows for value in row.values() if isinstance(value, list))
+    if values > max_values:
+        raise ConfigError(f"request: its lists have {values:,} items together, at most {max_values:,} are allowed")
     if _B64.encode() in body:
         rows = [{name: _decoded(value) for name, value in row.items()} for row in rows]
     return PredictRequest(signature, [complete_request(specs, row) for row in rows], is_by_row)
@@ -127,12 +135,14 @@ def _is_encoded(value: Any) -> bool:
 
 
 def _decoded(value: Any) -> Any:
-    """`value` with each `{"b64": …}` in it replaced by the bytes it stands for."""
-    if isinstance(value, list):
-        return [_decoded(item) for item in value]
+    """An input's value, or the items of its list, with each `{"b64": …}` replaced by the bytes it stands for."""
+    return [_decoded_item(item) for item in value] if isinstance(value, list) else _decoded_item(value)
+
+
+def _decoded_item(value: Any) -> Any:
     if not _is_encoded(value):
         return value
     try:
         return base64.b64decode(value[_B64], validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
-        raise ConfigError(f"request: {str(value)[:60]} is not base64: {error}") from None
+        raise ConfigError(f"request: {quoted(value)} is not base64: {error}") from None

@@ -1,5 +1,6 @@
 """Requests to a serving model, as JSON values: of stored queries, and completed with what a user left out."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -120,7 +121,7 @@ def complete_request(inputs: Mapping[str, Mapping[str, Any]], request: Mapping[s
     unknown = sorted(set(request) - set(inputs))
     if unknown:
         allowed = ", ".join(sorted(inputs))
-        raise ConfigError(f"request: '{unknown[0]}' is not an input of the model; its inputs are: {allowed}")
+        raise ConfigError(f"request: {quoted(unknown[0])} is not an input of the model; its inputs are: {allowed}")
     return {name: _complete(name, spec, request.get(name)) for name, spec in inputs.items()}
 
 
@@ -139,6 +140,28 @@ def as_batch(inputs: Mapping[str, Mapping[str, Any]], requests: Sequence[Request
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING: dict[str, Any] = {"string": "", "float32": float("nan"), "int64": MISSING_TIMESTAMP}
 _WANTED = {"string": "a string", "float32": "a number", "int64": "a whole number (Unix seconds)"}
+_MOST_QUOTED = 200
+
+
+def quoted(value: Any) -> str:
+    """A value as messages repeat it: at most 200 characters, whatever its size, depth or type."""
+    if isinstance(value, str | bytes):
+        return _cut(repr(value[:_MOST_QUOTED]), is_cut=len(value) > _MOST_QUOTED)
+    return _cut(_SHORT.repr(value))
+
+
+def _cut(text: str, *, is_cut: bool = False) -> str:
+    return text if len(text) < _MOST_QUOTED and not is_cut else text[: _MOST_QUOTED - 1] + "…"
+
+
+def _short_repr() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxlevel = 3
+    short.maxstring = short.maxother = 60
+    return short
+
+
+_SHORT = _short_repr()
 
 
 def _complete(name: str, spec: Mapping[str, Any], value: Any) -> Any:
@@ -149,9 +172,11 @@ def _complete(name: str, spec: Mapping[str, Any], value: Any) -> Any:
     if value is None:
         return [] if width is None else [_MISSING[dtype]] * width
     if not isinstance(value, list):
-        raise ConfigError(f"request: '{name}' must be a list, each item {_WANTED[dtype]}; got {value!r}")
+        raise ConfigError(f"request: '{name}' must be a list, each item {_WANTED[dtype]}; got {quoted(value)}")
     if width is not None and len(value) != width:
         raise ConfigError(f"request: '{name}' must have {width} items, got {len(value)}")
+    if dtype == "string" and set(map(type, value)) <= {str}:  # what long lists are, checked without a loop in Python
+        return value
     return [_scalar(name, dtype, item) for item in value]
 
 
@@ -162,10 +187,10 @@ def _scalar(name: str, dtype: str, value: Any) -> Any:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and dtype != "float32":
         if dtype == "int64" and not -(2**63) <= value < 2**63:
-            raise ConfigError(f"request: '{name}' is beyond 64 bits: {value}")
+            raise ConfigError(f"request: '{name}' is beyond 64 bits: {quoted(value)}")
         return str(value) if dtype == "string" else value
     if dtype == "float32" and isinstance(value, float | int):
         if abs(value) > _LARGEST:  # it would become infinite, which stands for a missing value
-            raise ConfigError(f"request: '{name}' is beyond 32-bit floating point: {str(value)[:40]}")
+            raise ConfigError(f"request: '{name}' is beyond 32-bit floating point: {quoted(value)}")
         return float(value)
-    raise ConfigError(f"request: '{name}' must be {_WANTED[dtype]}, got {value!r}")
+    raise ConfigError(f"request: '{name}' must be {_WANTED[dtype]}, got {quoted(value)}")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import orjson
 import tensorflow as tf
@@ -12,17 +12,25 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.errors import ConfigError
 from components.serving.batching import QueueFullError
-from components.serving.model_host import LoadedModel, ModelHost
-from components.serving.predict_json import parse_request
+from components.serving.compression import TooLargeError, accepts_gzip, content_encoding, gunzip, gzip
+from components.serving.loaded_model import LoadedModel, without_paths
+from components.serving.model_host import ModelHost
+from components.serving.predict_json import PredictRequest, Signatures, parse_request
+from components.serving.requests import quoted
 from components.serving.server_metrics import ServerMetrics
 
 _PREDICT = re.compile("/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict")
 _APOLOGY = "the server failed to answer; its log tells more"
 _PARSED_AT_ONCE = 16_384  # bytes; longer requests are parsed in a thread, so that short ones need not wait for them
+_SHOWN = 40  # characters of a version that is not there
+_COMPRESSED_FROM = 1_000  # bytes; shorter answers are sent as they are
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 def create_app(
@@ -53,6 +61,7 @@ def create_app(
     app.add_route("/metrics", api.metrics)
     app.add_exception_handler(StarletteHTTPException, _explain)
     app.add_exception_handler(Exception, _apologise)
+    app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
 
     async def predict_or_other(scope: Scope, receive: Receive, send: Send) -> None:
         asked = _PREDICT.fullmatch(scope["path"]) if scope["type"] == "http" else None
@@ -76,6 +85,8 @@ class _Api:
     ) -> None:
         self._hosts, self._metrics = hosts, metrics
         self._max_body_bytes, self._max_rows, self._timeout = max_body_bytes, max_rows, timeout_seconds
+        # Parsing holds the interpreter. One long request at a time leaves the turns between them to short ones.
+        self._long_parse = asyncio.Semaphore(1)
 
     async def predict(self, name: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         began, code = time.perf_counter(), 500
@@ -84,23 +95,27 @@ class _Api:
             if scope["method"] != "POST":
                 raise HTTPException(405, "predict requests are sent with POST", {"Allow": "POST"})
             async with asyncio.timeout(self._timeout):
-                body = await self._answer(self._find(name, version), receive)
+                body = await self._answer(self._find(name, version), scope["headers"], receive)
             code = 200
         except TimeoutError:
             code, body = 504, _error(f"no answer within {self._timeout:g} s")
         except QueueFullError as error:
             code, body, headers = 503, _error(str(error)), {"Retry-After": "1"}
-        except (ConfigError, tf.errors.InvalidArgumentError) as error:
+        except ConfigError as error:
             code, body = 400, _error(str(error))
+        except tf.errors.InvalidArgumentError as error:
+            code, body = 400, _error(without_paths(error))
         except HTTPException as error:
             code, body, headers = error.status_code, _error(error.detail), dict(error.headers or {})
         finally:  # also where the error is for the log
             if name in self._hosts:
                 self._metrics.observe(name, code, time.perf_counter() - began)
+            if len(body) >= _COMPRESSED_FROM and accepts_gzip(scope["headers"]):
+                body, headers = gzip(body), {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
             await _send(send, code, body, headers)
 
     async def label(self, request: Request) -> Response:
-        raise HTTPException(404, f"no label '{request.path_params['label']}': versions have no labels here")
+        raise HTTPException(404, f"no label {quoted(request.path_params['label'])}: versions have no labels here")
 
     async def status(self, request: Request) -> Response:
         host, version = self._host(request.path_params["name"]), request.path_params.get("version")
@@ -114,7 +129,9 @@ class _Api:
             if version in (None, str(found.version))
         ]
         if not states:
-            raise HTTPException(404, f"version {version} of '{request.path_params['name']}' is not served")
+            raise HTTPException(
+                404, f"version {str(version)[:_SHOWN]} of '{request.path_params['name']}' is not served"
+            )
         return JSONResponse({"model_version_status": states})
 
     async def metadata(self, request: Request) -> Response:
@@ -124,33 +141,57 @@ class _Api:
         return JSONResponse({"model_spec": spec, "metadata": signatures})
 
     async def healthz(self, _: Request) -> Response:
-        return JSONResponse(
-            {"status": "ok", "versions": {name: host.current.version for name, host in self._hosts.items()}}
-        )
+        versions = {name: host.current.version for name, host in self._hosts.items()}
+        left_aside = {name: _left_aside(host) for name, host in self._hosts.items()}
+        return JSONResponse({"status": "ok", "versions": versions, "left_aside": left_aside})
 
     async def metrics(self, _: Request) -> Response:
         for name, host in self._hosts.items():
-            self._metrics.tell(name, version=host.current.version, queued_rows=host.current.batcher.queued_rows)
+            self._metrics.tell(
+                name,
+                version=host.current.version,
+                queued_rows=host.current.batcher.queued_rows,
+                left_aside=len(_left_aside(host)),
+            )
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     def _host(self, name: str) -> ModelHost:
         if name not in self._hosts:
-            raise HTTPException(404, f"no model '{name}'; there is {', '.join(self._hosts)}")
+            raise HTTPException(404, f"no model {quoted(name)}; there is {', '.join(self._hosts)}")
         return self._hosts[name]
 
     def _find(self, name: str, version: str | None) -> LoadedModel:
         model = self._host(name).current
         if version not in (None, str(model.version)):
-            raise HTTPException(404, f"version {version} of '{name}' is not served, version {model.version} is")
+            raise HTTPException(
+                404, f"version {version[:_SHOWN]} of '{name}' is not served, version {model.version} is"
+            )
         return model
 
-    async def _answer(self, model: LoadedModel, receive: Receive) -> bytes:
+    async def _answer(self, model: LoadedModel, headers: Headers, receive: Receive) -> bytes:
+        encoding = content_encoding(headers)
+        if encoding not in ("", "gzip", "x-gzip"):
+            raise HTTPException(415, f"Content-Encoding {quoted(encoding)} is not understood; allowed: gzip")
         body = await _read(receive, self._max_body_bytes)
-        if len(body) <= _PARSED_AT_ONCE:
+        if len(body) <= _PARSED_AT_ONCE and not encoding:
             asked = parse_request(body, model.signatures, max_rows=self._max_rows)
         else:
-            asked = await run_in_threadpool(parse_request, body, model.signatures, max_rows=self._max_rows)
+            async with self._long_parse:
+                asked = await run_in_threadpool(self._parse, body, model.signatures, is_compressed=bool(encoding))
         return await model.answer(asked)
+
+    def _parse(self, body: bytes, signatures: Signatures, *, is_compressed: bool) -> PredictRequest:
+        try:
+            content = gunzip(body, self._max_body_bytes) if is_compressed else body
+        except TooLargeError:
+            raise HTTPException(413, f"the request is larger than {self._max_body_bytes} bytes") from None
+        except ValueError as error:
+            raise HTTPException(400, f"the body is not gzip: {error}") from None
+        return parse_request(content, signatures, max_rows=self._max_rows)
+
+
+def _left_aside(host: ModelHost) -> list[int]:
+    return [state.version for state in host.states if state.state == "END"]
 
 
 async def _explain(_: Request, error: Exception) -> JSONResponse:

@@ -23,6 +23,9 @@ class ServerMetrics:
             "batch_rows", "Rows of a batch that was run", ["model"], buckets=_BATCH_ROWS, registry=registry
         )
         self._version = Gauge("model_version", "Version that is served", ["model"], registry=registry)
+        self._left_aside = Gauge(
+            "model_versions_left_aside", "Newer versions that cannot be loaded", ["model"], registry=registry
+        )
         self._queued = Gauge("queued_rows", "Rows that wait for the model", ["model"], registry=registry)
 
     def observe(self, model: str, code: int, seconds: float) -> None:
@@ -34,7 +37,8 @@ class ServerMetrics:
         """Counts a batch that is run."""
         self._batches.labels(model).observe(rows)
 
-    def tell(self, model: str, *, version: int, queued_rows: int) -> None:
+    def tell(self, model: str, *, version: int, queued_rows: int, left_aside: int) -> None:
         """Sets what is read at the time of asking."""
+        self._left_aside.labels(model).set(left_aside)
         self._version.labels(model).set(version)
         self._queued.labels(model).set(queued_rows)

@@ -12,8 +12,9 @@ from pipeline.commands import options
 if TYPE_CHECKING:
     from components.serving.publishing import Publisher
 
-_KEEP_ALIVE_SECONDS = 75  # longer than the 60 after which load balancers commonly give up a connection first
 _SHUTDOWN_SECONDS = 30
+_READ_SECONDS = 30  # that a client has to read an answer, beyond the time for the answer itself
+_BACKLOG = 128  # connections that the kernel accepts before the server looks at them
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,6 +48,31 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     parser.add_argument(
         "--timeout-seconds", type=float, default=10.0, metavar="S", help="slower requests get 504 (%(default)s)"
+    )
+    connections = parser.add_argument_group(
+        "connections", "What clients may hold, so that idle and slow ones cannot keep others out."
+    )
+    connections.add_argument(
+        "--max-connections",
+        type=options.positive,
+        default=1000,
+        metavar="N",
+        help="open at the same time; beyond that the one idle for the longest is closed, and where none is idle, a new "
+        "one gets 503 (%(default)s)",
+    )
+    connections.add_argument(
+        "--header-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="time to send the head of a request; the body has --timeout-seconds (%(default)s)",
+    )
+    connections.add_argument(
+        "--idle-seconds",
+        type=float,
+        default=75.0,  # longer than the 60 after which load balancers commonly give up a connection first
+        metavar="S",
+        help="time between two requests on a connection (%(default)s)",
     )
     batching = parser.add_argument_group(
         "batching", "Requests that arrive while the model is busy are answered together."
@@ -91,12 +117,20 @@ def execute(arguments: argparse.Namespace) -> int:
         import uvicorn
 
         from components.serving.batching import BatchingOptions
+        from components.serving.connections import BoundedConnection, ConnectionLimits, connection_limit
         from components.serving.model_host import ModelHost, watch
         from components.serving.rest import create_app
         from components.serving.server_metrics import ServerMetrics
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
 
+    limits = ConnectionLimits(
+        connections=connection_limit(arguments.max_connections),
+        head_seconds=arguments.header_seconds,
+        body_seconds=arguments.timeout_seconds,
+        answer_seconds=arguments.timeout_seconds + _READ_SECONDS,
+        idle_seconds=arguments.idle_seconds,
+    )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     metrics = ServerMetrics()
     batching = BatchingOptions(
@@ -125,7 +159,11 @@ def execute(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         log_level="warning",
         access_log=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        http=partial(BoundedConnection, limits=limits),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        backlog=_BACKLOG,
+        timeout_keep_alive=arguments.idle_seconds,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
     stop.set()

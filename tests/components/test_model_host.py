@@ -1,10 +1,12 @@
 import asyncio
 import json
+import os
 import shutil
+import sys
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ from components.base import ExecutionContext
 from components.errors import RunError
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.serving.batching import BatchingOptions
+from components.serving.loaded_model import LoadedModel, without_paths
 from components.serving.local_versions import LocalVersions
-from components.serving.model_host import LoadedModel, ModelHost, watch
+from components.serving.model_host import ModelHost, watch
 from components.serving.predict_json import parse_request
 from tests.components.tiny_world import make_world
 
@@ -142,6 +145,108 @@ def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_
     stop.set()
     watching.join()
     assert freed() is None
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    return lambda version: (version / name).write_bytes((version / name).read_bytes()[:100])
+
+
+def described_as(content: str) -> Callable[[Path], None]:
+    return lambda version: (version / "assets.extra" / "model.json").write_text(content)
+
+
+def described_with(**changes: Any) -> Callable[[Path], None]:
+    def change(version: Path) -> None:
+        file = version / "assets.extra" / "model.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return change
+
+
+def replaced_by_a_pipe(version: Path) -> None:
+    (version / "saved_model.pb").unlink()
+    os.mkfifo(version / "saved_model.pb")
+
+
+HARM: dict[str, Callable[[Path], object]] = {
+    "graph cut": cut("saved_model.pb"),
+    "graph gone": lambda version: (version / "saved_model.pb").unlink(),
+    "graph is a pipe": replaced_by_a_pipe,
+    "index of variables cut": cut("variables/variables.index"),
+    "variables cut": cut("variables/variables.data-00000-of-00001"),
+    "variables gone": lambda version: shutil.rmtree(version / "variables"),
+    "empty": lambda version: (shutil.rmtree(version), version.mkdir()),
+    "a file": lambda version: (shutil.rmtree(version), version.write_text("")),
+    "description gone": lambda version: (version / "assets.extra" / "model.json").unlink(),
+    "description empty": described_as(""),
+    "description a list": described_as("[1, 2]"),
+    "description nested": described_as('{"signatures": ' + "[" * 100_000),
+    "signatures a list": described_with(signatures=[]),
+    "signatures nested": described_with(signatures={"serving_default": {"inputs": {"x": []}}}),
+    "no such type": described_with(signatures={"serving_default": {"inputs": {"x": {"dtype": "x", "shape": [None]}}}}),
+    "no default signature": described_with(signatures={"score": {"inputs": {}}}),
+    "imports a module": described_with(imports=["antigravity"]),
+    "imports a text": described_with(imports="scann"),
+    "imports nested": described_with(imports=[["scann"]]),
+    "warm-up cut": cut("assets.extra/tf_serving_warmup_requests"),
+}
+
+
+def test_whatever_a_version_is_it_is_left_aside_and_the_next_good_one_is_taken(exported: Path, tmp_path: Path) -> None:
+    def publish(version: int) -> Path:
+        return Path(shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / str(version)))
+
+    publish(1)
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    for number, harm in enumerate(HARM.values()):
+        harm(publish(100 + number))
+        assert not host.refresh()
+    reasons = {state.version: state.error for state in host.states if state.state == "END"}
+    assert list(reasons) == [100 + number for number in reversed(range(len(HARM)))]
+    for reason in reasons.values():
+        assert 0 < len(reason) < 300
+        assert str(tmp_path) not in reason
+    assert "antigravity" not in sys.modules
+    publish(2)
+    assert host.refresh()
+    assert host.current.version == 2
+    assert len(host.states) == len(HARM) + 1
+    publish(200)
+    assert host.refresh()
+    assert [(state.version, state.state) for state in host.states] == [(200, "AVAILABLE")]
+
+
+def test_a_server_that_starts_beside_a_broken_version_serves_the_one_before(exported: Path, tmp_path: Path) -> None:
+    for version in (1, 2):
+        shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / str(version))
+    cut("saved_model.pb")(tmp_path / "toy" / "2")
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    assert [(state.version, state.state) for state in host.states] == [(2, "END"), (1, "AVAILABLE")]
+    cut("saved_model.pb")(tmp_path / "toy" / "1")
+    with pytest.raises(RunError, match=r"no version of toy in .*; the newest: version 2 cannot be loaded"):
+        ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+
+
+def test_looking_for_versions_survives_a_directory_that_cannot_be_read(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "1")
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    (tmp_path / "toy").rename(tmp_path / "away")
+    (tmp_path / "toy").write_text("a file")
+    assert not host.refresh()
+    (tmp_path / "toy").unlink()
+    assert not host.refresh()
+    (tmp_path / "away").rename(tmp_path / "toy")
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "2")
+    assert host.refresh()
+    assert host.current.version == 2
+
+
+def test_reasons_do_not_tell_where_things_are() -> None:
+    error = OSError("cannot open /srv/models/toy/3/variables/variables.index: No such file\nand more")
+    assert without_paths(error) == "cannot open variables.index: No such file"
+    assert without_paths(ValueError("/srv/models/toy: 'a/b' and x/y")) == "toy: 'a/b' and x/y"
+    assert len(without_paths(ValueError("x" * 1000))) == 201
+    assert without_paths(RecursionError()) == "RecursionError"
 
 
 def test_without_a_version_there_is_nothing_to_serve(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 import base64
 import json
 import re
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -69,7 +71,7 @@ def test_strings_may_come_as_base64() -> None:
         ([], "must be a JSON object with either 'instances' (rows) or 'inputs' (columns)"),
         ({"instances": [{}], "inputs": {}}, "either 'instances' (rows) or 'inputs'"),
         ({"signature_name": "embed", "instances": [{}]}, "no signature 'embed'; there is serving_default, similar_"),
-        ({"signature_name": ["x"], "instances": [{}]}, "no signature '['x']'"),
+        ({"signature_name": ["x"], "instances": [{}]}, "no signature ['x']"),
         ({"instances": {}}, "'instances' must be a list"),
         ({"instances": [{}, 3]}, "each instance must be an object with some of: country, age, joined, history"),
         ({"instances": [{"b64": "eA=="}]}, "each instance must be an object"),
@@ -108,3 +110,40 @@ def test_answers_come_as_they_were_asked() -> None:
 def test_an_answer_that_json_cannot_say_is_an_error(score: float) -> None:
     with pytest.raises(ConfigError, match="not finite"):
         answer_json({"scores": np.array([[score]], np.float32)}, is_by_row=True)
+
+
+@pytest.mark.parametrize("template", [
+    b"%s", b'{"instances": %s}', b'{"instances": [%s]}', b'{"inputs": %s}', b'{"inputs": {"history": %s}}',
+    b'{"instances": [{"history": %s}]}', b'{"instances": [{"history": ["a", %s]}]}', b'{"instances": [{"age": %s}]}',
+    b'{"instances": [{"country": {"b64": %s}}]}', b'{"signature_name": %s, "instances": [{}]}',
+])  # fmt: skip
+def test_no_nesting_is_too_deep_to_be_refused(template: bytes) -> None:
+    kinds = ((b"[", b"]"), (b'{"b64": ', b"}"), (b'[{"age": ', b"}]"))
+    for depth, (opening, closing) in product([*range(1, 8), *range(480, 520), *range(970, 1030), 5000], kinds):
+        body = template.replace(b"%s", opening * depth + b"1" + closing * depth)
+        with suppress(ConfigError):
+            parse(body)
+
+
+def test_messages_repeat_little_of_a_value() -> None:
+    long = "x" * 3_900_000
+    for asked in (
+        {"instances": [{long: 1}]},
+        {"instances": [{"age": long}]},
+        {"instances": [{"age": [long] * 3}]},
+        {"instances": [{"age": {long: long}}]},
+        {"instances": [{"history": long}]},
+        {"instances": [{"country": {"b64": long + "?"}}]},
+        {"signature_name": long, "instances": [{}]},
+    ):
+        with pytest.raises(ConfigError) as refused:
+            parse(asked)
+        assert len(str(refused.value)) < 500
+
+
+def test_long_lists_are_refused_before_they_are_looked_through() -> None:
+    asked = {"instances": [{"history": ["c1"] * 60_000}, {"history": ["c1"] * 40_001}]}
+    with pytest.raises(ConfigError, match="its lists have 100,001 items together, at most 100,000 are allowed"):
+        parse(asked)
+    with pytest.raises(ConfigError, match="100,001 items"):
+        parse({"inputs": {"history": [["c1"] * 100_001]}})

@@ -1,11 +1,13 @@
 """The HTTP interface over stand-ins for loaded models, called as an ASGI application, without a server."""
 
 import asyncio
+import gzip
 import json
 from types import SimpleNamespace
 from typing import Any
 
 from components.serving.batching import QueueFullError
+from components.serving.model_host import VersionState
 from components.serving.predict_json import PredictRequest
 from components.serving.rest import create_app
 from components.serving.server_metrics import ServerMetrics
@@ -13,12 +15,15 @@ from components.serving.server_metrics import ServerMetrics
 
 class Model:
     version = 7
+    batcher = SimpleNamespace(queued_rows=0)
     signatures = {"serving_default": {"country": {"dtype": "string", "shape": [None]}}}
 
     async def answer(self, request: PredictRequest) -> bytes:
         country = request.rows[0]["country"]
         if country == "slow":
             await asyncio.sleep(30)
+        if country == "much":
+            return b'{"predictions": "' + b"x" * 2000 + b'"}'
         if country == "full":
             raise QueueFullError("9 rows are waiting already")
         if country == "broken":
@@ -27,8 +32,9 @@ class Model:
 
 
 METRICS = ServerMetrics()
+STATES = [VersionState(8, "END", "it is cut"), VersionState(7, "AVAILABLE")]
 APP = create_app(
-    {"toy": SimpleNamespace(current=Model())},  # type: ignore[dict-item]
+    {"toy": SimpleNamespace(current=Model(), states=STATES)},  # type: ignore[dict-item]
     METRICS,
     max_body_bytes=100_000,
     max_rows=5000,
@@ -39,7 +45,14 @@ APP = create_app(
 Reply = tuple[int, dict[bytes, bytes], Any]
 
 
-def post(body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True, method: str = "POST") -> Reply:
+def post(
+    body: bytes,
+    path: str = "/v1/models/toy:predict",
+    *,
+    ends: bool = True,
+    method: str = "POST",
+    headers: dict[bytes, bytes] | None = None,
+) -> Reply:
     """Sends a request, or only its beginning, and returns status, headers and JSON."""
     sent: list[dict[str, Any]] = []
     parts = [{"type": "http.request", "body": body, "more_body": not ends}]
@@ -50,14 +63,18 @@ def post(body: bytes, path: str = "/v1/models/toy:predict", *, ends: bool = True
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b"", "http_version": "1.1"}
+    given = list((headers or {}).items())
+    scope = {"type": "http", "method": method, "path": path, "headers": given}
+    scope |= {"query_string": b"", "http_version": "1.1"}
     try:
         asyncio.run(APP(scope, receive, send))
     except ArithmeticError:
         assert sent  # the server writes a log of it; the client got an answer
-    status, headers = sent[0]["status"], dict(sent[0]["headers"])
+    status, told = sent[0]["status"], dict(sent[0]["headers"])
     content = sent[1]["body"]
-    return status, headers, json.loads(content) if headers[b"content-type"] == b"application/json" else content
+    if told.get(b"content-encoding") == b"gzip":
+        content = gzip.decompress(content)
+    return status, told, json.loads(content) if told[b"content-type"] == b"application/json" else content
 
 
 def ask(country: str) -> Reply:
@@ -107,3 +124,28 @@ def test_a_version_is_asked_for_by_its_number() -> None:
 def test_predict_requests_are_posted() -> None:
     status, headers, _ = post(b"", method="GET")
     assert (status, headers[b"allow"]) == (405, b"POST")
+
+
+def test_bodies_may_be_compressed() -> None:
+    body, told = json.dumps({"instances": [{}]}).encode(), {b"content-encoding": b"gzip"}
+    assert post(gzip.compress(body), headers=told)[0] == 200
+    assert "not gzip" in post(body, headers=told)[2]["error"]
+    assert "not gzip: it ends too early" in post(gzip.compress(body)[:-4], headers=told)[2]["error"]
+    assert post(gzip.compress(b"0" * 200_000), headers=told)[0] == 413
+    assert post(gzip.compress(body), headers={b"content-encoding": b"br"})[0] == 415
+    assert "not JSON" in post(gzip.compress(body))[2]["error"]
+
+
+def test_long_answers_are_compressed_for_those_who_ask() -> None:
+    body, accepted = json.dumps({"instances": [{"country": "much"}]}).encode(), {b"accept-encoding": b"deflate, gzip"}
+    status, headers, answer = post(body, headers=accepted)
+    assert (status, headers[b"content-encoding"], len(answer["predictions"])) == (200, b"gzip", 2000)
+    assert int(headers[b"content-length"]) < 200
+    assert b"content-encoding" not in post(body)[1]
+    assert b"content-encoding" not in post(b'{"instances": [{}]}', headers=accepted)[1]
+    assert post(b"", "/metrics", method="GET", headers=accepted)[1][b"content-encoding"] == b"gzip"
+
+
+def test_versions_that_are_left_aside_are_told() -> None:
+    assert post(b"", "/healthz", method="GET")[2]["left_aside"] == {"toy": [8]}
+    assert b'model_versions_left_aside{model="toy"} 1.0' in post(b"", "/metrics", method="GET")[2]

@@ -1,91 +1,20 @@
 """A real server process on the loopback, over a small model."""
 
-import json
 import re
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.artifacts import ServingModel
-from components.base import ExecutionContext
-from components.pusher import PusherParams
-from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
-from components.serving.publishing import Publisher
-from pipeline.metadata import Execution, Run, Store
-from tests.components.tiny_world import World, make_world
-
-
-def index(world: World, path: Path, top_k: int) -> Path:
-    inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
-    outputs = ScannIndexer.Outputs(ServingModel(path))
-    ScannIndexer(ScannIndexerParams(top_k=top_k, index=IndexConfig())).execute(inputs, outputs, ExecutionContext())
-    return path
-
-
-@dataclass(frozen=True)
-class Server:
-    base: str
-    publisher: Publisher
-    other: Path
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.base + path, timeout=30) as response:
-            body = response.read().decode()
-        return json.loads(body) if body.startswith("{") else body
-
-    def post(self, body: Any, path: str = "/v1/models/toy-scann:predict") -> tuple[int, Any]:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(self.base + path, data=data, timeout=30) as response:
-                return response.status, json.loads(response.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
+from tests.pipeline.serving_process import Server, running_server
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    root = tmp_path_factory.mktemp("root")
-    world = make_world(root / "world")
-    model, other = (index(world, root / f"model{top_k}", top_k) for top_k in (5, 4))
-    params = PusherParams(directory=root / "serving", name="toy")
-    publisher = Publisher(params.directory, "toy")
-    publisher.publish(exact=model / "exact", scann=model / "scann", keep_versions=5)
-    store = Store(root, "toy")
-    store.save_run(Run(id="run", config="", pid=0, state="done"))
-    (store.directory / "Pusher" / "e").mkdir(parents=True)
-    record = {"params": params.model_dump(mode="json"), "libraries": {}, "facts": {}, "inputs": {}, "outputs": []}
-    store.commit(
-        Execution(node="Pusher", id="e", component="Pusher", fingerprint="", run="run", started="", seconds=0, **record)
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--root", str(root), "--port", str(port), "--poll-seconds", "0.2"]
-    limits = ["--max-rows", "8", "--max-body-bytes", "20000"]
-    process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", "toy", *options, *limits])
-    server = Server(f"http://127.0.0.1:{port}", publisher, other)
-    try:
-        for _ in range(600):
-            assert process.poll() is None
-            try:
-                server.get("/healthz")
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with running_server(tmp_path_factory.mktemp("root"), "--max-rows", "8", "--max-body-bytes", "20000") as running:
+        yield running
 
 
 def test_rows_and_columns_are_answered(server: Server) -> None:
@@ -163,7 +92,8 @@ def test_status_metadata_and_metrics(server: Server) -> None:
 
 
 def test_a_new_version_takes_over_without_a_failed_request(server: Server) -> None:
-    published = server.publisher.publish(exact=server.other / "exact", scann=server.other / "scann", keep_versions=5)
+    other = server.models[1]
+    published = server.publisher.publish(exact=other / "exact", scann=other / "scann", keep_versions=5)
     lengths = []
     for _ in range(3000):
         code, answer = server.post({"instances": [{}]})
