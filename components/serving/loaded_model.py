@@ -16,6 +16,7 @@ from components.serving.descriptions import SIGNATURE, modules_to_import, read_d
 from components.serving.model_metadata import signature_definitions
 from components.serving.predict_json import PredictRequest, answer_json
 from components.serving.requests import Request, as_batch
+from components.serving.version_digests import check_version, shortened
 from components.serving.warm_up import read_warm_up
 
 _MOST_VALUES = 1_000_000  # of one input after padding
@@ -47,7 +48,8 @@ class LoadedModel:
         """
         self.version = int(path.name)
         try:
-            _check_files(path)
+            if damage := check_version(path):
+                raise ValueError(f"it is damaged: {shortened(damage)}")
             description = read_description(path)
             self.signatures = _described_signatures(description)
             for module in modules_to_import(description):
@@ -131,13 +133,6 @@ def _described_signatures(description: Mapping[str, Any]) -> dict[str, Mapping[s
     if SIGNATURE not in described.signatures:
         raise ValueError(f"model.json: it has no signature '{SIGNATURE}'")
     return {name: signature.model_dump()["inputs"] for name, signature in described.signatures.items()}
-
-
-def _check_files(path: Path) -> None:
-    """Refuses what is neither file nor directory: opening a named pipe would wait for ever."""
-    for entry in path.rglob("*"):
-        if not (entry.is_file() or entry.is_dir()):
-            raise ValueError(f"{entry.relative_to(path)} is neither a file nor a directory")
 
 
 def without_paths(error: BaseException) -> str:

@@ -26,6 +26,7 @@ from components.serving.loaded_model import LoadedModel, without_paths
 from components.serving.local_versions import LocalVersions
 from components.serving.model_host import ModelHost, watch
 from components.serving.predict_json import parse_request
+from components.serving.version_digests import write_digests
 from tests.components.tiny_world import make_world
 
 JOINED = BatchingOptions(num_batch_threads=1, wait_ms=1000)
@@ -127,7 +128,7 @@ def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_
     assert not host.refresh()
     assert host.current is old
     assert [(state.version, state.state) for state in host.states] == [(2, "END"), (1, "AVAILABLE")]
-    assert "cannot be loaded" in host.states[0].error
+    assert "it is damaged: saved_model.pb is not what was written" in host.states[0].error
     graph.write_bytes(whole)
     assert not host.refresh()  # not again at every look
     (tmp_path / "toy" / "2").rename(tmp_path / "toy" / "3")
@@ -168,15 +169,31 @@ def replaced_by_a_pipe(version: Path) -> None:
     os.mkfifo(version / "saved_model.pb")
 
 
-HARM: dict[str, Callable[[Path], object]] = {
+def as_if_written_so(harm: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A version that was published with the harm in it, so that its digests do not tell."""
+
+    def change(version: Path) -> None:
+        harm(version)
+        write_digests(version)
+
+    return change
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "graph is a pipe": replaced_by_a_pipe,
+    "variables cut": cut("variables/variables.data-00000-of-00001"),
+    "empty": lambda version: (shutil.rmtree(version), version.mkdir()),
+    "a file": lambda version: (shutil.rmtree(version), version.write_text("")),
+    "description gone": lambda version: (version / "assets.extra" / "model.json").unlink(),
+    "warm-up cut": cut("assets.extra/tf_serving_warmup_requests"),
+    "added": lambda version: (version / "assets" / "more.txt").write_text("more"),
+}
+STRANGE: dict[str, Callable[[Path], object]] = {
     "graph cut": cut("saved_model.pb"),
     "graph gone": lambda version: (version / "saved_model.pb").unlink(),
-    "graph is a pipe": replaced_by_a_pipe,
     "index of variables cut": cut("variables/variables.index"),
     "variables cut": cut("variables/variables.data-00000-of-00001"),
     "variables gone": lambda version: shutil.rmtree(version / "variables"),
-    "empty": lambda version: (shutil.rmtree(version), version.mkdir()),
-    "a file": lambda version: (shutil.rmtree(version), version.write_text("")),
     "description gone": lambda version: (version / "assets.extra" / "model.json").unlink(),
     "description empty": described_as(""),
     "description a list": described_as("[1, 2]"),
@@ -190,6 +207,7 @@ HARM: dict[str, Callable[[Path], object]] = {
     "imports nested": described_with(imports=[["scann"]]),
     "warm-up cut": cut("assets.extra/tf_serving_warmup_requests"),
 }
+HARM = [*DAMAGE.values(), *map(as_if_written_so, STRANGE.values())]
 
 
 def test_whatever_a_version_is_it_is_left_aside_and_the_next_good_one_is_taken(exported: Path, tmp_path: Path) -> None:
@@ -198,7 +216,7 @@ def test_whatever_a_version_is_it_is_left_aside_and_the_next_good_one_is_taken(e
 
     publish(1)
     host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
-    for number, harm in enumerate(HARM.values()):
+    for number, harm in enumerate(HARM):
         harm(publish(100 + number))
         assert not host.refresh()
     reasons = {state.version: state.error for state in host.states if state.state == "END"}
