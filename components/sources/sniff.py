@@ -12,6 +12,7 @@ _SAMPLE = 1 << 18
 _ROWS = 100
 _DELIMITERS = (",", "\t", ";", "|", " ")
 _NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?$")
+_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ,]|$)")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,17 @@ def _fit(lines: list[str], delimiter: str) -> tuple[float, bool, int]:
 
 def _has_header(rows: list[list[str]]) -> bool:
     first = [field.strip() for field in rows[0] if field.strip()]
-    if not first or any(_NUMBER.match(field) for field in first):
+    if not first or any(map(_is_value, first)):
         return False
-    # Names given twice are still names, and refused as such, if no other row is all words.
-    return len(set(first)) == len(first) or all(any(map(_NUMBER.match, row)) for row in rows[1:])
+    others = [row for row in rows[1:] if row != rows[0]]
+    # Names given twice are still names, and refused as such, above columns of numbers or moments.
+    if any(all(map(_is_value, filter(None, column))) and any(column) for column in zip(*others, strict=False)):
+        return True
+    # Of words, what is said again further down is a value: names stand once.
+    again = any(name in column for name, column in zip(rows[0], zip(*others, strict=False), strict=False) if name)
+    return len(set(first)) == len(first) and not again
+
+
+def _is_value(field: str) -> bool:
+    """Whether a field is a number or begins like a date, as no name does."""
+    return _NUMBER.match(field.strip()) is not None or _DATE.match(field.strip()) is not None

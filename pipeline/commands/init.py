@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import tempfile
 from pathlib import Path
 
 
@@ -17,7 +18,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "files",
         nargs="+",
         metavar="FILE",
-        help="a .csv, .tsv, .parquet or .jsonl file, a directory of some, or a quoted glob; local, gs:// or s3://",
+        help="a file of delimited text, Parquet or JSON, a directory of some, or a quoted glob; local, gs:// or s3://",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="CONFIG", help="write here instead of standard output; names the pipeline"
@@ -28,17 +29,29 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def execute(arguments: argparse.Namespace) -> int:
     """Writes the draft."""
     from components.errors import ConfigError
-    from components.sources.infer import draft_config
+    from components.sources.drafting.infer import infer_draft
 
-    draft = draft_config(arguments.files, arguments.output.stem if arguments.output else "")
-    if arguments.output is None:
-        print(draft, end="")
+    output: Path | None = arguments.output
+    if output is not None and output.exists():
+        raise ConfigError(f"{output} exists already; remove it or choose another name")
+    draft = infer_draft(arguments.files, output.stem if output else "")
+    _check(draft.text())
+    if output is None:
+        print(draft.text(), end="")
         return 0
-    if arguments.output.exists():
-        raise ConfigError(f"{arguments.output} exists already; remove it or choose another name")
     try:
-        arguments.output.write_text(draft, encoding="utf-8")
+        output.write_text(draft.text(written_to=output), encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{arguments.output} cannot be written: {error.strerror}") from None
-    print(f"wrote {arguments.output}; read it, then: python -m pipeline run {shlex.quote(str(arguments.output))}")
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
+    print(f"wrote {output}; read it, then: python -m pipeline run {shlex.quote(str(output))}")
     return 0
+
+
+def _check(text: str) -> None:
+    """Holds the draft against what `validate` accepts, lest somebody is handed what cannot be used."""
+    from pipeline.config import load_config
+
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "draft.yaml"
+        file.write_text(text, encoding="utf-8")
+        load_config(file)

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from components.errors import ConfigError, DataError
+from components.errors import ConfigError
 from components.example_gen import ExampleGenParams
 from components.sources.headers import check_headers
-from components.sources.infer import draft_config
+from components.sources.drafting.infer import draft_config
 from models.features import FeatureSpec
 
 RANDOM = np.random.default_rng(0)
@@ -121,11 +121,11 @@ def test_files_that_are_not_there_or_not_tables(tmp_path):
     with pytest.raises(ConfigError, match=r"nothing\.csv is no file"):
         draft_config([str(tmp_path / "nothing.csv")])
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(DataError, match=r"empty\.csv is empty"):
+    with pytest.raises(ConfigError, match=r"empty\.csv is empty"):
         draft_config([str(tmp_path / "empty.csv")])
-    with pytest.raises(DataError, match="separates two columns"):
+    with pytest.raises(ConfigError, match="separates two columns"):
         draft_config([str(write(tmp_path / "one.csv", [("a",), ("b",)]))])
-    with pytest.raises(DataError, match="two columns that could be the ids"):
+    with pytest.raises(ConfigError, match="two columns could be the ids"):
         draft_config([str(write(tmp_path / "flat.csv", [(1, 0.5), (1, 0.7)], header=("x", "y")))])
 
 
@@ -138,13 +138,13 @@ def test_the_draft_is_named_after_its_file(tmp_path):
     )
 
 
-def test_dates_and_numbers_in_another_notation_are_no_ids(tmp_path):
+def test_dates_and_numbers_in_another_notation(tmp_path):
     rows = [(u, f"a{i}", f"{1 + n % 28}.12.2024 13:{n % 60:02d}", f"{n},5") for n, (u, i, _) in enumerate(events())]
     file = write(tmp_path / "export.csv", rows, header=("Kunde", "Artikel", "Datum", "Preis"), delimiter=";")
-    text = draft_config([str(file)])
-    assert "{query_id: Kunde, candidate_id: Artikel}  # check" in text
-    assert "# Datum: left out, dates, but not written as" in text
-    assert "# Preis: left out, numbers with a decimal comma" in text
+    interactions = draft(file)["data"]["interactions"]
+    assert interactions["columns"] == {"query_id": "Kunde", "candidate_id": "Artikel", "timestamp": "Datum"}
+    assert interactions["date_formats"] == {"Datum": "%d.%m.%Y %H:%M"}
+    assert interactions["decimal_commas"] == ["Preis"]
 
 
 def test_weights_of_0_and_1_keep_the_ones(tmp_path):
@@ -156,7 +156,7 @@ def test_weights_of_0_and_1_keep_the_ones(tmp_path):
 
 def test_names_given_twice_are_refused_not_taken_for_a_row(tmp_path):
     file = write(tmp_path / "twice.csv", [(*row, 1) for row in events()], header=("user", "item", "x", "x"))
-    with pytest.raises(DataError, match="has x twice"):
+    with pytest.raises(ConfigError, match="has x twice"):
         draft_config([str(file)])
 
 
@@ -171,4 +171,4 @@ def test_dictionaries_and_types_without_a_feature(tmp_path):
     pq.write_table(table, tmp_path / "events.parquet")
     columns = draft(tmp_path / "events.parquet")["data"]["interactions"]["columns"]
     assert columns == {"query_id": "user", "candidate_id": "item", "timestamp": "time"}
-    assert "# place: left out, type is not supported" in draft_config([str(tmp_path / "events.parquet")])
+    assert "# place: left out, its type is not supported" in draft_config([str(tmp_path / "events.parquet")])

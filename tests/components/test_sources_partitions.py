@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import DataError
 from components.sources.headers import check_headers
-from components.sources.infer import draft_config
+from components.sources.drafting.infer import draft_config
 from models.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
 

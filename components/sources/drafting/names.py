@@ -1,0 +1,162 @@
+"""What the name of a column or a file says, in the languages and spellings that data come in."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Literal, TypeAlias
+
+Concept: TypeAlias = Literal[
+    "query", "basket", "candidate", "group", "key", "time", "other_time", "weight", "order", "kind", "attribute", "log",
+]  # fmt: skip
+"""What a word can stand for.
+
+query: who chooses. basket: an occasion of choosing, a query where nothing better is known.
+candidate: what is chosen. group: a coarser thing that is chosen, such as an artist or a brand.
+key: the word says that the value identifies something.
+time: when it happened. other_time: when something else happened, such as a birth or a delivery.
+weight: how much it was liked. order: position among the query's events. kind: kind of event.
+attribute: describes something, identifies nothing. log: a file of events.
+"""
+
+_WORDS: Mapping[Concept, str] = {
+    "query": """user usr uid who customer cust client visitor member account person people reader viewer listener
+        buyer shopper guest subscriber player patient student learner reviewer rater consumer query
+        household username login nickname kunde kunden nutzer benutzer anwender besucher mitglied kaufer
+        kaeufer konto leser horer hoerer utilisateur visiteur membre acheteur abonne lecteur compte
+        adherent internaute usuario cliente visitante miembro comprador lector cuenta utilizador membro
+        leitor utente acquirente lettore klant gebruiker bezoeker uzytkownik klient kullanici""",
+    "basket": """session sess basket cart order invoice transaction receipt purchase trip visit sitzung warenkorb
+        bestellung rechnung bon beleg panier commande facture sesion pedido factura carrito sessao
+        sessione ordine fattura bestelling""",
+    "candidate": """item iid pid what candidate product prod movie film article art song track book asin isbn ean gtin
+        upc sku doc document video business news listing recipe game stock show series episode podcast
+        course hotel restaurant venue poi offer ad app content post paper job page music anime merchandise
+        good artikel produkt ware buch lied spiel kurs rezept stueck produit livre oeuvre jeu chanson
+        recette annonce producto articulo libro pelicula cancion juego prodotto articolo canzone gioco
+        produto artigo livro filme musica jogo boek liedje ksiazka urun""",
+    "group": "artist author brand album place location publisher creator seller shop store",
+    "key": """id ids key code nr no num number nummer uuid guid hash pk fk sk idx mbid sku asin isbn ean gtin
+        upc uid iid pid numero clave codigo cle kod kennung schluessel schlussel identifier ident""",
+    "time": """time timestamp date datetime ts dat at when created moment occurred stamp unix epoch day datum
+        zeit zeitpunkt zeitstempel uhrzeit heure temps horodatage jour fecha hora tiempo data ora tijd
+        tijdstip czas tarih""",
+    "other_time": """updated modified birth birthday birthdate dob geburt geburtsdatum naissance nacimiento signup
+        registered registration joined delivered delivery shipped shipping expiry expires expired end
+        ended release released until deleted lieferung lieferdatum livraison inscription registro scraped
+        crawled loaded ingested""",
+    "weight": """rating rate stars star score overall weight reward liked like clicked click purchased bought
+        watched plays playcount listens preference label target feedback bewertung sterne punkte wertung
+        note etoiles puntuacion puntaje valoracion calificacion estrellas voto vote votazione valutazione
+        avaliacao nota waardering beoordeling ocena puan""",
+    "order": """position order rank step index seq sequence ordinal reihenfolge folge ordre rang orden posicion
+        posizione""",
+    "kind": """event behavior behaviour action activity interaction operation ereignis aktion verhalten evenement
+        evento accion azione acao""",
+    "attribute": """name names nombre nom nome title titel titre titulo titolo age alter edad eta price prix preis
+        precio prezzo preco amount betrag montant importe cost revenue umsatz total sum tax quantity qty
+        menge anzahl quantite cantidad quantidade quantita count channel kanal canal category categories
+        kategorie categorie categoria genre genres type group gruppe groupe grupo country land pays pais
+        paese city stadt ville ciudad citta cidade region state zip zipcode postcode postal plz gender sex
+        geschlecht sexe sexo device platform browser os year jahr annee ano anno month monat mois mes
+        weekday wochentag hour stunde size groesse grosse color colour farbe couleur discount rabatt
+        remise currency wahrung waehrung status level description beschreibung desc text review comment
+        kommentar commentaire summary tag tags keyword language sprache langue idioma email mail phone
+        address adresse url link image bild lat lon lng latitude longitude helpful verified department
+        aisle section marke marque duration dauer duree hours minutes seconds length width height rooms
+        occupation education income version plot subtitle abstract value property percent share ratio
+        margin reordered""",
+    "log": """rating ratings event events interaction interactions transaction transactions order orders click
+        clicks view views purchase purchases log logs play plays history behavior behaviors behaviour
+        review reviews bewertungen kaeufe kaufe bestellungen transaktionen ereignisse achats commandes
+        evenements avis compras ventas pedidos eventos train training listening sessions""",
+}  # fmt: skip
+_ENDINGS = ("", "s", "n", "e", "en", "es", "x")
+_SHORTEST_PREFIX = 4
+_NAMES = {"name", "title", "titel", "titre", "titulo", "titolo", "nombre", "nom", "nome"}
+_OF_NAMES = 0.3
+"""How much less a customer's name says than a customer's number: it will do where there is no number."""
+
+
+def without_accents(text: str) -> str:
+    """A text in plain letters, where there are such."""
+    apart = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
+
+
+def words(name: str) -> tuple[str, ...]:
+    """Words of a name in lower case without accents: `CustomerID`, `customer-id` and `customerid` are alike."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", without_accents(name))
+    return tuple(part for token in re.findall(r"[^\W\d_]+", apart.lower()) for part in _segmented(token))
+
+
+def concepts(name: str) -> frozenset[Concept]:
+    """All that the words of a name can stand for."""
+    return frozenset(concept for word in words(name) for concept in _lexicon().get(word, ()))
+
+
+def says_who(name: str) -> float:
+    """How clearly a name says that its values identify queries: 0 to 1."""
+    return _identifies(name, {"query": 1.0, "basket": 0.5})
+
+
+def says_what(name: str) -> float:
+    """How clearly a name says that its values identify candidates: 0 to 1."""
+    return _identifies(name, {"candidate": 1.0, "group": 0.6})
+
+
+def is_key(name: str) -> bool:
+    """Whether a name says that its values identify something, of whatever kind."""
+    return "key" in concepts(name)
+
+
+def describes(name: str) -> bool:
+    """Whether a name says that its values describe something."""
+    return "attribute" in concepts(name)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are the same, written as they may be."""
+    return words(one) == words(other) != ()
+
+
+def _identifies(name: str, worth: Mapping[Concept, float]) -> float:
+    found = concepts(name)
+    best = max((value for concept, value in worth.items() if concept in found), default=0.0)
+    if "attribute" in found:
+        return best * _OF_NAMES if set(words(name)) & _NAMES else 0.0
+    if "time" in found and "key" not in found:
+        return 0.0
+    return best if best == 0 or "key" in found or len(words(name)) == 1 else best - 0.2
+
+
+def _segmented(token: str) -> Iterable[str]:
+    """Words that are written as one: `kundennummer` is `kunden` and `nummer`; what is not known stays whole."""
+    if token in _lexicon():
+        return [token]
+    for end in range(len(token), _SHORTEST_PREFIX - 1, -1):
+        rest = _known_rest(token[end:]) if _stem(token[:end]) else None
+        if rest is not None:
+            return [_stem(token[:end]), *rest]
+    return [token]
+
+
+def _known_rest(rest: str) -> list[str] | None:
+    if rest == "":
+        return []
+    return [_stem(rest)] if _stem(rest) else None
+
+
+def _stem(word: str) -> str:
+    """The word of the lexicon that this one is a form of; empty if there is none."""
+    forms = (word[: len(word) - len(ending)] for ending in _ENDINGS if word.endswith(ending))
+    return next((form for form in forms if form in _lexicon()), "")
+
+
+@cache
+def _lexicon() -> Mapping[str, frozenset[Concept]]:
+    found: dict[str, set[Concept]] = {}
+    for concept, listed in _WORDS.items():
+        for word in listed.split():
+            found.setdefault(word, set()).add(concept)
+    return {word: frozenset(meanings) for word, meanings in found.items()}

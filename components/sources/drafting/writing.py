@@ -1,0 +1,224 @@
+"""The draft as text: settings, and comments that explain each guess."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.sources.config import ROLES
+from components.sources.drafting.entities import Entities, Side
+from components.sources.drafting.facts import Facts
+from components.sources.drafting.guesses import Named, guess_features, said_of
+from components.sources.drafting.kinds import weights_of
+from components.sources.drafting.links import Link
+from components.sources.drafting.paths import path_of
+from components.sources.drafting.profile import Column
+from components.sources.drafting.roles import Roles
+from components.sources.drafting.tables import Table, read_column
+from components.sources.drafting.yaml_text import comment, to_yaml
+
+_MOST_COME_BACK = 0.5
+_SOME_COME_BACK = 0.1
+_LEAST_EVENTS = 3
+_MOST_REMARKS = 20
+_SIDES: Mapping[Side, str] = {"queries": "query", "candidates": "candidate"}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was found out.
+
+    Attributes:
+        name: of the pipeline.
+        base: what relative paths are relative to.
+        given: what the user called files.
+        interactions: the table of interactions.
+        roles: of its columns.
+        entities: what the other tables are.
+        facts: what has to be taken care of.
+        problems: what is wrong with files that are no tables.
+    """
+
+    name: str
+    base: Path
+    given: Sequence[str]
+    interactions: Table
+    roles: Roles
+    entities: Entities
+    facts: Facts
+    problems: Sequence[str]
+
+    def text(self, *, written_to: Path | None = None) -> str:
+        """The configuration.
+
+        Args:
+            written_to: the file that it will be; where its paths start is then relative to it, otherwise absolute.
+        """
+        if written_to is None:
+            return "\n".join(self._lines(str(self.base), "relative paths below start here")) + "\n"
+        # The parts of `..` are walked by the system, which knows links: only the way down may go through some.
+        relative = os.path.relpath(self.base, os.path.realpath(written_to.absolute().parent))
+        return "\n".join(self._lines(relative, "from this file; relative paths below start here")) + "\n"
+
+    def _lines(self, base_dir: str, said: str) -> Iterator[str]:
+        yield "# Drafted from a sample of the files: read it, correct it, then `python -m pipeline run` it."
+        yield "schema_version: 1"
+        yield f"name: {re.sub(r'[^a-z0-9]+', '_', self.name.lower()).strip('_')[:58] or 'my_pipeline'}"
+        yield from _repetition(self.facts.repeated)
+        yield ""
+        yield "data:"
+        yield f"  base_dir: {to_yaml(base_dir)}  # {said}"
+        yield from _bad_rows(self.facts)
+        yield from self._interactions()
+        for side in _SIDES:
+            yield from self._entities(side)
+        yield from _remarks([*self.entities.remarks, *(f"no table: {problem}" for problem in self.problems)])
+        yield from _nan_values(self.facts)
+        yield ""
+        yield from _split(self.roles, self.facts, self.interactions)
+        yield from self._features()
+        yield from _event_weights(self.roles.kind, self.interactions)
+
+    def _interactions(self) -> Iterator[str]:
+        yield "  interactions:"
+        yield from self._source(self.interactions)
+        yield from (f"    # {comment(remark)}" for remark in self.roles.remarks)
+        yield f"    columns: {to_yaml(self.roles.mapped())}"
+        if self.roles.time is not None:
+            yield "    # time_unit: s  # found out from the values if not given; s, ms, us or iso"
+        if self.roles.weight is not None:
+            yield _weight_line(self.roles.weight)
+
+    def _entities(self, side: Side) -> Iterator[str]:
+        link = self.entities.found.get(side)
+        if link is None:
+            yield f"  # {side}: no file describes them"
+            return
+        yield f"  {side}:"
+        yield from self._source(link.table)
+        yield f"    # {comment(_said_of(link))}"
+        yield f"    id: {to_yaml(link.key.name)}"
+        separators = {f.column: f.guess.separator for f in _features_of(link, side) if f.guess.separator is not None}
+        if separators:
+            yield f"    list_columns: {to_yaml(separators)}"
+
+    def _source(self, table: Table) -> Iterator[str]:
+        is_interactions = table is self.interactions
+        path = path_of(table, self.given, self.base, by_split=is_interactions and self.roles.split is None)
+        yield f"    format: {table.settings['format']}"
+        yield f"    path: {to_yaml(path)}"
+        for key, value in table.settings.items():
+            if key != "format":
+                note = _NOTES.get(key, "")
+                if key == "date_formats" and table.notation.undecided & set(value):
+                    note = "  # check: day and month could be the other way round"
+                yield f"    {key}: {to_yaml(value)}{note}"
+
+    def _features(self) -> Iterator[str]:
+        yield "features:"
+        yield "  # Ids need not be listed: candidates have theirs, queries are known by their history."
+        for side, name in _SIDES.items():
+            link = self.entities.found.get(side)
+            lines = [] if link is None else list(_feature_lines(_features_of(link, side)))
+            if any(not line.lstrip().startswith("#") for line in lines):
+                yield f"  {name}:"
+            yield from lines
+        yield from self._context()
+        yield "  history: {max_length: 50}"
+
+    def _context(self) -> Iterator[str]:
+        roles = self.roles
+        used = {*roles.mapped().values(), *ROLES, *([roles.kind.name] if roles.kind else [])}
+        lines = list(_feature_lines(guess_features(self.interactions.columns, used)))
+        if roles.time is not None:
+            lines.append("    timestamp: {type: timestamp, parts: [hour, weekday]}")
+        if lines:
+            yield "  # What is known about the moment of a request could go here; never what is known only afterwards."
+            yield "  # context:"
+            yield from (f"  # {line[2:]}" for line in lines)
+
+
+_NOTES = {
+    "names": "  # the files have no header; write what the columns are",
+    "null_values": "  # these texts stand for missing values",
+}
+
+
+def _features_of(link: Link, side: Side) -> list[Named]:
+    return list(guess_features(link.table.columns, {link.key.name, f"{_SIDES[side]}_id"}))
+
+
+def _feature_lines(features: Iterable[Named]) -> Iterator[str]:
+    for named in features:
+        if named.feature:
+            yield f"    {named.feature}: {to_yaml(dict(named.settings))}  # {comment(named.guess.why)}"
+        else:
+            yield f"    # {comment(said_of(named))}"
+
+
+def _said_of(link: Link) -> str:
+    found = f"{link.found:.0%} of the sampled ids of the interactions are {link.key.name} of this table"
+    return f"{found}, {link.covered:.0%} of its ids occur in the sample"
+
+
+def _remarks(remarks: Sequence[str]) -> Iterator[str]:
+    yield from (f"  # {comment(remark)}" for remark in remarks[:_MOST_REMARKS])
+    if len(remarks) > _MOST_REMARKS:
+        yield f"  # … and {len(remarks) - _MOST_REMARKS} more files that are not used"
+
+
+def _repetition(repeated: float) -> Iterator[str]:
+    told = f"{repeated:.0%} of the sampled events choose a candidate that the query chose before"
+    if repeated >= _MOST_COME_BACK:
+        yield f"remove_seen: false  # {told}: it may be recommended again"
+    elif repeated >= _SOME_COME_BACK:
+        yield f"# remove_seen: false  # {told}; with this, it may be recommended again"
+
+
+def _bad_rows(facts: Facts) -> Iterator[str]:
+    if facts.max_bad_fraction is not None:
+        why = ", ".join(facts.bad_because) or "broken rows or repeated ids"
+        told = f"{facts.bad:.1%} of the sampled rows of a table cannot be used ({why}) and are left out"
+        yield f"  # {comment(told)}"
+        yield f"  max_bad_fraction: {facts.max_bad_fraction:g}"
+
+
+def _nan_values(facts: Facts) -> Iterator[str]:
+    if facts.max_nan_fraction is not None:
+        yield ""
+        yield f"# {facts.nan:.1%} of the numbers of a column are NaN or infinite."
+        yield f"validation: {{max_nan_fraction: {facts.max_nan_fraction:g}}}"
+
+
+def _split(roles: Roles, facts: Facts, table: Table) -> Iterator[str]:
+    given = roles.split is not None or bool(table.splits)
+    ordered = roles.time is not None or roles.order is not None
+    if ordered and not given and facts.most_events is not None and facts.most_events < _LEAST_EVENTS:
+        yield f"# No query has {_LEAST_EVENTS} events, of which the last two could be held out."
+        yield "split: {method: ratio}"
+        yield ""
+
+
+def _weight_line(column: Column) -> str:
+    values = sorted(set(column.numbers().to_pylist()))
+    if values == [0.0, 1.0]:
+        return "    min_weight: 1  # an event of weight 0 would count as a choice, too"
+    return f"    # min_weight: {values[len(values) * 3 // 5]:g}  # keeps only events with at least this weight"
+
+
+def _event_weights(column: Column | None, table: Table) -> Iterator[str]:
+    if column is None or column.name in ROLES:
+        return
+    values = read_column(table, column.name)
+    kinds = sorted(pc.unique(values.drop_null().cast(pa.string())).to_pylist())
+    yield ""
+    if values.null_count or len(kinds) > 2 * len(set(column.texts().to_pylist())) + 10:
+        yield f"# {comment(f'{column.name} says what kind of event it is, but not of every event: no event_weights')}"
+        return
+    yield "training:"
+    yield f"  # check: {comment(column.name)} is the kind of event; the weights are guesses, 0 learns nothing of it"
+    yield f"  event_weights: {to_yaml({'column': column.name, 'weights': weights_of(kinds)})}"
