@@ -10,8 +10,8 @@ import yaml
 
 from components.errors import ConfigError
 from components.example_gen import ExampleGenParams
-from components.sources.headers import check_headers
 from components.sources.drafting.infer import draft_config
+from components.sources.headers import check_headers
 from models.features import FeatureSpec
 
 RANDOM = np.random.default_rng(0)

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from components.errors import DataError
-from components.sources.headers import check_headers
 from components.sources.drafting.infer import draft_config
+from components.sources.headers import check_headers
 from models.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
 

@@ -14,8 +14,8 @@ from components.base import ExecutionContext
 from components.beam_runner import MultiProcess
 from components.errors import DataError, RunError
 from components.example_gen import ExampleGenParams
-from components.sources.headers import check_headers
 from components.sources.drafting.infer import draft_config
+from components.sources.headers import check_headers
 from models.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
 from tests.e2e.conftest import cli

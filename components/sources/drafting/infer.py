@@ -10,6 +10,7 @@ from components.sources.drafting.listing import absolute, common_directory, data
 from components.sources.drafting.roles import by_evidence, find_roles, why_no_interactions
 from components.sources.drafting.tables import Table, sort_into_tables
 from components.sources.drafting.writing import Draft
+from components.sources.partitions import is_partition
 
 _MOST_TOLD = 10
 
@@ -56,7 +57,10 @@ def _draft(given: Sequence[str], name: str) -> Draft:
     interactions, roles = tables[place], found[place]
     entities = find_entities(roles, [table for table in tables if table is not interactions])
     facts = facts_of(interactions, roles, entities.found.values())
-    return Draft(name or base.name, base, given, interactions, roles, entities, facts, problems)
+    whole = len(tables) == 1 and list(given) == [str(base)] and not is_partition(base.name)
+    # A directory that is one table is named as such, not as the place where paths start.
+    start = base.parent if whole else base
+    return Draft(name or base.name, start, given, interactions, roles, entities, facts, problems)
 
 
 def _tables(given: Sequence[str], base: Path) -> tuple[list[Table], list[str]]:
