@@ -4,7 +4,8 @@
                                   "intervals": {…}, "slices": {…}, "protocol": {…},
                                   "published": {"version": …, "queries": …, "test": {…}, "model": {…}}}
     evaluation/per_query.parquet  query_id, main metrics of the model and of the baselines on the test events
-    blessing/blessing.json        {"blessed": …, "checks": [{"name", "metric", "value", "threshold", "passed"}, …]}
+    blessing/blessing.json        {"blessed": …, "notes": […], "table": {…}, "checks": [{"name", "metric", "value",
+                                  "threshold", "passed", "message"}, …]} (see `components.evaluation.gates`)
 
 A model that is not blessed is no error here; Pusher refuses it.
 """
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from components.artifacts import Blessing, Evaluation, Examples, Model, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
@@ -21,9 +22,17 @@ from models.features import CategoricalFeature, FeatureName, FeatureSpec, IdFeat
 
 _HIGHER_IS_BETTER = ("recall", "hit_rate", "ndcg", "mrr", "map", "coverage")
 _MAIN = ("recall", "hit_rate", "ndcg", "mrr")
+_GATES = ("thresholds", "min_lift_over_popularity", "min_lift_over_published")
 
 Cutoff = Annotated[int, Field(ge=1, le=10_000)]
 Baseline = Literal["popularity", "item_knn"]
+Ratios = dict[str, Annotated[float, Field(ge=0)]]
+Lift = Annotated[
+    Annotated[Literal["auto"], Tag("auto")] | Annotated[Ratios, Tag("ratios")],
+    Discriminator(lambda value: "auto" if isinstance(value, str) else "ratios"),
+    BeforeValidator(lambda value: {} if value is None or value is False else value),
+]
+"""A gate: `auto`, least ratios by metric, or nothing (`null`, `false`, `{}`)."""
 
 
 class EvaluationConfig(Params):
@@ -40,11 +49,16 @@ class EvaluationConfig(Params):
     side. Length of the history and new against known queries and candidates are always there."""
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     """Least value of test metrics for the blessing, e.g. `recall@10: 0.05`."""
-    min_lift_over_popularity: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    """Least ratio of test metrics to those of the popularity baseline for the blessing, e.g. `ndcg@10: 1.0`."""
-    min_lift_over_published: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    """Least ratio of test metrics to those of the model in service on the same test events for the blessing, e.g.
-    `ndcg@10: 0.95`. Passed, and told, where nothing is in service yet or it may have learnt from all these events."""
+    min_lift_over_popularity: Lift = "auto"
+    """Gate against the popularity baseline. `auto`: NDCG at `main_at` on the test events has to be above popularity's.
+    Ratios by metric, e.g. `ndcg@10: 1.5`, are the least ratios to popularity instead. `null` turns the gate off, and
+    so does leaving `popularity` out of `baselines`."""
+    min_lift_over_published: Lift = "auto"
+    """Gate against the model in service, on the same test events. `auto`: NDCG at `main_at` must not be clearly worse,
+    that is, the paired 95% interval of the difference must not lie as a whole more than 2% of the served model's value
+    below zero. Ratios by metric, e.g. `ndcg@10: 0.95`, are the least ratios to the served model instead. `null` turns
+    the gate off. Passed, and told, where nothing is in service yet, what is there cannot be asked, it may have learnt
+    from all these events, or, with `auto`, fewer than 10 queries can be compared."""
 
     @field_validator("at", "baselines", "slices")
     @classmethod
@@ -65,21 +79,34 @@ class EvaluationConfig(Params):
         if self.main_at not in self.at:
             raise ValueError(f"'main_at' is {self.main_at}, which is not among 'at': {', '.join(map(str, self.at))}")
         allowed = [f"{metric}@{k}" for metric in _HIGHER_IS_BETTER for k in self.at]
-        for key in ("thresholds", "min_lift_over_popularity", "min_lift_over_published"):
-            unknown = [name for name in getattr(self, key) if name not in allowed]
+        for key in _GATES:
+            unknown = [name for name in self._ratios(key) if name not in allowed]
             if unknown:
                 raise ValueError(f"'{key}' has unknown metric '{unknown[0]}'; allowed: {', '.join(allowed)}")
         # How much of the catalogue is recommended depends on how many queries are compared.
-        relative = [name for name in self.min_lift_over_published if name.startswith("coverage")]
+        relative = [name for name in self._ratios("min_lift_over_published") if name.startswith("coverage")]
         if relative:
             raise ValueError(f"'min_lift_over_published' cannot compare '{relative[0]}'")
-        if self.min_lift_over_popularity and "popularity" not in self.baselines:
+        if self._ratios("min_lift_over_popularity") and "popularity" not in self.baselines:
             raise ValueError("'min_lift_over_popularity' needs 'popularity' among 'baselines'")
         return self
 
     def main_metrics(self) -> tuple[str, ...]:
         """Names of the metrics that slices and summaries show."""
         return tuple(f"{metric}@{self.main_at}" for metric in _MAIN)
+
+    def gate_metric(self) -> str:
+        """Name of the metric that a gate set to `auto` compares."""
+        return f"ndcg@{self.main_at}"
+
+    def named_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that gates of the configuration name, each once."""
+        named = [metric for key in _GATES for metric in self._ratios(key)]
+        return tuple(dict.fromkeys(named))
+
+    def _ratios(self, key: str) -> Mapping[str, float]:
+        gate: Mapping[str, float] | str = getattr(self, key)
+        return {} if isinstance(gate, str) else gate
 
 
 def unusable_slices(slices: Iterable[str], features: FeatureSpec) -> list[str]:
@@ -140,13 +167,13 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
             DataError: there is no test event to measure on, or the model's embeddings are not numbers.
         """
         from components.evaluation.executor import evaluate
+        from components.evaluation.gates import blessing
 
         metrics = evaluate(inputs, self.params, outputs.evaluation, context)
         outputs.evaluation.write_json("metrics.json", metrics)
-        checks = _checks(self.params.evaluation, metrics)
-        blessed = all(check["passed"] for check in checks)
-        outputs.blessing.write_json("blessing.json", {"blessed": blessed, "checks": checks})
-        return _facts(self.params.evaluation, metrics) | {"blessed": blessed}
+        verdict = blessing(self.params.evaluation, metrics)
+        outputs.blessing.write_json("blessing.json", verdict)
+        return _facts(self.params.evaluation, metrics) | {"blessed": verdict["blessed"]}
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether the model in service is still the one that this one was found worse than, if it was."""
@@ -158,38 +185,6 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
             return True
         newest = Publisher(*self.params.published.rsplit("/", 1)).newest()
         return newest is not None and newest.version in worse_than
-
-
-def _checks(config: EvaluationConfig, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    test = metrics["test"]
-    checks = [
-        _check("threshold", metric, value=test[metric], threshold=threshold)
-        for metric, threshold in config.thresholds.items()
-    ]
-    for metric, threshold in config.min_lift_over_popularity.items():
-        popularity = metrics["baselines"]["popularity"][metric]
-        # Over nothing there is no ratio: any hit is then better than popularity, and no hit is not.
-        lift = test[metric] / popularity if popularity else None
-        check = _check("lift_over_popularity", metric, value=lift, threshold=threshold)
-        checks.append(check if lift is not None else check | {"passed": test[metric] > 0})
-    for metric, threshold in config.min_lift_over_published.items():
-        checks.append(_check_published(metric, threshold, metrics["published"]))
-    return checks
-
-
-def _check_published(metric: str, threshold: float, published: Mapping[str, Any]) -> dict[str, Any]:
-    if "skipped" in published:
-        check = _check("lift_over_published", metric, value=None, threshold=threshold)
-        return check | {"passed": True, "skipped": published["skipped"]}
-    theirs, ours = published["test"][metric], published["model"][metric]
-    # Nothing is at least any share of nothing.
-    check = _check("lift_over_published", metric, value=ours / theirs if theirs else None, threshold=threshold)
-    return check | {"version": published["version"]} | ({} if theirs else {"passed": True})
-
-
-def _check(name: str, metric: str, *, value: float | None, threshold: float) -> dict[str, Any]:
-    passed = value is not None and value >= threshold
-    return {"name": name, "metric": metric, "value": value, "threshold": threshold, "passed": passed}
 
 
 def _facts(config: EvaluationConfig, metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Pusher: publishes blessed serving models where a server picks them up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,10 +84,16 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             RefusedError: a blessing is missing; nothing was published.
             RunError: the directory cannot be written.
         """
+        from components.evaluation.verdict import refusal
         from components.serving.publishing import Publisher
 
-        _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model")
-        _require(inputs.infra_blessing, "infra_blessing.json", "infra validation did not bless the serving models")
+        _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model", refusal)
+        _require(
+            inputs.infra_blessing,
+            "infra_blessing.json",
+            "infra validation did not bless the serving models",
+            lambda verdict: [],
+        )
         exact, scann = inputs.serving_model.path / "exact", inputs.serving_model.path / "scann"
         publisher = Publisher(self.params.directory, self.params.name)
         published = publisher.publish(exact=exact, scann=scann, keep_versions=self.params.keep_versions)
@@ -119,7 +125,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         return newest is not None and (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"])
 
 
-def _require(verdict: Artifact, file: str, refusal: str) -> None:
+def _require(verdict: Artifact, file: str, refusal: str, reasons: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:
     found = verdict.read_json(file)
     if found["blessed"] is not True:
-        raise RefusedError(f"not published: {refusal}; see {verdict.path / file}")
+        raise RefusedError("\n".join([f"not published: {refusal}; see {verdict.path / file}", *reasons(found)]))

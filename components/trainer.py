@@ -14,7 +14,7 @@ from pydantic import Field
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
-from components.errors import RunError
+from components.errors import DivergedError, RunError
 from models.config import ModelConfig, TrainingConfig
 
 
@@ -55,7 +55,8 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
 
         Raises:
             DataError: there are no training events, or nothing to validate on.
-            RunError: the loss is not a number any more, or a final fit has no reference.
+            DivergedError: loss or embeddings are not numbers any more.
+            RunError: a final fit has no reference.
         """
         reference = inputs.reference.read_json("training.json") if inputs.reference is not None else None
         if self.params.final and reference is None:
@@ -79,6 +80,6 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
                     scratch=scratch,
                 )
         except FloatingPointError as error:
-            raise RunError(str(error)) from error
+            raise DivergedError(str(error)) from error
         outputs.model.write_json("training.json", report)
         return {name: report[name] for name in ("loss", "steps", "milliseconds_per_step", "parameters", "validation")}

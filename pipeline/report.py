@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.artifacts import Evaluation, InfraBlessing, PushedModel, ServingModel
+from components.artifacts import Blessing, Evaluation, InfraBlessing, PushedModel, ServingModel
+from components.evaluation import verdict
 from pipeline.metadata import Execution, Run, Store
 from pipeline.progress import notes
 from pipeline.published import REFRESHED, TRAINED
@@ -29,12 +30,14 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
     if "Evaluator" in executions:
         evaluation = Evaluation(store.output(executions["Evaluator"], "evaluation"))
         parts.append(_metrics(evaluation.read_json("metrics.json")))
+        blessing = Blessing(store.output(executions["Evaluator"], "blessing"))
+        parts.append("\n".join(verdict.summary(blessing.read_json("blessing.json"))))
     if indexer := executions.get("RefreshScannIndexer") or executions.get("ScannIndexer"):
         serving_model = ServingModel(store.output(indexer, "serving_model"))
         parts.append(_index(serving_model))
     if validator := executions.get("RefreshInfraValidator") or executions.get("InfraValidator"):
-        blessing = InfraBlessing(store.output(validator, "infra_blessing")).read_json("infra_blessing.json")
-        parts.append(_served(blessing["models"], serving_model.read_json("index.json")["bytes"]))
+        infra = InfraBlessing(store.output(validator, "infra_blessing")).read_json("infra_blessing.json")
+        parts.append(_served(infra["models"], serving_model.read_json("index.json")["bytes"]))
     if pusher := executions.get(REFRESHED) or executions.get(TRAINED):  # and so is the indexer that it waited for
         parts.append(_pushed(PushedModel(store.output(pusher, "pushed_model"))))
         known = serving_model.read_json("expected_answers.json")[0]["query_id"]
@@ -95,10 +98,5 @@ def _pushed(pushed_model: PushedModel) -> str:
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:
-    columns = {"two-tower": metrics["test"]} | {
-        name: values for name, values in metrics["baselines"].items() if "skipped" not in values
-    }
     shown = [name for name in _METRICS if name in metrics["test"]]
-    lines = ["Test       " + "".join(f"{name:>14}" for name in columns)]
-    lines += [f"  {name:<11}" + "".join(f"{values[name]:>14.4f}" for values in columns.values()) for name in shown]
-    return "\n".join(lines)
+    return "\n".join(verdict.table(verdict.columns(metrics), shown))

@@ -1,7 +1,6 @@
 """Measuring a model and its baselines on one dataset: the work of the Evaluator."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +12,23 @@ from components.artifacts import Evaluation, Model
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings, first_contexts, query_embeddings
 from components.errors import DataError
-from components.evaluation.published_model import PublishedModel
+from components.evaluation.measuring import (
+    LEVEL,
+    RESAMPLES,
+    Measured,
+    differences,
+    intervals_of,
+    measure,
+    progress_reporter,
+)
 from components.evaluation.retrieval_task import RetrievalTask, held_out_before_seen, retrieval_task, seen_splits
+from components.evaluation.served_comparison import ServedComparison
 from components.evaluation.slices import slices
 from components.sequences import Dataset, Events, Split, read_dataset
-from components.serving.descriptions import directory_digest
-from components.serving.publishing import Publisher
 from components.serving.stored_queries import missing_contexts
 from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
 from models.features import EncodedSpec
-from models.metrics import coverage, mean_metrics, paired_interval, popularity_bias, query_metrics
-from models.ranking import CandidateLists, EmbeddingScorer, Scorer, rank_candidates
+from models.ranking import CandidateLists, EmbeddingScorer, Scorer
 
 if TYPE_CHECKING:
     from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
@@ -32,8 +37,6 @@ MAX_CO_OCCURRENCES = 500_000_000
 """Above this many pairs of events of one query, about half a minute, item-kNN is skipped."""
 
 _MEASURED: tuple[Split, ...] = ("validation", "test")
-_RESAMPLES = 1000
-_LEVEL = 0.95
 
 _DEFINITIONS = {
     "ranking": "every candidate of the catalogue is ranked for every query, by exact scores",
@@ -53,15 +56,6 @@ _DEFINITIONS = {
 }
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """A scorer's metrics on one task: of each query, means, and the ranks they come from."""
-
-    values: Mapping[str, np.ndarray]
-    metrics: Mapping[str, float]
-    ranks: np.ndarray
-
-
 def evaluate(
     inputs: "Evaluator.Inputs", params: "EvaluatorParams", evaluation: Evaluation, context: ExecutionContext
 ) -> dict[str, Any]:
@@ -78,29 +72,27 @@ def evaluate(
     _check_measurable(tasks["test"])
     context.progress("embedding candidates")
     candidates = candidate_embeddings(model, dataset, context)
-    model_on: dict[Split, _Measured] = {}
+    model_on: dict[Split, Measured] = {}
     for split, task in tasks.items():
         if len(task.query_rows):
             contexts = first_contexts(task.held_out, task.query_rows)
             scorer = two_tower_scorer(model, dataset, spec, task, candidates, contexts, context)
-            model_on[split] = _measure(scorer, task, dataset, config, _teller(context, f"{split}: two-tower"))
-    baselines: dict[str, _Measured | str] = {}
-    for name in config.baselines:
-        baseline = _baseline(name, dataset, tasks["test"])
-        tell = _teller(context, f"test: {name}")
-        baselines[name] = (
-            baseline if isinstance(baseline, str) else _measure(baseline, tasks["test"], dataset, config, tell)
-        )
-    measured = {name: result for name, result in baselines.items() if isinstance(result, _Measured)}
+            model_on[split] = measure(scorer, task, dataset, config, progress_reporter(context, f"{split}: two-tower"))
+    baselines = _baselines(tasks["test"], dataset, config, context)
+    measured = {name: result for name, result in baselines.items() if isinstance(result, Measured)}
     _write_per_query(evaluation, dataset, tasks["test"], {"": model_on["test"], **measured}, config)
     compared = {}
     if config.min_lift_over_published:
-        ours = model_on["test"]
-        if spec.features.context:
+
+        def without_context() -> Measured:
+            if not spec.features.context:
+                return model_on["test"]
             contexts = missing_contexts(graph, spec, len(tasks["test"].query_rows))
             scorer = two_tower_scorer(model, dataset, spec, tasks["test"], candidates, contexts, context)
-            ours = _measure(scorer, tasks["test"], dataset, config, _teller(context, "test: without context"))
-        compared["published"] = _published(ours, inputs, params, dataset, tasks["test"], context)
+            return measure(scorer, tasks["test"], dataset, config, progress_reporter(context, "test: without context"))
+
+        comparison = ServedComparison(inputs, params, dataset, tasks["test"], context)
+        compared["published"] = comparison.run(without_context)
     return compared | {
         "test": model_on["test"].metrics,
         "validation": model_on["validation"].metrics if "validation" in model_on else {},
@@ -167,6 +159,17 @@ def two_tower_scorer(
         raise DataError(f"the model cannot be measured: {error}. Has the training diverged? See its curve.") from error
 
 
+def _baselines(
+    task: RetrievalTask, dataset: Dataset, config: "EvaluationConfig", context: ExecutionContext
+) -> dict[str, Measured | str]:
+    """Each baseline measured, or why it is skipped."""
+    found: dict[str, Measured | str] = {}
+    for name in config.baselines:
+        scorer, tell = _baseline(name, dataset, task), progress_reporter(context, f"test: {name}")
+        found[name] = scorer if isinstance(scorer, str) else measure(scorer, task, dataset, config, tell)
+    return found
+
+
 def _baseline(name: str, dataset: Dataset, task: RetrievalTask) -> Scorer | str:
     """The baseline, or why it is skipped."""
     if name == "popularity":
@@ -179,75 +182,23 @@ def _baseline(name: str, dataset: Dataset, task: RetrievalTask) -> Scorer | str:
     return ItemKnnScorer(item_similarities(interactions, len(dataset.candidates)), task.seen)
 
 
-def _measure(
-    scorer: Scorer, task: RetrievalTask, dataset: Dataset, config: "EvaluationConfig", progress: Callable[[int], None]
-) -> _Measured:
-    ranking = rank_candidates(
-        scorer, relevant=task.relevant, excluded=task.excluded, depth=max(config.at), progress=progress
-    )
-    values = query_metrics(ranking.ranks, task.relevant.offsets, config.at)
-    histories = (task.seen.offsets, task.seen.rows)
-    metrics = (
-        mean_metrics(values)
-        | coverage(ranking.top, len(dataset.candidates), config.at)
-        | popularity_bias(ranking.top, histories, dataset.train_count, config.at)
-    )
-    return _Measured(values, metrics, ranking.ranks)
-
-
-def _teller(context: ExecutionContext, what: str) -> Callable[[int], None]:
-    return lambda done: context.progress(f"{what}, {done} queries ranked")
-
-
-def _intervals(model: _Measured, popularity: _Measured | None, config: "EvaluationConfig", seed: int) -> dict[str, Any]:
-    names = config.main_metrics()
-    columns = [model.values[name] for name in names]
+def _intervals(model: Measured, popularity: Measured | None, config: "EvaluationConfig", seed: int) -> dict[str, Any]:
+    columns = {"test": model.values}
     if popularity is not None:
-        columns += [model.values[name] - popularity.values[name] for name in names]
-    bounds = paired_interval(np.stack(columns, axis=1), seed=seed, resamples=_RESAMPLES, level=_LEVEL)
-    intervals: dict[str, Any] = {"level": _LEVEL, "resamples": _RESAMPLES}
-    intervals["test"] = dict(zip(names, bounds, strict=False))
-    if popularity is not None:
-        intervals["test_minus_popularity"] = dict(zip(names, bounds[len(names) :], strict=True))
-    return intervals
-
-
-def _published(
-    ours: _Measured,
-    inputs: "Evaluator.Inputs",
-    params: "EvaluatorParams",
-    dataset: Dataset,
-    task: RetrievalTask,
-    context: ExecutionContext,
-) -> dict[str, Any]:
-    """Metrics of the model in service beside ours, on the queries they can be compared on; or why there are none."""
-    assert params.published is not None
-    assert inputs.examples is not None
-    publisher = Publisher(*params.published.rsplit("/", 1))
-    newest = publisher.newest()
-    if newest is None:
-        return {"skipped": "nothing has been published yet"}
-    published = PublishedModel.read(publisher.fetch(newest.version)[0])
-    if published.description["identity"]["towers"] == directory_digest(inputs.model.path / "towers"):
-        return {"version": newest.version, "skipped": "it is this model"}
-    usable, reason = published.comparable(task, dataset)
-    if reason:
-        return {"version": newest.version, "skipped": reason}
-    context.progress(f"embedding with version {newest.version}")
-    scorer = published.scorer(inputs.examples, dataset, task)
-    theirs = _measure(scorer, task, dataset, params.evaluation, _teller(context, f"test: version {newest.version}"))
-    means = {
-        who: mean_metrics({name: values[usable] for name, values in result.values.items()})
-        for who, result in (("test", theirs), ("model", ours))
-    }
-    return {"version": newest.version, "queries": int(usable.sum()), **means}
+        columns["test_minus_popularity"] = differences(model, popularity)
+    main, named = (
+        intervals_of(list(columns.values()), names, seed=seed)
+        for names in (config.main_metrics(), config.named_metrics())
+    )
+    found = {name: of_named | of_main for name, of_main, of_named in zip(columns, main, named, strict=True)}
+    return {"level": LEVEL, "resamples": RESAMPLES, **found}
 
 
 def _write_per_query(
     evaluation: Evaluation,
     dataset: Dataset,
     task: RetrievalTask,
-    measured: Mapping[str, _Measured],
+    measured: Mapping[str, Measured],
     config: "EvaluationConfig",
 ) -> None:
     columns = {"query_id": dataset.queries.ids.take(pa.array(task.query_rows))}
@@ -264,7 +215,7 @@ def _protocol(
     dataset: Dataset,
     spec: EncodedSpec,
     params: "EvaluatorParams",
-    measured: Mapping[Split, _Measured],
+    measured: Mapping[Split, Measured],
 ) -> dict[str, Any]:
     of_splits: dict[str, Any] = {
         split: {**task.counts, "seen": list(seen_splits(split)), "window": _window(task.held_out)}
@@ -291,7 +242,7 @@ def _notes(
     tasks: Mapping[Split, RetrievalTask],
     dataset: Dataset,
     params: "EvaluatorParams",
-    measured: Mapping[Split, _Measured],
+    measured: Mapping[Split, Measured],
 ) -> list[str]:
     notes = []
     beyond = [k for k in params.evaluation.at if k > len(dataset.candidates)]

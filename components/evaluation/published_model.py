@@ -82,8 +82,9 @@ class PublishedModel:
         """
         model = tf.saved_model.load(str(self.directory))
         features = FeatureSpec.model_validate(self.description["features"])
-        candidates = _table(examples, "candidates", CANDIDATE_ID, dataset.candidates.ids)
-        queries = _table(examples, "queries", QUERY_ID, dataset.queries.ids.take(pa.array(task.query_rows)))
+        query_ids = dataset.queries.ids.take(pa.array(task.query_rows))
+        queries = _table(examples, "queries", QUERY_ID, query_ids, features.of("query"))
+        candidates = _table(examples, "candidates", CANDIDATE_ID, dataset.candidates.ids, features.of("candidate"))
         inputs = _raw(features.of("query"), queries) | _missing(features.of("context"), len(queries))
         if features.history is not None:
             inputs[HISTORY] = _history(task.history, dataset, task.query_rows, features.history.max_length)
@@ -93,17 +94,19 @@ class PublishedModel:
         )
 
 
-def _table(examples: Examples, table: str, id_column: str, ids: pa.Array) -> pa.Table:
-    """Rows of an ingested table in the order of `ids`, nulls where it has none."""
+def _table(examples: Examples, table: str, id_column: str, ids: pa.Array, features: Mapping[str, Feature]) -> pa.Table:
+    """The features' columns of an ingested table in the order of `ids`, nulls where it has none."""
     wanted = pa.table({id_column: ids.cast(pa.string())})
     directory = examples.path / table
     if not directory.is_dir():
         return wanted
-    files = ds.dataset(sorted(str(file) for file in directory.glob("*.parquet")), format="parquet").to_table()
-    known = files[id_column].cast(pa.string()).combine_chunks()
+    files = ds.dataset(sorted(str(file) for file in directory.glob("*.parquet")), format="parquet")
+    columns = {feature.column or name for name, feature in features.items()} & set(files.schema.names) - {id_column}
+    rows_of = files.to_table(columns=[id_column, *sorted(columns)])
+    known = rows_of[id_column].cast(pa.string()).combine_chunks()
     rows = pa.compute.index_in(wanted[id_column], known).combine_chunks()
-    for name in set(files.column_names) - {id_column}:
-        wanted = wanted.append_column(name, files[name].take(rows))
+    for name in sorted(columns):
+        wanted = wanted.append_column(name, rows_of[name].take(rows))
     return wanted
 
 

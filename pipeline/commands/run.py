@@ -71,7 +71,8 @@ def drive(
         0, or 1 after an internal error.
 
     Raises:
-        RunError: a step failed, a gate refused, or the run was interrupted; says how to continue.
+        RunError: a step failed, a gate refused, or the run was interrupted; says how to continue, and whether that
+            takes a change.
     """
     from pipeline.metadata import Store
     from pipeline.progress import make_progress
@@ -87,14 +88,16 @@ def drive(
         except KeyboardInterrupt:
             raise RunError(f"interrupted\n{_resume(arguments)}") from None
         except PipelineError as error:
-            raise type(error)(f"{_failed_step(run.steps)}{error}\n{_resume(arguments)}") from error
+            hint = _resume(arguments) if error.may_pass_unchanged else _after_a_change(arguments)
+            raise type(error)(f"{_failed_step(run.steps)}{error}\n{hint}") from error
         except OSError as error:  # not a step, but the records of the run could not be written
             told = f"{_failed_step(run.steps)}{error}: {store.directory} cannot be written to"
             raise RunError(f"{told}\n{_resume(arguments)}") from error
         except Exception as error:
             logging.getLogger(__name__).exception("internal error")
             print(f"error: {_failed_step(run.steps)}{internal_error(error)}", file=sys.stderr)
-            print(f"The traceback is in {store.log_file(run)}\n{_resume(arguments)}", file=sys.stderr)
+            print(f"The traceback is in {store.log_file(run)}", file=sys.stderr)
+            print(f"What is done is kept; to try the rest again: {_command(arguments)}", file=sys.stderr)
             return 1
     print(summary(store, run, executions, _root(arguments)))
     return 0
@@ -105,13 +108,22 @@ def _failed_step(steps: list["Step"]) -> str:
 
 
 def _resume(arguments: argparse.Namespace) -> str:
+    return f"The same command continues from there: {_command(arguments)}"
+
+
+def _after_a_change(arguments: argparse.Namespace) -> str:
+    told = "Without a change of data or settings it ends there again. What is done is kept; after the change"
+    return f"{told}: {_command(arguments)}"
+
+
+def _command(arguments: argparse.Namespace) -> str:
     again = [
         arguments.verb,
         str(arguments.config),
         *_root(arguments),
         *(f"--set={setting}" for setting in arguments.settings),
     ]
-    return "The same command continues from there: python -m pipeline " + shlex.join(again)
+    return "python -m pipeline " + shlex.join(again)
 
 
 def _root(arguments: argparse.Namespace) -> list[str]:

@@ -237,7 +237,9 @@ def test_slices_by_feature_use_the_values_names(run: Run) -> None:
 def test_blessing_lists_every_check(run: Run) -> None:
     assert not run.blessed["blessed"]
     ndcg, mrr = run.metrics["test"]["ndcg@5"], run.metrics["test"]["mrr@5"]
-    assert run.blessed["checks"] == [
+    checks = [dict(check) for check in run.blessed["checks"]]
+    messages = [check.pop("message") for check in checks]
+    assert checks == [
         {"name": "threshold", "metric": "recall@1", "value": pytest.approx(1 / 3), "threshold": 0.3, "passed": True},
         {"name": "threshold", "metric": "ndcg@5", "value": ndcg, "threshold": 0.9, "passed": False},
         {
@@ -249,7 +251,65 @@ def test_blessing_lists_every_check(run: Run) -> None:
         },
         # Popularity has no hit, so there is no ratio; one hit is better than that.
         {"name": "lift_over_popularity", "metric": "recall@1", "value": None, "threshold": 2, "passed": True},
+        {
+            "name": "not_worse_than_published",
+            "metric": "ndcg@5",
+            "value": None,
+            "threshold": None,
+            "passed": True,
+            "skipped": "the evaluation was given no published models or no examples to ask them with",
+        },
     ]
+    low, high = run.metrics["intervals"]["test"]["ndcg@5"]
+    assert messages[1] == (
+        f"ndcg@5 {ndcg:.4f} ({low:.4f} … {high:.4f}), at least 0.9 asked for: refused (evaluation.thresholds)"
+    )
+    assert f"mrr@5 {mrr:.4f} against popularity's 0.3333: {mrr - 1 / 3:+.4f}" in messages[2]
+    assert messages[2].endswith("at least 1.5 times popularity asked for: passed")
+
+
+def test_by_default_a_model_has_to_be_better_than_popularity(
+    run: Run, tmp_path: Path, graph: TransformGraph, model: Model
+) -> None:
+    gates = {"at": AT, "main_at": 5}
+    better = Run(tmp_path / "better", graph, model, evaluation=gates)
+    assert better.blessed["blessed"]
+    assert [check["name"] for check in better.blessed["checks"]] == [
+        "better_than_popularity",
+        "not_worse_than_published",
+    ]
+    assert better.blessed["notes"] == ["only 3 test queries decide: differences may be chance"]
+    # Where candidates seen before stay, the most popular one is what q2 comes back to.
+    worse = Run(tmp_path / "worse", graph, model, remove_seen=False, evaluation=gates)
+    (check,) = (check for check in worse.blessed["checks"] if not check["passed"])
+    ours, theirs = worse.metrics["test"]["ndcg@5"], worse.metrics["baselines"]["popularity"]["ndcg@5"]
+    low, high = worse.metrics["intervals"]["test_minus_popularity"]["ndcg@5"]
+    assert check["message"] == (
+        f"ndcg@5 {ours:.4f} against popularity's {theirs:.4f}: {ours - theirs:+.4f} ({low:.4f} … {high:.4f}), "
+        "more than popularity asked for: refused (evaluation.min_lift_over_popularity)"
+    )
+    assert worse.blessed["table"]["popularity"]["ndcg@5"] == theirs
+
+
+@pytest.mark.parametrize("off", [None, False, {}])
+def test_each_gate_can_be_turned_off(off: Any, tmp_path: Path, graph: TransformGraph, model: Model) -> None:
+    gates = {"at": AT, "main_at": 5, "min_lift_over_popularity": off, "min_lift_over_published": off}
+    worse = Run(tmp_path, graph, model, remove_seen=False, evaluation=gates)
+    assert (worse.blessed["blessed"], worse.blessed["checks"]) == (True, [])
+    assert [note for note in worse.blessed["notes"] if "turned off" in note] == [
+        "popularity decides nothing: evaluation.min_lift_over_popularity is turned off",
+        "not compared with a served model: evaluation.min_lift_over_published is turned off",
+    ]
+
+
+def test_a_metric_that_only_a_gate_names_has_an_interval_too(
+    tmp_path: Path, graph: TransformGraph, model: Model
+) -> None:
+    gates = {"at": AT, "main_at": 5, "thresholds": {"map@1": 0.1, "coverage@1": 0.1}}
+    evaluated = Run(tmp_path, graph, model, evaluation=gates)
+    messages = [check["message"] for check in evaluated.blessed["checks"][:2]]
+    assert messages[0].startswith("map@1 0.3333 (0.0000 … 1.0000), at least 0.1")
+    assert messages[1].startswith("coverage@1 0.3333, at least 0.1")
 
 
 def test_facts_show_the_main_metrics_beside_popularity(run: Run) -> None:
@@ -295,7 +355,6 @@ def test_repeat_consumption_counts_when_seen_candidates_stay(
     assert run.metrics["test"]["mrr@100"] == pytest.approx((1 + 1 / 6 + 1 / 6 + 1 / 5) / 4)
     # a is the most popular and is not removed.
     assert run.metrics["baselines"]["popularity"]["recall@1"] == pytest.approx(1 / 4)
-    assert run.blessed == {"blessed": True, "checks": []}
 
 
 def test_no_hit_is_no_lift_over_a_popularity_without_hits(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
@@ -368,6 +427,9 @@ def test_nothing_to_measure_on_is_an_error(
         ({"thresholds": {"recall@10": 5}}, "less than or equal to 1"),
         ({"min_lift_over_popularity": {"recall@10": -1}}, "greater than or equal to 0"),
         ({"min_lift_over_popularity": {"recall@10": 1}, "baselines": []}, "needs 'popularity' among 'baselines'"),
+        ({"min_lift_over_popularity": "never"}, "Input should be 'auto'"),
+        ({"min_lift_over_published": True}, "should be a valid dictionary"),
+        ({"min_lift_over_published": {"coverage@10": 1}}, "'min_lift_over_published' cannot compare 'coverage@10'"),
         ({"at": [20, 50]}, "'main_at' is 10, which is not among 'at': 20, 50"),
         ({"at": [10, 10]}, "names something twice"),
         ({"at": []}, "at least one"),

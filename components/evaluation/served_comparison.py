@@ -1,0 +1,92 @@
+"""The new model and the one in service on the same test events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.base import ExecutionContext
+from components.evaluation.measuring import Measured, differences, intervals_of, measure, progress_reporter
+from components.evaluation.published_model import PublishedModel
+from components.evaluation.retrieval_task import RetrievalTask
+from components.sequences import Dataset
+from components.serving.descriptions import directory_digest
+from components.serving.publishing import Publisher
+from models.metrics import mean_metrics
+
+if TYPE_CHECKING:
+    from components.evaluator import Evaluator, EvaluatorParams
+
+_LONGEST_REASON = 200
+
+
+@dataclass(frozen=True)
+class ServedComparison:
+    """Finds the model in service and measures it.
+
+    Attributes:
+        inputs: the new model, and the raw examples that the served one is asked with.
+        params: the gates, and where the served model is.
+        dataset: the encoded data.
+        task: the test events.
+        context: told what is done.
+    """
+
+    inputs: "Evaluator.Inputs"
+    params: "EvaluatorParams"
+    dataset: Dataset
+    task: RetrievalTask
+    context: ExecutionContext
+
+    def run(self, ours: Callable[[], Measured]) -> dict[str, Any]:
+        """Section `published` of `metrics.json`: both models' metrics, or why they were not compared.
+
+        Args:
+            ours: measures the new model as the served one can be measured; called only if there is one.
+
+        Raises:
+            RunError: the directory of the published models cannot be read.
+        """
+        if self.params.published is None or self.inputs.examples is None:
+            return {"skipped": "the evaluation was given no published models or no examples to ask them with"}
+        publisher = Publisher(*self.params.published.rsplit("/", 1))
+        newest = publisher.newest()
+        if newest is None:
+            return {"skipped": "nothing has been published yet"}
+        self.context.progress(f"embedding with version {newest.version}")
+        try:
+            published = self._comparable(publisher.fetch(newest.version)[0])
+            theirs = published if isinstance(published, str) else self._measured(*published, newest.version)
+        except Exception as error:  # whatever lies there, damaged or of another making, a new model may replace it
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
+            theirs = f"served version {newest.version} cannot be measured: {reason}"
+        if isinstance(theirs, str):
+            return {"version": newest.version, "skipped": theirs}
+        return {"version": newest.version, **self._beside(*theirs, ours())}
+
+    def _comparable(self, directory: Path) -> tuple[PublishedModel, np.ndarray] | str:
+        """The served model and the queries it can be compared on, or why there is none."""
+        published = PublishedModel.read(directory)
+        if published.description["identity"]["towers"] == directory_digest(self.inputs.model.path / "towers"):
+            return "it is this model"
+        usable, reason = published.comparable(self.task, self.dataset)
+        return reason or (published, usable)
+
+    def _measured(self, published: PublishedModel, usable: np.ndarray, version: int) -> tuple[Measured, np.ndarray]:
+        assert self.inputs.examples is not None
+        scorer = published.scorer(self.inputs.examples, self.dataset, self.task)
+        tell = progress_reporter(self.context, f"test: version {version}")
+        return measure(scorer, self.task, self.dataset, self.params.evaluation, tell), usable
+
+    def _beside(self, theirs: Measured, usable: np.ndarray, ours: Measured) -> dict[str, Any]:
+        config = self.params.evaluation
+        means = {
+            who: mean_metrics({name: values[usable] for name, values in result.values.items()})
+            for who, result in (("test", theirs), ("model", ours))
+        }
+        lead = {name: values[usable] for name, values in differences(ours, theirs).items()}
+        names = dict.fromkeys((*config.main_metrics(), *config.named_metrics()))
+        (intervals,) = intervals_of([lead], list(names), seed=self.params.seed)
+        return {"queries": int(usable.sum()), **means, "intervals": intervals}

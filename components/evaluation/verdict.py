@@ -1,0 +1,64 @@
+"""What was compared, as a reader sees it: a table, and the checks in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_MEASURED_ALIKE = "*"
+"""Marks columns measured on the queries, and with the features, that the served model can be asked with."""
+
+
+def columns(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
+    """The columns of the table: the model, its baselines and the served model, by name.
+
+    Args:
+        metrics: content of `metrics.json`.
+    """
+    found = {"two-tower": metrics["test"]}
+    found |= {name: values for name, values in metrics["baselines"].items() if "skipped" not in values}
+    published = metrics.get("published", {})
+    if "test" in published:
+        alike = all(metrics["test"][name] == value for name, value in published["model"].items())
+        found |= {} if alike else {"two-tower" + _MEASURED_ALIKE: published["model"]}
+        found["served" if alike else "served" + _MEASURED_ALIKE] = published["test"]
+    return found
+
+
+_ADVICE = (
+    "What helps: more data or features, another model or training (see the Trainer's curve), or, to publish this model",
+    "as it is, a looser gate: set what is named in brackets to lower ratios, or to null to turn it off.",
+)
+
+
+def _said(check: Mapping[str, Any]) -> str:
+    """A check in words; one of an older version has none of its own."""
+    return str(check.get("message") or f"{check['name']} {check['metric']}: {check['value']} of {check['threshold']}")
+
+
+def table(columns: Mapping[str, Mapping[str, float]], rows: Sequence[str]) -> list[str]:
+    """Lines of a table with a row for each metric; "-" where a column has no value."""
+    lines = ["Test       " + "".join(f"{name:>14}" for name in columns)]
+    lines += [f"  {row:<11}" + "".join(_cell(values.get(row)) for values in columns.values()) for row in rows]
+    if any(name.endswith(_MEASURED_ALIKE) for name in columns):
+        lines.append("  * on the queries and features that the served model can be compared on")
+    return lines
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-' if value is None else format(value, '.4f'):>14}"
+
+
+def refusal(blessing: Mapping[str, Any]) -> list[str]:
+    """Lines that say why a model is not blessed and what can be done, from the content of `blessing.json`."""
+    failed = [check for check in blessing.get("checks", []) if not check["passed"]]
+    lines = [f"  {_said(check)}" for check in failed]
+    lines += [f"  note: {note}" for note in blessing.get("notes", [])]
+    shown = blessing.get("table", {})
+    lines += table(shown, list(dict.fromkeys(row for values in shown.values() for row in values))) if shown else []
+    return [*lines, *_ADVICE] if failed else lines
+
+
+def summary(blessing: Mapping[str, Any]) -> list[str]:
+    """Lines that say what was compared and how it came out."""
+    said = [*map(_said, blessing.get("checks", [])), *(f"note: {note}" for note in blessing.get("notes", []))]
+    outcome = "blessed" if blessing["blessed"] else "not blessed"
+    return [f"Verdict    {outcome}", *(f"  {line}" for line in said)]
