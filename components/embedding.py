@@ -54,6 +54,29 @@ def query_embeddings(
         model: its `towers/` are applied.
         dataset: where the encoded queries are.
         context: names the Beam runner and a place for temporary files.
+        query_rows: see `query_columns`, as for the others.
+        history: events the tower may look back on.
+        history_length: how many of the latest it sees.
+        contexts: encoded context columns.
+    """
+    columns = query_columns(
+        dataset, query_rows=query_rows, history=history, history_length=history_length, contexts=contexts
+    )
+    return embed_queries(model, columns, context)
+
+
+def query_columns(
+    dataset: Dataset,
+    *,
+    query_rows: np.ndarray,
+    history: Events,
+    history_length: int | None,
+    contexts: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """What the query tower reads of queries at the end of a given history, each `[len(query_rows), width]`.
+
+    Args:
+        dataset: where the encoded queries are.
         query_rows: which queries, int64.
         history: events the tower may look back on, e.g. `dataset.events.select(["train"])`.
         history_length: how many of the latest it sees, `features.history.max_length`; None if it has no history.
@@ -62,6 +85,11 @@ def query_embeddings(
     columns = {name: values[query_rows] for name, values in dataset.queries.columns.items()} | dict(contexts)
     if history_length is not None:
         columns["history"] = history_tokens(dataset, query_rows=query_rows, history=history, length=history_length)
+    return columns
+
+
+def embed_queries(model: Model, columns: Mapping[str, np.ndarray], context: ExecutionContext) -> np.ndarray:
+    """Embeddings of queries from what `query_columns` gives, float32 `[queries, dim]`."""
     return _embed(model, "embed_query", columns, context)
 
 

@@ -7,7 +7,8 @@
     blessing/blessing.json        {"blessed": …, "notes": […], "table": {…}, "checks": [{"name", "metric", "value",
                                   "threshold", "passed", "message"}, …]} (see `components.evaluation.gates`)
 
-A model that is not blessed is no error here; Pusher refuses it.
+A model that is not blessed is no error here; Pusher refuses it. Only one that cannot tell candidates or queries apart
+ends the run at once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from components.artifacts import Blessing, Evaluation, Examples, Model, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
+from components.errors import RefusedError
+from components.evaluation.verdict import USELESS, refusal
 from models.features import CategoricalFeature, FeatureName, FeatureSpec, IdFeature, NumericFeature, TimestampFeature
 
 _HIGHER_IS_BETTER = ("recall", "hit_rate", "ndcg", "mrr", "map", "coverage")
@@ -164,15 +167,23 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         """See `Component.execute`.
 
         Raises:
-            DataError: there is no test event to measure on, or the model's embeddings are not numbers.
+            DataError: there is no test event to measure on.
+            RefusedError: embeddings or scores are not numbers, or all alike; what could be written is.
         """
         from components.evaluation.executor import evaluate
-        from components.evaluation.gates import blessing
+        from components.evaluation.gates import blessing, not_finite
+        from models.ranking import NotFiniteError
 
-        metrics = evaluate(inputs, self.params, outputs.evaluation, context)
+        try:
+            metrics = evaluate(inputs, self.params, outputs.evaluation, context)
+        except NotFiniteError as error:
+            outputs.blessing.write_json("blessing.json", verdict := not_finite(str(error)))
+            _refuse_useless(verdict)
+            raise
         outputs.evaluation.write_json("metrics.json", metrics)
         verdict = blessing(self.params.evaluation, metrics)
         outputs.blessing.write_json("blessing.json", verdict)
+        _refuse_useless(verdict)
         return _facts(self.params.evaluation, metrics) | {"blessed": verdict["blessed"]}
 
     def is_current(self, outputs: Outputs) -> bool:
@@ -185,6 +196,12 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
             return True
         newest = Publisher(*self.params.published.rsplit("/", 1)).newest()
         return newest is not None and newest.version in worse_than
+
+
+def _refuse_useless(verdict: Mapping[str, Any]) -> None:
+    """Ends the run where nothing that follows could be of use, not even an index to look at."""
+    if any(check["name"] == USELESS and not check["passed"] for check in verdict["checks"]):
+        raise RefusedError("\n".join(["the model is of no use and is not published:", *refusal(verdict)]))
 
 
 def _facts(config: EvaluationConfig, metrics: Mapping[str, Any]) -> dict[str, Any]:

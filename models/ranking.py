@@ -18,6 +18,10 @@ _GROUP = 16
 _LOWEST = np.finfo(np.float32).min
 
 
+class NotFiniteError(ValueError, FloatingPointError):
+    """An embedding or a score is NaN or infinite."""
+
+
 class Scorer(Protocol):
     """What ranks candidates for a fixed list of queries: the two towers, or a baseline."""
 
@@ -36,7 +40,8 @@ class EmbeddingScorer:
         candidates: float32 `[candidates, dim]`.
 
     Raises:
-        ValueError: an embedding is not finite, or the widths differ.
+        NotFiniteError: an embedding is not finite.
+        ValueError: the widths differ.
     """
 
     def __init__(self, queries: np.ndarray, candidates: np.ndarray) -> None:
@@ -45,7 +50,7 @@ class EmbeddingScorer:
         for side, embeddings in (("query", queries), ("candidate", candidates)):
             broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
             if len(broken):
-                raise ValueError(
+                raise NotFiniteError(
                     f"{len(broken)} {side} embeddings have NaN or infinite values, the first is {broken[0]}"
                 )
         self.candidates = len(candidates)
@@ -122,7 +127,8 @@ def rank_candidates(
         progress: told the number of queries done after each block.
 
     Raises:
-        ValueError: a score is NaN, or a relevant candidate is excluded.
+        NotFiniteError: a score is NaN.
+        ValueError: a relevant candidate is excluded.
     """
     ranks = np.empty(len(relevant.rows), np.int64)
     top = np.empty((len(relevant), min(depth, scorer.candidates)), np.int32)
@@ -150,7 +156,7 @@ def best_candidates(scorer: Scorer, *, excluded: CandidateLists, count: int) -> 
         the rows end in `PADDING` and the scores in float32.min.
 
     Raises:
-        ValueError: a score is NaN.
+        NotFiniteError: a score is NaN.
     """
     rows = np.empty((len(excluded), min(count, scorer.candidates)), np.int32)
     best = np.empty(rows.shape, np.float32)
@@ -176,7 +182,7 @@ def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         Columns, int32 `[rows, k]`, `PADDING` where a row has fewer, and their scores, -inf there.
 
     Raises:
-        ValueError: a score is NaN.
+        NotFiniteError: a score is NaN.
     """
     bound = np.maximum(_lower_bounds(scores, k), _LOWEST)
     reached = scores >= bound[:, None]
@@ -214,7 +220,9 @@ def _lower_bounds(scores: np.ndarray, k: int) -> np.ndarray:
         maxima = scores[:, :grouped].reshape(rows, group, -1).max(axis=1)
         maxima = np.concatenate([maxima, scores[:, grouped:]], axis=1)
     if np.isnan(maxima).any():  # the maximum of a group with a NaN is NaN
-        raise ValueError(f"scores of row {int(np.argmax(np.isnan(maxima).any(axis=1)))} of the block have NaN in them")
+        raise NotFiniteError(
+            f"scores of row {int(np.argmax(np.isnan(maxima).any(axis=1)))} of the block have NaN in them"
+        )
     kth = maxima.shape[1] - k
     bounds: np.ndarray = np.partition(maxima, kth, axis=1)[:, kth]
     return bounds

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from models.batches import Columns
 from models.metrics import mean_metrics, query_metrics
-from models.ranking import CandidateLists, EmbeddingScorer, rank_candidates
+from models.ranking import CandidateLists, EmbeddingScorer, NotFiniteError, rank_candidates
 
 _ROWS = 512
 """Rows embedded at a time: self-attention over long histories takes memory by the square of their length."""
@@ -43,10 +43,16 @@ class Validation:
         """Recall and NDCG at the `CUTOFFS`, means over the queries; ties count against the towers.
 
         Raises:
-            ValueError: an embedding is not finite.
+            NotFiniteError: an embedding or a score is not finite.
         """
-        scorer = EmbeddingScorer(embed(query_tower, self.queries), embed(candidate_tower, self.candidates))
-        ranking = rank_candidates(scorer, relevant=self.relevant, excluded=self.excluded, depth=max(CUTOFFS))
+        try:
+            scorer = EmbeddingScorer(embed(query_tower, self.queries), embed(candidate_tower, self.candidates))
+            ranking = rank_candidates(scorer, relevant=self.relevant, excluded=self.excluded, depth=max(CUTOFFS))
+        except NotFiniteError as error:
+            raise NotFiniteError(
+                f"the model is not made of numbers any more: {error}. Lower training.learning_rate, or look for "
+                "extreme values in numeric and vector features"
+            ) from error
         means = mean_metrics(query_metrics(ranking.ranks, self.relevant.offsets, CUTOFFS))
         return {f"{name}@{k}": means[f"{name}@{k}"] for name in ("recall", "ndcg") for k in CUTOFFS}
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from components.artifacts import Evaluation, Model
 from components.base import ExecutionContext
-from components.embedding import candidate_embeddings, first_contexts, query_embeddings
+from components.embedding import candidate_embeddings, embed_queries, first_contexts, query_columns
 from components.errors import DataError
 from components.evaluation.measuring import (
     LEVEL,
@@ -27,6 +27,7 @@ from components.evaluation.slices import slices
 from components.sequences import Dataset, Events, Split, read_dataset
 from components.serving.stored_queries import missing_contexts
 from models.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
+from models.collapse import check_finite, collapse
 from models.features import EncodedSpec
 from models.ranking import CandidateLists, EmbeddingScorer, Scorer
 
@@ -62,8 +63,9 @@ def evaluate(
     """Content of `metrics.json`; also writes `per_query.parquet` into `evaluation`.
 
     Raises:
-        DataError: there is nothing to measure on, or the embeddings are not numbers.
-        RunError: what stands where the model in service should be is none of ours.
+        DataError: there is nothing to measure on.
+        NotFiniteError: embeddings or scores are not numbers.
+        RunError: the directory of the model in service cannot be read.
     """
     graph, model = inputs.transform_graph, inputs.model
     config, dataset = params.evaluation, read_dataset(inputs.transformed_examples)
@@ -73,10 +75,16 @@ def evaluate(
     context.progress("embedding candidates")
     candidates = candidate_embeddings(model, dataset, context)
     model_on: dict[Split, Measured] = {}
+    collapsed = ""
     for split, task in tasks.items():
         if len(task.query_rows):
-            contexts = first_contexts(task.held_out, task.query_rows)
-            scorer = two_tower_scorer(model, dataset, spec, task, candidates, contexts, context)
+            asked = _asked(dataset, spec, task, first_contexts(task.held_out, task.query_rows))
+            queries = embed_queries(model, asked, context)
+            check_finite(queries, candidates)
+            columns = dataset.candidates.columns
+            # What stays is the last split's, test.
+            collapsed = collapse(queries, candidates, query_inputs=asked, candidate_inputs=columns)
+            scorer = EmbeddingScorer(queries, candidates)
             model_on[split] = measure(scorer, task, dataset, config, progress_reporter(context, f"{split}: two-tower"))
     baselines = _baselines(tasks["test"], dataset, config, context)
     measured = {name: result for name, result in baselines.items() if isinstance(result, Measured)}
@@ -93,22 +101,26 @@ def evaluate(
 
         comparison = ServedComparison(inputs, params, dataset, tasks["test"], context)
         compared["published"] = comparison.run(without_context)
-    return compared | {
-        "test": model_on["test"].metrics,
-        "validation": model_on["validation"].metrics if "validation" in model_on else {},
-        "baselines": {n: {"skipped": r} if isinstance(r, str) else r.metrics for n, r in baselines.items()},
-        "intervals": _intervals(model_on["test"], measured.get("popularity"), config, params.seed),
-        "slices": slices(
-            model_on["test"].values,
-            model_on["test"].ranks,
-            tasks["test"],
-            dataset,
-            graph,
-            metrics=config.main_metrics(),
-            features=config.slices,
-        ),
-        "protocol": _protocol(tasks, dataset, spec, params, model_on),
-    }
+    return (
+        ({"collapsed": collapsed} if collapsed else {})
+        | compared
+        | {
+            "test": model_on["test"].metrics,
+            "validation": model_on["validation"].metrics if "validation" in model_on else {},
+            "baselines": {n: {"skipped": r} if isinstance(r, str) else r.metrics for n, r in baselines.items()},
+            "intervals": _intervals(model_on["test"], measured.get("popularity"), config, params.seed),
+            "slices": slices(
+                model_on["test"].values,
+                model_on["test"].ranks,
+                tasks["test"],
+                dataset,
+                graph,
+                metrics=config.main_metrics(),
+                features=config.slices,
+            ),
+            "protocol": _protocol(tasks, dataset, spec, params, model_on),
+        }
+    )
 
 
 def _check_measurable(task: RetrievalTask) -> None:
@@ -142,21 +154,24 @@ def two_tower_scorer(
         context: told what is embedded.
 
     Raises:
-        DataError: the embeddings are not numbers.
+        NotFiniteError: the embeddings are not numbers.
     """
-    queries = query_embeddings(
-        model,
+    queries = embed_queries(model, _asked(dataset, spec, task, contexts), context)
+    check_finite(queries, candidates)
+    return EmbeddingScorer(queries, candidates)
+
+
+def _asked(
+    dataset: Dataset, spec: EncodedSpec, task: RetrievalTask, contexts: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What the query tower reads of the queries of a task."""
+    return query_columns(
         dataset,
-        context,
         query_rows=task.query_rows,
         history=task.history,
         history_length=spec.features.history.max_length if spec.features.history else None,
         contexts=contexts,
     )
-    try:
-        return EmbeddingScorer(queries, candidates)
-    except ValueError as error:
-        raise DataError(f"the model cannot be measured: {error}. Has the training diverged? See its curve.") from error
 
 
 def _baselines(

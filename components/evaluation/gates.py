@@ -12,7 +12,7 @@ The content of `blessing.json`:
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.evaluation.verdict import columns
+from components.evaluation.verdict import USELESS, columns
 
 if TYPE_CHECKING:
     from components.evaluator import EvaluationConfig
@@ -37,7 +37,8 @@ def blessing(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> dict[str
         config: the gates.
         metrics: content of `metrics.json`.
     """
-    checks = [*_thresholds(config, metrics), *_popularity(config, metrics), *_published(config, metrics)]
+    checks = [_useless(metrics["collapsed"])] if "collapsed" in metrics else []
+    checks += [*_thresholds(config, metrics), *_popularity(config, metrics), *_published(config, metrics)]
     shown = dict.fromkeys((*config.main_metrics(), *config.named_metrics()))
     return {
         "blessed": all(check["passed"] for check in checks),
@@ -47,6 +48,17 @@ def blessing(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> dict[str
             who: {name: values[name] for name in shown if name in values} for who, values in columns(metrics).items()
         },
     }
+
+
+def not_finite(reason: str) -> dict[str, Any]:
+    """The verdict on a model that cannot be measured, since embeddings or scores are not numbers."""
+    return {"blessed": False, "checks": [_useless(reason)], "notes": [], "table": {}}
+
+
+def _useless(reason: str) -> Check:
+    """Of a model that cannot tell candidates or queries apart; no setting turns this off."""
+    nothing = {"metric": "embeddings", "value": None, "threshold": None}
+    return {"name": USELESS, **nothing, "passed": False, "message": f"{reason}: refused, by no setting"}
 
 
 def _thresholds(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> Iterator[Check]:
@@ -87,9 +99,8 @@ def _against_published(metric: str, least: float | None, published: Mapping[str,
     name = "not_worse_than_published" if least is None else "lift_over_published"
     if "skipped" in published:
         said = f"not compared with a served model: {published['skipped']}"
-        return _check(name, metric, None, least, said, passed=True, setting=_PUBLISHED) | {
-            "skipped": published["skipped"]
-        }
+        check = _check(name, metric, None, least, said, passed=True, setting=_PUBLISHED)
+        return check | {"skipped": published["skipped"], "message": said}
     ours, theirs, version = published["model"][metric], published["test"][metric], published["version"]
     said = _compared(metric, ours, f"served version {version}", theirs, published["intervals"])
     said += f" on {published['queries']} queries"

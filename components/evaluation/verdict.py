@@ -23,10 +23,22 @@ def columns(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
     return found
 
 
-_ADVICE = (
-    "What helps: more data or features, another model or training (see the Trainer's curve), or, to publish this model",
-    "as it is, a looser gate: set what is named in brackets to lower ratios, or to null to turn it off.",
-)
+USELESS = "not_collapsed"
+"""Name of the check that no setting turns off: embeddings and scores are finite and differ."""
+
+_CURVE = "see the Trainer's training.json for how the loss went"
+_LOOSER = "to publish this model as it is, loosen or turn off (null) what is named in brackets"
+
+
+def _advice(failed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What can be done about failed checks."""
+    if any(check["name"] == USELESS for check in failed):
+        return [
+            f"The training diverged, or a tower is dead ({_CURVE}): lower training.learning_rate, look for extreme",
+            "values in numeric and vector features, or change model or loss. No setting publishes such a model.",
+        ]
+    better = f"What helps: more data or features, another model or training ({_CURVE})"
+    return [f"{better}; {_LOOSER}."] if failed else []
 
 
 def _said(check: Mapping[str, Any]) -> str:
@@ -54,7 +66,7 @@ def refusal(blessing: Mapping[str, Any]) -> list[str]:
     lines += [f"  note: {note}" for note in blessing.get("notes", [])]
     shown = blessing.get("table", {})
     lines += table(shown, list(dict.fromkeys(row for values in shown.values() for row in values))) if shown else []
-    return [*lines, *_ADVICE] if failed else lines
+    return [*lines, *_advice(failed)]
 
 
 def summary(blessing: Mapping[str, Any]) -> list[str]:

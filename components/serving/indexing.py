@@ -12,17 +12,18 @@ import tensorflow as tf
 
 from components.artifacts import Catalogue, Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
-from components.embedding import candidate_embeddings
+from components.embedding import candidate_embeddings, embed_queries
 from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
 from components.serving.descriptions import directory_digest, write_description
 from components.serving.index_tuning import Tuner, latency_ms
 from components.serving.query_index import QueryIndex, build_query_index, vectors_digest
 from components.serving.served_catalogue import ServedCatalogue
-from components.serving.stored_queries import stored_query_embeddings
+from components.serving.stored_queries import stored_query_columns, stored_query_embeddings
 from components.serving.version_digests import PROMISE, write_digests
 from components.serving.warm_up import write_warm_up
 from models.candidate_ids import CandidateIds
+from models.collapse import collapse
 from models.features import EncodedSpec
 from models.index import ExactSearch, Search, non_finite_rows
 from models.index_recall import RecallMeter
@@ -193,8 +194,10 @@ class Indexing:
         half = max(self._params.index.sample_queries, _EXPECTED_QUERIES)
         rows = np.arange(min(2 * half, len(self._dataset.queries)))
         self._context.progress(f"embedding {len(rows):,} queries")
-        self._queries = stored_query_embeddings(self._model, self._graph, self._dataset, self._context, query_rows=rows)
+        asked = stored_query_columns(self._graph, self._dataset, query_rows=rows)
+        self._queries = embed_queries(self._model, asked, self._context)
         self._refuse_non_finite(self._queries, self._dataset.queries.ids, "query")
+        self._refuse_collapsed(asked)
         judging = (len(rows) + 1) // 2
         return self._queries[:judging], self._queries[judging:] if len(rows) > 1 else self._queries
 
@@ -230,6 +233,16 @@ class Indexing:
                     f"the {part} in {self._graph.path if part == 'preprocessing' else self._model.path} has digest "
                     f"{digest}, the published model's is {wanted}: the files have changed, run the pipeline again"
                 )
+
+    def _refuse_collapsed(self, asked: dict[str, np.ndarray]) -> None:
+        """A model fitted to all events, or asked about a new catalogue, has not been evaluated as it is served."""
+        columns = self._catalogue.candidates.columns
+        problem = collapse(self._queries, self._embeddings, query_inputs=asked, candidate_inputs=columns)
+        if problem:
+            raise RefusedError(
+                f"the model is of no use and is not indexed: {problem}; the training diverged (lower the learning "
+                "rate), or a tower is dead"
+            )
 
     @staticmethod
     def _refuse_non_finite(embeddings: np.ndarray, ids: pa.Array, side: str) -> None:

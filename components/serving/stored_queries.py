@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from components.artifacts import Model, TransformGraph
 from components.base import ExecutionContext
-from components.embedding import query_embeddings
+from components.embedding import embed_queries, query_columns
 from components.raw_features import raw_features
 from components.sequences import Dataset
 from models.features import EncodedSpec
@@ -20,11 +20,17 @@ def stored_query_embeddings(
     query_rows: np.ndarray,
 ) -> np.ndarray:
     """Embeddings of queries after all their events, context features missing, float32 `[len(query_rows), dim]`."""
+    columns = stored_query_columns(transform_graph, dataset, query_rows=query_rows)
+    return embed_queries(model, columns, context)
+
+
+def stored_query_columns(
+    transform_graph: TransformGraph, dataset: Dataset, *, query_rows: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What the query tower reads of queries after all their events, each `[len(query_rows), width]`."""
     spec = EncodedSpec.model_validate(transform_graph.read_json("spec.json"))
-    return query_embeddings(
-        model,
+    return query_columns(
         dataset,
-        context,
         query_rows=query_rows,
         history=dataset.events,
         history_length=None if spec.features.history is None else spec.features.history.max_length,

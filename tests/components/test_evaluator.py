@@ -14,7 +14,7 @@ from pydantic import ValidationError
 import components.evaluation.executor
 from components.artifacts import Blessing, Evaluation, Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
-from components.errors import DataError
+from components.errors import DataError, RefusedError
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams, unusable_slices
 from components.sequences import SPLITS, Dataset, Entities, Events, Split, write_dataset
 from models.features import EncodedColumn, EncodedSpec, FeatureSpec
@@ -403,10 +403,36 @@ def test_item_knn_beyond_its_budget_is_skipped_with_a_reason(
     assert run.metrics["baselines"]["popularity"]["recall@10"] == 1
 
 
-def test_a_model_that_is_not_a_number_is_an_error(tmp_path: Path, graph: TransformGraph) -> None:
-    broken = towers(tmp_path / "model", np.full((8, 8), np.nan))
-    with pytest.raises(DataError, match=r"query embeddings have NaN.*diverged"):
-        Run(tmp_path, graph, broken)
+EVERY_GATE_OFF = {"at": AT, "main_at": 5, "min_lift_over_popularity": None, "min_lift_over_published": None}
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_model_that_is_not_a_number_is_refused(tmp_path: Path, graph: TransformGraph, number: float) -> None:
+    broken = towers(tmp_path / "model", np.full((8, 8), number))
+    with pytest.raises(RefusedError, match=r"query embeddings have NaN or infinite values.*(.|\n)*diverged"):
+        Run(tmp_path, graph, broken, evaluation=EVERY_GATE_OFF)
+    assert Blessing(tmp_path / "blessing").read_json("blessing.json")["blessed"] is False
+
+
+def test_scores_beyond_float32_are_refused(tmp_path: Path, graph: TransformGraph) -> None:
+    huge = towers(tmp_path / "model", np.full((8, 8), 1.5e38))
+    with pytest.raises(RefusedError, match=r"scores are beyond float32: embeddings of queries are up to [0-9.]+e.38"):
+        Run(tmp_path, graph, huge, evaluation=EVERY_GATE_OFF)
+
+
+def test_queries_that_are_all_one_are_refused_with_the_table(tmp_path: Path, graph: TransformGraph) -> None:
+    dead = towers(tmp_path / "model", np.tile(np.arange(8.0), (8, 1)) * 1e6)  # what a query is, hardly counts
+    same = dataset(events(*({"train": [A, c], "test": [D]} for c in (B, C, E, F))))
+    with pytest.raises(RefusedError) as refusal:
+        Run(tmp_path, graph, dead, of=same, evaluation=EVERY_GATE_OFF)
+    told = str(refusal.value)
+    assert "all 4 query embeddings are equal although their histories or features differ" in told
+    assert "popularity      item_knn" in told
+    assert "No setting publishes such a model" in told
+    verdict = Blessing(tmp_path / "blessing").read_json("blessing.json")
+    assert verdict["blessed"] is False
+    assert verdict["table"]["two-tower"]["ndcg@5"] == pytest.approx((1 / math.log2(4) + 1 / math.log2(3)) / 2)
+    assert Evaluation(tmp_path / "evaluation").read_json("metrics.json")["collapsed"].startswith("all 4 query")
 
 
 @pytest.mark.parametrize("queries", [({"train": [A, B], "validation": [C]},), ({"train": [A], "test": [A]},)])

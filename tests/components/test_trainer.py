@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
-from components.errors import DataError, RunError
+from components.errors import DataError, DivergedError, RunError
 from components.sequences import Dataset, Entities, Events, write_dataset
 from components.trainer import Trainer, TrainerParams
 from components.training import validation_of
@@ -121,6 +121,16 @@ def test_two_runs_have_identical_weights_and_metrics(trained, tmp_path):
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
     reports = [json.loads((model.path / "training.json").read_text()) for model in (trained, again)]
     assert reports[0]["validation"] == reports[1]["validation"]
+
+
+@pytest.mark.parametrize("batch_size", [64, 4096])
+def test_a_training_that_diverges_is_told_with_what_helps(tmp_path, batch_size):
+    # With one step a validation the loss is still a number when the embeddings are none any more.
+    training = TrainingConfig(batch_size=batch_size, learning_rate=3e38, max_epochs=2)
+    model = ModelConfig(embedding_dim=16, temperature=0.1, score="dot")
+    with pytest.raises(DivergedError, match=r"(?i)lower training\.learning_rate") as error:
+        run(tmp_path / "run", walks(), PARAMS.model_copy(update={"training": training, "model": model}))
+    assert not error.value.may_pass_unchanged
 
 
 def test_final_fit_repeats_the_passes_of_its_reference_over_all_events(trained, tmp_path):
