@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import DataError
-from components.sources.column_types import arrow_type, cast, name_of, parse_numbers
+from components.sources.column_types import arrow_type, cast, is_text, name_of
 from components.sources.config import Split
-from components.sources.moments import to_moments
+from components.sources.moments import numbers_of, to_moments
+from components.sources.number_texts import parse_numbers
 from components.sources.plan import TablePlan
 from components.sources.reading import Reject, Rows
 
@@ -52,7 +53,7 @@ def clean(rows: Rows, plan: TablePlan, split: Split | None) -> Cleaned:
     if split is not None:
         columns["split"] = pa.repeat(pa.scalar(split), rows.batch.num_rows)
     for name in dict.fromkeys([*plan.kept, *plan.carried]):
-        columns[_free_name(name, columns)] = _further(_source(rows, name, plan), name, plan)
+        columns[_free_name(name, columns)] = _further(_source(rows, name, plan), name, plan, faults)
     good = faults.codes == 0
     light = np.zeros(len(good), bool)
     if plan.min_weight is not None:
@@ -76,20 +77,44 @@ class _Faults:
 
     def __init__(self, rows: int) -> None:
         self.codes = np.zeros(rows, np.int64)  # 0 is none, else position in reasons + 1
-        self._reasons: list[str] = []
+        self._reasons: list[tuple[str, pa.Array]] = []
 
-    def add(self, faulty: pa.Array, reason: str) -> None:
-        self._reasons.append(reason)
+    def add(self, faulty: pa.Array, reason: str, values: pa.Array) -> None:
+        """Marks rows; `values` are those that are wrong in them."""
+        self._reasons.append((reason, values))
         mask = pc.fill_null(faulty, False).to_numpy(zero_copy_only=False)
         self.codes[mask & (self.codes == 0)] = len(self._reasons)
 
     def rejects(self, rows: Rows) -> list[Reject]:
         faulty = np.flatnonzero(self.codes)
-        records = rows.batch.take(pa.array(faulty)).to_pylist() if len(faulty) else []
-        return [
-            Reject(int(rows.position[row]), self._reasons[self.codes[row] - 1], record_text(record))
-            for row, record in zip(faulty, records, strict=True)
-        ]
+        records = _records(rows.batch.take(pa.array(faulty))) if len(faulty) else []
+        return [self._reject(rows, int(row), record) for row, record in zip(faulty, records, strict=True)]
+
+    def _reject(self, rows: Rows, row: int, record: dict[str, object]) -> Reject:
+        reason, values = self._reasons[self.codes[row] - 1]
+        return Reject(int(rows.position[row]), reason, record_text(record), _shown(values[row : row + 1]))
+
+
+def _records(rows: pa.RecordBatch) -> list[dict[str, object]]:
+    try:
+        return rows.to_pylist()  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):  # a moment that Python cannot hold: after the year 9999, or with nanoseconds
+        columns = {name: _printable(rows.column(name)) for name in rows.schema.names}
+        return pa.RecordBatch.from_pydict(columns).to_pylist()  # type: ignore[no-any-return]
+
+
+def _printable(values: pa.Array) -> pa.Array:
+    if not pa.types.is_temporal(values.type):
+        return values
+    try:
+        return values.cast(pa.string())
+    except (pa.ArrowException, ValueError):  # a type that has no texts
+        return pa.array([str(value) for value in values])
+
+
+def _shown(value: pa.Array) -> str:
+    [shown] = _printable(value).to_pylist()
+    return "" if shown is None else str(shown)
 
 
 def record_text(record: dict[str, object]) -> str:
@@ -115,50 +140,76 @@ def _cast(values: pa.Array, column: str, kind: str) -> pa.Array:
 
 def _ids(values: pa.Array, name: str, faults: _Faults) -> pa.Array:
     ids = values.cast(pa.string())
-    faults.add(pc.equal(pc.fill_null(ids, ""), ""), f"{name} is empty")
+    faults.add(pc.equal(pc.fill_null(ids, ""), ""), f"{name} is empty", ids)
     return ids
 
 
-def _further(values: pa.Array, column: str, plan: TablePlan) -> pa.Array:
+def _further(values: pa.Array, column: str, plan: TablePlan, faults: _Faults) -> pa.Array:
+    kind = plan.types[column]
     if column in plan.separators:
         return pc.split_pattern(_cast(values, column, "string"), plan.separators[column])
-    return _cast(values, column, plan.types[column])
+    if kind == "timestamp":
+        return _moments(values, column, to_moments(values, "iso", plan.date_formats.get(column)), plan, faults)
+    if plan.kinds.get(column) in ("number", "time") and kind in ("int64", "float64") and is_text(values.type):
+        return _number(values, column, kind, faults)
+    return _cast(values, column, kind)
 
 
-def _timestamp(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
-    missing, moments = to_moments(values, plan.time_unit)
-    faults.add(_or_blank(missing, values), "timestamp is empty")
-    faults.add(moments.is_null(), f"timestamp cannot be read as {plan.time_unit}")
+def _moments(
+    values: pa.Array, column: str, read: tuple[pa.Array, pa.Array], plan: TablePlan, faults: _Faults
+) -> pa.Array:
+    missing, moments = read
+    written = plan.date_formats.get(column)
+    reason = f"{column} lies outside the years 1 to 9999"
+    if name_of(values.type) != "timestamp":
+        reason = f"{column} cannot be read as {written or 'a date or time of ISO 8601'}"
+    faults.add(pc.and_(moments.is_null(), pc.invert(missing)), reason, values)
     return moments
 
 
-def _number(values: pa.Array, role: str, faults: _Faults) -> pa.Array:
-    missing, numbers = parse_numbers(values)
-    faults.add(_or_blank(missing, values), f"{role} is empty")
-    faults.add(numbers.is_null(), f"{role} is not a number")
-    faults.add(pc.invert(pc.is_finite(numbers)), f"{role} is not a finite number")
+def _number(values: pa.Array, column: str, kind: str, faults: _Faults) -> pa.Array:
+    missing, numbers = parse_numbers(values.cast(pa.string()), kind)
+    faults.add(pc.and_(numbers.is_null(), pc.invert(missing)), f"{column} is not a number", values)
+    if kind == "float64":
+        faults.add(pc.is_inf(numbers), f"{column} is not a finite number", values)
     return numbers
 
 
-def _or_blank(missing: pa.Array, values: pa.Array) -> pa.Array:
-    return pc.or_kleene(missing, pc.equal(values, "")) if pa.types.is_string(values.type) else missing
+def _timestamp(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
+    written = plan.date_formats.get(plan.roles["timestamp"])
+    missing, moments = to_moments(values, plan.time_unit, written)
+    faults.add(missing, "timestamp is empty", values)
+    outside = name_of(values.type) == "timestamp"
+    how = "lies outside the years 1 to 9999" if outside else f"cannot be read as {written or plan.time_unit}"
+    faults.add(moments.is_null(), f"timestamp {how}", values)
+    return moments
+
+
+def _role_number(values: pa.Array, role: str, faults: _Faults) -> pa.Array:
+    missing, numbers = numbers_of(values)
+    faults.add(missing, f"{role} is empty", values)
+    faults.add(numbers.is_null(), f"{role} is not a number", values)
+    faults.add(pc.invert(pc.is_finite(numbers)), f"{role} is not a finite number", values)
+    return numbers
 
 
 def _order(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
-    numbers = _number(values, "order", faults)
+    numbers = _role_number(values, "order", faults)
     kind = plan.types[plan.roles["order"]]
+    if kind == "int64" and is_text(values.type):
+        return parse_numbers(values.cast(pa.string()), kind)[1]
     return cast(values, kind) if kind == "int64" else numbers
 
 
 def _weight(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
-    numbers = _number(values, "weight", faults)
-    faults.add(pc.less(numbers, 0.0), "weight is negative")
+    numbers = _role_number(values, "weight", faults)
+    faults.add(pc.less(numbers, 0.0), "weight is negative", values)
     return numbers.cast(pa.float32(), safe=False)
 
 
 def _split(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
     names = values.cast(pa.string())
-    faults.add(pc.invert(pc.is_in(names, _SPLITS)), "split is not train, validation or test")
+    faults.add(pc.invert(pc.is_in(names, _SPLITS)), "split is not train, validation or test", values)
     return names
 
 

@@ -9,7 +9,24 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-TIMESTAMP = pa.timestamp("us", tz="UTC")
+from components.sources.missing_texts import is_marker
+from components.sources.moment_texts import (
+    FIRST,
+    LAST,
+    TIMESTAMP,
+    in_calendar,
+    looks_like_moments,
+    parse_moments,
+)
+from components.sources.number_texts import (
+    are_integers,
+    hold_codes,
+    kind_of_numbers,
+    look_like_numbers,
+    parse_numbers,
+)
+from components.sources.value_config import ColumnKind
+
 UNSUPPORTED = "unsupported"
 
 _ARROW = {
@@ -20,13 +37,10 @@ _ARROW = {
     "bool": pa.bool_(),
     "timestamp": TIMESTAMP,
 }
-_INTEGER = r"^-?(0|[1-9][0-9]{0,17})$"  # no leading zero: "007" is a name, not a number
-_NUMBER = r"^-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
-_NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI]nf(inity)?)$"
+_A_FEW = 1000
+_LONGEST_TYPE = 58
 _FLAG = r"^([tT]rue|TRUE|[fF]alse|FALSE)$"
-_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
-_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
-_CODE = r"^-?(0[0-9]|[0-9]{19,}$)"  # a float would lose digits
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 def name_of(kind: pa.DataType) -> str:
@@ -63,9 +77,18 @@ def arrow_type(name: str) -> pa.DataType:
     return _ARROW["string" if name == "null" else name]
 
 
+def described(kind: pa.DataType) -> str:
+    """As `name_of`, but the Arrow type itself where it is unsupported, so that messages can say what it is."""
+    name = name_of(kind)
+    if name != UNSUPPORTED:
+        return name
+    told = str(kind)
+    return ("nested " if told.startswith("list<") else "") + (told if len(told) <= _LONGEST_TYPE else told[:57] + "…")
+
+
 def merged(names: Iterable[str]) -> str:
     """The narrowest type that holds values of all `names`; independent of their order."""
-    seen = set(names) - {"null"}
+    seen = {name if name in _ARROW or name.startswith("list<") else UNSUPPORTED for name in set(names) - {"null"}}
     if len(seen) <= 1:
         return next(iter(seen), "null")
     if seen == {"int64", "float64"}:
@@ -77,21 +100,47 @@ def merged(names: Iterable[str]) -> str:
 
 
 def type_of_text(values: pa.StringArray) -> str:
-    """What texts look like all together: `int64`, `float64`, `bool`, `timestamp`, else `string`."""
+    """What texts look like all together: `int64`, `float64`, `bool`, `timestamp`, else `string`.
+
+    Markers of missing values (`missing_texts.MARKERS`) among numbers, flags or moments do not make a column text.
+    """
     values = values.drop_null()
+    first = values.slice(0, _A_FEW)
+    if _type_of_all(first.filter(pc.invert(is_marker(first)))) == "string":  # further values cannot change that
+        return "string"
+    name = _type_of_all(values)
+    if name != "string":
+        return name
+    rest = values.filter(pc.invert(is_marker(values)))
+    return _type_of_all(rest) if 0 < len(rest) < len(values) else "string"
+
+
+def _type_of_all(values: pa.StringArray) -> str:
     if len(values) == 0:
         return "null"
-    for name, pattern in (("int64", _INTEGER), ("bool", _FLAG), ("timestamp", _MOMENT)):
-        if pc.all(pc.match_substring_regex(values, pattern)).as_py():
-            return name if name != "timestamp" or parse_moments(values)[1].null_count == 0 else "string"
-    numbers = pc.or_(pc.match_substring_regex(values, _NUMBER), pc.match_substring_regex(values, _NOT_FINITE))
-    if pc.all(numbers).as_py() and not pc.any(pc.match_substring_regex(values, _CODE)).as_py():
-        return "float64"
-    return "string"
+    if are_integers(values):
+        return "int64"
+    if pc.all(pc.match_substring_regex(values, _FLAG)).as_py():
+        return "bool"
+    if pc.all(looks_like_moments(values)).as_py():
+        return "timestamp" if parse_moments(values)[1].null_count == 0 else "string"
+    return "float64" if pc.all(look_like_numbers(values)).as_py() and not hold_codes(values) else "string"
+
+
+def type_of_declared(values: pa.StringArray, kind: ColumnKind) -> str:
+    """What those texts are that are of the kind that was declared, `number` or `time`; `null` if none is.
+
+    Moments may be numbers: seconds since 1970.
+    """
+    if kind == "time":
+        moments = parse_moments(values)[1]
+        if moments.null_count < len(moments):
+            return "timestamp"
+    return kind_of_numbers(values)
 
 
 def cast(values: pa.Array, name: str) -> pa.Array:
-    """Casts a column to a type that `merged` found wide enough for it.
+    """Casts a column to a type that `merged` found wide enough for it; texts that mark missing values become null.
 
     Raises:
         pyarrow.ArrowInvalid: the values do not fit after all, such as bytes that are not UTF-8.
@@ -99,62 +148,44 @@ def cast(values: pa.Array, name: str) -> pa.Array:
     target = arrow_type(name)
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if name == "timestamp" and _is_text(values.type):
-        return parse_moments(values.cast(pa.string()))[1]
+    if is_text(values.type):
+        return _cast_text(values.cast(pa.string()), name, target)
     if name == "string" and pa.types.is_floating(values.type):
         return pa.array([None if value is None else repr(value) for value in values.to_pylist()], target)
-    if name == "timestamp" and pa.types.is_timestamp(values.type) and values.type.tz is None:
-        return values.cast(pa.timestamp("us"), safe=False).cast(TIMESTAMP)
+    return typed_moments(values) if name == "timestamp" else values.cast(target)
+
+
+def _cast_text(values: pa.StringArray, name: str, target: pa.DataType) -> pa.Array:
     if name == "timestamp":
-        return values.cast(TIMESTAMP, safe=False)
-    return values.cast(target)
-
-
-def parse_numbers(values: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Numbers out of texts or numbers.
-
-    Returns:
-        Which values are missing (bool), and float64 values, null where missing or not a number.
-    """
-    missing = values.is_null()
-    if not _is_text(values.type):
-        return missing, values.cast(pa.float64(), safe=False)
-    text = values.cast(pa.string())
-    valid = pc.or_(pc.match_substring_regex(text, _NUMBER), pc.match_substring_regex(text, _NOT_FINITE))
-    return missing, pc.if_else(valid, text, None).cast(pa.float64())
-
-
-def parse_moments(values: pa.StringArray) -> tuple[pa.Array, pa.Array]:
-    """Moments out of ISO 8601 texts; without a zone they are UTC.
-
-    Returns:
-        Which values are missing (bool), and `timestamp[us, UTC]` values, null where missing or unreadable.
-    """
-    missing = values.is_null()
-    shaped = pc.if_else(pc.match_substring_regex(values, _MOMENT), values, None)
-    # Arrow reads ten-character dates and dates with a time; only the latter may have a zone.
-    zoned = pc.and_(pc.match_substring_regex(shaped, _ZONE), pc.greater(pc.utf8_length(shaped), 10))
-    with_zone = pc.if_else(zoned, shaped, None)
-    without_zone = pc.if_else(zoned, None, shaped)
-    local = _cast_or_null(without_zone, pa.timestamp("us")).cast(TIMESTAMP)
-    return missing, pc.coalesce(_cast_or_null(with_zone, TIMESTAMP), local)
-
-
-def _cast_or_null(values: pa.StringArray, target: pa.DataType) -> pa.Array:
+        return parse_moments(values)[1]
+    if (
+        name.startswith("list<") and pc.all(is_marker(values.drop_null()), min_count=0).as_py()
+    ):  # a column without any value
+        return pa.nulls(len(values), target)
     try:
         return values.cast(target)
-    except pa.ArrowInvalid:  # a date such as February 31st somewhere
-        encoded = values.dictionary_encode()
-        distinct = [_one_or_null(value, target) for value in encoded.dictionary]
-        return pa.array(distinct, target).take(encoded.indices)
-
-
-def _one_or_null(value: pa.Scalar, target: pa.DataType) -> pa.Scalar | None:
-    try:
-        return value.cast(target)
     except pa.ArrowInvalid:
-        return None
+        if name == "float64":
+            return parse_numbers(values)[1]
+        if name not in ("int64", "bool"):
+            raise
+        return pc.if_else(is_marker(values), None, values).cast(target)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def typed_moments(values: pa.Array) -> pa.Array:
+    """Timestamps and dates as `timestamp[us, UTC]`, null where the year is not one of 1 to 9999."""
+    if pa.types.is_date(values.type):
+        values = values.cast(pa.timestamp("s" if values.type == pa.date32() else "ms"))
+    per_second = _PER_SECOND[values.type.unit]
+    if per_second < 1_000_000:  # the cast would overflow
+        whole = values.cast(pa.int64())
+        first, last = FIRST // 1_000_000 * per_second, LAST * per_second // 1_000_000
+        values = pc.if_else(pc.and_(pc.greater_equal(whole, first), pc.less_equal(whole, last)), values, None)
+    if values.type.tz is None:
+        return in_calendar(values.cast(pa.timestamp("us"), safe=False).cast(TIMESTAMP))
+    return in_calendar(values.cast(TIMESTAMP, safe=False))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are texts."""
     return name_of(kind) == "string"

@@ -1,13 +1,13 @@
 """What a user says about the source of each table: format, files, and which column means what."""
 
 import codecs
-import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base import Params
+from components.sources.value_config import ColumnName, ValueSettings
 from components.storage import check_uri
 
 
@@ -20,10 +20,7 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 Location: TypeAlias = Annotated[str, AfterValidator(_checked)]
 Paths: TypeAlias = Location | Annotated[list[Location], Field(min_length=1)]
 SplitPaths: TypeAlias = Annotated[dict[Split, Paths], Field(min_length=1)]
-TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "iso", "yyyymmdd"]
-ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
-
-_DATE_SIGNS = frozenset(f"%{letter}" for letter in "YymbBdeHIpMS%")
+TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "ns", "iso", "yyyymmdd"]
 
 ROLES = ("query_id", "candidate_id", "timestamp", "order", "weight", "split")
 """Names that interactions' mapped columns get; no other source column may use them."""
@@ -59,7 +56,7 @@ class InteractionColumns(Params):
         return {role: column for role in ROLES if (column := getattr(self, role)) is not None}
 
 
-class _Table(Params):
+class _Table(ValueSettings):
     keep: list[ColumnName] | None = None
     """Further columns to carry along; all that have a usable type if absent."""
 
@@ -75,16 +72,29 @@ class _Interactions(_Table):
 
     @model_validator(mode="after")
     def _settings_have_their_column(self) -> "_Interactions":
+        for role, column in self.columns.mapped().items():
+            if column in self.types:
+                raise ValueError(f"types: {column!r} is columns.{role}, which says what it holds; leave it out")
         if self.min_weight is not None and self.columns.weight is None:
             raise ValueError("'min_weight' needs columns.weight")
         if self.time_unit != "auto" and self.columns.timestamp is None:
             raise ValueError("'time_unit' needs columns.timestamp")
+        if self.time_unit not in ("auto", "iso") and self.columns.timestamp in self.date_formats:
+            raise ValueError(f"'time_unit' {self.time_unit!r} and 'date_formats' both say how the timestamp is written")
         return self
 
 
 class _Entities(_Table):
     id: ColumnName
     """Column that identifies the query or candidate."""
+
+    @model_validator(mode="after")
+    def _id_is_no_number(self) -> "_Entities":
+        if self.id in self.kinds():
+            raise ValueError(
+                f"{self.id!r} is the id, which is text whatever it looks like; leave it out of the settings"
+            )
+        return self
 
 
 class _Lists(Params):
@@ -131,12 +141,7 @@ class _Csv(Params):
     quote: str | None = Field(default='"', min_length=1, max_length=1)
     """What surrounds fields that contain the delimiter; `null` where quotes are ordinary characters."""
     null_values: list[str] = [""]
-    """Fields with exactly this text are missing values."""
-    date_formats: dict[ColumnName, str] = Field(default_factory=dict)
-    """Columns of dates or times in another notation than ISO 8601, and how they are written, in the letters of
-    `strftime`: `bought: "%d.%m.%Y %H:%M"`. They are UTC. What does not fit stays the text that it is."""
-    decimal_commas: list[ColumnName] = Field(default_factory=list)
-    """Columns of numbers with a decimal comma, and points or spaces between thousands, if any: `1.234,50`."""
+    """As for every format, but that an empty field is missing."""
 
     @property
     def is_utf8(self) -> bool:
@@ -150,17 +155,6 @@ class _Csv(Params):
             codecs.lookup(value)
         except LookupError:
             raise ValueError(f"unknown encoding {value!r}; common ones are utf-8, latin-1, cp1252, utf-16") from None
-        return value
-
-    @field_validator("date_formats")
-    @classmethod
-    def _formats_are_of_dates(cls, value: dict[str, str]) -> dict[str, str]:
-        for column, written in value.items():
-            signs = set(re.findall("%.", written))
-            if unknown := sorted(signs - _DATE_SIGNS):
-                raise ValueError(f"{column}: {unknown[0]} is not known; allowed: {' '.join(sorted(_DATE_SIGNS))}")
-            if not (signs & {"%Y", "%y"} and signs & {"%m", "%b", "%B"} and signs & {"%d", "%e"}):
-                raise ValueError(f"{column}: {written!r} lacks year, month or day; such as '%d.%m.%Y' or '%m/%d/%y'")
         return value
 
     @field_validator("names")
@@ -188,11 +182,11 @@ class ParquetEntities(_FileEntities, _Parquet):
     """Queries or candidates in Parquet files."""
 
 
-class CsvInteractions(_FileInteractions, _Csv):
+class CsvInteractions(_Csv, _FileInteractions):
     """Interactions in delimited text files, also compressed (`.gz`, `.zst`)."""
 
 
-class CsvEntities(_FileEntities, _Csv):
+class CsvEntities(_Csv, _FileEntities):
     """Queries or candidates in delimited text files, also compressed (`.gz`, `.zst`)."""
 
 

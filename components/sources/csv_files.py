@@ -1,7 +1,7 @@
 """Delimited text: every field is read as text, so that ids keep their leading zeros, and cast afterwards."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +11,6 @@ from components.errors import DataError
 from components.sources.config import CsvEntities, CsvInteractions
 from components.sources.files import UNREADABLE, SourceFile, open_bytes, unreadable
 from components.sources.headers import csv_header
-from components.sources.notations import in_common_notation
-from components.sources.piece_rows import well_formed
 from components.sources.reading import Piece, Reject, Rows
 from components.sources.text_files import file_pieces
 
@@ -56,17 +54,10 @@ class CsvReader:
             for batch in self._open(stream, names, wanted, rejects):
                 position = rejects.positions(good, batch.num_rows)
                 good += batch.num_rows
-                yield self._in_common_notation(Rows(batch, position, rejects.found[taken:]))
+                yield Rows(batch, position, rejects.found[taken:])
                 taken = len(rejects.found)
             if taken < len(rejects.found):
                 yield Rows(pa.RecordBatch.from_pylist([]), np.empty(0, np.int64), rejects.found[taken:])
-
-    def _in_common_notation(self, rows: Rows) -> Rows:
-        if not self.source.date_formats and not self.source.decimal_commas:
-            return rows
-        rows = well_formed(rows)
-        batch = in_common_notation(rows.batch, self.source.date_formats, self.source.decimal_commas)
-        return replace(rows, batch=batch)
 
     def _open(
         self, stream: object, names: list[str], wanted: set[str], rejects: "_Rejects"

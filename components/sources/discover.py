@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from components.beam_runner import BeamConfig
 from components.errors import DataError
-from components.sources.column_types import name_of, type_of_text
+from components.sources.column_types import described, is_text, type_of_declared, type_of_text
 from components.sources.config import CsvEntities, CsvInteractions, MappedEntities, MappedInteractions, TimeUnit
 from components.sources.moments import most_voted, unit_votes
 from components.sources.piece_rows import rows_of
@@ -59,6 +59,8 @@ class Unknown:
         if not isinstance(self.source, MappedInteractions) or self.source.columns.timestamp is None:
             return None
         column = self.source.columns.timestamp
+        if column in self.source.date_formats:
+            return None
         return None if self.types is not None and set(self.types.get(column, ())) == {"timestamp"} else column
 
     @property
@@ -123,6 +125,9 @@ class _Look(beam.DoFn):
         self._only = None if table.files is None else table.vote_on
         self._vote_on = table.vote_on
         self._as_text = _read_as_text(table.source)
+        self._ordered_by = table.source.columns.order if isinstance(table.source, MappedInteractions) else None
+        self._kinds = table.source.kinds()
+        self._date_formats = set(table.source.date_formats)
         self._reports = reports
 
     def process(self, piece: Piece) -> None:
@@ -155,10 +160,16 @@ class _Look(beam.DoFn):
 
     def _types(self, batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
         for name in batch.schema.names:
-            if self._as_text is None:
-                yield name, name_of(batch.column(name).type)
+            values = batch.column(name)
+            kind = "number" if name == self._ordered_by else self._kinds.get(name)
+            if not is_text(values.type):
+                yield name, described(values.type)
+            elif name in self._date_formats or (self._as_text is not None and name in self._as_text):
+                yield name, "string"
+            elif kind in ("number", "time"):
+                yield name, type_of_declared(values.cast(pa.string()), kind)
             else:
-                yield name, "string" if name in self._as_text else type_of_text(batch.column(name))
+                yield name, "string" if self._as_text is None else type_of_text(values)
 
 
 def _read_as_text(source: MappedInteractions | MappedEntities) -> set[str] | None:

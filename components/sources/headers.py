@@ -205,9 +205,8 @@ def _check_mapping(
     yield from _missing(f"data.{table}.keep", source.keep or [], header)
     if not isinstance(source, TfdsInteractions | TfdsEntities):
         yield from _missing(f"data.{table}.list_columns", source.list_columns, header)
-    if isinstance(source, CsvInteractions | CsvEntities):
-        yield from _missing(f"data.{table}.date_formats", source.date_formats, header)
-        yield from _missing(f"data.{table}.decimal_commas", source.decimal_commas, header)
+    for setting in ("types", "date_formats", "decimal_commas", "thousands_commas"):
+        yield from _missing(f"data.{table}.{setting}", getattr(source, setting), header)
 
 
 def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) -> Iterator[HeaderProblem]:

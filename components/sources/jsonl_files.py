@@ -38,11 +38,12 @@ class JsonlReader:
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """Batches of the values as they are; lines that are not an object are rejects."""
         wanted = None if columns is None else set(columns)
+        texts = _texts(types, self.source.date_formats)
         row = 0
         try:
             with open_bytes(piece.file, buffer=_BUFFER) as stream:
                 for lines in _blocks(stream):
-                    yield _parse(lines, row, types, wanted)
+                    yield _parse(lines, row, texts, wanted)
                     row += len(lines)
         except UNREADABLE as error:
             raise unreadable(piece.name, error, row=row) from error
@@ -54,7 +55,7 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[bytes]]:
         yield [line for line in lines if not line.isspace()]
 
 
-def _parse(lines: list[bytes], row: int, types: Mapping[str, str] | None, wanted: set[str] | None) -> Rows:
+def _parse(lines: list[bytes], row: int, texts: pa.Schema | None, wanted: set[str] | None) -> Rows:
     position = np.arange(row, row + len(lines))
     if not lines:
         return Rows(pa.RecordBatch.from_pylist([]), position)
@@ -62,24 +63,28 @@ def _parse(lines: list[bytes], row: int, types: Mapping[str, str] | None, wanted
         table = arrow_json.read_json(
             io.BytesIO(b"".join(lines)),
             read_options=arrow_json.ReadOptions(block_size=4 * _BLOCK),
-            parse_options=arrow_json.ParseOptions(explicit_schema=_texts(types)),
+            parse_options=arrow_json.ParseOptions(explicit_schema=texts),
         )
         table.validate(full=True)  # refuses texts that are not UTF-8
     except pa.ArrowInvalid:  # a broken line, or a column of numbers here and texts there
-        return _parse_each(lines, row, types, wanted)
+        return _parse_each(lines, row, wanted)
     if table.num_rows != len(lines):  # a value that spans lines, or two on one
-        return _parse_each(lines, row, types, wanted)
-    kept = [name for name in table.column_names if wanted is None or name in wanted]
+        return _parse_each(lines, row, wanted)
+    if wanted is None:  # a column that `texts` names need not be there
+        kept = [name for name in table.column_names if not (texts and table[name].null_count == len(table))]
+    else:
+        kept = [name for name in table.column_names if name in wanted]
     return Rows(_one_batch(table.select(kept)), position)
 
 
-def _texts(types: Mapping[str, str] | None) -> pa.Schema | None:
+def _texts(types: Mapping[str, str] | None, dates: Iterable[str]) -> pa.Schema | None:
     # Arrow would turn texts that look like dates into timestamps, in some blocks and not in others.
-    texts = [name for name, kind in (types or {}).items() if kind in ("string", "list<string>")]
-    return pa.schema([(name, arrow_type((types or {})[name])) for name in texts]) if texts else None
+    texts = {name: arrow_type(kind) for name, kind in (types or {}).items() if kind in ("string", "list<string>")}
+    texts |= dict.fromkeys(dates, pa.string())
+    return pa.schema(texts.items()) if texts else None
 
 
-def _parse_each(lines: list[bytes], row: int, types: Mapping[str, str] | None, wanted: set[str] | None) -> Rows:
+def _parse_each(lines: list[bytes], row: int, wanted: set[str] | None) -> Rows:
     records: list[dict[str, Any]] = []
     position: list[int] = []
     rejects: list[Reject] = []

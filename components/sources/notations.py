@@ -1,64 +1,91 @@
-"""Dates and numbers in local notation, rewritten as ISO 8601 and with a decimal point before anybody looks at them."""
+"""Numbers in local notation, rewritten with a decimal point before anybody looks at them; texts that mean nothing."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_COMMA = r"^\s*-?([0-9]{1,3}([. \x{00A0}\x{202F}][0-9]{3})+|[0-9]+)(,[0-9]+)?\s*$"
+from components.sources.column_types import is_text
+from components.sources.config import CsvEntities, CsvInteractions, MappedEntities, MappedInteractions
+from components.sources.piece_rows import well_formed
+from components.sources.reading import Piece, Reader, Rows
+
+_COMMA = r"^\s*[+-]?([0-9]{1,3}([. \x{00A0}\x{202F}][0-9]{3})+|[0-9]+)(,[0-9]+)?\s*$"
 _BETWEEN_THOUSANDS = r"[. \x{00A0}\x{202F}]"
+_THOUSANDS = r"^\s*[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?\s*$"
 
 
 def in_common_notation(
-    batch: pa.RecordBatch, date_formats: Mapping[str, str], decimal_commas: Iterable[str]
+    batch: pa.RecordBatch,
+    *,
+    decimal_commas: Iterable[str] = (),
+    thousands_commas: Iterable[str] = (),
+    null_values: Sequence[str] = (),
 ) -> pa.RecordBatch:
     """Rewrites columns of text; values that are not written as was said stay as they are.
 
     Args:
-        batch: columns of text.
-        date_formats: how dates are written, by column.
+        batch: any columns.
         decimal_commas: columns of numbers with a decimal comma.
+        thousands_commas: columns of numbers with commas between thousands.
+        null_values: texts that are missing values, in all columns.
     """
-    for name in batch.schema.names:
-        if name in date_formats:
-            batch = _replaced(batch, name, _iso(batch.column(name), date_formats[name]))
-        elif name in decimal_commas:
-            batch = _replaced(batch, name, _with_point(batch.column(name)))
+    texts = [name for name in batch.schema.names if is_text(batch.column(name).type)]
+    for name in texts:
+        values = batch.column(name).cast(pa.string())
+        if null_values:
+            values = pc.if_else(pc.is_in(values, pa.array(null_values)), None, values)
+        if name in decimal_commas:
+            values = _with_point(values)
+        elif name in thousands_commas:
+            plain = pc.replace_substring(values, ",", "")
+            values = pc.if_else(pc.match_substring_regex(values, _THOUSANDS), plain, values)
+        batch = batch.set_column(batch.schema.names.index(name), name, values)
     return batch
 
 
-def parse_dates(texts: pa.StringArray, written: str) -> pa.Array:
-    """Moments `timestamp[us]` out of texts; null where they are not written so, or no such day exists."""
-    moments = pc.strptime(texts, format=written, unit="us", error_is_null=True)
-    # C's strptime takes February 31st for March 3rd: only days after the end of a month can become a first to third.
-    doubtful = np.flatnonzero(pc.fill_null(pc.less_equal(pc.day(moments), 3), False).to_numpy(zero_copy_only=False))
-    if len(doubtful) == 0:
-        return moments
-    encoded = texts.take(pa.array(doubtful)).dictionary_encode()
-    exists = pa.array([_exists(text, written) for text in encoded.dictionary.to_pylist()])
-    wrong = np.zeros(len(texts), bool)
-    wrong[doubtful] = ~exists.take(encoded.indices).to_numpy(zero_copy_only=False)
-    return pc.if_else(pa.array(wrong), None, moments)
+@dataclass(frozen=True)
+class NotationReader:
+    """Reads what another reader reads, in common notation."""
+
+    reader: Reader
+    source: MappedInteractions | MappedEntities
+
+    def pieces(self) -> list[Piece]:
+        """The other reader's."""
+        return self.reader.pieces()
+
+    def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]] | None:
+        """The other reader's: texts stay texts."""
+        return self.reader.types(pieces)
+
+    def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
+        """The other reader's rows, rewritten; those that are no text in their encoding are rejects."""
+        source = self.source
+        for rows in self.reader.read(piece, types, columns):
+            rows = well_formed(rows)
+            batch = in_common_notation(
+                rows.batch,
+                decimal_commas=source.decimal_commas,
+                thousands_commas=source.thousands_commas,
+                null_values=_null_values(source),
+            )
+            yield replace(rows, batch=batch)
 
 
-def _exists(text: str, written: str) -> bool:
-    try:
-        datetime.strptime(text.strip(), written)
-    except ValueError:
-        return False
-    return True
+def in_notation_of(reader: Reader, source: MappedInteractions | MappedEntities) -> Reader:
+    """A reader that heeds what the settings say about notation; the same one if they say nothing."""
+    if source.decimal_commas or source.thousands_commas or _null_values(source):
+        return NotationReader(reader, source)
+    return reader
 
 
-def _iso(texts: pa.StringArray, written: str) -> pa.StringArray:
-    return pc.coalesce(pc.strftime(parse_dates(pc.utf8_trim_whitespace(texts), written), "%Y-%m-%dT%H:%M:%S"), texts)
+def _null_values(source: MappedInteractions | MappedEntities) -> Sequence[str]:
+    """Missing values that the format's own reader does not know."""
+    return () if isinstance(source, CsvInteractions | CsvEntities) else source.null_values
 
 
 def _with_point(texts: pa.StringArray) -> pa.StringArray:
     plain = pc.replace_substring(pc.replace_substring_regex(texts, _BETWEEN_THOUSANDS, ""), ",", ".")
     return pc.if_else(pc.match_substring_regex(texts, _COMMA), plain, texts)
-
-
-def _replaced(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    return batch.set_column(batch.schema.names.index(name), name, values)

@@ -1,5 +1,6 @@
 """Parquet: pieces are runs of row groups, column types come from the footers."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from components import storage
 from components.errors import DataError
-from components.sources.column_types import name_of
+from components.sources.column_types import described
 from components.sources.config import ParquetEntities, ParquetInteractions
 from components.sources.files import MEND_DAMAGED, SourceFile, unchanged
 from components.sources.reading import Piece, Rows
@@ -90,21 +91,24 @@ def _cuts(file: SourceFile) -> list[tuple[SourceFile, tuple[int, int], int, int]
 
 
 def _types(file: SourceFile) -> dict[str, set[str]]:
-    return {column.name: {name_of(column.type)} for column in open_parquet(file.location, file.name).schema_arrow}
+    return {column.name: {described(column.type)} for column in open_parquet(file.location, file.name).schema_arrow}
 
 
 def open_parquet(location: str, name: str) -> pq.ParquetFile:
     """A file whose footer has been read.
 
     Raises:
-        DataError: it is missing, cut short, or no Parquet file.
+        DataError: it is missing, cut short, no Parquet file, or has a column name twice.
     """
     try:
-        return pq.ParquetFile(storage.open_random_access(location), pre_buffer=storage.is_remote(location))
+        file = pq.ParquetFile(storage.open_random_access(location), pre_buffer=storage.is_remote(location))
     except pa.ArrowInvalid as error:
-        file = storage.stat(location)
-        if file is not None and file.size == 0:
+        found = storage.stat(location)
+        if found is not None and found.size == 0:
             raise DataError(f"{name} is empty, which no Parquet file is; {MEND_DAMAGED}") from error
         raise DataError(f"{name} cannot be read as Parquet: {error}; {MEND_DAMAGED}") from error
     except OSError as error:
         raise DataError(f"{name} cannot be read as Parquet: {storage.reason(error)}") from error
+    if twice := sorted(column for column, times in Counter(file.schema_arrow.names).items() if times > 1):
+        raise DataError(f"{name} has {', '.join(map(repr, twice))} twice; write each column under a name of its own")
+    return file

@@ -7,8 +7,12 @@ from components.errors import DataError
 from components.sources.column_types import UNSUPPORTED, merged
 from components.sources.config import ROLES, MappedEntities, MappedInteractions, TimeUnit
 from components.sources.schemas import ColumnTypes
+from components.sources.value_config import ColumnKind
 
 _ID_TYPES = {"string", "int64", "null"}
+_OF_KIND: dict[ColumnKind, str] = {
+    "number": "float64", "time": "timestamp", "list": "list<string>", "vector": "list<float64>",
+}  # fmt: skip
 _NUMBER_TYPES = {"string", "int64", "float64", "null"}
 
 
@@ -28,6 +32,8 @@ class TablePlan:
         time_unit: what timestamps count, resolved; None without timestamps or where they are typed.
         min_weight: rows below it are filtered out.
         dropped: why columns of the source are left out, for the user.
+        kinds: what further columns hold, where the settings say so.
+        date_formats: how columns of moments are written, if not as ISO 8601.
     """
 
     table: str
@@ -41,6 +47,8 @@ class TablePlan:
     time_unit: TimeUnit | None
     min_weight: float | None
     dropped: Mapping[str, str]
+    kinds: Mapping[str, ColumnKind]
+    date_formats: Mapping[str, str]
 
     def source_columns(self) -> list[str]:
         """All columns that must be read."""
@@ -80,7 +88,7 @@ def plan_interactions(
     _check_present("interactions", [*ids.values(), *roles.values(), *carried], types)
     _check_types("interactions", ids, roles, types)
     kept, dropped = _further("interactions", source.keep, types, {*ids.values(), *roles.values()}, {*ROLES})
-    all_types = {name: merged(seen) for name, seen in types.items()}
+    all_types = _types(source, types)
     for column in carried:
         if all_types[column] == UNSUPPORTED:
             raise DataError(f"interactions: column {column!r} holds {_listed(types[column])}")
@@ -88,7 +96,7 @@ def plan_interactions(
         all_types[roles["order"]] = "float64"
     return TablePlan(
         "interactions", ids, all_types, tuple(kept), tuple(carried), roles, presplit,
-        _separators(source, all_types), time_unit, source.min_weight, dropped,
+        _separators(source, all_types), time_unit, source.min_weight, dropped, source.kinds(), source.date_formats,
     )  # fmt: skip
 
 
@@ -103,10 +111,27 @@ def plan_entities(table: str, source: MappedEntities, types: ColumnTypes) -> Tab
     _check_present(table, ids.values(), types)
     _check_types(table, ids, {}, types)
     kept, dropped = _further(table, source.keep, types, {source.id}, {id_column})
-    all_types = {name: merged(seen) for name, seen in types.items()}
+    all_types = _types(source, types)
     return TablePlan(
-        table, ids, all_types, tuple(kept), (), {}, False, _separators(source, all_types), None, None, dropped
+        table, ids, all_types, tuple(kept), (), {}, False, _separators(source, all_types), None, None, dropped,
+        source.kinds(), source.date_formats,
     )  # fmt: skip
+
+
+def _types(source: MappedInteractions | MappedEntities, seen: ColumnTypes) -> dict[str, str]:
+    """Type of each column: what its values are, or what they were said to be where they are texts or missing."""
+    types = {name: merged(found) for name, found in seen.items()}
+    for name, kind in source.kinds().items():
+        told = _OF_KIND[kind]
+        if types.get(name) == "null" or (types.get(name) == "string" and told in ("float64", "timestamp")):
+            types[name] = told
+    for name in source.date_formats.keys() & types.keys():
+        if types[name] not in ("timestamp", "int64") or set(seen[name]) == {"timestamp"}:
+            raise DataError(
+                f"date_formats: column {name!r} holds {_listed(seen[name])}, not texts; leave it out of 'date_formats'"
+            )
+        types[name] = "timestamp"
+    return types
 
 
 def _separators(source: MappedInteractions | MappedEntities, types: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from components.sources.config import (
 from components.sources.csv_files import CsvReader
 from components.sources.files import SourceFile
 from components.sources.jsonl_files import JsonlReader
+from components.sources.notations import in_notation_of
 from components.sources.parquet_files import ParquetReader
 from components.sources.reading import Reader
 from components.sources.tfds_sets import TfdsReader
@@ -32,6 +33,12 @@ def make_reader(
         files: its files, where the format is one of files.
         base_dir: what a relative TFDS directory is relative to.
     """
+    return in_notation_of(_reader(table, source, files, base_dir), source)
+
+
+def _reader(
+    table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile], base_dir: Path | None
+) -> Reader:
     if isinstance(source, ParquetInteractions | ParquetEntities):
         return ParquetReader(table, source, files)
     if isinstance(source, CsvInteractions | CsvEntities):

@@ -51,11 +51,13 @@ class Reject:
         row: data row in the file, from 0.
         reason: short and the same for all rows with that fault, so that reasons can be counted.
         record: the row as text.
+        value: the value that is wrong, as text; empty where it is the whole row.
     """
 
     row: int
     reason: str
     record: str
+    value: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from components.sources.reading import Piece, Reject
 
 _RECORD_LENGTH = 2000
+_VALUE_LENGTH = 80
 _DEAD_LETTER = pa.schema(
     [
         ("table", pa.string()),
@@ -36,7 +37,7 @@ class Report:
         rows_out: rows written.
         filtered: usable rows left out on purpose.
         reasons: number of dead rows by reason.
-        examples: the first dead row of each reason, as `FILE, row N: RECORD`.
+        examples: the first dead row of each reason, as `VALUE in FILE, row N: RECORD`.
         error: why the unit failed, for the user.
         seen: types and time units found while looking for them.
     """
@@ -59,7 +60,8 @@ class Report:
         """Counts dead rows, given the file each is from."""
         for name, reject in zip(files, dead, strict=True):
             self.reasons[reject.reason] += 1
-            self.examples.setdefault(reject.reason, f"{name}, row {reject.row}: {reject.record[:200]}")
+            value = f"{reject.value[:_VALUE_LENGTH]!r} in " if reject.value else ""
+            self.examples.setdefault(reject.reason, f"{value}{name}, row {reject.row}: {reject.record[:200]}")
 
     def add(self, other: "Report") -> None:
         """Adds the counts of a later unit of the same table."""

@@ -67,7 +67,7 @@ class SyntheticReader:
         ids = {name: name for name in types if name in ("query_id", "candidate_id")}
         roles = {"timestamp": "timestamp"} if "timestamp" in types else {}
         kept = tuple(name for name in types if name not in ids and name not in roles)
-        return TablePlan(self.table, ids, types, kept, (), roles, False, {}, None, None, {})
+        return TablePlan(self.table, ids, types, kept, (), roles, False, {}, None, None, {}, {}, {})
 
 
 def _interactions(source: SyntheticInteractions, start: int, stop: int) -> dict[str, Any]:

@@ -25,7 +25,15 @@ from components.sources.synthetic import SyntheticReader
 
 _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
-_HINTS = {NOT_TEXT: " (set 'encoding' if the file has another one)"}
+_HINTS = {
+    NOT_TEXT: "set 'encoding' if the file has another one",
+    "timestamp cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}, or what "
+    "it counts in 'time_unit'",
+    "cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}",
+    "is not a number": "name the column in 'decimal_commas' or 'thousands_commas' if it is one, or the text in "
+    "'null_values' if it means that there is none",
+}
+"""What to do about reasons in which these words stand; the first that fit."""
 
 
 def ingest(
@@ -129,8 +137,7 @@ def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
     if report.dead > max_bad_fraction * report.rows_in:
         reasons = report.reasons.most_common(_EXAMPLES_OF_REASONS)
         listed = "\n".join(
-            f"  {count} x {reason}{_HINTS.get(reason, '')}, such as {report.examples[reason]}"
-            for reason, count in reasons
+            f"  {count} x {reason}{_hint(reason)}, such as {report.examples[reason]}" for reason, count in reasons
         )
         raise DataError(
             f"{report.dead} of {report.rows_in} rows of {report.table} are unusable, more than "
@@ -142,6 +149,10 @@ def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
             f"no row of {report.table} is left: {report.rows_in} read, {report.dead} unusable, "
             f"{report.filtered} below min_weight"
         )
+
+
+def _hint(reason: str) -> str:
+    return next((f" ({hint})" for words, hint in _HINTS.items() if words in reason), "")
 
 
 def _summary(

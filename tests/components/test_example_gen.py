@@ -93,7 +93,7 @@ def test_unusable_rows_are_kept_with_file_row_and_reason(run):
         "a,x,100,1,2\n"  # 4
         "a,x,soon,1\n"  # 5
         "a,x,,1\n"  # 6
-        "a,x,100,nan\n"  # 7
+        "a,x,100,inf\n"  # 7
         "a,x,100,-1\n"  # 8
         "a,x,100,many\n"  # 9
         "a,x,100,\n"  # 10

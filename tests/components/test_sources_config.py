@@ -27,7 +27,7 @@ USERS = {"format": "csv", "path": "u.csv", "id": "u"}
         ({"interactions": {**CSV, "path": "ftp://host/a.csv"}}, "'ftp://' is not supported"),
         ({"interactions": {**CSV, "path": ["s3://a:b@bucket/a.csv"]}}, "must not hold credentials"),
         ({"interactions": {**CSV, "date_formats": {"at": "%d.%m."}}}, "lacks year, month or day"),
-        ({"interactions": {**CSV, "date_formats": {"at": "%d.%m.%Y %z"}}}, "%z is not known"),
+        ({"interactions": {**CSV, "date_formats": {"at": "%d.%m.%Y %Q"}}}, "%Q is not known"),
         ({"interactions": {**CSV, "path": {"training": "a.csv"}}}, "path"),
         ({"interactions": {**CSV, "path": {"train": "a"}, "columns": {**IDS, "split": "s"}}}, "splits are given twice"),
         ({"interactions": {"format": "tfds", "dataset": "a b", "columns": IDS}}, "dataset"),

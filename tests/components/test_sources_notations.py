@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from components.sources.config import CsvEntities
 from components.sources.headers import check_headers
-from components.sources.notations import in_common_notation, parse_dates
+from components.sources.moment_texts import parse_dates
+from components.sources.notations import in_common_notation
 from models.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
 
@@ -43,7 +43,9 @@ def test_a_spreadsheet_from_elsewhere(run):
         },
     ]  # fmt: skip
     [letter] = run.rows("dead_letters")
-    assert (letter["row"], letter["reason"]) == (2, "timestamp cannot be read as iso"), "there is no February 31st"
+    assert (letter["row"], letter["reason"]) == (2, "timestamp cannot be read as %d.%m.%Y %H:%M"), (
+        "there is no February 31st"
+    )
 
 
 def test_columns_that_are_not_there_are_told(run):
@@ -61,7 +63,9 @@ def test_columns_that_are_not_there_are_told(run):
      ("13/01/26", None), ("1/2/26 x", None), ("", None), (None, None)],
 )  # fmt: skip
 def test_only_days_that_exist_are_dates(text, read):
-    assert parse_dates(pa.array([text], pa.string()), "%m/%d/%y").to_pylist() == [read]
+    missing, moments = parse_dates(pa.array([text], pa.string()), "%m/%d/%y")
+    assert moments.to_pylist() == [read and read.replace(tzinfo=UTC)]
+    assert missing.to_pylist() == [not text]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +75,7 @@ def test_only_days_that_exist_are_dates(text, read):
 )  # fmt: skip
 def test_decimal_commas(text, written):
     batch = pa.RecordBatch.from_pydict({"n": pa.array([text], pa.string()), "other": ["1,5"]})
-    source = CsvEntities(format="csv", path="a.csv", id="n", decimal_commas=["n"])
-    rewritten = in_common_notation(batch, source.date_formats, source.decimal_commas)
+    rewritten = in_common_notation(batch, decimal_commas=["n"])
     assert rewritten.to_pylist() == [{"n": written, "other": "1,5"}]
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.sources.column_types import parse_numbers
 from components.sources.drafting.links import Link
 from components.sources.drafting.profile import Column
 from components.sources.drafting.roles import Roles
 from components.sources.drafting.tables import Table
-from components.sources.moments import to_moments
+from components.sources.moments import numbers_of, to_moments
 
 _TOLERATED = 0.005
 """Half of what `max_bad_fraction` allows by default."""
@@ -74,7 +73,7 @@ def _unusable(column: Column, roles: Roles) -> np.ndarray:
     elif column is roles.time:
         bad = to_moments(values, column.moments.unit)[1].is_null()  # type: ignore[arg-type]
     else:
-        numbers = parse_numbers(values)[1]
+        numbers = numbers_of(values)[1]
         least = 0.0 if column is roles.weight else -math.inf
         bad = pc.or_(numbers.is_null(), pc.less(pc.fill_null(numbers, -1.0), least))
     found: np.ndarray = bad.to_numpy(zero_copy_only=False)

@@ -3,21 +3,22 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import product
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.sources.column_types import parse_moments, parse_numbers
+from components.sources.date_formats import pattern_of
 from components.sources.drafting.profile import Column
-from components.sources.notations import parse_dates
+from components.sources.moment_texts import parse_dates, parse_moments
+from components.sources.number_texts import parse_numbers
 
 _DATES = (
     "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%d.%m.%y", "%m/%d/%y",
     "%d/%m/%y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%m %d, %Y", "%d-%b-%y", "%d%b%Y",
+    "%d/%b/%Y", "%a, %d %b %Y",
 )  # fmt: skip
-_TIMES = ("", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
+_TIMES = ("", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S %z", "%H:%M:%S.%f")
 _BETWEEN = (" ", "T", ", ", ":")
 _LIKE_A_DATE = r"[0-9].*[-./ ,].*[0-9]"
 _MOSTLY = 0.9
@@ -82,7 +83,7 @@ def _date_formats(values: pa.Array) -> Iterator[str]:
         return
     found: dict[str, int] = {}
     for written in _formats_of(values[len(values) // 2].as_py(), values[0].as_py()):
-        read = len(values) - parse_dates(values, written).null_count
+        read = len(values) - parse_dates(values, written)[1].null_count
         if read >= _MOSTLY * len(values):
             found[written] = read
     yield from (written for written, read in found.items() if read == max(found.values()))
@@ -97,10 +98,7 @@ def _formats_of(*texts: str) -> Iterator[str]:
 
 
 def _is_written(text: str, written: str) -> bool:
-    try:
-        return bool(datetime.strptime(text.strip(), written))
-    except ValueError:
-        return False
+    return re.match(pattern_of(written), text) is not None
 
 
 def _has_decimal_commas(values: pa.Array) -> bool:

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.sources.column_types import name_of, parse_numbers, type_of_text
-from components.sources.moments import most_voted, to_moments, unit_votes
+from components.sources.column_types import name_of, type_of_text
+from components.sources.moments import most_voted, numbers_of, to_moments, unit_votes
 
 _YEAR_2100 = 4_102_444_800_000_000
 _YEAR_1973 = 100_000_000_000_000
@@ -101,7 +101,7 @@ class Column:
 
     def numbers(self) -> pa.Array:
         """The values as numbers."""
-        return parse_numbers(self.values.drop_null())[1]
+        return numbers_of(self.values.drop_null())[1]
 
     def texts(self) -> pa.Array:
         """The values as text."""
@@ -112,7 +112,7 @@ class Column:
         if self.kind != "string":
             return pa.array([], pa.string())
         texts = self.texts()
-        return texts.filter(parse_numbers(texts)[1].is_null())
+        return texts.filter(numbers_of(texts)[1].is_null())
 
     def examples(self, values: pa.Array | None = None) -> str:
         """A few different values, for people."""

@@ -20,6 +20,7 @@ from components.sources.drafting.names import concepts, words
 from components.sources.drafting.notation import Notation, find_notation
 from components.sources.drafting.profile import Column, profile
 from components.sources.files import SourceFile
+from components.sources.moment_texts import parse_dates
 from components.sources.partitions import is_partition, partitions_of
 from components.sources.piece_rows import partition_types, rows_of
 from components.sources.readers import make_reader
@@ -252,8 +253,18 @@ def _read(files: Sequence[SourceFile], settings: Settings) -> Table:
     table = _joined([part.rows for part in parts], first)
     complete = len(chosen) == len(files) and len(first) == len(pieces) and all(part.complete for part in parts)
     broken = sum(part.broken for part in parts)
+    table = _with_iso_dates(table, settings.get("date_formats", {}))
     columns = profile(table, texts=settings["format"] == "csv")
     return Table(tuple(files), settings, columns, complete, broken / max(broken + table.num_rows, 1))
+
+
+def _with_iso_dates(table: pa.Table, date_formats: Mapping[str, str]) -> pa.Table:
+    """The table with dates rewritten, so that they are seen as such; texts that do not fit stay."""
+    for name, written in date_formats.items():
+        texts = table[name].combine_chunks()
+        iso = pc.strftime(parse_dates(texts, written)[1], "%Y-%m-%dT%H:%M:%SZ")
+        table = table.set_column(table.column_names.index(name), name, pc.coalesce(iso, texts))
+    return table
 
 
 def _could_be_key(column: Column) -> bool:

@@ -1,0 +1,31 @@
+"""Texts that say that there is no value."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MARKERS = (
+    "", "-", "--", ".", "?", "\\N", "NULL", "(null)", "None", "nil", "NA", "N/A", "#N/A", "<NA>", "NaN", "NaT",
+)  # fmt: skip
+"""Missing values in columns of numbers, flags and moments, whatever the case and the blanks around them. In columns of
+text they are text: NA is Namibia."""
+
+_MARKERS = pa.array([marker.lower() for marker in MARKERS])
+
+
+def is_marker(values: pa.StringArray) -> pa.Array:
+    """Which texts are one of `MARKERS`."""
+    return pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(values)), _MARKERS)
+
+
+def missing_texts(values: pa.StringArray, read: pa.Array) -> pa.Array:
+    """Which values are missing: null, or unread and one of `MARKERS`.
+
+    Args:
+        values: texts.
+        read: what they were read as, null where they could not be.
+    """
+    missing = values.is_null()
+    if read.null_count == values.null_count:
+        return missing
+    unread = pc.and_(read.is_null(), values.is_valid())
+    return pc.replace_with_mask(missing, unread, is_marker(values.filter(unread)))
