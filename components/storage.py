@@ -9,6 +9,7 @@ s3: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `~/.aws` with `AWS_PROFILE`
 Light at import: pyarrow, which speaks to the stores, is imported when a URI is used.
 """
 
+import errno
 import io
 import os
 import re
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, cast
 
 from components.errors import ConfigError, RunError
@@ -91,8 +93,7 @@ def stat(location: str) -> StoredFile | None:
     """
     with _explained(location, "looked at"):
         if not is_remote(location):
-            path = Path(location)
-            return StoredFile(location, path.stat().st_size) if path.is_file() else None
+            return _local_file(location)
         store, path_in_store = _open_store(location)
         found = store.get_file_info(path_in_store)
         return StoredFile(location, found.size) if found.is_file else None
@@ -276,13 +277,23 @@ def _walk(directory: str, descend: Callable[[str], bool]) -> Iterator[StoredFile
     def fail(error: OSError) -> None:
         raise error
 
-    if not Path(directory).is_dir():
+    if not os.path.isdir(directory):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
         return
     for folder, folders, names in os.walk(directory, onerror=fail, followlinks=True):
         folders[:] = filter(descend, folders)  # what is not asked for may be large
         for path in (Path(folder, name) for name in names):
             if path.is_file():
                 yield StoredFile(str(path), path.stat().st_size)
+
+
+def _local_file(location: str) -> StoredFile | None:
+    try:
+        found = Path(location).stat()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            return None
+        raise
+    return StoredFile(location, found.st_size) if S_ISREG(found.st_mode) else None
 
 
 def _version(location: str) -> str:

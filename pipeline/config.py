@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from components import storage
 from components.beam_runner import AnyRunner, InProcess
 from components.bulk_inferrer import BulkInferrerConfig
 from components.catalogue_gen import RefreshConfig
@@ -20,7 +21,6 @@ from components.schema_gen import SchemaGenParams
 from components.sources.config import SyntheticInteractions
 from components.sources.headers import check_headers
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
-from components.storage import is_remote
 from components.transform import MAX_EVENTS_PER_QUERY
 from models.checks import contradictions
 from models.config import ModelConfig, TrainingConfig
@@ -129,7 +129,7 @@ def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineCon
     if config.pinned_schema.path is not None:
         updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
     target = config.serving.push.directory
-    if target is not None and not is_remote(target):
+    if target is not None and not storage.is_remote(target):
         push = config.serving.push.model_copy(update={"directory": str(directory / target)})
         updates["serving"] = config.serving.model_copy(update={"push": push})
     return config.model_copy(update=updates)
@@ -148,7 +148,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         problems.append(Problem("name", "must not end in '-scann': that is added for the ScaNN model"))
     if config.name == SERVING:
         problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
-    if config.pinned_schema.path is not None and not config.pinned_schema.path.is_file():
+    if config.pinned_schema.path is not None and storage.stat(str(config.pinned_schema.path)) is None:
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
     found = contradictions(
         config.features,

@@ -9,8 +9,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from components.errors import ConfigError
+from components.messages import shown
 from components.storage import redacted
 from pipeline.yaml_file import Document
+
+_LISTED = 20
+_LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,21 @@ class Problem:
 def config_error(file: Path, document: Document, problems: Sequence[Problem]) -> ConfigError:
     """The error that lists all problems of one file."""
     lines = [f"{file} cannot be used, {len(problems)} problem{'s' * (len(problems) > 1)}:"]
-    for problem in problems:
+    for problem in problems[:_LISTED]:
         origin = document.origin(problem.key)
-        lines.append(f"  {problem.key or 'top level'}: {problem.message}" + (f"  [{origin}]" if origin else ""))
+        told = f"{shown(problem.key) or 'top level'}: {shown(redacted(problem.message), _LONGEST_MESSAGE)}"
+        lines.append(f"  {told}" + (f"  [{origin}]" if origin else ""))
+    if len(problems) > _LISTED:
+        lines.append(f"  … and {len(problems) - _LISTED} more")
     return ConfigError("\n".join(lines))
 
 
 def explain(error: ValidationError, document: Document) -> list[Problem]:
     """What pydantic found, as problems of the keys in the file; one problem a key."""
     problems: dict[str, str] = {}
+    values = document.values
     for details in error.errors(include_url=False):
-        found = _explain(details, document.values)
+        found = _explain(details, values)
         # A value that fits none of several types is reported once for each of them.
         told = problems.get(found.key)
         problems[found.key] = f"{told}; or {found.message}" if told else found.message
@@ -61,8 +69,8 @@ def _explain(details: ErrorDetails, values: Any) -> Problem:
             return Problem(f"{key}.{_tag(context)}", message)
     message = details["msg"].removeprefix("Value error, ")
     value = details["input"]
-    shown = f"{redacted(repr(value))}: " if isinstance(value, str | int | float | None) else ""
-    return Problem(key, shown + message[:1].lower() + message[1:])
+    told = f"{shown(redacted(repr(value)))}: " if isinstance(value, str | int | float | None) else ""
+    return Problem(key, told + message[:1].lower() + message[1:])
 
 
 def _tag(context: dict[str, Any]) -> str:

@@ -1,14 +1,19 @@
 """Reading a configuration file: safe YAML with line numbers, `extends`, and `key=value` settings on top."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.errors import ConfigError
+from components.messages import shown
+from components.storage import is_remote, redacted
+from pipeline.written import Written
+from pipeline.yaml_values import MAX_BYTES, MAX_DEPTH, Budget, parse_yaml
 
+MAX_FILES = 64
 _EXTENDS = "extends"
 
 
@@ -17,18 +22,20 @@ class Document:
     """Values read from files and settings.
 
     Attributes:
-        values: the merged mapping.
-        origins: where each dotted key was written, as `file:line` or `--set`.
+        written: all of them, with where they were written: `file:line` or `--set`.
     """
 
-    values: dict[str, Any]
-    origins: dict[str, str]
+    written: Written
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The merged mapping, a new one each time."""
+        values: dict[str, Any] = self.written.plain()
+        return values
 
     def origin(self, key: str) -> str:
         """Where `key`, or the closest part of the file that contains it, was written."""
-        while key and key not in self.origins:
-            key = key.rpartition(".")[0]
-        return self.origins.get(key, "")
+        return self.written.origin_of(key)
 
 
 def read_document(file: Path, settings: Sequence[str] = ()) -> Document:
@@ -38,77 +45,109 @@ def read_document(file: Path, settings: Sequence[str] = ()) -> Document:
     over those before it; mappings are merged key by key, everything else is replaced.
 
     Raises:
-        ConfigError: a file is missing or is not a YAML mapping, or a setting has no key.
+        ConfigError: a file is missing, is not a YAML mapping or is not within the limits of size, depth and number,
+            or a setting has no key.
     """
-    document = _read(file, seen=())
+    files = _Files()
+    written = files.read(file)
     for setting in settings:
-        key, separator, text = setting.partition("=")
-        if not separator or not key.strip():
-            raise ConfigError(f"--set {setting}: expected key=value, such as training.batch_size=256")
+        written = _setting(setting, files.budget).over(written)
+    return Document(written)
+
+
+@dataclass
+class _Files:
+    """The files of one configuration, all together within one limit.
+
+    Attributes:
+        budget: of their values.
+        bytes_left: of their content.
+        files_left: how many more may be read, each counted as often as it is extended.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    bytes_left: int = MAX_BYTES
+    files_left: int = MAX_FILES
+
+    def read(self, file: Path, extended_by: str = "", above: tuple[tuple[int, int], ...] = ()) -> Written:
+        """A file laid over those that it extends.
+
+        Args:
+            file: the file.
+            extended_by: `file:line` that extends it.
+            above: identities of the files on the way to it.
+        """
+        name = shown(redacted(str(file)), 400)
+        told = f"{extended_by}: extends: {name}" if extended_by else name
+        self.files_left -= 1
+        if self.files_left < 0:
+            raise ConfigError(f"{told}: more than {MAX_FILES} files are extended, each counted as often as it is named")
+        identity, text = self._text(file, told)
+        if identity in above:
+            raise ConfigError(f"{told}: 'extends' goes round in a circle")
+        written = parse_yaml(text, name, self.budget)
+        if written is None or written.kind != "mapping":
+            found = "nothing" if written is None else {"list": "a list"}.get(written.kind, "a single value")
+            raise ConfigError(f"{name}: expected a mapping of sections at the top, found {found}")
+        own = {key: part for key, part in written.parts.items() if key != _EXTENDS}
+        document = Written.of(written.origin, "mapping", {})
+        for base in _bases(written):
+            path = file.parent / base.scalar
+            document = self.read(path, base.origin, (*above, identity)).over(document)
+        return Written.of(written.origin, "mapping", own).over(document)
+
+    def _text(self, file: Path, told: str) -> tuple[tuple[int, int], str]:
+        """Identity and content of a file, which must be an ordinary one: others may never end, or wait for ever."""
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting}: the value is not YAML: {error}") from None
-        for part in reversed(key.strip().split(".")):
-            value = {part: value}
-        origins = dict.fromkeys(_keys(value), "--set")
-        document = Document(_merge(document.values, value), document.origins | origins)
-    return document
+            with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as stream:
+                status = os.fstat(stream.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise ConfigError(f"{told}: cannot be read: it is a device, pipe or socket, not a file")
+                content = stream.read(self.bytes_left + 1)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{told}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        self.bytes_left -= len(content)
+        if self.bytes_left < 0:
+            raise ConfigError(f"{told}: the configuration is larger than {MAX_BYTES >> 20} MiB, all its files together")
+        try:
+            return (status.st_dev, status.st_ino), content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise ConfigError(
+                f"{told}: cannot be read: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x}); save the "
+                "file as UTF-8"
+            ) from None
 
 
-def _read(file: Path, seen: tuple[Path, ...]) -> Document:
-    if file.resolve() in seen:
-        raise ConfigError(f"{file}: 'extends' goes round in a circle")
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: not valid YAML: {error}") from None
-    if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{file}: expected a mapping of sections at the top, found {type(values).__name__}")
-    origins = _origins(node, file)
-    bases = values.pop(_EXTENDS, [])
-    document = Document({}, {})
-    for base in bases if isinstance(bases, list) else [bases]:
-        document = _laid_over(document, _read(file.parent / str(base), (*seen, file.resolve())))
-    return _laid_over(document, Document(values, origins))
-
-
-def _laid_over(below: Document, above: Document) -> Document:
-    return Document(_merge(below.values, above.values), below.origins | above.origins)
-
-
-def _origins(node: yaml.Node, file: Path, prefix: str = "") -> dict[str, str]:
-    origins: dict[str, str] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = f"{prefix}{key.value}"
-            if path in origins:
-                raise ConfigError(f"{file}:{key.start_mark.line + 1}: '{path}' is written twice")
-            origins[path] = f"{file}:{key.start_mark.line + 1}"
-            origins |= _origins(value, file, f"{path}.")
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            origins[f"{prefix}{index}"] = f"{file}:{value.start_mark.line + 1}"
-            origins |= _origins(value, file, f"{prefix}{index}.")
-    return origins
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _keys(values: Any, prefix: str = "") -> list[str]:
-    if not isinstance(values, dict):
+def _bases(written: Written) -> list[Written]:
+    extends = written.parts.get(_EXTENDS)
+    if extends is None:
         return []
-    return [name for key, value in values.items() for name in (prefix + key, *_keys(value, f"{prefix}{key}."))]
+    bases = list(extends.parts.values()) if extends.kind == "list" else [extends]
+    for base in bases:
+        if not isinstance(base.scalar, str) or not base.scalar:
+            raise ConfigError(f"{base.origin}: extends: expected the name of a file, or a list of names")
+        if is_remote(base.scalar):
+            raise ConfigError(
+                f"{base.origin}: extends: only local files can be extended, not {shown(redacted(base.scalar))}"
+            )
+    return bases
+
+
+def _setting(setting: str, budget: Budget) -> Written:
+    key, separator, text = setting.partition("=")
+    key = key.strip()
+    if not separator or not key:
+        raise ConfigError(f"--set {shown(redacted(setting))}: expected key=value, such as training.batch_size=256")
+    name = f"--set {shown(redacted(key))}"
+    parts = key.split(".")
+    if len(parts) >= MAX_DEPTH:
+        raise ConfigError(f"{name}: nested more than {MAX_DEPTH} levels deep")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: the key is not UTF-8 text") from None
+    value = parse_yaml(text, name, budget, origin="--set") or Written("--set")
+    for part in reversed(parts):
+        value = Written.of("--set", "mapping", {part: value})
+    return value

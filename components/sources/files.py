@@ -7,6 +7,7 @@ import glob
 import gzip
 import hashlib
 import io
+import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,7 +183,8 @@ def content_digest(files: Iterable[SourceFile]) -> str:
 
 def _expand(paths: Paths, base: Path, file_format: str, split: Split | None) -> Iterator[SourceFile]:
     for pattern in [paths] if isinstance(paths, str) else paths:
-        location = pattern if storage.is_remote(pattern) else str(base / Path(pattern).expanduser())
+        # Not Path.expanduser, which raises where there is no such user.
+        location = pattern if storage.is_remote(pattern) else str(base / os.path.expanduser(pattern))  # noqa: PTH111
         found = _matches(location, file_format)
         if not found:
             raise DataError(_nothing_found(location, file_format))
@@ -250,7 +252,7 @@ def _nothing_found(location: str, file_format: str) -> str:
         return f"no file matches {location}"
     if storage.is_remote(location):
         return f"there is no file {location}, nor a {file_format} file ({', '.join(_SUFFIXES[file_format])}) below it"
-    if Path(location).is_dir():
+    if os.path.isdir(location):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
         return f"directory {location} has no {file_format} file ({', '.join(_SUFFIXES[file_format])})"
     return f"file {location} does not exist"
 

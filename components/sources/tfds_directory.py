@@ -29,7 +29,7 @@ class TfdsFeature:
 def data_directory(data_dir: Path | None, base_dir: Path | None) -> Path:
     """Where data sets are prepared: as configured, else as TFDS itself would have it."""
     if data_dir is not None:
-        return (base_dir or Path()) / data_dir.expanduser()
+        return (base_dir or Path()) / os.path.expanduser(data_dir)  # noqa: PTH111  (see components.sources.files)
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
