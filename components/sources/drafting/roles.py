@@ -15,6 +15,7 @@ from components.sources.drafting.profile import Column, short
 from components.sources.drafting.tables import Table
 
 _SMALL_TABLE = 10
+_CLEAR = 0.9
 _FEW_RATINGS = 11
 _MOST_IDS = 24
 _SPLITS = {"train", "validation", "test"}
@@ -90,7 +91,10 @@ def find_roles(table: Table, others: Sequence[Table]) -> Roles | None:
         others: tables that its columns may refer to.
     """
     ids = list(_ids(table, others))
+    passed_over = _named_but_unusable(table)
     pairs = [(_pair_score(q, c), q, c) for q, c in permutations(ids, 2) if _may_be_pair(q, c, table)]
+    # A column that says whose choice it is, but cannot be read as ids, is not replaced by one that says nothing.
+    pairs = [pair for pair in pairs if not any(_says_more(column, *pair[1:]) for column in passed_over)]
     if not pairs:
         return None
     score, query, candidate = max(pairs, key=lambda pair: pair[0])
@@ -102,7 +106,11 @@ def why_no_interactions(table: Table) -> str:
     """What a table lacks to be one of interactions, for a message."""
     columns = ", ".join(short(name)[1:-1] for name in list(table.columns)[:12])
     lists = [column for column in table.columns.values() if _holds_several_ids(column)]
-    if lists:
+    unusable = [column for column in _named_but_unusable(table) if column not in lists]
+    if unusable:
+        [first, *_] = unusable
+        told = f"{first.name} holds {first.kind} ({first.examples()}), no ids; write them as whole numbers or text"
+    elif lists:
         [first, *_] = lists
         told = f"{first.name} holds several ids a row ({first.examples()}); write one row for each event"
     else:
@@ -125,18 +133,29 @@ def _ids(table: Table, others: Sequence[Table]) -> Iterator[_Id]:
         yield _Id(column, place, who, what, best if best and best.strength else None)
 
 
+def _named_but_unusable(table: Table) -> list[Column]:
+    """Columns named as ids that a run would refuse as such: numbers with a fraction, lists, records."""
+    named = [c for c in table.columns.values() if table.has_header and max(says_who(c.name), says_what(c.name)) >= 0.5]
+    return [column for column in named if not column.can_hold_ids and column.present]
+
+
+def _says_more(column: Column, query: _Id, candidate: _Id) -> bool:
+    return (says_who(column.name) and not query.who) or bool(says_what(column.name) and not candidate.what)
+
+
 def _is_key(column: Column) -> bool:
     """Whether every row has a value of its own: it names rows, not queries that choose more than once."""
     return len(column.values) >= _SMALL_TABLE and column.distinct == column.present
 
 
 def _may_be_pair(query: _Id, candidate: _Id, table: Table) -> bool:
-    if query.who < query.what or candidate.what < candidate.who:
-        return query.who > 0 and candidate.what > 0
+    if query.what > query.who or candidate.who > candidate.what:
+        return min(query.who, candidate.who) >= _CLEAR and not table.keys  # who follows whom
     if query.named or candidate.named or query.link or candidate.link:
         return all(each.named or each.link or _many_values(each.column) for each in (query, candidate))
     # Without names and other tables: pairs of ids, and nothing that names the rows as that of a table of entities.
-    return not _row_keys(table) and all(_many_values(each.column) for each in (query, candidate))
+    many = len(table.columns) == 2 or all(_many_values(each.column) for each in (query, candidate))
+    return many and not _row_keys(table)
 
 
 def _row_keys(table: Table) -> list[str]:
@@ -158,6 +177,10 @@ def _pair_score(query: _Id, candidate: _Id) -> float:
 
 def _with_others(table: Table, query: _Id, candidate: _Id, left: list[Column], score: float) -> Roles:
     remarks = [_said_of(query, "query_id"), _said_of(candidate, "candidate_id")]
+    remarks += [
+        f"{column.name}: passed over as id, it holds {column.kind} ({column.examples()}); write whole numbers or text"
+        for column in _named_but_unusable(table)
+    ]
     time, order, told = _find_time(left, table.has_header)
     remarks += told
     left = [column for column in left if column not in (time, order)]
@@ -206,12 +229,9 @@ def _find_time(left: Sequence[Column], has_header: bool) -> tuple[Column | None,
         elif "other_time" not in named[column.name]:
             remarks.append(_why_no_time(column))
     if time is None and order is None:
-        order = next((c for c in left if "order" in named[c.name] and not _is_id_name(c) and _orders(c)), None)
+        ordinal = (c for c in left if "order" in named[c.name] and not named[c.name] & {"key", "attribute"})
+        order = next((column for column in ordinal if _orders(column)), None)
     return time, order, remarks
-
-
-def _is_id_name(column: Column) -> bool:
-    return "key" in concepts(column.name)
 
 
 def _orders(column: Column) -> bool:
