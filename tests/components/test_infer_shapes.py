@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from components.errors import ConfigError
+from components.evaluator import EvaluationConfig
 from components.sources.drafting.infer import draft_config, infer_draft
 from pipeline.config import load_config
 from tests.e2e.conftest import cli
@@ -315,6 +316,15 @@ def test_numbers_that_are_none_do_not_stop_the_run(tmp_path, drafted):
     assert drafted()[0]["validation"]["max_nan_fraction"] >= 0.13
 
 
+def test_gates_are_drafted_as_lines_to_be_used(write, drafted, tmp_path):
+    write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
+    text = drafted()[1]
+    begin = text.index("# evaluation:")
+    file = tmp_path / "gated.yaml"
+    file.write_text(text[:begin] + "\n".join(line.removeprefix("# ") for line in text[begin:].splitlines()))
+    assert load_config(file).evaluation == EvaluationConfig()
+
+
 def test_lists_of_one_value_are_lists(tmp_path, write, drafted):
     write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
     items = [{"item_id": 1000 + n, "genres": [("a", "b")[n % 2]]} for n in range(30)]
@@ -352,7 +362,7 @@ def test_base_dir_is_relative_to_the_file(write, tmp_path):
 @pytest.mark.parametrize(
     ("name", "rows", "header", "told"),
     [
-        ("movies.csv", titles(), "movieId,title,genres", "movies.csv (movieId, title, genres): every row has its own m"),
+        ("movies.csv", titles(), "movieId,title,genres", "movies.csv (movieId, title, genres): every row has its own"),
         ("movies.txt", titles(), "", "every row has its own column1"),
         ("people.csv", [(n, ("Oslo", "Rome")[n % 2]) for n in range(30)], "id,city", "every row has its own id"),
         ("baskets.csv", [(n, " ".join(str(what()) for _ in range(4))) for n in range(90)], "user_id,items",

@@ -8,7 +8,8 @@ from components.sources.drafting.entities import find_entities
 from components.sources.drafting.facts import facts_of
 from components.sources.drafting.listing import absolute, common_directory, data_files
 from components.sources.drafting.roles import by_evidence, find_roles, why_no_interactions
-from components.sources.drafting.tables import Table, sort_into_tables
+from components.sources.drafting.sorting import sort_into_tables
+from components.sources.drafting.tables import Table
 from components.sources.drafting.writing import Draft
 from components.sources.partitions import is_partition
 
