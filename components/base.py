@@ -29,6 +29,7 @@ class ExecutionContext:
     Attributes:
         beam: which Beam runner the data steps use.
         progress: takes one short line about how far the step is.
+        warn: takes a line that has to stay on the screen.
         scratch: a directory for temporary files, removed by the runner afterwards.
         resume: a directory that an interrupted execution leaves to the next one with the same inputs, parameters and
             code, and that is removed once one is done; None if nothing is to be left.
@@ -36,6 +37,7 @@ class ExecutionContext:
 
     beam: BeamConfig = field(default_factory=InProcess)
     progress: Callable[[str], None] = lambda line: None
+    warn: Callable[[str], None] = lambda line: None
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     resume: Path | None = None
 

@@ -7,27 +7,9 @@ files can be checked whenever they are used. It does not protect against somebod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import xxhash
+from models.digests import bytes_digest, file_digest
 
-_CHUNK_BYTES = 1 << 20
-
-
-def file_digest(file: Path) -> str:
-    """XXH3 of a file's content, 32 hexadecimal digits.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    digest = xxhash.xxh3_128()
-    with file.open("rb", buffering=0) as source:
-        while chunk := source.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def bytes_digest(content: bytes) -> str:
-    """XXH3 of what a file is to hold, as `file_digest` of that file."""
-    return xxhash.xxh3_128_hexdigest(content)
+__all__ = ["bytes_digest", "damaged_files", "digests_below", "file_digest"]
 
 
 def digests_below(directory: Path, parts: Iterable[str] = ("",)) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pydantic import Field
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
 from components.errors import DivergedError, RunError
+from components.unfinished import drop_damaged
 from models.config import ModelConfig, TrainingConfig
 
 
@@ -67,6 +68,8 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
         else:
             from components.training import train
 
+        if context.resume is not None:
+            drop_damaged(context.resume, context.warn)
         try:
             with context.scratch_directory() as scratch:
                 report = train(

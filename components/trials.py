@@ -1,12 +1,11 @@
 """Which of several short trainings is gone on with: the one that validation finds best."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from components.sources.reports import replaced
 from models.trials import Labels, Temperature, Trial
+from models.unfinished import read_sealed, write_sealed
 
 Scores = Mapping[Trial, float]
 
@@ -31,15 +30,14 @@ def tried_out(
     """
     file, scores = directory / "trials.json", dict[Trial, float]()
     if file.exists():
-        for temperature, kind, found in json.loads(file.read_text(encoding="utf-8")):
+        for temperature, kind, found in read_sealed(file):
             scores[Trial(temperature, kind)] = found
 
     def compare(trial: Trial) -> None:
         if trial not in scores:
             scores[trial] = score(trial)
             rows = [[tried.temperature, tried.labels, found] for tried, found in scores.items()]
-            with replaced(file) as written:
-                written.write_text(json.dumps(rows), encoding="utf-8")
+            write_sealed(file, rows)
             what = f"temperature {trial.temperature}, {trial.labels} labels"
             progress(f"{what}: {scores[trial]:.4f} after a short training")
         for other in scores.keys() - {best_of(scores)}:

@@ -1,6 +1,5 @@
 """The training loop: steps, validation, early stopping, checkpoints, TensorBoard."""
 
-import json
 import math
 import shutil
 import time
@@ -15,6 +14,7 @@ from models.batches import StepBatches
 from models.config import TrainingConfig
 from models.distribution import distributed, is_chief, json_of_chief, of_chief
 from models.two_tower import TwoTower
+from models.unfinished import read_sealed, write_sealed
 from models.validation import Validation
 
 
@@ -242,12 +242,12 @@ class _Run:
             return
         self._checkpoint.write(str(self._file(self.step)))
         state = {"step": self.step, "seconds": self._seconds, "first": self._first_seconds, "curve": self.curve}
-        written = self._state.with_suffix(".new")
-        written.write_text(json.dumps(state), encoding="utf-8")
-        written.replace(self._state)  # from now on the training goes on from here
-        for file in self._directory.glob("step-*"):
-            if file.name.split(".")[0] not in (self._file(self.step).name, self._file(best_step).name):
-                file.unlink()
+        kept = (self._file(self.step).name, self._file(best_step).name)
+        checkpoints = {file: file.name.split(".")[0] in kept for file in self._directory.glob("step-*")}
+        needed = [file for file, is_kept in checkpoints.items() if is_kept]
+        write_sealed(self._state, state, needed)  # from now on the training goes on from here
+        for file in checkpoints.keys() - set(needed):
+            file.unlink()
 
     def finish(self, chosen_step: float) -> None:
         """Gives the model the chosen weights, writes them to the output and removes what is left."""
@@ -259,7 +259,7 @@ class _Run:
 
     def _resume(self) -> None:
         found = self._chief and self._state.exists()
-        state = json_of_chief(self._strategy, json.loads(self._state.read_text(encoding="utf-8")) if found else None)
+        state = json_of_chief(self._strategy, read_sealed(self._state) if found else None)
         if state is not None:
             self.step, self.curve = state["step"], state["curve"]
             self._seconds, self._first_seconds = state["seconds"], state["first"]

@@ -110,6 +110,14 @@ class Pipeline:
                 found.add(node.id)
         return frozenset(found)
 
+    def readers(self, node_id: str) -> frozenset[str]:
+        """Every node that reads an output of a node, or of one that does; gates do not count."""
+        found = {node_id}
+        for node in self.nodes:
+            if any(ref.node in found for ref in node.inputs.values()):
+                found.add(node.id)
+        return frozenset(found - {node_id})
+
     def _check_contract(self, node: Node) -> None:
         expected = node.component.input_types()
         missing = set(node.component.required_inputs()) - set(node.inputs)

@@ -7,26 +7,23 @@ ROOT/PIPELINE/.lock                             held by the one runner at work
 """
 
 import json
-import re
-import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from components.durable import sync, sync_tree, write_atomically
 from pipeline import lock
+from pipeline.ids import is_id, new_id
+from pipeline.integrity import damages, in_short, take_digests
 from pipeline.records import Execution, Run, Step, UnreadableRecordError, now, read_record, to_json
 
 __all__ = ["Execution", "Run", "Step", "Store", "new_id", "no_such_pipeline", "now", "pipelines"]
 
 _MANIFEST = "manifest.json"
 _RUNS = "runs"
-_ID = re.compile(r"([0-8]\d{7}T\d{6}\.\d{6})Z-[0-9a-f]{4}")
-_ID_TIME = "%Y%m%dT%H%M%S.%f"
 
 
 @dataclass(frozen=True)
@@ -77,11 +74,6 @@ class Store:
         """Directory of the artifact an execution read."""
         return self.directory / execution.inputs[name]
 
-    def producer(self, execution: Execution, name: str) -> Execution | None:
-        """The execution that made the artifact another one read; None if its record is gone or unreadable."""
-        node, producer, _ = execution.inputs[name].split("/")
-        return self.execution(node, producer)
-
     def execution(self, node: str, execution: str) -> Execution | None:
         """A finished execution; None if there is none, or its record is unreadable."""
         return self._execution(self.execution_directory(node, execution) / _MANIFEST)
@@ -92,7 +84,7 @@ class Store:
 
     def admit(self, run: Run) -> None:
         """Gives a run, about to start, an id that sorts after all others; its log follows. Only under the lock."""
-        others = [name for name in self._names() if _ID.match(name) and not name.startswith(run.id)]
+        others = [name for name in self._names() if is_id(name) and not name.startswith(run.id)]
         if any(name > run.id for name in others):
             log, run.id = self.log_file(run), new_id(after=others)
             with suppress(FileNotFoundError):
@@ -101,15 +93,17 @@ class Store:
     def _names(self) -> list[str]:
         return [path.name for path in self.directory.glob("*/*")]
 
-    def commit(self, execution: Execution) -> None:
-        """Makes an execution exist, once all of its files are on the disk."""
+    def commit(self, execution: Execution) -> Execution:
+        """Makes an execution exist, once all of its files are on the disk; its manifest has their digests."""
         directory = self.execution_directory(execution.node, execution.id)
-        files = [file for name in execution.outputs for file in (directory / name).rglob("*") if file.is_file()]
-        sizes = {file.relative_to(directory).as_posix(): file.stat().st_size for file in sorted(files)}
+        digests = take_digests(directory, execution.outputs)
+        sizes = {path: (directory / path).stat().st_size for path in digests if not path.endswith("/")}
         sync_tree(directory)
         for parent in (directory.parent, self.directory, self.directory.parent):
             sync(parent)
-        write_atomically(directory / _MANIFEST, _text(replace(execution, files=sizes)))
+        committed = replace(execution, files=sizes, digests=digests)
+        write_atomically(directory / _MANIFEST, _text(committed))
+        return committed
 
     def withdraw(self, node: str, execution: str) -> None:
         """Makes an execution not exist any more; what it left is removed like that of a killed one."""
@@ -139,16 +133,32 @@ class Store:
         """Ids of the nodes with finished executions."""
         return sorted({file.parent.parent.name for file in self.directory.glob(f"*/*/{_MANIFEST}")})
 
-    def find(self, node: str, fingerprint: str) -> Execution | None:
-        """The newest finished execution with this cache key whose files are all still there."""
-        matching = [found for found in self.executions(node) if found.fingerprint == fingerprint]
-        return next(filter(self.is_whole, reversed(matching)), None)
+    def matching(self, node: str, fingerprint: str) -> list[Execution]:
+        """Finished executions of a node with this cache key, oldest first, damaged ones as well."""
+        return [execution for execution in self.executions(node) if execution.fingerprint == fingerprint]
 
-    def is_whole(self, execution: Execution) -> bool:
-        """Whether all files of an execution are still there, of the size they were written with."""
+    def find(self, node: str, fingerprint: str, *, otherwise: str = "it is not used") -> Execution | None:
+        """The newest finished execution with this cache key that is undamaged; tells of damaged ones.
+
+        Args:
+            node: id of the node.
+            fingerprint: the cache key.
+            otherwise: what is done if all are damaged.
+        """
+        damaged, sound = {}, None
+        for execution in reversed(self.matching(node, fingerprint)):
+            if not (found := self.damage(execution)):
+                sound = execution
+                break
+            damaged[execution.id] = found
+        for name, found in damaged.items():
+            self.warn(f"{node}/{name} is damaged: {found}; {'an equal one is used' if sound else otherwise}")
+        return sound
+
+    def damage(self, execution: Execution) -> str:
+        """What of an execution's outputs is not as it was written; "" if all is."""
         directory = self.execution_directory(execution.node, execution.id)
-        files = ((directory / name, size) for name, size in execution.files.items())
-        return all(file.is_file() and file.stat().st_size == size for file, size in files)
+        return in_short(damages(directory, execution.outputs, execution.files, execution.digests))
 
     def latest(self, node: str) -> Execution | None:
         """The newest finished execution of a node."""
@@ -243,24 +253,6 @@ class Store:
 
     def _name(self, file: Path, error: UnreadableRecordError) -> None:
         self.warn(f"{file} cannot be used and counts as not there: {error}")
-
-
-def new_id(after: Iterable[str] = ()) -> str:
-    """An id that sorts by time: `20260131T235959.123456Z-1a2b`.
-
-    Args:
-        after: names that begin with ids, all of which it sorts after, also if the clock was set back.
-    """
-    now = datetime.now(UTC)
-    moment = max([now, *(taken + timedelta(microseconds=1) for taken in _moments(after))])
-    return f"{moment:{_ID_TIME}}Z-{secrets.token_hex(2)}"
-
-
-def _moments(names: Iterable[str]) -> Iterable[datetime]:
-    for name in names:
-        if match := _ID.match(name):
-            with suppress(ValueError):  # digits that are no date
-                yield datetime.strptime(match[1], _ID_TIME).replace(tzinfo=UTC)
 
 
 def _text(record: Execution | Run) -> str:

@@ -13,6 +13,7 @@ from components.errors import ConfigError, RunError
 from components.pusher import PusherParams
 from components.serving.descriptions import read_description, read_identity, signature_inputs
 from components.serving.publishing import Publisher
+from pipeline.lineage import artifact, producer
 from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
 
 TRAINED, REFRESHED = "Pusher", "RefreshPusher"
@@ -100,15 +101,8 @@ class Published:
         """Follows inputs upstream from what published the model that stands: the artifact its input's … input was."""
         execution = self.maker()
         for name in inputs[:-1]:
-            execution = self._producer(execution, name)
-        return self.store.input(execution, inputs[-1])
-
-    def _producer(self, execution: Execution, name: str) -> Execution:
-        producer = self.store.producer(execution, name)
-        if producer is None:
-            where = self.store.input(execution, name).parent
-            raise RunError(f"the record of what version {self.version} was made of is gone from {where}; run it again")
-        return producer
+            execution = producer(self.store, execution, name)
+        return artifact(self.store, execution, inputs[-1])
 
     def maker(self) -> Execution:
         """The newest execution that was given the model that stands; after a rollback not the newest that published.
@@ -118,24 +112,32 @@ class Published:
         """
         identity = self.publisher.identity(self.version)
         for execution in reversed(_pushers(self.store)):
-            if "serving_model" in execution.inputs and _is_of(self.store.input(execution, "serving_model"), identity):
+            if self._identity_given(execution) == identity:
                 return execution
         raise ConfigError(f"what version {self.version} was made of is not in {self.store.directory} any more")
+
+    def _identity_given(self, pusher: Execution) -> Mapping[str, Any] | None:
+        """Identity of the model that an execution was given; None if neither it nor an equal one is there."""
+        try:
+            there = _identity(self.store.input(pusher, "serving_model"))
+            return there or _identity(artifact(self.store, pusher, "serving_model"))
+        except (KeyError, RunError):
+            return None
 
     def indexers(self) -> list[Execution]:
         """The executions that made the model that stands, found without the record of its publication."""
         identity = self.publisher.identity(self.version)
         every = [execution for node in self.store.nodes() for execution in self.store.executions(node)]
         made = [execution for execution in every if "serving_model" in execution.outputs]
-        return [execution for execution in made if _is_of(self.store.output(execution, "serving_model"), identity)]
+        return [it for it in made if _identity(self.store.output(it, "serving_model")) == identity]
 
 
-def _is_of(serving_model: Path, identity: Mapping[str, Any]) -> bool:
-    """Whether a pair of serving models has this identity; one that tells none, or is gone, has not."""
+def _identity(serving_model: Path) -> Mapping[str, Any] | None:
+    """Identity of a pair of serving models; None if they tell none, or are gone."""
     try:
-        return read_identity(serving_model / "exact") == identity
+        return read_identity(serving_model / "exact")
     except RunError:
-        return False
+        return None
 
 
 def _pushers(store: Store) -> list[Execution]:

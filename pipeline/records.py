@@ -47,6 +47,11 @@ def _relative(path: str) -> str:
     return path
 
 
+def _relative_of_any(path: str) -> str:
+    _relative(path.removesuffix("/"))
+    return path
+
+
 def _address(address: str) -> str:
     if _relative(address).count("/") != 2:
         raise ValueError(f"'{address}' is not of the form STEP/EXECUTION/OUTPUT")
@@ -65,6 +70,7 @@ def _or_empty(check: Callable[[str], str]) -> Callable[[str], str]:
 
 _Name = Annotated[str, AfterValidator(_plain_name)]
 _File = Annotated[str, AfterValidator(_relative)]
+_FileOrDirectory = Annotated[str, AfterValidator(_relative_of_any)]
 _Moment = Annotated[str, AfterValidator(_moment)]
 
 
@@ -86,6 +92,8 @@ class Execution:
         started: ISO time.
         seconds: wall-clock time.
         files: bytes of every file of the outputs, by path below the execution's directory.
+        digests: their content's (`pipeline.integrity`), with "" for empty directories; older releases took none.
+        input_fingerprints: cache key of what made each input; older releases did not record it.
         unknown: what another release recorded beside these.
     """
 
@@ -102,6 +110,8 @@ class Execution:
     started: str
     seconds: float
     files: dict[_File, int] = field(default_factory=dict)
+    digests: dict[_FileOrDirectory, str] = field(default_factory=dict)
+    input_fingerprints: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, Any] = field(default_factory=dict)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from components.artifacts import Artifact, Blessing, Examples, Model, TransformedExamples, TransformGraph
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.embedding_exporter import EmbeddingExporter, EmbeddingExporterParams
-from components.errors import ConfigError, RunError
+from components.errors import ConfigError
 from components.infra_validator import InfraValidator
 from components.pusher import Pusher
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
@@ -14,7 +14,8 @@ from components.sources.config import MappedEntities
 from components.sources.feature_kinds import source_with_kinds
 from pipeline.config import PipelineConfig
 from pipeline.dag import OutputRef, Pipeline
-from pipeline.metadata import Execution, Store
+from pipeline.lineage import output_read, producer, sound_producer
+from pipeline.metadata import Execution
 from pipeline.published import REFRESHED, Published
 
 
@@ -43,7 +44,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
 
     Raises:
         ConfigError: there is no candidate table, or the model's records are gone.
-        RunError: files that the model was made of are gone.
+        RunError: files that the model was made of are damaged or gone.
     """
     source = config.data.candidates
     if not isinstance(source, MappedEntities):
@@ -53,13 +54,13 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         )
     refresh = Refresh(Pipeline(config.name))
     maker = published.maker()
-    indexer = _producer(published.store, maker, "serving_model")
-    transform = _producer(published.store, indexer, "transformed_examples")
+    indexer = producer(published.store, maker, "serving_model")
+    transform = producer(published.store, indexer, "transformed_examples")
 
     def given(execution: Execution, name: str, kind: type[Artifact]) -> OutputRef:
-        producer = _producer(published.store, execution, name)
-        refresh.given[producer.node] = producer
-        return refresh.pipeline.given(producer.node, execution.inputs[name].rpartition("/")[2], kind)
+        made = sound_producer(published.store, execution, name)
+        refresh.given[made.node] = made
+        return refresh.pipeline.given(made.node, output_read(execution, name), kind)
 
     transformed_examples = given(indexer, "transformed_examples", TransformedExamples)
     transform_graph = given(indexer, "transform_graph", TransformGraph)
@@ -114,11 +115,3 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
             after=[pusher],
         )
     return refresh
-
-
-def _producer(store: Store, execution: Execution, name: str) -> Execution:
-    producer = store.producer(execution, name)
-    if producer is not None and store.is_whole(producer):
-        return producer
-    where = store.input(execution, name).parent
-    raise RunError(f"files that the published model was made of are gone from {where}; run the pipeline again")

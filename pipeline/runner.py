@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from pipeline.metadata import Execution, Run, Step, Store, new_id, now
 
 _LEFT = ".resume"
 """Folder of what interrupted executions leave to the next, by step and cache key."""
+_EXECUTED_AGAIN = "the step is executed again"
 
 
 class Progress(Protocol):
@@ -83,6 +84,8 @@ class LocalRunner:
         self.beam = beam
         self.progress = progress
         self._done: dict[str, Execution] = {}
+        self._forced: set[str] = set()
+        self._damaged: dict[str, Execution] = {}
 
     def run(
         self, pipeline: Pipeline, run: Run, selection: Selection, given: Mapping[str, Execution] | None = None
@@ -99,10 +102,12 @@ class LocalRunner:
             ConfigError: what the Beam runner needs is not there; nothing was started.
             RunError: a step failed, or a gate refused; `run` says which.
         """
-        forced = selection.forced(pipeline)
+        self._forced = set(selection.forced(pipeline))
         with self.store.lock():
             self.store.admit(run)
             self._done = dict(given or {})
+            self._damaged = {}
+            self._check(self._done.values())
             self.beam.check()
             self.beam.check_workers(self.store.directory.parent)
             nodes = self._needed(pipeline, selection)
@@ -113,7 +118,9 @@ class LocalRunner:
             try:
                 for node, step in zip(nodes, run.steps, strict=True):
                     may_execute = not selection.only or node.id == selection.only
-                    self._done[node.id] = self._run_step(node, step, run, node.id in forced, may_execute)
+                    self._done[node.id] = self._run_step(node, step, run, may_execute)
+                    if self._is_replaced(node, self._done[node.id]):
+                        self._forced |= pipeline.readers(node.id)
                     self.store.save_run(run)
                 run.state = "done"
             except BaseException as error:
@@ -133,13 +140,28 @@ class LocalRunner:
                 needed |= node.upstream
         return [node for node in pipeline.nodes if node.id in needed]
 
-    def _run_step(self, node: Node, step: Step, run: Run, forced: bool, may_execute: bool) -> Execution:
+    def _check(self, given: Iterable[Execution]) -> None:
+        for execution in given:
+            if damage := self.store.damage(execution):
+                raise RunError(f"{execution.node}/{execution.id} is damaged: {damage}; run the pipeline again")
+
+    def _is_replaced(self, node: Node, execution: Execution) -> bool:
+        """Whether this run executed a step because what there was is damaged, and it came out in other bytes.
+
+        What was made of the damaged one, such as a blessing, then says nothing of this one.
+        """
+        damaged = self._damaged.get(node.id)
+        return damaged is not None and damaged.digests not in ({}, execution.digests)
+
+    def _run_step(self, node: Node, step: Step, run: Run, may_execute: bool) -> Execution:
         key = fingerprint(node.component, {name: self._input_key(ref) for name, ref in node.inputs.items()})
-        found = None if forced else self.store.find(node.id, key)
+        found = None if node.id in self._forced else self.store.find(node.id, key, otherwise=_EXECUTED_AGAIN)
         if found is not None and node.component.is_current(self._outputs(node, found.id)):
             step.state, step.execution = "cached", found.id
             self.progress.step_finished(step, found.facts)
             return found
+        if found is None and node.id not in self._forced and (damaged := self.store.matching(node.id, key)):
+            self._damaged[node.id] = damaged[-1]
         if not may_execute:
             raise RunError(f"{node.id} is not in the cache for this configuration; run without --only first")
         self.progress.step_started(node.id)
@@ -165,7 +187,11 @@ class LocalRunner:
         scratch = directory / ".scratch"
         left = self.store.directory / _LEFT / node.id
         context = ExecutionContext(
-            beam=self.beam, progress=self.progress.step_progress, scratch=scratch, resume=left / key[:32]
+            beam=self.beam,
+            progress=self.progress.step_progress,
+            warn=lambda line: self.store.warn(f"{node.id}: {line}"),
+            scratch=scratch,
+            resume=left / key[:32],
         )
         try:
             facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
@@ -179,6 +205,7 @@ class LocalRunner:
             component=type(node.component).__name__,
             fingerprint=key,
             inputs={name: f"{ref.node}/{self._done[ref.node].id}/{ref.output}" for name, ref in node.inputs.items()},
+            input_fingerprints={name: self._done[ref.node].fingerprint for name, ref in node.inputs.items()},
             outputs=names,
             params=node.component.params.model_dump(mode="json"),
             libraries=library_versions(),
@@ -187,10 +214,10 @@ class LocalRunner:
             started=started,
             seconds=round(time.monotonic() - began, 3),
         )
-        self.store.commit(execution)
+        committed = self.store.commit(execution)
         self.store.remove_unreadable(node.id)
         shutil.rmtree(left, ignore_errors=True)
-        return execution
+        return committed
 
     def _outputs(self, node: Node, execution: str) -> Any:
         directory = self.store.execution_directory(node.id, execution)

@@ -34,6 +34,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"input        {name} = {store.directory.name}/{source}")
     print(f"params       {json.dumps(execution.params, ensure_ascii=False)}")
     print(f"facts        {json.dumps(execution.facts, ensure_ascii=False)}")
+    if damage := store.damage(execution):
+        store.warn(f"{execution.node}/{execution.id} is damaged: {damage}")
     for output in outputs:
         _print_output(store.output(execution, output))
     return 0

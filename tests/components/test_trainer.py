@@ -16,6 +16,7 @@ from components.training import validation_of
 from models.config import ModelConfig, TrainingConfig
 from models.features import EncodedColumn, EncodedSpec, FeatureSpec
 from models.trials import TRIAL_VALIDATIONS, TRIED, Temperature
+from tests.components.damage import DAMAGES
 
 ITEMS, QUERIES, LENGTH = 30, 80, 10
 SPEC = EncodedSpec(
@@ -220,6 +221,34 @@ def test_auto_goes_on_where_it_was_killed(with_auto, tmp_path, lines):
     for name, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
     assert not resume.exists()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind"),
+    [("*/state.json", "flip"), ("*/step-*.index", "cut"), ("*/step-*.data*", "flip"), ("trials.json", "cut")],
+)
+def test_what_is_damaged_of_an_interrupted_training_is_done_anew_and_told(with_auto, tmp_path, kind, pattern):
+    class Killed(Exception):
+        pass
+
+    told: list[str] = []
+
+    def progress(line: str) -> None:
+        told.append(line)
+        if len(told) == 6:
+            raise Killed
+
+    resume = tmp_path / "unfinished"
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", walks(), AUTO, context=ExecutionContext(progress=progress, resume=resume))
+    (file, *_) = sorted(resume.glob(pattern))
+    DAMAGES[kind](file)
+    told.clear()
+    again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(warn=told.append, resume=resume))
+    assert f"what an interrupted training left in {file.parent} is damaged: {file.name} is " in told[0]
+    assert len(told) == 1
+    for name, value in weights(again).items():
+        np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
 
 
 def test_a_final_fit_takes_the_temperature_of_its_reference(with_auto, tmp_path):

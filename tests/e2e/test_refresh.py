@@ -123,9 +123,11 @@ def test_what_cannot_be_refreshed_is_told(store_front):
         weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         write_items(store_front, "newer.csv", range(79))
         result = refresh(store_front, "newer.csv")
-        assert (result.code, "the files have changed, run the pipeline again" in result.err) == (3, True)
+        assert (result.code, "is needed and damaged or gone; run the pipeline again" in result.err) == (3, True)
+        assert f"{weights.name} is not what was written" in result.err
         weights.unlink()
-        assert "files that the published model was made of are gone" in refresh(store_front, "newer.csv").err
+        result = refresh(store_front, "newer.csv")
+        assert (result.code, f"{weights.name} is missing" in result.err) == (3, True)
     finally:
         weights.write_bytes(content)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from components.errors import RunError
-from pipeline import lock, metadata
+from pipeline import ids, lock
 from pipeline.cli import main
+from pipeline.ids import new_id
 from pipeline.lock import CLEAN
-from pipeline.metadata import Run, Store, new_id
+from pipeline.metadata import Run, Store
 from tests.pipeline.test_runner import Session, make_pipeline
 
 PROJECT = Path(__file__).parents[2]
@@ -107,7 +108,7 @@ class Clock(datetime):
 @pytest.fixture
 def clock(monkeypatch) -> type[Clock]:
     monkeypatch.setattr(Clock, "moment", datetime(2026, 1, 2, tzinfo=UTC))
-    monkeypatch.setattr(metadata, "datetime", Clock)
+    monkeypatch.setattr(ids, "datetime", Clock)
     return Clock
 
 
@@ -126,18 +127,18 @@ def test_the_newest_run_is_the_last_one_whatever_the_clock_says(tmp_path, clock,
 
 
 def test_a_clock_set_back_within_a_run_does_not_reorder_its_steps(tmp_path, clock, monkeypatch):
-    ids = []
+    given = []
     real = Store.new_id
 
     def backwards(store: Store) -> str:
         clock.moment -= timedelta(days=1)
-        ids.append(real(store))
-        return ids[-1]
+        given.append(real(store))
+        return given[-1]
 
     monkeypatch.setattr(Store, "new_id", backwards)
     Session(tmp_path).run()
-    assert len(ids) == 3
-    assert ids == sorted(ids)
+    assert len(given) == 3
+    assert given == sorted(given)
 
 
 def test_a_run_that_was_overtaken_before_it_started_sorts_after_the_one_that_overtook_it(tmp_path):
