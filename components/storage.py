@@ -24,6 +24,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, cast
 
+from components.credentials import has_options, has_user
 from components.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SCHEMES = ("gs", "s3")
 _URI = re.compile(r"^([a-zA-Z][\w+.-]*)://")
+_HALF_A_URI = re.compile(r"^(gs|gcs|s3|s3a|s3n):", re.IGNORECASE)
 _CONNECT_SECONDS, _REQUEST_SECONDS, _ATTEMPTS = 3, 60, 3
 _REFUSED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "PERMISSION_DENIED", "UNAUTHENTICATED", "OAuth2")
 _UNREACHABLE = ("NETWORK_CONNECTION", "UNAVAILABLE")
@@ -65,19 +67,19 @@ def check_uri(location: str) -> None:
     """
     match = _URI.match(location)
     if match is None:
+        if _HALF_A_URI.match(location):
+            raise ValueError("a URI is written gs://BUCKET/PATH or s3://BUCKET/PATH")
         return
+    rest = location[match.end() :]
+    if has_user(rest) or has_options(rest):
+        raise ValueError(
+            "a URI must not hold credentials or options (user@, ?name=value, #): they come from the environment, see "
+            "components/storage.py"
+        )
     if match[1] not in SCHEMES:
         raise ValueError(f"'{match[1]}://' is not supported; allowed: a local path, gs:// or s3://")
-    authority = location[match.end() :].partition("/")[0]
-    if "@" in authority:
-        raise ValueError("a URI must not hold credentials; they come from the environment, see components/storage.py")
-    if not re.fullmatch(r"[\w.-]+", authority):
+    if not re.fullmatch(r"[\w.-]+", rest.partition("/")[0]):
         raise ValueError(f"a URI starts with the name of a bucket: {match[1]}://BUCKET/PATH")
-
-
-def redacted(text: str) -> str:
-    """A text without the credentials of URIs in it, for messages about what was refused."""
-    return re.sub(r"://[^/\s]*@", "://***@", text)
 
 
 def join(location: str, *names: str) -> str:

@@ -6,7 +6,9 @@ Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 a run that fai
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from components.credentials import redacted
 from components.errors import PipelineError, RunError
 from pipeline.commands import (
     clean,
@@ -38,9 +40,17 @@ typical use:
   %(prog)s recommend mine --query-id 42               ask the published model"""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments without repeating credentials in them."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with exit code 2."""
+        super().error(redacted(message))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m pipeline",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -56,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.execute(options)
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {redacted(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
@@ -64,6 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        print(f"error: the file system failed it: {error}", file=sys.stderr)
+        print(f"error: the file system failed it: {redacted(str(error))}", file=sys.stderr)
         return RunError.exit_code
     return code

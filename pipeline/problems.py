@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from components.credentials import redacted
 from components.errors import ConfigError
 from components.messages import shown
-from components.storage import redacted
 from pipeline.yaml_file import Document
 
 _LISTED = 20
@@ -35,7 +35,7 @@ def config_error(file: Path, document: Document, problems: Sequence[Problem]) ->
     lines = [f"{file} cannot be used, {len(problems)} problem{'s' * (len(problems) > 1)}:"]
     for problem in problems[:_LISTED]:
         origin = document.origin(problem.key)
-        told = f"{shown(problem.key) or 'top level'}: {shown(redacted(problem.message), _LONGEST_MESSAGE)}"
+        told = f"{shown(redacted(problem.key)) or 'top level'}: {shown(redacted(problem.message), _LONGEST_MESSAGE)}"
         lines.append(f"  {told}" + (f"  [{origin}]" if origin else ""))
     if len(problems) > _LISTED:
         lines.append(f"  … and {len(problems) - _LISTED} more")

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from components.artifacts import Artifact
 from components.base import ExecutionContext
 from components.beam_runner import BeamConfig
+from components.credentials import redacted
 from components.errors import ConfigError, PipelineError, RefusedError, RunError
 from pipeline.dag import Node, OutputRef, Pipeline
 from pipeline.fingerprint import fingerprint, library_versions
@@ -124,7 +125,7 @@ class LocalRunner:
                     self.store.save_run(run)
                 run.state = "done"
             except BaseException as error:
-                run.state, run.message = _state_after(error), str(error) or type(error).__name__
+                run.state, run.message = _state_after(error), redacted(str(error)) or type(error).__name__
                 raise
             finally:
                 run.finished = now()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from components.credentials import redacted
 from components.errors import ConfigError
 from components.messages import shown
-from components.storage import is_remote, redacted
+from components.storage import is_remote
 from pipeline.written import Written
 from pipeline.yaml_values import MAX_BYTES, MAX_DEPTH, Budget, parse_yaml
 

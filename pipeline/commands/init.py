@@ -5,6 +5,8 @@ import shlex
 import tempfile
 from pathlib import Path
 
+from pipeline.commands import options
+
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
@@ -21,7 +23,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="a file of delimited text, Parquet or JSON, a directory of some, or a quoted glob; local, gs:// or s3://",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="CONFIG", help="write here instead of standard output; names the pipeline"
+        "-o",
+        "--output",
+        type=options.local_path,
+        metavar="CONFIG",
+        help="write here instead of standard output; names the pipeline",
     )
     parser.set_defaults(execute=execute)
 

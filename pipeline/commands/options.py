@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from components.storage import is_remote
+
 DEFAULT_ROOT = Path("runs")
 
 
@@ -13,9 +15,16 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def local_path(text: str) -> Path:
+    """An argument that is a path on this machine."""
+    if is_remote(text):
+        raise argparse.ArgumentTypeError("a path on this machine is needed, not a URI")
+    return Path(text)
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Adds CONFIG and `--set`."""
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="the pipeline's YAML file")
+    parser.add_argument("config", type=local_path, metavar="CONFIG", help="the pipeline's YAML file")
     parser.add_argument(
         "--set",
         action="append",
@@ -37,7 +46,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     """Adds `--root`."""
     parser.add_argument(
         "--root",
-        type=Path,
+        type=local_path,
         default=DEFAULT_ROOT,
         metavar="DIR",
         help="where artifacts, run records and published models are kept (default: ./%(default)s)",

@@ -33,7 +33,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="how many are shown, of the serving.top_k that there are (default: %(default)s)",
     )
     parser.add_argument("--exact", action="store_true", help="ask the exact model instead of the ScaNN model")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="ask this exported SavedModel instead")
+    parser.add_argument("--model", type=options.local_path, metavar="DIR", help="ask this exported SavedModel instead")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options.add_root(parser)
     parser.set_defaults(execute=execute)

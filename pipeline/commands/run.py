@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.credentials import RedactingFormatter, redacted
 from components.errors import ConfigError, PipelineError, RunError
 from pipeline.commands import options
 
@@ -95,7 +96,7 @@ def drive(
             raise RunError(f"{told}\n{_resume(arguments)}") from error
         except Exception as error:
             logging.getLogger(__name__).exception("internal error")
-            print(f"error: {_failed_step(run.steps)}{internal_error(error)}", file=sys.stderr)
+            print(f"error: {_failed_step(run.steps)}{redacted(internal_error(error))}", file=sys.stderr)
             print(f"The traceback is in {store.log_file(run)}", file=sys.stderr)
             print(f"What is done is kept; to try the rest again: {_command(arguments)}", file=sys.stderr)
             return 1
@@ -138,7 +139,7 @@ def _log_to(file: Path) -> None:
     except OSError as error:
         kind = RunError if error.errno == errno.ENOSPC else ConfigError
         raise kind(f"--root: cannot write to {file.parent}: {error.strerror}; choose another --root") from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.INFO)
     logging.captureWarnings(True)

@@ -6,6 +6,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+from components.credentials import RedactingFormatter
 from components.errors import ConfigError
 from pipeline.commands import options
 
@@ -131,7 +132,7 @@ def execute(arguments: argparse.Namespace) -> int:
         answer_seconds=arguments.timeout_seconds + _READ_SECONDS,
         idle_seconds=arguments.idle_seconds,
     )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    _log()
     metrics = ServerMetrics()
     batching = BatchingOptions(
         max_batch_size=arguments.max_batch_size,
@@ -168,6 +169,12 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     stop.set()
     return 0
+
+
+def _log() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _publisher(arguments: argparse.Namespace) -> "Publisher":

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from components import storage
+from components.credentials import redacted
 from components.errors import ConfigError, DataError
 from components.sources.config import ParquetEntities
 from components.sources.files import source_files
@@ -64,7 +65,7 @@ def _check(path: str) -> None:
     try:
         storage.check_uri(path)
     except ValueError as error:
-        raise ConfigError(f"{storage.redacted(path)}: {error}") from None
+        raise ConfigError(f"{redacted(path)}: {error}") from None
     if "\0" in path:
         raise ConfigError(f"{path!r} is no path")
 
