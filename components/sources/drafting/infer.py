@@ -8,7 +8,8 @@ from components.sources.drafting.entities import find_entities
 from components.sources.drafting.facts import facts_of
 from components.sources.drafting.listing import absolute, common_directory, data_files
 from components.sources.drafting.roles import by_evidence, find_roles, why_no_interactions
-from components.sources.drafting.tables import Table, sort_into_tables
+from components.sources.drafting.sorting import sort_into_tables
+from components.sources.drafting.tables import Table
 from components.sources.drafting.writing import Draft
 from components.sources.partitions import is_partition
 
@@ -57,8 +58,8 @@ def _draft(given: Sequence[str], name: str) -> Draft:
     interactions, roles = tables[place], found[place]
     entities = find_entities(roles, [table for table in tables if table is not interactions])
     facts = facts_of(interactions, roles, entities.found.values())
-    whole = len(tables) == 1 and list(given) == [str(base)] and not is_partition(base.name)
     # A directory that is one table is named as such, not as the place where paths start.
+    whole = len(tables) == 1 and not interactions.splits and [*given] == [str(base)] and not is_partition(base.name)
     start = base.parent if whole else base
     return Draft(name or base.name, start, given, interactions, roles, entities, facts, problems)
 

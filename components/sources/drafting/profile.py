@@ -82,7 +82,7 @@ class Column:
     @cached_property
     def looks_like_ids(self) -> bool:
         """Whether its values could name queries or candidates where its name does not say so."""
-        if self.kind not in ("string", "int64") or self.distinct < 2 or self.moments.is_time:
+        if not self.can_hold_ids or self.distinct < 2 or self.moments.is_time:
             return False
         lengths = pc.utf8_length(self.texts())
         return self.is_number or (pc.mean(lengths).as_py() <= _LONGEST_ID and not self.is_prose)
@@ -92,7 +92,7 @@ class Column:
         """Whether its texts are sentences rather than codes."""
         if self.kind != "string" or self.distinct <= self.present // 2:  # what recurs is a name
             return False
-        return bool(pc.mean(pc.count_substring(self.texts(), " ")).as_py() >= 1.5)
+        return bool(pc.mean(pc.count_substring(pc.utf8_trim_whitespace(self.texts()), " ")).as_py() >= 1.5)
 
     @cached_property
     def moments(self) -> "Moments":
@@ -116,8 +116,9 @@ class Column:
 
     def examples(self, values: pa.Array | None = None) -> str:
         """A few different values, for people."""
-        distinct = pc.unique((self.texts() if values is None else values).slice(0, 10_000))[:_EXAMPLES].to_pylist()
-        return ", ".join(short(value) for value in distinct)
+        chosen = self.values.drop_null() if values is None else values
+        distinct = dict.fromkeys(short(value) for value in chosen.slice(0, 1_000).to_pylist())
+        return ", ".join(list(distinct)[:_EXAMPLES])
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,25 @@
-"""Files sorted into tables by their columns, and a bounded sample of each table."""
+"""A table of one or more files, and a bounded sample of it."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components import storage
 from components.errors import DataError
 from components.sources.column_types import cast
 from components.sources.config import Split
-from components.sources.drafting.looking import SOURCES, Layout, Settings, look_at, source_of
+from components.sources.drafting.file_names import split_of
+from components.sources.drafting.looking import SOURCES, Layout, Settings, source_of
 from components.sources.drafting.names import concepts, words
 from components.sources.drafting.notation import Notation, find_notation
 from components.sources.drafting.profile import Column, profile
 from components.sources.files import SourceFile
 from components.sources.moment_texts import parse_dates
-from components.sources.partitions import is_partition, partitions_of
+from components.sources.partitions import is_partition
 from components.sources.piece_rows import partition_types, rows_of
 from components.sources.readers import make_reader
 from components.sources.reading import Piece, Rows
@@ -31,14 +29,9 @@ _BATCHES = 4
 _ROWS = 200_000
 _NEARLY_ALL = 0.99
 _ROWS_OF_A_COLUMN = 5_000_000
-_MOST_LOOKED_AT = 64
 _MOST_BROKEN = 0.5
 _MOST_BROKEN_UNASKED = 0.2
 _OF_NOTATION = ("null_values", "date_formats", "decimal_commas")
-_SPLIT_WORDS: Mapping[str, Split] = {
-    "train": "train", "training": "train", "valid": "validation", "validation": "validation", "val": "validation",
-    "dev": "validation", "test": "test", "testing": "test", "holdout": "test", "eval": "test",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,114 +107,17 @@ class Table:
         return found if {"train", "test"} <= found.keys() else {}
 
 
-def sort_into_tables(
-    files: Sequence[storage.StoredFile], base: Path, *, asked: frozenset[str]
-) -> tuple[list[Table], list[str]]:
-    """Tables of some files, and what was wrong with files that are none.
+def read_table(files: Sequence[SourceFile], layout: Layout, *, asked: bool) -> Table:
+    """Reads a sample of a table, in the notation that its texts call for.
 
     Args:
-        files: to be sorted.
-        base: what their names are relative to.
-        asked: locations that were given one by one; of these an error is raised.
+        files: of the table.
+        layout: how they are written.
+        asked: whether the user named one of them, so that more of it may be broken.
 
     Raises:
-        DataError: a file that was asked for is broken or no table.
+        DataError: it has no rows, cannot be read, or too many rows are broken.
     """
-    layouts: list[tuple[SourceFile, Layout]] = []
-    problems: list[str] = []
-    for alike in _by_shape(files, base):
-        try:
-            layouts += _looked_at(alike)
-        except DataError as error:
-            if any(file.location in asked for file in alike):
-                raise
-            problems.append(str(error))
-    tables: list[Table] = []
-    for group, layout in _by_columns(layouts):
-        try:
-            tables.append(_sampled(group, layout, asked=any(file.location in asked for file in group)))
-        except DataError as error:
-            if any(file.location in asked for file in group):
-                raise
-            problems.append(str(error))
-    return _united(tables), problems
-
-
-def split_of(name: str) -> Split | None:
-    """The split that a file's name tells, or that of its directory."""
-    parts = name.lower().split("/")[-2:]
-    found = [_SPLIT_WORDS[word] for part in reversed(parts) for word in re.findall("[a-z]+", part.partition(".")[0])
-             if word in _SPLIT_WORDS]  # fmt: skip
-    return found[0] if found else None
-
-
-def shape_of(name: str) -> str:
-    """What files of one table have in common in their names: all but digits, splits and partitions."""
-    parts = [part for part in name.lower().split("/") if not is_partition(part)]
-    words = re.findall(r"[a-z]+|[^a-z]+", "/".join(parts))
-    kept = "".join(word for word in words if word not in _SPLIT_WORDS)
-    return re.sub(r"([0-9a-f]{8,}|[0-9]+|[-_/.\s])+", "#", kept)
-
-
-def _by_shape(files: Sequence[storage.StoredFile], base: Path) -> Iterator[list[SourceFile]]:
-    """Files in lists: of many with alike names a few are enough to look at; of others, each is looked at."""
-    alike: dict[str, list[SourceFile]] = {}
-    for file in files:
-        local = not storage.is_remote(file.location)
-        name = file.location.removeprefix(f"{base}/") if local else file.location
-        source = SourceFile(file.location, name, file.size, None, partitions_of(name))
-        alike.setdefault(shape_of(name), []).append(source)
-    for group in alike.values():
-        if len(group) > _MOST_LOOKED_AT:
-            yield group
-        else:
-            yield from ([file] for file in group)
-
-
-def _looked_at(alike: Sequence[SourceFile]) -> list[tuple[SourceFile, Layout]]:
-    layouts = [look_at(file) for file in alike[:: math.ceil(len(alike) / _FILES)]]
-    if len(set(map(_key, layouts))) > 1:
-        return [(file, look_at(file)) for file in alike]
-    return [(file, layouts[0]) for file in alike]
-
-
-def _key(layout: Layout) -> str:
-    settings = {key: value for key, value in layout.settings.items() if key != "names"}
-    return repr((sorted(settings.items()), layout.columns and sorted(layout.columns)))
-
-
-def _by_columns(layouts: Sequence[tuple[SourceFile, Layout]]) -> Iterator[tuple[list[SourceFile], Layout]]:
-    """Puts files with the same columns and alike names together."""
-    groups: dict[tuple[str, str], tuple[list[SourceFile], Layout]] = {}
-    for file, layout in layouts:
-        files, _ = groups.setdefault((_key(layout), shape_of(file.name)), ([], layout))
-        files.append(file)
-    yield from groups.values()
-
-
-def _united(tables: Sequence[Table]) -> list[Table]:
-    """Joins tables with the same columns whose names differ by more than digits: months, countries, kinds of event."""
-    united: list[Table] = []
-    for table in tables:
-        place = next((place for place, other in enumerate(united) if _are_one(table, other)), None)
-        if place is None:
-            united.append(table)
-        else:
-            files = [*united[place].files, *table.files]
-            united[place] = _sampled(files, Layout(table.layout_settings, tuple(table.columns)), asked=True)
-    return united
-
-
-def _are_one(table: Table, other: Table) -> bool:
-    alike = table.layout_settings == other.layout_settings and table.columns.keys() == other.columns.keys()
-    if not (alike and table.has_header):
-        return False
-    # Tables of entities are often alike by chance, as `users.csv` and `items.csv` with id and name.
-    entities = any(column.is_unique for each in (table, other) for column in each.columns.values())
-    return not entities or words(table.stem)[:1] == words(other.stem)[:1]
-
-
-def _sampled(files: Sequence[SourceFile], layout: Layout, *, asked: bool) -> Table:
     table = _read(files, layout.settings)
     notation = find_notation(table.columns)
     wanted = _settings_for(notation, layout.settings)

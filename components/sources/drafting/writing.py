@@ -82,6 +82,7 @@ class Draft:
         yield from _split(self.roles, self.facts, self.interactions)
         yield from self._features()
         yield from _event_weights(self.roles.kind, self.interactions)
+        yield from _GATES
 
     def _interactions(self) -> Iterator[str]:
         yield "  interactions:"
@@ -142,6 +143,13 @@ class Draft:
             yield from (f"  # {line[2:]}" for line in lines)
 
 
+_GATES = (
+    "",
+    "# evaluation:  # what a model must reach to be published; auto is the default, null turns a gate off",
+    "#   min_lift_over_popularity: auto  # better than recommending what is popular; or a ratio: {ndcg@10: 1.1}",
+    "#   min_lift_over_published: auto  # not clearly worse than the model in service; or a ratio: {ndcg@10: 0.95}",
+    "#   thresholds: {}  # least values, such as {recall@10: 0.05}",
+)
 _NOTES = {
     "names": "  # the files have no header; write what the columns are",
     "null_values": "  # these texts stand for missing values",

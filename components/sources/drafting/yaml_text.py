@@ -26,7 +26,7 @@ def to_yaml(value: object) -> str:
 
 def comment(text: str) -> str:
     """A text as the rest of a line: nothing in it can begin a new one."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
     return line if len(line) <= _LONGEST_COMMENT else f"{line[:_LONGEST_COMMENT]}…"
 
 
