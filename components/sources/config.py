@@ -132,14 +132,18 @@ class _Jsonl(Params):
 
 class _Csv(Params):
     format: Literal["csv"]
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    """What separates fields, e.g. `"\\t"`, `"|"`, `" "`."""
+    delimiter: str = Field(default=",", min_length=1, max_length=16)
+    """What separates fields, e.g. `"\\t"`, `"|"`, `" "`, `"::"`, `"\\x01"` as in Hive's texts."""
     encoding: str = "utf-8"
     """Name of the text encoding as Python knows it, e.g. `latin-1`."""
     names: list[str] | None = None
     """Column names of files without a header line; `""` leaves a column out."""
     quote: str | None = Field(default='"', min_length=1, max_length=1)
     """What surrounds fields that contain the delimiter; `null` where quotes are ordinary characters."""
+    escape: str | None = Field(default=None, min_length=1, max_length=1)
+    r"""What stands before quotes that are ordinary characters, where they are not doubled: `'\'`, as Spark writes it.
+    With `quote: null`, what stands before delimiters and ends of lines that are, as in Hive's and MySQL's texts.
+    Doubled it means itself; before anything else it is an ordinary character."""
     null_values: list[str] = [""]
     """As for every format, but that an empty field is missing."""
 
@@ -147,6 +151,20 @@ class _Csv(Params):
     def is_utf8(self) -> bool:
         """Whether texts are UTF-8."""
         return codecs.lookup(self.encoding).name == "utf-8"
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> "_Csv":
+        signs = {key: sign for key in ("quote", "escape") if (sign := getattr(self, key)) is not None}
+        for key, sign in signs.items():
+            if not sign.isascii() or sign in "\r\n":
+                raise ValueError(f"'{key}' must be an ASCII character, and no end of a line, not {sign!r}")
+            if sign in self.delimiter:
+                raise ValueError(f"'{key}' and 'delimiter' must differ, both have {sign!r}")
+        if self.escape is not None and self.escape == self.quote:
+            raise ValueError(f"'escape' and 'quote' are both {self.quote!r}: doubled quotes need no 'escape'")
+        if set(self.delimiter) & set("\r\n"):
+            raise ValueError("'delimiter' must not have an end of a line")
+        return self
 
     @field_validator("encoding")
     @classmethod
@@ -183,19 +201,19 @@ class ParquetEntities(_FileEntities, _Parquet):
 
 
 class CsvInteractions(_Csv, _FileInteractions):
-    """Interactions in delimited text files, also compressed (`.gz`, `.zst`)."""
+    """Interactions in delimited text files, also compressed (gzip, zstd, bzip2, xz, zip)."""
 
 
 class CsvEntities(_Csv, _FileEntities):
-    """Queries or candidates in delimited text files, also compressed (`.gz`, `.zst`)."""
+    """Queries or candidates in delimited text files, also compressed (gzip, zstd, bzip2, xz, zip)."""
 
 
 class JsonlInteractions(_FileInteractions, _Jsonl):
-    """Interactions as one JSON object a line, also compressed (`.gz`, `.zst`)."""
+    """Interactions as one JSON object a line, also compressed (gzip, zstd, bzip2, xz, zip)."""
 
 
 class JsonlEntities(_FileEntities, _Jsonl):
-    """Queries or candidates as one JSON object a line, also compressed (`.gz`, `.zst`)."""
+    """Queries or candidates as one JSON object a line, also compressed (gzip, zstd, bzip2, xz, zip)."""
 
 
 class TfdsInteractions(_Interactions, _Tfds):

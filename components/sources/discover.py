@@ -107,7 +107,7 @@ def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
     check_agreement(table.source, files, table.pieces)
     types = joined(files, table.pieces)
     if not any(files.values()):
-        examples = [example for report in reports for example in report.examples.values()]
+        examples = [f"{reason}: {example}" for report in reports for reason, example in report.examples.items()]
         raise DataError("\n".join([f"{reports[0].table} has no rows that can be read", *examples[:3]]))
     if table.time_column is None or not isinstance(table.source, MappedInteractions):
         return Discovered(types, None)

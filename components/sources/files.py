@@ -1,37 +1,34 @@
-"""Which files a `path` setting means, what they were when they were listed, and their bytes.
+"""Which files a `path` setting means, and what they were when they were listed.
 
-Light: standard library only, unless a file is in an object store or compressed with zstd.
+Light: standard library only, unless a file is in an object store.
 """
 
 import glob
-import gzip
 import hashlib
-import io
 import os
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, TypeAlias, cast
+from typing import TypeAlias
 
 from components import storage
 from components.errors import DataError
 from components.sources.config import FileEntities, FileInteractions, Paths, Split
+from components.sources.file_kinds import PACKED_SUFFIXES
 from components.sources.partitions import Partitions, is_partition, partitions_of, same_partitions
 
+_TEXT_SUFFIXES = {"csv": (".csv", ".tsv", ".txt"), "jsonl": (".jsonl", ".json", ".ndjson")}
 _SUFFIXES = {
     "parquet": (".parquet", ".pq"),
-    "csv": tuple(f"{suffix}{packed}" for suffix in (".csv", ".tsv", ".txt") for packed in ("", ".gz", ".zst")),
-    "jsonl": tuple(f"{suffix}{packed}" for suffix in (".jsonl", ".json", ".ndjson") for packed in ("", ".gz", ".zst")),
+    **{
+        kind: tuple(f"{suffix}{packed}" for suffix in suffixes for packed in ("", *PACKED_SUFFIXES))
+        for kind, suffixes in _TEXT_SUFFIXES.items()
+    },
 }
 _BLOCK = 1 << 20
-MEND_DAMAGED = "it was cut short or damaged when it was written or copied: replace it, or leave it out of 'path'"
-"""What to do about a file that is not whole."""
-UNREADABLE = (OSError, EOFError, zlib.error)
-"""What reading a file raises that is gone, damaged, or not compressed as its name says."""
 
 
 @dataclass(frozen=True)
@@ -88,43 +85,6 @@ def with_versions(files: Sequence[SourceFile]) -> list[SourceFile]:
     """
     versions = storage.versions(file.location for file in files)
     return [replace(file, version=version) for file, version in zip(files, versions, strict=True)]
-
-
-def open_bytes(location: str, *, buffer: int = 1 << 18) -> IO[bytes]:
-    """The file's bytes, decompressed if it ends in `.gz` or `.zst`.
-
-    Args:
-        location: which file.
-        buffer: how many bytes to fetch at once.
-
-    Raises:
-        OSError: it cannot be opened; reading may raise EOFError and zlib.error as well.
-    """
-    stream = storage.open_input(location, buffer=buffer)
-    if location.endswith(".gz"):
-        return cast(IO[bytes], gzip.open(stream, "rb"))
-    if location.endswith(".zst"):
-        import pyarrow as pa
-
-        return cast(IO[bytes], io.BufferedReader(pa.CompressedInputStream(stream, "zstd"), buffer))
-    return stream
-
-
-def unreadable(name: str, error: BaseException, *, row: int | None = None) -> DataError:
-    """The error for one of `UNREADABLE`.
-
-    Args:
-        name: what the file is called.
-        error: what reading it raised.
-        row: the first data row that was not read, where known.
-    """
-    where = f"{name} cannot be read" + (f" from row {row} on" if row else "")
-    packing = {".gz": "gzip", ".zst": "zstd"}.get(name[name.rfind(".") :])
-    if isinstance(error, gzip.BadGzipFile) or "Unknown frame descriptor" in str(error):
-        return DataError(f"{where}: it is not compressed with {packing}, as its name says ({error}); rename it")
-    if packing and not (isinstance(error, OSError) and error.errno):
-        return DataError(f"{where}: {error}; {MEND_DAMAGED}")
-    return DataError(f"{where}: {storage.reason(error) if isinstance(error, OSError) else error}")
 
 
 @contextmanager

@@ -3,8 +3,6 @@
 Light enough for checking a configuration: pyarrow is imported only for Parquet footers.
 """
 
-import csv
-import io
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,7 +30,9 @@ from components.sources.config import (
     TfdsEntities,
     TfdsInteractions,
 )
-from components.sources.files import UNREADABLE, open_bytes, source_files, unreadable
+from components.sources.csv_header import csv_header
+from components.sources.files import source_files
+from components.sources.opening import UNREADABLE, open_bytes, unreadable
 from components.sources.synthetic_columns import COLUMNS as SYNTHETIC_COLUMNS
 from models.examples_config import EventWeights
 from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
@@ -100,7 +100,7 @@ def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | N
     if isinstance(source, ParquetInteractions | ParquetEntities):
         return _file_columns(source, base_dir, _parquet_header)
     if isinstance(source, CsvInteractions | CsvEntities):
-        return _file_columns(source, base_dir, lambda location: list(filter(None, csv_header(source, location))))
+        return _file_columns(source, base_dir, lambda location: list(filter(None, csv_header(source, location).names)))
     if isinstance(source, JsonlInteractions | JsonlEntities):
         return _file_columns(source, base_dir, _jsonl_header)
     directory = tfds_directory.prepared_directory(source.dataset, source.data_dir, base_dir)
@@ -114,56 +114,6 @@ def _file_columns(
     first = source_files(source, base_dir)[0]
     names = header(first.location)
     return None if names is None else list(dict.fromkeys([*names, *dict(first.partitions)]))
-
-
-def csv_header(source: CsvInteractions | CsvEntities, location: str, name: str = "") -> list[str]:
-    """Names of all columns of a delimited file in order, `""` for those without a name.
-
-    Args:
-        source: the table's settings.
-        location: which file.
-        name: what to call it in messages, if not by its location.
-
-    Raises:
-        DataError: the file is missing, empty, in another encoding, or has a name twice.
-    """
-    called = name or location
-    first = _first_record(source, location, called)
-    if source.names is not None:
-        if len(first) != len(source.names):
-            raise DataError(f"{called} has {len(first)} fields in its first row, 'names' has {len(source.names)} names")
-        return source.names
-    names = [name.strip() for name in first]
-    twice = {name for name in names if name and names.count(name) > 1}
-    if twice:
-        raise DataError(f"the header of {called} has {', '.join(sorted(twice))} twice")
-    return names
-
-
-def _first_record(source: CsvInteractions | CsvEntities, location: str, name: str) -> list[str]:
-    encoding = "utf-8-sig" if source.is_utf8 else source.encoding
-    style = {"quotechar": source.quote} if source.quote else {"quoting": csv.QUOTE_NONE}
-    try:
-        with open_bytes(location) as stream:
-            lines = (line for line in _decoded(stream, encoding) if line.strip("\r\n"))
-            record = next(csv.reader(lines, delimiter=source.delimiter, **style), None)  # type: ignore[arg-type]
-            if source.names is None:
-                "".join(record or []).encode(source.encoding)
-    except UnicodeError as error:
-        raise DataError(f"{name} is not {source.encoding} text: {error}; set 'encoding' to what it is") from error
-    except csv.Error as error:
-        raise DataError(f"{name} cannot be read as delimited text: {error}") from error
-    except UNREADABLE as error:
-        raise unreadable(name, error) from error
-    if not record:
-        raise DataError(f"{name} is empty")
-    return record
-
-
-def _decoded(stream: Iterable[bytes], encoding: str) -> Iterator[str]:
-    # Rows after the first may have what they like: they are looked at one by one when they are read.
-    errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
-    return iter(io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline=""))  # type: ignore[type-var]
 
 
 def _parquet_header(location: str) -> list[str]:

@@ -12,7 +12,8 @@ import pyarrow.json as arrow_json
 
 from components.sources.column_types import arrow_type
 from components.sources.config import JsonlEntities, JsonlInteractions
-from components.sources.files import UNREADABLE, SourceFile, open_bytes, unreadable
+from components.sources.files import SourceFile
+from components.sources.opening import UNREADABLE, open_bytes, unreadable
 from components.sources.reading import NOT_TEXT, Piece, Reject, Rows
 from components.sources.text_files import file_pieces
 

@@ -13,7 +13,9 @@ from components import storage
 from components.errors import DataError
 from components.sources.column_types import described
 from components.sources.config import ParquetEntities, ParquetInteractions
-from components.sources.files import MEND_DAMAGED, SourceFile, unchanged
+from components.sources.file_kinds import HEAD, foreign_to_parquet
+from components.sources.files import SourceFile, unchanged
+from components.sources.opening import MEND_DAMAGED
 from components.sources.reading import Piece, Rows
 
 _ROWS_PER_PIECE = 1_000_000
@@ -103,12 +105,20 @@ def open_parquet(location: str, name: str) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(storage.open_random_access(location), pre_buffer=storage.is_remote(location))
     except pa.ArrowInvalid as error:
-        found = storage.stat(location)
-        if found is not None and found.size == 0:
-            raise DataError(f"{name} is empty, which no Parquet file is; {MEND_DAMAGED}") from error
-        raise DataError(f"{name} cannot be read as Parquet: {error}; {MEND_DAMAGED}") from error
+        raise _no_parquet(location, name, error) from error
     except OSError as error:
         raise DataError(f"{name} cannot be read as Parquet: {storage.reason(error)}") from error
     if twice := sorted(column for column, times in Counter(file.schema_arrow.names).items() if times > 1):
         raise DataError(f"{name} has {', '.join(map(repr, twice))} twice; write each column under a name of its own")
     return file
+
+
+def _no_parquet(location: str, name: str, error: pa.ArrowInvalid) -> DataError:
+    with storage.open_random_access(location) as file:
+        head = file.read(HEAD)
+    if not head:
+        return DataError(f"{name} is empty, which no Parquet file is; {MEND_DAMAGED}")
+    found = foreign_to_parquet(head)
+    if found is not None:
+        return DataError(f"{name} is {found.what}, not Parquet: {found.remedy}")
+    return DataError(f"{name} cannot be read as Parquet: {error}; {MEND_DAMAGED}")

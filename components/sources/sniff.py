@@ -1,16 +1,29 @@
-"""What a delimited file looks like: its encoding, delimiter, and whether it has a header."""
+"""What a delimited file looks like: its encoding, dialect, and whether it has a header.
+
+Whether and how a file is packed needs no setting: `open_bytes` unpacks it by its first bytes.
+"""
 
 import csv
 import re
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from components.errors import DataError
-from components.sources.files import UNREADABLE, open_bytes, unreadable
+from components.sources.csv_translation import Translation, parsed
+from components.sources.opening import UNREADABLE, open_bytes, unreadable
 
 _SAMPLE = 1 << 18
 _ROWS = 100
-_DELIMITERS = (",", "\t", ";", "|", " ")
+_DELIMITERS = (",", "\t", ";", "|", " ", "\x01", "\x1f", "~", "^", "¦", "§", "::")
+_LONGER = (
+    *("{0}{0}", "{0}{0}{0}", "\t{0}\t", " {0} ", "{0} "),
+    *(form.format("{0}", sign) for sign in "|~^#+" for form in ("{0}{1}{0}", "{1}{0}{1}")),
+)
+"""What a delimiter of which one sign was found may be as a whole."""
+_MOSTLY = 0.9
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?$")
 _DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ,]|$)")
 
@@ -21,22 +34,32 @@ class Dialect:
 
     Attributes:
         encoding: `utf-8`, `utf-16` or `latin-1`.
-        delimiter: what separates fields.
+        delimiter: what separates fields, of one sign or several.
         header: whether the first row names the columns.
-        columns: number of fields of the first row.
+        columns: number of fields of the first row; a trailing delimiter makes none.
+        quote: what surrounds fields; None where quotes are ordinary characters.
+        escape: what makes quotes ordinary characters; None where they are doubled.
     """
 
     encoding: str
     delimiter: str
     header: bool
     columns: int
+    quote: str | None = '"'
+    escape: str | None = None
+
+    def settings(self) -> dict[str, str | None]:
+        """The settings of `data` that say it, those left out that say what is said anyway."""
+        usual = Dialect("utf-8", ",", True, 0)
+        keys = ("delimiter", "encoding", "quote", "escape")
+        return {key: getattr(self, key) for key in keys if getattr(self, key) != getattr(usual, key)}
 
 
 def sniff(path: str) -> Dialect:
-    """Looks at the beginning of a delimited file.
+    """Looks at the beginning of a delimited file, packed or not.
 
     Raises:
-        DataError: it cannot be read, is empty, or has no two columns.
+        DataError: it cannot be read, is empty, is no text, or has no two columns.
     """
     try:
         with open_bytes(path) as stream:
@@ -44,15 +67,18 @@ def sniff(path: str) -> Dialect:
     except UNREADABLE as error:
         raise unreadable(path, error) from error
     encoding = _encoding(sample)
-    lines = sample.decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()
+    lines = _LINE_END.split(sample.decode(encoding, errors="ignore").lstrip("\ufeff"))
     lines = [line for line in (lines if len(sample) < _SAMPLE else lines[:-1]) if line.strip()][:_ROWS]
     if not lines:
         raise DataError(f"{path} is empty")
-    delimiter = max(_DELIMITERS, key=lambda mark: _fit(lines, mark))
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    delimiter = _delimiter(lines)
+    translation = _quoting(lines, delimiter)
+    rows = _rows(lines, translation)
     if len(rows[0]) < 2:
         raise DataError(f"{path}: none of comma, tab, semicolon, bar or space separates two columns")
-    return Dialect(encoding, delimiter, _has_header(rows), len(rows[0]))
+    trailing = all(len(row) == len(rows[0]) and not row[-1] for row in rows)
+    columns = len(rows[0]) - int(trailing)
+    return Dialect(encoding, delimiter, _has_header(rows), columns, translation.quote, translation.escape)
 
 
 def _encoding(sample: bytes) -> str:
@@ -65,12 +91,99 @@ def _encoding(sample: bytes) -> str:
     return "utf-8"
 
 
-def _fit(lines: list[str], delimiter: str) -> tuple[float, bool, int]:
-    """How well a delimiter explains the lines: share of rows with the usual number of fields, and that number."""
-    counts = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter))
+def _rows(lines: Sequence[str], translation: Translation) -> list[list[str]]:
+    rows: list[list[str]] = []
+    with suppress(csv.Error):  # a quote that does not close
+        rows.extend(parsed(_text(lines, translation), translation))
+    return rows or [[]]
+
+
+def _text(lines: Sequence[str], translation: Translation) -> str:
+    return translation.forward("".join(f"{line}\n" for line in lines).encode()).decode()
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The delimiter that explains the lines best, quotes meant as such or not."""
+    found = max(
+        _DELIMITERS,
+        key=lambda mark: max(_fit(lines, Translation(mark, quote, None)) for quote in ('"', None)),
+    )
+    longer = [form.format(found) for form in _LONGER if found != " " or form != "{0} "]
+    return max((mark for mark in longer if _is_whole(mark, found, lines)), key=len, default=found)
+
+
+def _is_whole(mark: str, part: str, lines: Sequence[str]) -> bool:
+    """Whether a part of a delimiter is never seen without the rest of it, and as often on all lines."""
+    times = lines[0].count(mark)
+    alike = sum(line.count(mark) == times and line.count(part) == times * mark.count(part) for line in lines)
+    return times > 0 and alike >= _MOSTLY * len(lines)
+
+
+def _fit(lines: Sequence[str], translation: Translation) -> tuple[float, bool, int]:
+    """How well a dialect explains the lines: share of rows with the usual number of fields, and that number."""
+    counts = Counter(map(len, _rows(lines, translation)))
     fields, rows = max(counts.items(), key=lambda item: (item[1], item[0]))
     share = rows / sum(counts.values()) if fields > 1 else 0.0
-    return round(share, 1), delimiter != " ", fields
+    return round(share, 1), translation.delimiter != " ", fields
+
+
+def _quoting(lines: Sequence[str], delimiter: str) -> Translation:
+    """The dialect with the quotes and the escape for which fields end where quotes do, and rows have as many fields."""
+    usual = Translation(delimiter, '"', None)
+    escaped, bare = Translation(delimiter, '"', "\\"), Translation(delimiter, None, None)
+    seen, seen_escaped = _quoted_fields(lines, usual), _quoted_fields(lines, escaped)
+    if seen.clean + seen.odd == 0:
+        single = [Translation(delimiter, "'", escape) for escape in (None, "\\")]
+        hive = Translation(delimiter, None, "\\")
+        fitting = [choice for choice in single if _is_quoting(lines, choice)]
+        fitting += [hive] if _agreeing(lines, hive) > _agreeing(lines, bare) else []
+        return fitting[0] if fitting else usual
+    stray = seen.stray > seen_escaped.stray == 0
+    if seen_escaped.odd < seen.odd or stray or _agreeing(lines, escaped) > _agreeing(lines, usual):
+        return escaped
+    return bare if seen.odd > seen.clean or _agreeing(lines, bare) > _agreeing(lines, usual) else usual
+
+
+def _is_quoting(lines: Sequence[str], translation: Translation) -> bool:
+    """Whether a rare quote surrounds a field of most rows, and none otherwise."""
+    seen = _quoted_fields(lines, translation)
+    return seen.clean >= len(lines) // 2 and seen.odd == 0
+
+
+def _agreeing(lines: Sequence[str], translation: Translation) -> float:
+    """Share of rows with as many fields as the first."""
+    rows = _rows(lines, translation)
+    return sum(len(row) == len(rows[0]) for row in rows) / max(len(rows), len(lines) // 2)
+
+
+@dataclass(frozen=True)
+class _Quoted:
+    """Fields with quotes.
+
+    Attributes:
+        clean: how many begin and end with one.
+        odd: how many begin with one and go on after the closing one, or never close.
+        stray: how many others have one, as far as quoted fields follow.
+    """
+
+    clean: int
+    odd: int
+    stray: int
+
+
+def _quoted_fields(lines: Sequence[str], translation: Translation) -> _Quoted:
+    text = _text(lines, translation)
+    ends, quote = f"{translation.plain_delimiter}\n", translation.quote or ""
+    opening = re.compile(f"(?:^|[{re.escape(ends)}]){quote}")
+    closing = re.compile(f"(?:[^{quote}]|{quote}{quote})*+{quote}")
+    clean = odd = position = stray = 0
+    while found := opening.search(text, position):
+        stray += text.count(quote, position, found.start()) > 0
+        end = closing.match(text, found.end())
+        whole = end is not None and text[end.end()] in ends
+        clean, odd = clean + whole, odd + (not whole)
+        position = end.end() if end is not None else found.end()
+    return _Quoted(clean, odd, stray)
 
 
 def _has_header(rows: list[list[str]]) -> bool:

@@ -18,7 +18,7 @@ from components.sources.files import Snapshot
 from components.sources.ingest import Folders, Table, read_entities, read_interactions
 from components.sources.plan import TablePlan, plan_entities, plan_interactions
 from components.sources.readers import make_reader
-from components.sources.reading import NOT_TEXT
+from components.sources.reading import NOT_TEXT, REPEATED_HEADER
 from components.sources.reports import Report, check_counts, read_reports, report_name
 from components.sources.snapshots import Sources
 from components.sources.synthetic import SyntheticReader
@@ -134,13 +134,14 @@ def _totals(reports: list[Report], tables: list[str]) -> dict[str, Report]:
 def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
     if report.rows_in == 0:
         raise DataError(f"{report.table} has no rows")
-    if report.dead > max_bad_fraction * report.rows_in:
+    unusable = report.dead - report.reasons[REPEATED_HEADER]
+    if unusable > max_bad_fraction * report.rows_in:
         reasons = report.reasons.most_common(_EXAMPLES_OF_REASONS)
         listed = "\n".join(
             f"  {count} x {reason}{_hint(reason)}, such as {report.examples[reason]}" for reason, count in reasons
         )
         raise DataError(
-            f"{report.dead} of {report.rows_in} rows of {report.table} are unusable, more than "
+            f"{unusable} of {report.rows_in} rows of {report.table} are unusable, more than "
             f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{listed}\n"
             f"All of them are in {letters} until the next run"
         )

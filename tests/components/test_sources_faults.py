@@ -59,14 +59,6 @@ def test_damaged_gzip(run):
     refused(run, r"events\.jsonl\.gz", interactions={"format": "jsonl", "path": "events.jsonl.gz", "columns": PAIR})
 
 
-@pytest.mark.parametrize(("suffix", "packing"), [("gz", "gzip"), ("zst", "zstd")])
-def test_a_name_that_promises_compression(run, suffix, packing):
-    run.write(f"events.csv.{suffix}", LINES)
-    refused(
-        run, f"not compressed with {packing}, as its name says.*rename it", interactions=csv(f"events.csv.{suffix}")
-    )
-
-
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
 def test_compressed_text_of_several_parts_is_read_whole(run, suffix):
     pack = gzip.compress if suffix == "gz" else zstandard.compress

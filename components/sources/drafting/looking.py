@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from components.errors import DataError
 from components.sources.config import CsvEntities, FileEntities, JsonlEntities, ParquetEntities
-from components.sources.files import UNREADABLE, SourceFile, open_bytes, unreadable
+from components.sources.files import SourceFile
 from components.sources.headers import column_names
+from components.sources.opening import UNREADABLE, first_bytes, open_bytes, unreadable
 from components.sources.sniff import sniff
 
 Settings: TypeAlias = Mapping[str, Any]
@@ -18,7 +19,7 @@ Settings: TypeAlias = Mapping[str, Any]
 
 SOURCES: Mapping[str, type[FileEntities]] = {"parquet": ParquetEntities, "csv": CsvEntities, "jsonl": JsonlEntities}
 _BEGINNING = 1 << 12
-_TEXT_CONTROLS = b"\t\n\r\f\x1b\b"
+_TEXT_CONTROLS = b"\t\n\r\f\x1b\b\x01\x02\x03\x1c\x1d\x1e\x1f"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -62,9 +63,9 @@ def look_at(file: SourceFile) -> Layout:
 
 
 def _settings(file: SourceFile) -> Settings:
-    beginning = _beginning(file)
-    if beginning.startswith(b"PAR1"):
+    if first_bytes(file.location, file.name).startswith(b"PAR1"):
         return {"format": "parquet"}
+    beginning = _beginning(file)
     if _is_binary(beginning):
         raise DataError(f"{file.name} is neither text nor Parquet; it begins with {beginning[:12]!r}")
     if beginning.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
@@ -95,8 +96,6 @@ def _is_binary(beginning: bytes) -> bool:
 
 def _delimited(file: SourceFile) -> Settings:
     dialect = sniff(file.location)
-    settings: dict[str, Any] = {"format": "csv"}
-    settings |= {"delimiter": dialect.delimiter} if dialect.delimiter != "," else {}
-    settings |= {"encoding": dialect.encoding} if dialect.encoding != "utf-8" else {}
+    settings: dict[str, Any] = {"format": "csv", **dialect.settings()}
     settings |= {} if dialect.header else {"names": [f"column{number + 1}" for number in range(dialect.columns)]}
     return settings
