@@ -211,7 +211,7 @@ def test_other_files_are_named_when_packed(run):
         ("u,i\na,x\n".encode("utf-16-le"), "it has zero bytes; it is binary, or text in utf-16"),
         (b"\x00\x00\x12\x00snap", "it is binary"),
         (b"", "is empty"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
     ],
 )
 def test_what_is_no_delimited_text(run, content, told):
@@ -228,7 +228,7 @@ def test_packings_without_a_sign_are_told_by_the_name(run):
     [
         (CSV, "is text, not Parquet: say 'format: csv'"),
         (JSONL, "is text, not Parquet: say 'format: jsonl'"),
-        (gzip.compress(_arrow(pq.write_table)), "is packed with gzip, not Parquet: unpack it"),
+        (gzip.compress(_arrow(pq.write_table), mtime=0), "is packed with gzip, not Parquet: unpack it"),
         (_arrow(lambda table, sink: pa.orc.write_table(table, sink)), "is an ORC file, not Parquet"),
         (b"PARE" + b"\0" * 40, "is an encrypted Parquet file"),
         (b"\x00\x01", "cannot be read as Parquet"),
