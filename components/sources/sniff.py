@@ -22,6 +22,7 @@ _LONGER = (
     *(form.format("{0}", sign) for sign in "|~^#+" for form in ("{0}{1}{0}", "{1}{0}{1}")),
 )
 """What a delimiter of which one sign was found may be as a whole."""
+_STYLES = (('"', None), (None, None), (None, "\\"))
 _MOSTLY = 0.9
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?$")
@@ -103,11 +104,8 @@ def _text(lines: Sequence[str], translation: Translation) -> str:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The delimiter that explains the lines best, quotes meant as such or not."""
-    found = max(
-        _DELIMITERS,
-        key=lambda mark: max(_fit(lines, Translation(mark, quote, None)) for quote in ('"', None)),
-    )
+    """The delimiter that explains the lines best, whatever quotes and backslashes mean."""
+    found = max(_DELIMITERS, key=lambda mark: max(_fit(lines, Translation(mark, *style)) for style in _STYLES))
     longer = [form.format(found) for form in _LONGER if found != " " or form != "{0} "]
     return max((mark for mark in longer if _is_whole(mark, found, lines)), key=len, default=found)
 
