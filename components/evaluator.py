@@ -63,6 +63,15 @@ class EvaluationConfig(Params):
     the gate off. Passed, and told, where nothing is in service yet, what is there cannot be asked, it may have learnt
     from all these events, or, with `auto`, fewer than 10 queries can be compared."""
 
+    max_unmeasured_fraction: Annotated[
+        float,
+        Field(ge=0, le=1),
+        BeforeValidator(lambda value: 1.0 if value is None or value is False else value),
+    ] = 0.5
+    """Share of the queries with test events that may have nothing left to measure, since they had all these candidates
+    before and `remove_seen` leaves those out. With more the run is refused before it trains. `null` or 1 turns the
+    gate off."""
+
     @field_validator("at", "baselines", "slices")
     @classmethod
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -184,7 +193,8 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         verdict = blessing(self.params.evaluation, metrics)
         outputs.blessing.write_json("blessing.json", verdict)
         _refuse_useless(verdict)
-        return _facts(self.params.evaluation, metrics) | {"blessed": verdict["blessed"]}
+        notes = [note for note in verdict["notes"] if not note.startswith("validation")]  # Trainer tells of those
+        return _facts(self.params.evaluation, metrics) | {"blessed": verdict["blessed"], "notes": notes}
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether the model in service is still the one that this one was found worse than, if it was."""

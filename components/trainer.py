@@ -30,6 +30,9 @@ class TrainerParams(Params):
     """Whether validation leaves candidates of a query's history out of its ranking."""
     seed: int = Field(default=42, ge=0, lt=2**31)
     """Decides the first weights, the order of the events and what dropout drops."""
+    max_unmeasured_fraction: float = Field(default=0.5, ge=0, le=1, exclude=True)
+    """Share of the queries with test events that may have nothing left to measure. No part of the cache key: what is
+    trained does not depend on it."""
     final: bool = False
     """Fit without validation for as many steps as the reference model chose, in proportion to the events."""
 
@@ -56,6 +59,7 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
 
         Raises:
             DataError: there are no training events, or nothing to validate on.
+            RefusedError: most test queries would have nothing left to measure.
             DivergedError: loss or embeddings are not numbers any more.
             RunError: a final fit has no reference.
         """
@@ -85,4 +89,5 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
         except FloatingPointError as error:
             raise DivergedError(str(error)) from error
         outputs.model.write_json("training.json", report)
-        return {name: report[name] for name in ("loss", "steps", "milliseconds_per_step", "parameters", "validation")}
+        told = ("loss", "steps", "milliseconds_per_step", "parameters", "validation", "notes")
+        return {name: report[name] for name in told}

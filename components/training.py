@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.errors import DataError, RunError
+from components.evaluation.held_out import held_out, notes, refuse_unmeasured
 from components.sequences import Dataset, Events, Split, read_dataset
 from components.trials import Scores, best_of, tried_out
 from models.batches import StepBatches, TrainingData, query_ranges
@@ -43,6 +44,10 @@ class Settings(Protocol):
     @property
     def remove_seen(self) -> bool:
         """Whether validation leaves out what a query has seen."""
+
+    @property
+    def max_unmeasured_fraction(self) -> float:
+        """Share of the test queries that may have nothing left to measure."""
 
     @property
     def seed(self) -> int:
@@ -79,6 +84,7 @@ def train(
 
     Raises:
         DataError: there are no training events, or nothing to validate on.
+        RefusedError: most test queries would have nothing left to measure.
         RunError: this process is another worker than its `output` says.
         FloatingPointError: the loss is not a number any more.
     """
@@ -94,6 +100,8 @@ def train(
     data = event_data(events, dataset, spec, use_weights=params.training.use_weights)
     if len(data) == 0:
         raise DataError("the split leaves no training event: use more data, or a split with smaller held-out parts")
+    if reference is None:
+        refuse_unmeasured(dataset, remove_seen=params.remove_seen, max_fraction=params.max_unmeasured_fraction)
     validation = None if reference else validation_of(dataset, spec, params)
     if aged:
         data = replace(data, age=_days_before_newest(events))
@@ -132,6 +140,7 @@ def train(
         "metric": params.training.metric,
         "validation": fit.validation,
         "validation_queries": len(validation.relevant) if validation else 0,
+        "notes": _notes(dataset, params) if validation else [],
         "embedding_dim": params.model.embedding_dim + params.model.popularity_bias,
         "parameters": int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
         "seconds": round(time.perf_counter() - start, 3),
@@ -282,6 +291,10 @@ def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Vali
         relevant=CandidateLists(_offsets(sizes), candidates[kept]),
         excluded=known if params.remove_seen else CandidateLists.empty(len(chosen)),
     )
+
+
+def _notes(dataset: Dataset, params: Settings) -> list[str]:
+    return notes("validation", held_out(dataset, "validation", remove_seen=params.remove_seen).to_json())
 
 
 _KNOWN: tuple[Split, ...] = ("train", "history")

@@ -68,6 +68,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
                     training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
                     remove_seen=config.remove_seen,
                     seed=config.seed,
+                    max_unmeasured_fraction=config.evaluation.max_unmeasured_fraction,
                     final=final,
                 )
             ),

@@ -128,7 +128,11 @@ class Tuner:
                 self.graph,
                 Model(output),
                 params=TrainerParams(
-                    model=config.model, training=config.training, remove_seen=config.remove_seen, seed=config.seed
+                    model=config.model,
+                    training=config.training,
+                    remove_seen=config.remove_seen,
+                    seed=config.seed,
+                    max_unmeasured_fraction=config.evaluation.max_unmeasured_fraction,
                 ),
                 reference=None,
                 resume=None,

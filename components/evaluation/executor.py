@@ -12,6 +12,7 @@ from components.artifacts import Evaluation, Model
 from components.base import ExecutionContext
 from components.embedding import candidate_embeddings, embed_queries, first_contexts, query_columns
 from components.errors import DataError
+from components.evaluation.held_out import held_out
 from components.evaluation.measuring import (
     LEVEL,
     RESAMPLES,
@@ -118,6 +119,9 @@ def evaluate(
                 metrics=config.main_metrics(),
                 features=config.slices,
             ),
+            "not_measured": {
+                split: held_out(dataset, split, remove_seen=params.remove_seen).to_json() for split in _MEASURED
+            },
             "protocol": _protocol(tasks, dataset, spec, params, model_on),
         }
     )

@@ -12,6 +12,7 @@ The content of `blessing.json`:
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from components.evaluation.held_out import notes, too_few
 from components.evaluation.verdict import USELESS, columns
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ CLEARLY_WORSE = 0.02
 """Share of the served model's value by which the whole interval must lie below it to be called clearly worse."""
 FEWEST_COMPARED = 10
 """With fewer queries an interval is no evidence."""
-FEW_QUERIES = 50
-"""With fewer queries it is told that few decide."""
 
 _POPULARITY = "evaluation.min_lift_over_popularity"
 _PUBLISHED = "evaluation.min_lift_over_published"
@@ -38,7 +37,12 @@ def blessing(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> dict[str
         metrics: content of `metrics.json`.
     """
     checks = [_useless(metrics["collapsed"])] if "collapsed" in metrics else []
-    checks += [*_thresholds(config, metrics), *_popularity(config, metrics), *_published(config, metrics)]
+    checks += [
+        *_unmeasured(config, metrics["not_measured"]["test"]),
+        *_thresholds(config, metrics),
+        *_popularity(config, metrics),
+        *_published(config, metrics),
+    ]
     shown = dict.fromkeys((*config.main_metrics(), *config.named_metrics()))
     return {
         "blessed": all(check["passed"] for check in checks),
@@ -59,6 +63,21 @@ def _useless(reason: str) -> Check:
     """Of a model that cannot tell candidates or queries apart; no setting turns this off."""
     nothing = {"metric": "embeddings", "value": None, "threshold": None}
     return {"name": USELESS, **nothing, "passed": False, "message": f"{reason}: refused, by no setting"}
+
+
+def _unmeasured(config: "EvaluationConfig", counts: Mapping[str, int]) -> Iterator[Check]:
+    """Refuses what a Trainer with another bound, or an earlier one, let through."""
+    fraction, bound = counts["queries_without"] / counts["queries"], config.max_unmeasured_fraction
+    if fraction > bound:
+        said = too_few(counts, bound)
+        yield {
+            "name": "unmeasured_queries",
+            "metric": "unmeasured_fraction",
+            "value": fraction,
+            "threshold": bound,
+            "passed": False,
+            "message": f"{said}: refused",
+        }
 
 
 def _thresholds(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> Iterator[Check]:
@@ -151,6 +170,5 @@ def _notes(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> Iterator[s
         yield f"popularity decides nothing: {_POPULARITY} is turned off"
     if not config.min_lift_over_published:
         yield f"not compared with a served model: {_PUBLISHED} is turned off"
-    queries = metrics["protocol"]["test"]["queries"]
-    if queries < FEW_QUERIES:
-        yield f"only {queries} test {'query decides' if queries == 1 else 'queries decide'}: differences may be chance"
+    for split, counts in metrics["not_measured"].items():
+        yield from notes(split, counts)

@@ -278,7 +278,13 @@ def test_by_default_a_model_has_to_be_better_than_popularity(
         "better_than_popularity",
         "not_worse_than_published",
     ]
-    assert better.blessed["notes"] == ["only 3 test queries decide: differences may be chance"]
+    assert better.blessed["notes"] == [
+        "validation: only 3 queries choose the model: what is better may be chance",
+        "test: 1 of 6 events are not measured, as their queries had the candidates before; 1 of 4 queries have nothing "
+        "else. Where queries come back to candidates, set remove_seen: false",
+        "test: only 3 queries decide: what is better may be chance",
+    ]
+    assert better.facts["notes"] == better.blessed["notes"][1:]
     # Where candidates seen before stay, the most popular one is what q2 comes back to.
     worse = Run(tmp_path / "worse", graph, model, remove_seen=False, evaluation=gates)
     (check,) = (check for check in worse.blessed["checks"] if not check["passed"])
@@ -291,15 +297,36 @@ def test_by_default_a_model_has_to_be_better_than_popularity(
     assert worse.blessed["table"]["popularity"]["ndcg@5"] == theirs
 
 
-@pytest.mark.parametrize("off", [None, False, {}])
-def test_each_gate_can_be_turned_off(off: Any, tmp_path: Path, graph: TransformGraph, model: Model) -> None:
-    gates = {"at": AT, "main_at": 5, "min_lift_over_popularity": off, "min_lift_over_published": off}
-    worse = Run(tmp_path, graph, model, remove_seen=False, evaluation=gates)
-    assert (worse.blessed["blessed"], worse.blessed["checks"]) == (True, [])
-    assert [note for note in worse.blessed["notes"] if "turned off" in note] == [
-        "popularity decides nothing: evaluation.min_lift_over_popularity is turned off",
-        "not compared with a served model: evaluation.min_lift_over_published is turned off",
-    ]
+EVERY_GATE_OFF = {"at": AT, "main_at": 5, "min_lift_over_popularity": None, "min_lift_over_published": None}
+
+
+BACK_AGAIN = events(
+    {"train": [A, B], "validation": [C], "test": [D]},
+    {"train": [A, B], "test": [A, B, A]},
+    {"train": [B, C], "test": [C]},
+    {"train": [B, A], "validation": [C], "test": [C, B]},
+)
+"""Three of four queries come back to what they had, in six of seven events."""
+
+
+def test_most_queries_unmeasured_is_no_blessing(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
+    gates = EVERY_GATE_OFF | {"max_unmeasured_fraction": 0.7}
+    refused = Run(tmp_path / "refused", graph, model, of=dataset(BACK_AGAIN), evaluation=gates)
+    assert not refused.blessed["blessed"]
+    (check,) = refused.blessed["checks"]
+    assert (check["name"], check["value"], check["threshold"]) == ("unmeasured_queries", 0.75, 0.7)
+    assert any("6 of 7 events are not measured" in note for note in refused.facts["notes"])
+    for told in ("3 of 4 queries", "6 of 7 test events", "remove_seen: false", "evaluation.max_unmeasured_fraction"):
+        assert told in check["message"]
+    assert refused.metrics["not_measured"]["test"] == {
+        "events": 7,
+        "seen_before": 6,
+        "queries": 4,
+        "queries_without": 3,
+    }
+    kept = Run(tmp_path / "kept", graph, model, of=dataset(BACK_AGAIN), evaluation=gates, remove_seen=False)
+    assert kept.blessed["blessed"]
+    assert kept.metrics["not_measured"]["test"]["seen_before"] == 0
 
 
 def test_a_metric_that_only_a_gate_names_has_an_interval_too(
@@ -403,9 +430,6 @@ def test_item_knn_beyond_its_budget_is_skipped_with_a_reason(
     assert run.metrics["baselines"]["popularity"]["recall@10"] == 1
 
 
-EVERY_GATE_OFF = {"at": AT, "main_at": 5, "min_lift_over_popularity": None, "min_lift_over_published": None}
-
-
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_a_model_that_is_not_a_number_is_refused(tmp_path: Path, graph: TransformGraph, number: float) -> None:
     broken = towers(tmp_path / "model", np.full((8, 8), number))
@@ -461,6 +485,7 @@ def test_nothing_to_measure_on_is_an_error(
         ({"at": []}, "at least one"),
         ({"at": [0, 10]}, "greater than or equal to 1"),
         ({"baselines": ["item_knn", "random"]}, "'popularity' or 'item_knn'"),
+        ({"max_unmeasured_fraction": 1.5}, "less than or equal to 1"),
         ({"threshold": {}}, "unknown key 'threshold'"),
     ],
 )

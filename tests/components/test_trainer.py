@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
-from components.errors import DataError, DivergedError, RunError
+from components.errors import DataError, DivergedError, RefusedError, RunError
 from components.sequences import Dataset, Entities, Events, write_dataset
 from components.trainer import Trainer, TrainerParams
 from components.training import validation_of
@@ -132,6 +132,35 @@ def test_a_training_that_diverges_is_told_with_what_helps(tmp_path, batch_size):
     with pytest.raises(DivergedError, match=r"(?i)lower training\.learning_rate") as error:
         run(tmp_path / "run", walks(), PARAMS.model_copy(update={"training": training, "model": model}))
     assert not error.value.may_pass_unchanged
+
+
+def coming_back(unmeasured: int) -> Dataset:
+    """The walks, with the first queries' test events at what they had before."""
+    dataset = walks()
+    candidate = dataset.events.candidate.reshape(QUERIES, LENGTH).copy()
+    candidate[:unmeasured, -1] = candidate[:unmeasured, 0]
+    return replace(dataset, events=replace(dataset.events, candidate=candidate.ravel()))
+
+
+def test_nothing_is_trained_where_most_queries_could_not_be_measured(tmp_path):
+    told = r"41 of 80 queries with test events would not be measured.*set remove_seen: false.*nothing was trained"
+    with pytest.raises(RefusedError, match=told):
+        run(tmp_path / "run", coming_back(41))
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_a_model_chosen_by_few_queries_is_told(tmp_path):
+    dataset = coming_back(40)  # half of them are enough
+    candidate = dataset.events.candidate.reshape(QUERIES, LENGTH).copy()
+    candidate[:77, -2] = candidate[:77, 0]
+    params = PARAMS.model_copy(update={"training": PARAMS.training.model_copy(update={"max_epochs": 1})})
+    events = replace(dataset.events, candidate=candidate.ravel())
+    model = run(tmp_path / "run", replace(dataset, events=events), params)
+    told = model.read_json("training.json")["notes"]
+    assert told[0].startswith(
+        "validation: 77 of 80 events are not measured, as their queries had the candidates before"
+    )
+    assert told[1] == "validation: only 3 queries choose the model: what is better may be chance"
 
 
 def test_final_fit_repeats_the_passes_of_its_reference_over_all_events(trained, tmp_path):
