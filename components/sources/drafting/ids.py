@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from components.sources.drafting.links import Link, links, nature_of
-from components.sources.drafting.names import concepts, describes, says_what, says_who
+from components.sources.drafting.names import concepts, describes, is_key, says_what, says_who
 from components.sources.drafting.profile import Column, short
 from components.sources.drafting.tables import Table
 
 _SMALL_TABLE = 10
-_CLEAR = 0.9
+_CLEAR = 0.8
 _NAMED = 0.5
+_COST_OF_MISSING = 2.2
+"""Sessions are better queries than users where hardly more than half of the rows have a user."""
 _MOST_IDS = 24
 
 
@@ -43,7 +45,7 @@ class Id:
     def value(self) -> float:
         """More different values are likelier ids; missing ones less so."""
         linked = self.link.strength if self.link else 0.0
-        return linked + 0.1 * math.log10(max(self.column.distinct, 1)) - self.column.missing_share
+        return linked + 0.1 * math.log10(max(self.column.distinct, 1)) - _COST_OF_MISSING * self.column.missing_share
 
     def link_to(self, nature: str) -> float:
         """How clearly it refers to a table of that nature."""
@@ -120,11 +122,18 @@ def _is_key(column: Column) -> bool:
 def _may_be_pair(query: Id, candidate: Id, table: Table) -> bool:
     if query.what > query.who or candidate.who > candidate.what:
         return min(query.who, candidate.who) >= _CLEAR and not table.keys  # who follows whom
+    if _is_of_entities(table) and not (is_key(query.column.name) and is_key(candidate.column.name)):
+        return False
     if query.named or candidate.named or query.link or candidate.link:
         return all(each.named or each.link or _many_values(each.column) for each in (query, candidate))
     # Without names and other tables: pairs of ids, and nothing that names the rows as that of a table of entities.
     many = len(table.columns) == 2 or all(_many_values(each.column) for each in (query, candidate))
     return many and not row_keys(table)
+
+
+def _is_of_entities(table: Table) -> bool:
+    """Whether its rows are named as queries or candidates, so that `members` and `episodes` are how many they have."""
+    return table.has_header and any(max(says_who(key), says_what(key)) >= _CLEAR for key in row_keys(table))
 
 
 def _many_values(column: Column) -> bool:

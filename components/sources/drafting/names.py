@@ -125,7 +125,7 @@ def _identifies(name: str, worth: Mapping[Concept, float]) -> float:
     best = max((value for concept, value in worth.items() if concept in found), default=0.0)
     if "attribute" in found:
         return best * _OF_NAMES if set(words(name)) & _NAMES else 0.0
-    if "time" in found and "key" not in found:
+    if found & {"time", "weight", "kind"} and "key" not in found:
         return 0.0
     return best if best == 0 or "key" in found or len(words(name)) == 1 else best - 0.2
 

@@ -18,8 +18,9 @@ _DATES = (
     "%d/%m/%y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%m %d, %Y", "%d-%b-%y", "%d%b%Y",
     "%d/%b/%Y", "%a, %d %b %Y",
 )  # fmt: skip
-_TIMES = ("", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S %z", "%H:%M:%S.%f")
+_TIMES = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S %z", "%H:%M:%S.%f")
 _BETWEEN = (" ", "T", ", ", ":")
+_WHOLE = ("%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %z")
 _LIKE_A_DATE = r"[0-9].*[-./ ,].*[0-9]"
 _MOSTLY = 0.9
 _SAMPLE = 5_000
@@ -91,10 +92,8 @@ def _date_formats(values: pa.Array) -> Iterator[str]:
 
 def _formats_of(*texts: str) -> Iterator[str]:
     """Formats that one of a few texts has: trying them on all is slow."""
-    for date, between, time in product(_DATES, _BETWEEN, _TIMES):
-        written = f"{date}{between}{time}" if time else date
-        if (time or between == _BETWEEN[0]) and any(_is_written(text, written) for text in texts):
-            yield written
+    joined = (f"{date}{between}{time}" for date, between, time in product(_DATES, _BETWEEN, _TIMES))
+    yield from (written for written in (*_WHOLE, *_DATES, *joined) if any(_is_written(text, written) for text in texts))
 
 
 def _is_written(text: str, written: str) -> bool:

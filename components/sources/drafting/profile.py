@@ -16,6 +16,8 @@ _YEAR_1973 = 100_000_000_000_000
 _FIRST_UNNAMED = 315_532_800_000_000
 """1980 in microseconds: smaller numbers are times only where the name says so."""
 _MOST_BAD = 0.1
+_FIRST_DATE = 19_000_101
+"""As yyyymmdd: what is smaller is no moment in any unit."""
 _EXAMPLES = 3
 _LONGEST_EXAMPLE = 40
 _LONGEST_ID = 64
@@ -162,6 +164,8 @@ def read_moments(column: Column) -> Moments:
     if column.kind not in ("string", "int64", "float64", "timestamp") or column.present == 0:
         return NO_MOMENTS
     values = column.values.drop_null()
+    if column.is_number and (pc.max(column.numbers()).as_py() or 0) < _FIRST_DATE:
+        return NO_MOMENTS
     with np.errstate(all="ignore"):  # infinite numbers, as which codes such as 1e999 can be read
         unit = most_voted([unit_votes(values)])
         _, moments = to_moments(values, unit)

@@ -73,7 +73,8 @@ def why_no_interactions(table: Table) -> str:
     unusable = [column for column in named_but_unusable(table) if column not in lists]
     if unusable:
         [first, *_] = unusable
-        told = f"{first.name} holds {first.kind} ({first.examples()}), no ids; write them as whole numbers or text"
+        kind = "records" if first.kind == "unsupported" else first.kind
+        told = f"{first.name} holds {kind} ({first.examples()}), no ids; write them as whole numbers or text"
     elif lists:
         [first, *_] = lists
         told = f"{first.name} holds several ids a row ({first.examples()}); write one row for each event"

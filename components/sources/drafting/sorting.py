@@ -7,6 +7,7 @@ from pathlib import Path
 from components import storage
 from components.errors import DataError
 from components.sources.drafting.file_names import shape_of
+from components.sources.drafting.ids import row_keys
 from components.sources.drafting.looking import Layout, look_at
 from components.sources.drafting.names import words
 from components.sources.drafting.tables import Table, read_table
@@ -104,5 +105,5 @@ def _are_one(table: Table, other: Table) -> bool:
     if not (alike and table.has_header):
         return False
     # Tables of entities are often alike by chance, as `users.csv` and `items.csv` with id and name.
-    entities = any(column.is_unique for each in (table, other) for column in each.columns.values())
+    entities = row_keys(table) or row_keys(other)
     return not entities or words(table.stem)[:1] == words(other.stem)[:1]
