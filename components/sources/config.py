@@ -209,11 +209,11 @@ class CsvEntities(_Csv, _FileEntities):
 
 
 class JsonlInteractions(_FileInteractions, _Jsonl):
-    """Interactions as one JSON object a line, also compressed (gzip, zstd, bzip2, xz, zip)."""
+    """Interactions as JSON objects: one a line, in a list, or in `{"data": [...]}`; also compressed."""
 
 
 class JsonlEntities(_FileEntities, _Jsonl):
-    """Queries or candidates as one JSON object a line, also compressed (gzip, zstd, bzip2, xz, zip)."""
+    """Queries or candidates as JSON objects, see `JsonlInteractions`."""
 
 
 class TfdsInteractions(_Interactions, _Tfds):
@@ -274,3 +274,10 @@ MappedInteractions: TypeAlias = FileInteractions | TfdsInteractions
 MappedEntities: TypeAlias = FileEntities | TfdsEntities
 InteractionsSource: TypeAlias = Annotated[MappedInteractions | SyntheticInteractions, Field(discriminator="format")]
 EntitiesSource: TypeAlias = Annotated[MappedEntities | FromInteractions, Field(discriminator="format")]
+
+
+def id_columns(source: MappedInteractions | MappedEntities) -> set[str]:
+    """Source columns of the ids, which every row has."""
+    if isinstance(source, MappedInteractions):
+        return {source.columns.query_id, source.columns.candidate_id}
+    return {source.id}

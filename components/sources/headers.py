@@ -6,6 +6,7 @@ Light enough for checking a configuration: pyarrow is imported only for Parquet 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,11 @@ from components.sources.config import (
     SyntheticInteractions,
     TfdsEntities,
     TfdsInteractions,
+    id_columns,
 )
 from components.sources.csv_header import csv_header
 from components.sources.files import source_files
+from components.sources.json_records import record_blocks
 from components.sources.opening import UNREADABLE, open_bytes, unreadable
 from components.sources.synthetic_columns import COLUMNS as SYNTHETIC_COLUMNS
 from models.examples_config import EventWeights
@@ -39,6 +42,10 @@ from models.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
 
 if TYPE_CHECKING:
     from components.example_gen import ExampleGenParams
+
+
+_JSON_BLOCK = 1 << 16
+_JSON_RECORDS = 20
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | N
     if isinstance(source, CsvInteractions | CsvEntities):
         return _file_columns(source, base_dir, lambda location: list(filter(None, csv_header(source, location).names)))
     if isinstance(source, JsonlInteractions | JsonlEntities):
-        return _file_columns(source, base_dir, _jsonl_header)
+        return _file_columns(source, base_dir, lambda location: _jsonl_header(location, id_columns(source)))
     directory = tfds_directory.prepared_directory(source.dataset, source.data_dir, base_dir)
     return None if directory is None else list(tfds_directory.features(directory))
 
@@ -122,24 +129,30 @@ def _parquet_header(location: str) -> list[str]:
     return list(open_parquet(location, location).schema_arrow.names)
 
 
-def _jsonl_header(location: str) -> list[str] | None:
+def _jsonl_header(location: str, ids: Collection[str]) -> list[str] | None:
     """Keys of the first records; None unless all of them agree, as keys with no value may be left out."""
-    keys: list[list[str]] = []
-    broken: Exception | None = None
     try:
         with open_bytes(location) as stream:
-            for _, line in zip(range(20), (line for line in stream if not line.isspace()), strict=False):
-                try:
-                    keys.append(list(json.loads(line)))
-                except (ValueError, TypeError, RecursionError) as error:
-                    broken = error
+            blocks = record_blocks(stream, location, ids, block=_JSON_BLOCK)
+            lines = list(islice((line for block in blocks for line in block), _JSON_RECORDS))
+    except UnicodeError as error:
+        raise DataError(f"{location} is no text, though it begins as such: {error}") from error
     except UNREADABLE as error:
         raise unreadable(location, error) from error
-    if broken is not None and not keys:
-        raise DataError(f"{location} cannot be read as JSON lines: {broken}")
-    if not keys:
+    if not lines:
         raise DataError(f"{location} is empty")
+    keys = [list(value) for line in lines if isinstance(value := _loaded(line), dict)]
+    if not keys:
+        shown = lines[0][:60].decode(errors="replace").strip()
+        raise DataError(f"{location} cannot be read as JSON: its first records, such as {shown}, are no objects")
     return keys[0] if all(set(row) == set(keys[0]) for row in keys) else None
+
+
+def _loaded(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _check_mapping(

@@ -1,29 +1,35 @@
-"""JSON lines: blocks of lines are parsed by Arrow; only blocks with a broken line are looked at line by line."""
+"""JSON: blocks of records are parsed by Arrow; only blocks with a broken one are looked at record by record."""
 
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.json as arrow_json
 
+from components.errors import DataError
 from components.sources.column_types import arrow_type
-from components.sources.config import JsonlEntities, JsonlInteractions
+from components.sources.config import JsonlEntities, JsonlInteractions, id_columns
 from components.sources.files import SourceFile
-from components.sources.opening import UNREADABLE, open_bytes, unreadable
+from components.sources.json_records import record_blocks
+from components.sources.opening import MEND_DAMAGED, UNREADABLE, open_bytes, unreadable
 from components.sources.reading import NOT_TEXT, Piece, Reject, Rows
 from components.sources.text_files import file_pieces
 
 _BLOCK = 8 << 20
 _BUFFER = 1 << 20
+_DEEPEST = 100
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 @dataclass(frozen=True)
 class JsonlReader:
-    """Reads a table from files with one JSON object a line."""
+    """Reads a table from files with one JSON object a line, or in one of the other forms of `json_forms`."""
 
     table: str
     source: JsonlInteractions | JsonlEntities
@@ -43,23 +49,21 @@ class JsonlReader:
         row = 0
         try:
             with open_bytes(piece.file, buffer=_BUFFER) as stream:
-                for lines in _blocks(stream):
+                for lines in record_blocks(stream, piece.name, id_columns(self.source), block=_BLOCK):
                     yield _parse(lines, row, texts, wanted)
                     row += len(lines)
+        except UnicodeError as error:
+            raise DataError(f"{piece.name} is no text, though it begins as such: {error}; {MEND_DAMAGED}") from error
         except UNREADABLE as error:
             raise unreadable(piece.name, error, row=row) from error
-
-
-def _blocks(stream: IO[bytes]) -> Iterator[list[bytes]]:
-    """Lists of lines that are not empty, each list about a block long."""
-    while lines := stream.readlines(_BLOCK):
-        yield [line for line in lines if not line.isspace()]
 
 
 def _parse(lines: list[bytes], row: int, texts: pa.Schema | None, wanted: set[str] | None) -> Rows:
     position = np.arange(row, row + len(lines))
     if not lines:
         return Rows(pa.RecordBatch.from_pylist([]), position)
+    if max(map(len, lines)) >= 2 * _DEEPEST and any(map(_is_deep, lines)):  # Arrow's parser would crash
+        return _parse_each(lines, row, wanted)
     try:
         table = arrow_json.read_json(
             io.BytesIO(b"".join(lines)),
@@ -104,15 +108,41 @@ def _parse_each(lines: list[bytes], row: int, wanted: set[str] | None) -> Rows:
 
 def _value(line: bytes) -> tuple[dict[str, Any], str]:
     """The object on a line, or what is wrong with it."""
+    if _is_deep(line):
+        return {}, f"nested more than {_DEEPEST} levels deep"
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_distinct)
         if b"\\u" in line:
             json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
     except UnicodeError:
         return {}, NOT_TEXT
+    except _TwiceError as error:
+        return {}, f"has {str(error)!r} twice"
     except (ValueError, RecursionError):
         return {}, "not JSON"
     return (value, "") if isinstance(value, dict) else ({}, "not a JSON object")
+
+
+class _TwiceError(ValueError):
+    """An object has a key twice."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
+    return members
+
+
+def _is_deep(line: bytes) -> bool:
+    if len(line) < 2 * _DEEPEST or line.count(b"{") + line.count(b"[") <= _DEEPEST:
+        return False
+    depth = 0
+    for mark in _MARKS.finditer(line):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(mark[0], 0)
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _column(values: list[Any]) -> pa.Array:

@@ -12,6 +12,7 @@ from components.sources.config import (
     MappedInteractions,
     ParquetEntities,
     ParquetInteractions,
+    id_columns,
 )
 from components.sources.piece_rows import partition_types
 from components.sources.reading import Piece
@@ -54,11 +55,7 @@ def check_agreement(source: MappedInteractions | MappedEntities, files: FileType
                 "All files of a table need the same ids and roles: correct it, or leave it out of 'path'"
             )
     if isinstance(source, ParquetInteractions | ParquetEntities):
-        ids = (
-            {source.columns.query_id, source.columns.candidate_id}
-            if isinstance(source, MappedInteractions)
-            else {source.id}
-        )
+        ids = id_columns(source)
         for column, kinds in joined(files, ()).items():
             _check_types(column, kinds, is_id=column in ids)
 

@@ -103,7 +103,7 @@ def test_columns_that_are_not_kept_are_no_features(files):
         ({"path": "empty.csv"}, "empty.csv is empty"),
         ({"path": "latin.csv"}, "not utf-8 text"),
         ({"format": "parquet"}, "is text, not Parquet: say 'format: csv'"),
-        ({"format": "jsonl"}, "cannot be read as JSON lines"),
+        ({"format": "jsonl"}, "cannot be read as JSON"),
     ],
 )
 def test_files_that_cannot_be_read(files, changes, told):

@@ -11,6 +11,7 @@ from components.errors import DataError
 from components.sources.config import CsvEntities, FileEntities, JsonlEntities, ParquetEntities
 from components.sources.files import SourceFile
 from components.sources.headers import column_names
+from components.sources.json_records import looks_like_json
 from components.sources.opening import UNREADABLE, first_bytes, open_bytes, unreadable
 from components.sources.sniff import sniff
 
@@ -66,10 +67,10 @@ def _settings(file: SourceFile) -> Settings:
     if first_bytes(file.location, file.name).startswith(b"PAR1"):
         return {"format": "parquet"}
     beginning = _beginning(file)
+    if looks_like_json(beginning):
+        return {"format": "jsonl"}
     if _is_binary(beginning):
         raise DataError(f"{file.name} is neither text nor Parquet; it begins with {beginning[:12]!r}")
-    if beginning.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        return {"format": "jsonl"}
     try:
         return _delimited(file)
     except csv.Error as error:
