@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -11,6 +11,9 @@ from components import storage
 from components.artifacts import Artifact, Blessing, InfraBlessing, PushedModel, ServingModel
 from components.base import Component, ExecutionContext, Params
 from components.errors import RefusedError
+
+if TYPE_CHECKING:
+    from components.serving.published_versions import Publication
 
 
 def _location(value: Any) -> Any:
@@ -58,7 +61,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
     """Publishes both serving models as one new version, if evaluation and infra validation blessed them.
 
     A model that was rolled back from (`python -m pipeline rollback`) is not published again: the rollback stands until
-    there is a new model.
+    there is a new model. One whose published version is damaged is published anew.
     """
 
     @dataclass(frozen=True)
@@ -76,12 +79,12 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         pushed_model: PushedModel
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Writes `pushed.json`: version, both paths, the identity and whether it had been published before.
+        """Writes `pushed.json`: version, both paths, the identity, whether it is new, and what the user is `told`.
 
         The version and the identity are those of the model that stands, also where a rollback keeps this one out.
 
         Raises:
-            RefusedError: a blessing is missing; nothing was published.
+            RefusedError: a blessing is missing, or the model is damaged; nothing was published.
             RunError: the directory cannot be written.
         """
         from components.evaluation.verdict import refusal
@@ -104,25 +107,36 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             "new": published.new,
             "withdrawn": published.withdrawn,
             "identity": dict(publisher.identity(published.version)),
+            "told": (told := _told(published)),
         }
         outputs.pushed_model.write_json("pushed.json", pushed)
-        if published.withdrawn:
-            context.progress(
-                f"this model was rolled back from, version {published.version} stands; nothing was published. "
-                "`rollback` with the version of this model brings it back"
-            )
-        elif not published.new:
-            context.progress(f"version {published.version} is this model already; nothing was published")
+        if told:
+            context.progress(told)
         return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether what was published then is still the newest version, or the newest is a refresh of its index."""
+        """Whether what was published then, or a refresh of its index, is still the newest version, and whole."""
         from components.serving.publishing import Publisher
 
-        versions = Publisher(self.params.directory, self.params.name).versions()
-        newest = next((found for found in reversed(versions) if found.complete), None)
+        publisher = Publisher(self.params.directory, self.params.name)
+        newest = next((found for found in reversed(publisher.versions()) if found.complete), None)
         pushed = outputs.pushed_model.read_json("pushed.json")
-        return newest is not None and (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"])
+        if newest is None or not (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"]):
+            return False
+        return not publisher.damage(newest.version)
+
+
+def _told(published: "Publication") -> str:
+    version, damaged = published.version, "; ".join(published.notes)
+    if published.withdrawn:
+        made = f"what stands in its place is now version {version}"
+        stands = f"version {version} stands; nothing was published"
+        told = f"this model was rolled back from, {made if published.new else stands}. "
+        told += "`rollback` with the version of this model brings it back"
+        return f"{damaged}; {told}" if damaged else told
+    if not published.new:
+        return f"version {version} is this model already; nothing was published"
+    return f"{damaged}; published anew as version {version}" if damaged else ""
 
 
 def _require(verdict: Artifact, file: str, refusal: str, reasons: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:

@@ -128,7 +128,10 @@ def train(
         )
         model, fit = job.fit_like(reference, trial)
     if output is not None:
-        export_towers(spec, model.query_tower, model.candidate_tower, output.path / "towers")
+        towers = output.path / "towers"
+        export_towers(
+            spec, model.query_tower, model.candidate_tower, towers, config=params.model, ordered=dataset.ordered
+        )
     return {
         "steps": fit.steps,
         "events": len(data),

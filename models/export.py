@@ -5,6 +5,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from models.config import ModelConfig
+from models.content import write_configuration
 from models.features import EncodedSpec
 from models.towers import CandidateTower, QueryTower, candidate_signature, query_signature
 
@@ -37,6 +39,27 @@ class Towers(tf.Module):
         self.embed_candidate = tf.function(embed_candidate, input_signature=[candidate_signature(spec)])
 
 
-def export_towers(spec: EncodedSpec, query_tower: QueryTower, candidate_tower: CandidateTower, path: Path) -> None:
-    """Writes `Towers` to the directory `path`."""
+def export_towers(
+    spec: EncodedSpec,
+    query_tower: QueryTower,
+    candidate_tower: CandidateTower,
+    path: Path,
+    *,
+    config: ModelConfig,
+    ordered: bool,
+) -> None:
+    """Writes `Towers` to the directory `path`.
+
+    Args:
+        spec: the encoded columns.
+        query_tower: embeds queries.
+        candidate_tower: embeds candidates.
+        path: directory to make.
+        config: the settings that both were built with.
+        ordered: whether events have an order.
+    """
     tf.saved_model.save(Towers(spec, query_tower, candidate_tower), str(path))
+    # Only training reads the temperature, which it chooses where that is `auto`.
+    settings = config.model_dump(mode="json", exclude_defaults=True, exclude={"temperature"})
+    columns = spec.model_dump(mode="json", exclude_defaults=True)
+    write_configuration(path, {"model": settings, "columns": columns, "ordered": ordered})

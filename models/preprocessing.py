@@ -7,11 +7,12 @@ serving models embed the same copy.
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import tensorflow as tf
 
+from models.content import write_configuration
 from models.feature_preprocessing import FeatureEncoder, FeatureStatistics, feature_encoder, pack
 from models.features import CANDIDATE_ID, EncodedColumn, EncodedSpec, FeatureSpec, Side
 
@@ -67,6 +68,10 @@ class Preprocessing(tf.Module):
             context=self._columns("context"),
             candidate=self._columns("candidate"),
         )
+        columns = self.spec.model_dump(mode="json", exclude_defaults=True)
+        configuration = {"columns": columns, "statistics": _numbers(statistics)}
+        # A module takes a dict among its attributes for a part of the model.
+        self._write_configuration = partial(write_configuration, configuration=configuration)
         for side in SIDES:
             setattr(self, f"encode_{side}", self._function(side))
         if features.history is not None:
@@ -78,6 +83,7 @@ class Preprocessing(tf.Module):
     def save(self, path: Path) -> None:
         """Writes a SavedModel without signatures: its users call the functions, or embed them in their own."""
         tf.saved_model.save(self, str(path))
+        self._write_configuration(path)
 
     def _columns(self, side: Side) -> dict[str, EncodedColumn]:
         return {name: column for encoder in self._encoders[side].values() for name, column in encoder.columns.items()}
@@ -101,6 +107,17 @@ class Preprocessing(tf.Module):
 
     def _candidate_tokens(self, ids: tf.Tensor) -> tf.Tensor:
         return self._encoders["candidate"][CANDIDATE_ID](ids)[0][:, 0]
+
+
+def _numbers(statistics: Mapping[Side, Mapping[str, FeatureStatistics]]) -> dict[str, dict[str, Any]]:
+    """What was learnt about features by side and name; vocabularies are assets."""
+    return {
+        side: {
+            name: {"mean": learnt.mean, "std": learnt.std, "boundaries": list(learnt.boundaries)}
+            for name, learnt in of_side.items()
+        }
+        for side, of_side in statistics.items()
+    }
 
 
 def packed_history(tokens: tf.Tensor, max_length: int) -> tf.Tensor:

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import BaseModel, StrictBool, StrictInt, ValidationError
 
 from components.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
-from components.errors import ConfigError, RunError
+from components.errors import ConfigError, RefusedError, RunError
 from components.pusher import PusherParams
 from components.serving.descriptions import read_description, read_identity, signature_inputs
 from components.serving.publishing import Publisher
+from components.serving.version_digests import check_version, shortened
 from pipeline.lineage import artifact, producer
 from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
 
@@ -74,6 +75,29 @@ class Published:
         """The newest SavedModel with ScaNN; a copy of it if it is in an object store."""
         return self.publisher.fetch(self.version)[1]
 
+    def trained_identity(self) -> Mapping[str, Any]:
+        """Identity of the model that stands as its training published it: of a refreshed index that of its model.
+
+        Raises:
+            RunError: both of its models are so damaged that it is not known which it is.
+        """
+        description = self.publisher.description(self.version)
+        identity: Mapping[str, Any] = description.get("refresh_of") or description["identity"]
+        return identity
+
+    def require_whole(self) -> None:
+        """Refuses a damaged version that stands.
+
+        Raises:
+            RefusedError: some of the files of either model, which it names, are not what was written.
+        """
+        damage = [f"{model.parent.name}: {text}" for model in (self.exact, self.scann) for text in check_version(model)]
+        if damage:
+            raise RefusedError(
+                f"version {self.version} in {self.publisher.directory} is damaged: {shortened(damage)}; `run` "
+                "publishes the model anew, `rollback` an older one"
+            )
+
     def pushes(self) -> dict[int, Execution]:
         """The execution that published each version; rollbacks and other roots' versions are not there."""
         every = ((_new_version(self.store, execution), execution) for execution in _pushers(self.store))
@@ -109,6 +133,7 @@ class Published:
 
         Raises:
             ConfigError: it is not there any more.
+            RunError: the model that stands is so damaged that it is not known which it is.
         """
         identity = self.publisher.identity(self.version)
         for execution in reversed(_pushers(self.store)):

@@ -9,7 +9,6 @@ from components.errors import ConfigError
 from components.infra_validator import InfraValidator
 from components.pusher import Pusher
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
-from components.serving.descriptions import trained_identity
 from components.sources.config import MappedEntities
 from components.sources.feature_kinds import source_with_kinds
 from pipeline.config import PipelineConfig
@@ -72,7 +71,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
                 candidates=source_with_kinds(source, config.features, ["candidate"]),
                 max_bad_fraction=config.data.max_bad_fraction,
                 max_removed_fraction=config.refresh.max_removed_fraction,
-                refresh_of=dict(trained_identity(published.exact)),
+                refresh_of=dict(published.trained_identity()),
             )
         ),
         transformed_examples=transformed_examples,

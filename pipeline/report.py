@@ -39,7 +39,8 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         infra = InfraBlessing(store.output(validator, "infra_blessing")).read_json("infra_blessing.json")
         parts.append(_served(infra["models"], serving_model.read_json("index.json")["bytes"]))
     if pusher := executions.get(REFRESHED) or executions.get(TRAINED):  # and so is the indexer that it waited for
-        parts.append(_pushed(PushedModel(store.output(pusher, "pushed_model"))))
+        is_new = any(step.execution == pusher.id and step.state == "run" for step in run.steps)
+        parts.append(_pushed(PushedModel(store.output(pusher, "pushed_model")), is_new=is_new))
         known = serving_model.read_json("expected_answers.json")[0]["query_id"]
         again = shlex.join([store.directory.name, *options, "--query-id", known])
         parts.append(f"Ask it     python -m pipeline recommend {again}")
@@ -92,9 +93,12 @@ def _served(models: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
     return "\n".join([f"Models     {titles}", *lines])
 
 
-def _pushed(pushed_model: PushedModel) -> str:
+def _pushed(pushed_model: PushedModel, *, is_new: bool) -> str:
+    """Where the model is, and what its publisher had to tell if that was in this run."""
     pushed = pushed_model.read_json("pushed.json")
-    return f"Published  version {pushed['version']}\n  {pushed['scann']}\n  {pushed['exact']} (exact, stock TensorFlow)"
+    told = f"\n  {pushed['told']}" if is_new and pushed.get("told") else ""
+    paths = f"  {pushed['scann']}\n  {pushed['exact']} (exact, stock TensorFlow)"
+    return f"Published  version {pushed['version']}\n{paths}{told}"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ from components.evaluation.measuring import Measured, differences, intervals_of,
 from components.evaluation.published_model import PublishedModel
 from components.evaluation.retrieval_task import RetrievalTask
 from components.sequences import Dataset
-from components.serving.descriptions import directory_digest
+from components.serving.identities import part_digest
 from components.serving.publishing import Publisher
+from components.serving.version_digests import check_version, shortened
 from models.metrics import mean_metrics
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ class ServedComparison:
 
     def _comparable(self, directory: Path) -> tuple[PublishedModel, np.ndarray] | str:
         """The served model and the queries it can be compared on, or why there is none."""
+        if damage := check_version(directory):
+            return f"it is damaged: {shortened(damage)}"
         published = PublishedModel.read(directory)
-        if published.description["identity"]["towers"] == directory_digest(self.inputs.model.path / "towers"):
+        if published.description["identity"]["towers"] == part_digest(self.inputs.model.path / "towers"):
             return "it is this model"
         usable, reason = published.comparable(self.task, self.dataset)
         return reason or (published, usable)

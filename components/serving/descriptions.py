@@ -81,16 +81,6 @@ def read_identity(model: Path) -> Mapping[str, Any]:
     return identity
 
 
-def trained_identity(model: Path) -> Mapping[str, Any]:
-    """Identity of the model as its training published it: of a refreshed index that of the model refreshed.
-
-    Raises:
-        RunError: as `read_identity`.
-    """
-    refreshed: Mapping[str, Any] | None = read_description(model).get("refresh_of")
-    return refreshed or read_identity(model)
-
-
 def directory_digest(directory: Path) -> str:
     """SHA-256 over the names and contents of all files below a directory.
 

@@ -15,7 +15,8 @@ from components.base import ExecutionContext
 from components.embedding import candidate_embeddings, embed_queries
 from components.errors import DataError, RefusedError
 from components.sequences import read_dataset
-from components.serving.descriptions import directory_digest, write_description
+from components.serving.descriptions import write_description
+from components.serving.identities import part_digest
 from components.serving.index_tuning import Tuner, latency_ms
 from components.serving.query_index import QueryIndex, build_query_index, vectors_digest
 from components.serving.served_catalogue import ServedCatalogue
@@ -58,8 +59,8 @@ class Indexing:
         self._dataset = read_dataset(transformed_examples)
         self._catalogue = ServedCatalogue.of(self._dataset, catalogue)
         self._digests = {
-            "preprocessing": directory_digest(transform_graph.path / "saved_model"),
-            "towers": directory_digest(model.path / "towers"),
+            "preprocessing": part_digest(transform_graph.path / "saved_model"),
+            "towers": part_digest(model.path / "towers"),
         }
         self._refuse_other_model()
         self._ids = self._catalogue.candidates.ids

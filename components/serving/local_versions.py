@@ -5,17 +5,16 @@ its holder: what lies in the staging area when the lock is taken is abandoned.
 """
 
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from components.errors import RunError
 from components.serving.models_config import write_models_config
+from components.serving.version_digests import check_version
 
 
 class LocalVersions:
@@ -30,12 +29,13 @@ class LocalVersions:
         self._directory = directory
         self._hidden = directory / f".{name}"
         self._staging = self._hidden / "staging"
+        self._note = self._hidden / "note"
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Keeps other publishers out."""
         try:
-            self._hidden.mkdir(parents=True, exist_ok=True)
+            _make_directory(self._hidden)
             with (self._hidden / "lock").open("w") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 shutil.rmtree(self._staging, ignore_errors=True)
@@ -54,12 +54,16 @@ class LocalVersions:
             return set()
         return {int(entry.name) for entry in directory.iterdir() if entry.name.isascii() and entry.name.isdigit()}
 
-    def read_json(self, model: str, version: int, file: Path) -> Any:
-        """A JSON file of a version; None if it is not there or not JSON."""
+    def read(self, model: str, version: int, file: Path) -> bytes | None:
+        """Content of a file of a version; None if it is not there or cannot be read."""
         try:
-            return json.loads((self.fetch(model, version) / file).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return (self.fetch(model, version) / file).read_bytes()
+        except OSError:
             return None
+
+    def check(self, model: str, version: int) -> list[str]:
+        """What is damaged in a version."""
+        return check_version(self.fetch(model, version))
 
     def where(self, model: str, version: int) -> str:
         """Where a version is."""
@@ -88,7 +92,7 @@ class LocalVersions:
     def reveal(self, model: str, version: int) -> None:
         """Makes visible what was staged."""
         parent = self._directory / model
-        parent.mkdir(exist_ok=True)
+        _make_directory(parent)
         (self._staging / f"{model}.{version}").rename(parent / str(version))
         _sync(parent)
 
@@ -100,8 +104,32 @@ class LocalVersions:
         shutil.rmtree(doomed)
 
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
-        """Writes `models.config`."""
+        """Writes `models.config` and removes what is staged."""
         write_models_config(self._directory, suffix=suffix)
+        shutil.rmtree(self._staging)
+
+    def note(self) -> bytes | None:
+        """What `leave_note` left, if anything."""
+        return self._note.read_bytes() if self._note.exists() else None
+
+    def leave_note(self, content: bytes | None) -> None:
+        """Leaves a note for whoever publishes next, or takes it away."""
+        if content is None:
+            self._note.unlink(missing_ok=True)
+        else:
+            temporary = self._staging / self._note.name
+            temporary.write_bytes(content)
+            _sync(temporary)
+            temporary.replace(self._note)
+        _sync(self._hidden)
+
+
+def _make_directory(directory: Path) -> None:
+    """Makes a directory that is still there after a crash, and those it is in."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

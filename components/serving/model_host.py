@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from components.errors import RunError
 from components.serving.batching import BatchingOptions
 from components.serving.loaded_model import LoadedModel, without_paths
-from components.serving.publishing import Versions
+from components.serving.versions import Versions
 
 _LOG = logging.getLogger(__name__)
 _TRY_AGAIN_SECONDS = 60

@@ -27,8 +27,12 @@ def write_models_config(directory: Path, *, suffix: str) -> None:
         names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir() and entry.name[0] != ".")
         content = models_config({name: str(directory / name) for name in names}, suffix=suffix)
         temporary = directory / f".{FILE}"
-        temporary.write_text(content, encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(directory / FILE)
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -11,7 +11,6 @@ newest also where the other one is done later.
 """
 
 import hashlib
-import json
 import os
 import random
 import shutil
@@ -19,13 +18,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from components import storage
 from components.errors import RunError
 from components.serving.models_config import models_config
+from components.serving.version_digests import changed_files, check_version, has_digests
 
 _LAST = "saved_model.pb"
 _ABANDONED_SECONDS = 86_400
@@ -42,6 +41,7 @@ class ObjectVersions:
     def __init__(self, uri: str, name: str) -> None:
         self.location = uri.rstrip("/")
         self._claims = storage.join(self.location, f".{name}", "claims")
+        self._note = storage.join(self.location, f".{name}", "note")
         self._staged: dict[tuple[str, int], bytes] = {}
 
     @contextmanager
@@ -53,15 +53,14 @@ class ObjectVersions:
         """Versions that are there, whole."""
         return {number for number, is_whole in self._found(model).items() if is_whole}
 
-    def read_json(self, model: str, version: int, file: Path) -> Any:
-        """A JSON file of a version; None if it is not there or not JSON."""
-        location = storage.join(self.where(model, version), file.as_posix())
-        if storage.stat(location) is None:
-            return None
-        try:
-            return json.loads(storage.read_bytes(location))
-        except ValueError:
-            return None
+    def read(self, model: str, version: int, file: Path) -> bytes | None:
+        """Content of a file of a version; None if it is not there."""
+        return _read(storage.join(self.where(model, version), file.as_posix()))
+
+    def check(self, model: str, version: int) -> list[str]:
+        """What is damaged in a version, of which all files are downloaded for that."""
+        with self._downloaded(model, version) as copy:
+            return check_version(copy)
 
     def where(self, model: str, version: int) -> str:
         """Where a version is."""
@@ -69,22 +68,32 @@ class ObjectVersions:
 
     def fetch(self, model: str, version: int) -> Path:
         """A local copy of a version, in the user's cache; copies of versions that are gone are removed."""
-        cache = _cache_directory() / hashlib.sha256(self.location.encode()).hexdigest()[:16] / model
-        copy = cache / str(version)
-        if copy.is_dir():
+        copy = self._cache(model) / str(version)
+        if copy.is_dir() and not (has_digests(copy) and changed_files(copy)):
             return copy
-        cache.mkdir(parents=True, exist_ok=True)
-        there = self.numbers(model)
-        if version not in there:
-            raise RunError(f"{self.where(model, version)} is not there any more")
-        for entry in cache.iterdir():
-            if entry.name.isdigit() and int(entry.name) not in there:
-                shutil.rmtree(entry, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as scratch:
-            self._download(model, version, Path(scratch) / "model")
-            if not copy.exists():  # another process may have been faster
-                (Path(scratch) / "model").rename(copy)
+        with self._downloaded(model, version) as fresh:
+            there = self.numbers(model)
+            for entry in copy.parent.iterdir():
+                if entry.name.isdigit() and int(entry.name) not in there:
+                    shutil.rmtree(entry, ignore_errors=True)
+            with suppress(FileNotFoundError):  # a copy that has changed
+                copy.rename(fresh.with_name("old"))
+            with suppress(OSError):  # another process was faster
+                fresh.rename(copy)
         return copy
+
+    @contextmanager
+    def _downloaded(self, model: str, version: int) -> Iterator[Path]:
+        """A fresh copy of a version, gone after use unless it is moved."""
+        if version not in self.numbers(model):
+            raise RunError(f"{self.where(model, version)} is not there any more")
+        self._cache(model).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._cache(model), prefix=".download-") as scratch:
+            self._download(model, version, Path(scratch) / "model")
+            yield Path(scratch) / "model"
+
+    def _cache(self, model: str) -> Path:
+        return _cache_directory() / hashlib.sha256(self.location.encode()).hexdigest()[:16] / model
 
     def new_number(self, models: Sequence[str]) -> int:
         """Claims a number above those of the models' versions that nobody else has."""
@@ -144,6 +153,17 @@ class ObjectVersions:
         bases = {model: storage.join(self.location, model) for model in every}
         storage.write_bytes(storage.join(self.location, "models.config"), models_config(bases, suffix=suffix).encode())
 
+    def note(self) -> bytes | None:
+        """What `leave_note` left, if anything."""
+        return _read(self._note)
+
+    def leave_note(self, content: bytes | None) -> None:
+        """Leaves a note for whoever publishes next, or takes it away."""
+        if content is not None:
+            storage.write_bytes(self._note, content)
+        else:
+            storage.delete(self._note)
+
     def _found(self, model: str) -> dict[int, bool]:
         """Numbers that there are files of, and whether one of them makes it a version."""
         found: dict[int, bool] = {}
@@ -169,6 +189,15 @@ class ObjectVersions:
             storage.download(file.location, path)
         if not (target / _LAST).exists():
             raise RunError(f"{directory} was removed while it was read; try again")
+
+
+def _read(location: str) -> bytes | None:
+    try:
+        return storage.read_bytes(location)
+    except RunError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def _cache_directory() -> Path:

@@ -11,126 +11,50 @@ completes it under the same version.
 
 A rollback publishes the content of an old version as a new one, whose `assets.extra/rollback.json` tells `of` (the old
 version), `published` (when) and `withdrawn` (identities of the models that were rolled back from). Those are not
-published again by a push: a rollback stands until there is a new model, or another rollback.
+published again by a push: a rollback stands until there is a new model, or another rollback. While a rollback is under
+way a note says so: repeated after it was killed it is completed, and does not go back further.
 
 A refreshed index (`refresh_of` in its description) is published only while the model it refreshes is the newest, or
 another refresh of it. It stands for that model: what a rollback withdrew remains withdrawn.
+
+Every version has digests of its files (`version_digests`). What is damaged is not copied. A newest version that is
+damaged is published anew, as a new version; a version that is there is never written to.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from components.errors import ConfigError, RefusedError, RunError
-from components.serving.descriptions import DESCRIPTION, read_description, read_identity
-from components.serving.local_versions import LocalVersions
-from components.serving.object_versions import ObjectVersions
-from components.storage import is_remote
-
-SCANN_SUFFIX = "-scann"
-ROLLBACK = Path("assets.extra") / "rollback.json"
-"""Where in a published version it is told that it is an older one's content."""
-
-
-class Versions(Protocol):
-    """The versions of models in a directory.
-
-    Attributes:
-        location: the directory.
-    """
-
-    location: str
-
-    def publishing(self) -> AbstractContextManager[None]:
-        """Is entered to change anything; RunError if the directory cannot be written."""
-
-    def numbers(self, model: str) -> set[int]:
-        """Versions of a model that are there, whole."""
-
-    def read_json(self, model: str, version: int, file: Path) -> Any:
-        """A JSON file of a version; None if it is not there or not JSON."""
-
-    def where(self, model: str, version: int) -> str:
-        """Path or URI of a version."""
-
-    def fetch(self, model: str, version: int) -> Path:
-        """A local directory with the files of a version."""
-
-    def new_number(self, models: Sequence[str]) -> int:
-        """A number above those of all versions of the models, that nobody else gets."""
-
-    def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
-        """Copies a SavedModel, not yet to be seen, with the content of some files replaced or taken out."""
-
-    def reveal(self, model: str, version: int) -> None:
-        """Makes visible what was staged."""
-
-    def remove(self, model: str, version: int) -> None:
-        """Removes a version, so that nobody takes what is left of it for one."""
-
-    def tidy(self, models: Sequence[str], *, suffix: str) -> None:
-        """Removes what interrupted publishers of the models left; tells TensorFlow Serving what there is."""
+from components.serving.descriptions import read_description, read_identity
+from components.serving.published_versions import Publication, PublishedVersions, parsed_object
+from components.serving.rollbacks import (
+    PublishedVersion,
+    is_withdrawn,
+    rolled_back_from,
+    to_go_back_to,
+    withdrawn_by,
+)
+from components.serving.version_digests import (
+    DIGESTS,
+    PROMISE,
+    ROLLBACK,
+    check_version,
+    digests_with,
+    has_digests,
+    shortened,
+)
+from components.serving.versions import SCANN_SUFFIX
 
 
-def versions_in(directory: Path | str, name: str) -> Versions:
-    """The versions in a local directory or, given a URI, in an object store; `name` keeps publishers apart."""
-    location = str(directory)
-    return ObjectVersions(location, name) if is_remote(location) else LocalVersions(Path(location).absolute(), name)
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A published pair.
-
-    Attributes:
-        version: common to both models.
-        exact: path or URI of the exact model.
-        scann: path or URI of the ScaNN model.
-        new: False if it had been published before.
-        withdrawn: whether the model to be published has been rolled back from, so that this one stands.
-    """
-
-    version: int
-    exact: str
-    scann: str
-    new: bool
-    withdrawn: bool = False
-
-
-@dataclass(frozen=True)
-class PublishedVersion:
-    """A version as it lies in the directory.
-
-    Attributes:
-        version: its number.
-        complete: whether both models have it.
-        identity: what its models share; None if they were not published by this pipeline.
-        refresh_of: identity of the model whose index was refreshed; None if this one was trained.
-        rollback: content of its `rollback.json`; None if it was pushed.
-    """
-
-    version: int
-    complete: bool
-    identity: Mapping[str, Any] | None
-    refresh_of: Mapping[str, Any] | None
-    rollback: Mapping[str, Any] | None
-
-
-class Publisher:
-    """The published versions of one name in one directory."""
-
-    def __init__(self, directory: Path | str, name: str) -> None:
-        self.name = name
-        self.models = (name, name + SCANN_SUFFIX)
-        self.versions_of = versions_in(directory, name)
-        self.directory = self.versions_of.location
+class Publisher(PublishedVersions):
+    """Publishes versions of one name in one directory."""
 
     def publish(self, *, exact: Path, scann: Path, keep_versions: int) -> Publication:
-        """Publishes a pair of SavedModels as the newest version, unless it is the newest already.
+        """Publishes a pair of SavedModels as the newest version, unless it is the newest already, and whole.
 
         Args:
             exact: SavedModel directory to be copied to NAME.
@@ -139,112 +63,78 @@ class Publisher:
 
         Raises:
             RunError: the two do not have the same identity, or the directory cannot be written.
-            RefusedError: it is a refreshed index, and the model it refreshes is not the newest any more.
+            RefusedError: one of them is damaged; it is a refreshed index, and the model it refreshes is not the newest
+                any more; or it was rolled back from, and what stands in its place is damaged and nowhere whole.
         """
+        _refuse_damaged(exact, scann)
         identity, refresh_of = read_identity(exact), read_description(exact).get("refresh_of")
         if identity != read_identity(scann):
             raise RunError(f"{exact} and {scann} were not exported together: their identities differ; index again")
         source = {self.models[0]: exact, self.models[1]: scann}.__getitem__
         with self.versions_of.publishing():
-            standing = self._rollback_record(self._last())
+            there = self.versions()
             if refresh_of is not None:
-                self._check_is_newest(refresh_of)
-            if standing is not None and identity in standing["withdrawn"]:
-                return replace(self._complete_rollback(standing["of"], keep_versions), withdrawn=True)
-            return self._publish(source, identity, keep_versions, standing if refresh_of else None)
+                self._check_is_newest(refresh_of, there)
+            record = there[-1].rollback if there else None
+            if is_withdrawn(identity, record):
+                return replace(self._keep(there, keep_versions), withdrawn=True)
+            return self._publish(source, identity, there, keep_versions, record if refresh_of else None)
 
     def rollback(self, version: int | None, *, keep_versions: int) -> Publication:
         """Publishes the content of an older version as the newest one, unless it is that already.
 
         Args:
-            version: the older version; the newest whose model is another one and was not rolled back from, if None.
+            version: the older version; if None the newest whole one whose model is another one and was not rolled back
+                from since, or that of a rollback that was killed.
             keep_versions: newest versions that stay, the one made here included.
 
         Raises:
             ConfigError: there is no such version.
+            RefusedError: it is damaged.
             RunError: the directory cannot be written.
         """
         with self.versions_of.publishing():
-            there = {found.version: found for found in self.versions() if found.complete and found.identity}
-            target = self._before_newest(list(there.values())) if version is None else version
-            if target not in there:
-                listed = ", ".join(map(str, there)) or "none"
-                raise ConfigError(f"{self.name}: no complete version {target} in {self.directory}, only {listed}")
-            identity = there[target].identity
-            assert identity is not None
-            record = {
-                "of": target,
-                "published": datetime.now(UTC).isoformat(timespec="seconds"),
-                "withdrawn": self._withdrawn_by(target, identity),
-            }
-            return self._publish(self._source(target), identity, keep_versions, record)
-
-    def versions(self) -> list[PublishedVersion]:
-        """All published versions, oldest first."""
-        exact, scann = (self.versions_of.numbers(model) for model in self.models)
-        found = []
-        for version in sorted(exact | scann):
-            description = self._description(self.models[version not in exact], version)
-            found.append(
-                PublishedVersion(
-                    version=version,
-                    complete=version in exact and version in scann,
-                    identity=description.get("identity"),
-                    refresh_of=description.get("refresh_of"),
-                    rollback=self._rollback_record(version),
-                )
-            )
-        return found
-
-    def identity(self, version: int) -> Mapping[str, Any]:
-        """The identity of a version that has one of the two models at least.
-
-        Raises:
-            RunError: it has none, or was not published by this pipeline.
-        """
-        there = (model for model in self.models if version in self.versions_of.numbers(model))
-        identity = next((found for found in (self._identity(model, version) for model in there) if found), None)
-        if identity is None:
-            raise RunError(f"version {version} of {self.name} in {self.directory} tells no identity; push again")
-        return identity
-
-    def fetch(self, version: int) -> tuple[Path, Path]:
-        """Local directories of both models of a version, exact and ScaNN; downloaded if it is in an object store.
-
-        Raises:
-            RunError: they cannot be.
-        """
-        exact, scann = map(self._source(version), self.models)
-        return exact, scann
-
-    def newest(self) -> Publication | None:
-        """The newest version that both models have, or None."""
-        exact, scann = (self.versions_of.numbers(model) for model in self.models)
-        both = exact & scann
-        return self._publication(max(both), new=False) if both else None
+            there = self.versions()
+            if self._is_interrupted(there, version):
+                published = self._keep(there, keep_versions)
+                notes = [f"the rollback that was interrupted is complete: version {published.version}"]
+            else:
+                target, notes = self._newest_older(there) if version is None else (self._named(version, there), [])
+                published = self._publish_again(target, there, keep_versions)
+            self.versions_of.leave_note(None)  # nothing is changed after this
+            return replace(published, notes=(*notes, *published.notes))
 
     def _publish(
         self,
         source: Callable[[str], Path],
         identity: Mapping[str, Any],
+        there: Sequence[PublishedVersion],
         keep_versions: int,
-        rollback: Mapping[str, Any] | None = None,
+        record: Mapping[str, Any] | None,
     ) -> Publication:
-        last = self._last()
-        has_last = [model for model in self.models if last in self.versions_of.numbers(model)]
-        same = bool(has_last) and all(self._identity(model, last) == identity for model in has_last)
-        missing = [model for model in self.models if model not in has_last] if same else list(self.models)
-        version = last if same else self.versions_of.new_number(self.models)
-        record = self._rollback_record(last) if same else rollback
+        last = there[-1] if there else None
+        is_same = last is not None and last.identity == identity
+        is_refresh = last is not None and last.refresh_of == identity
+        damage = self.damage(last.version) if last and (is_same or is_refresh or last.identity is None) else []
+        if last and is_same and not damage:
+            version, record = last.version, last.rollback
+            missing = [model for model in self.models if version not in self.versions_of.numbers(model)]
+        else:
+            version, missing = self.versions_of.new_number(self.models), list(self.models)
+            record = record or (last.rollback if last and is_same else None)
         self._copy({model: source(model) for model in missing}, version, record)
         self._retain(keep_versions)
         self.versions_of.tidy(self.models, suffix=SCANN_SUFFIX)
-        return self._publication(version, new=bool(missing))
+        notes = (_damage_note(last, damage),) if last and damage else ()
+        return self._publication(version, new=bool(missing), notes=notes)
 
-    def _copy(self, sources: Mapping[str, Path], version: int, rollback: Mapping[str, Any] | None) -> None:
-        content = None if rollback is None else (json.dumps(rollback, indent=2) + "\n").encode()
+    def _copy(self, sources: Mapping[str, Path], version: int, record: Mapping[str, Any] | None) -> None:
+        content = None if record is None else (json.dumps({**record, **PROMISE}, indent=2) + "\n").encode()
         for model, source in sources.items():
-            self.versions_of.stage(model, version, source, {ROLLBACK: content})
+            extra = {ROLLBACK: content}
+            if content is not None or has_digests(source):
+                extra[DIGESTS] = digests_with(source, extra)
+            self.versions_of.stage(model, version, source, extra)
         for model in sources:
             self.versions_of.reveal(model, version)
 
@@ -253,61 +143,89 @@ class Publisher:
             for version in sorted(self.versions_of.numbers(model))[:-keep_versions]:
                 self.versions_of.remove(model, version)
 
-    def _before_newest(self, there: Sequence[PublishedVersion]) -> int:
-        out: list[Any] = []
-        for found in reversed(there):
-            if not out:
-                out = [found.identity, *(found.rollback or {}).get("withdrawn", [])]
-            elif found.identity not in out:
-                return found.version
-        raise ConfigError(f"{self.name}: no version in {self.directory} holds an older model to go back to")
+    def _publish_again(
+        self, target: PublishedVersion, there: Sequence[PublishedVersion], keep_versions: int
+    ) -> Publication:
+        self.versions_of.leave_note(json.dumps({"from": there[-1].version, "of": target.version}).encode())
+        record = {
+            "of": target.version,
+            "published": datetime.now(UTC).isoformat(timespec="seconds"),
+            "withdrawn": withdrawn_by(there, target),
+        }
+        assert target.identity is not None
+        return self._publish(self._source(target.version), target.identity, there, keep_versions, record)
 
-    def _withdrawn_by(self, target: int, identity: Mapping[str, Any]) -> list[Any]:
-        """Identities that a rollback to `target` withdraws: of all later versions, and withdrawn before."""
-        standing = self._rollback_record(self._last()) or {}
-        later: list[Any] = [found.identity for found in self.versions() if found.version > target and found.identity]
-        withdrawn: list[Any] = []
-        for candidate in [*standing.get("withdrawn", []), *later]:
-            if candidate != identity and candidate not in withdrawn:
-                withdrawn.append(candidate)
-        return withdrawn
+    def _is_interrupted(self, there: Sequence[PublishedVersion], version: int | None) -> bool:
+        """Whether the newest version is what this rollback published before it was killed, in part or to its end."""
+        if not there or there[-1].rollback is None or version not in (None, there[-1].rollback["of"]):
+            return False
+        last, record = there[-1], there[-1].rollback
+        if not last.complete:  # the other half of a refreshed index is for refresh-index to publish
+            return any(found.version == record["of"] and found.identity == last.identity for found in there)
+        note = parsed_object(self.versions_of.note()) or {}
+        return note.get("of") == record["of"] and note.get("from") != last.version
 
-    def _complete_rollback(self, version: int, keep_versions: int) -> Publication:
-        """The newest version; if it is a rollback that was killed, its other half is put beside it."""
-        identity = self.identity(self._last())
-        if self._identity(self.name, version) != identity:  # its index was refreshed since, or the source is gone
-            return self._publication(self._last(), new=False)
-        return self._publish(self._source(version), identity, keep_versions)
+    def _keep(self, there: Sequence[PublishedVersion], keep_versions: int) -> Publication:
+        """Lets the newest version stand, which a rollback published; one that is not whole is made so from another."""
+        last = there[-1]
+        others = (found for found in reversed(there) if found is not last and found.complete)
+        same = [found.version for found in others if found.identity and found.identity == last.identity]
 
-    def _check_is_newest(self, refreshed: Mapping[str, Any]) -> None:
-        newest = next(reversed(self.versions()), None)
-        if newest is None or (newest.refresh_of or newest.identity) != refreshed:
+        def source(model: str) -> Path:
+            whole = next((version for version in same if not self.damage(version)), None)
+            if whole is None:
+                raise RefusedError(
+                    f"{self.name}: version {last.version}, which a rollback published, is not whole, and no other "
+                    f"version in {self.directory} holds its model; `rollback` to another VERSION that `versions "
+                    "--check` finds whole"
+                )
+            return self.versions_of.fetch(model, whole)
+
+        return self._publish(source, last.identity or {}, there, keep_versions, last.rollback)
+
+    def _named(self, version: int, there: Sequence[PublishedVersion]) -> PublishedVersion:
+        complete = {found.version: found for found in there if found.complete}
+        damage = self.damage(version) if version in complete else []
+        if damage:
+            raise RefusedError(
+                f"{self.name}: version {version} is damaged: {shortened(damage)}; `versions --check` tells which "
+                "others are whole"
+            )
+        if version not in complete or complete[version].identity is None:
+            listed = ", ".join(str(found.version) for found in complete.values() if found.identity) or "none"
+            raise ConfigError(f"{self.name}: no complete version {version} in {self.directory}, only {listed}")
+        return complete[version]
+
+    def _newest_older(self, there: Sequence[PublishedVersion]) -> tuple[PublishedVersion, list[str]]:
+        """What to go back to, and which damaged versions were passed over."""
+        passed: list[str] = []
+        for found in to_go_back_to(there):
+            damage = self.damage(found.version)
+            if not damage:
+                return found, passed
+            passed.append(f"version {found.version} is damaged ({shortened(damage)}), it was passed over")
+        if passed:
+            raise RefusedError(f"{self.name}: no whole version to go back to in {self.directory}: {'; '.join(passed)}")
+        withdrawn = ", ".join(map(str, rolled_back_from(there)))
+        hint = f"; name one that was rolled back from to serve it again: {withdrawn}" if withdrawn else ""
+        raise ConfigError(f"{self.name}: no version in {self.directory} holds an older model to go back to{hint}")
+
+    def _check_is_newest(self, refreshed: Mapping[str, Any], there: Sequence[PublishedVersion]) -> None:
+        if not there or (there[-1].refresh_of or there[-1].identity) != refreshed:
             raise RefusedError(
                 f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
             )
 
-    def _rollback_record(self, version: int) -> Mapping[str, Any] | None:
-        for model in self.models:
-            record: Mapping[str, Any] | None = self.versions_of.read_json(model, version, ROLLBACK)
-            if record is not None:
-                return record
-        return None
 
-    def _last(self) -> int:
-        """The highest version either model has; 0 if none."""
-        return max((version for model in self.models for version in self.versions_of.numbers(model)), default=0)
+def _damage_note(last: PublishedVersion, damage: Sequence[str]) -> str:
+    refreshed = ", with its refreshed index: give `refresh-index` again" if last.refresh_of else ""
+    return f"version {last.version} is damaged ({shortened(damage)}){refreshed}"
 
-    def _source(self, version: int) -> Callable[[str], Path]:
-        return lambda model: self.versions_of.fetch(model, version)
 
-    def _identity(self, model: str, version: int) -> Mapping[str, Any] | None:
-        return self._description(model, version).get("identity")
-
-    def _description(self, model: str, version: int) -> Mapping[str, Any]:
-        """What the model tells about itself; nothing if it was not published by us."""
-        description = self.versions_of.read_json(model, version, DESCRIPTION)
-        return description if isinstance(description, dict) else {}
-
-    def _publication(self, version: int, *, new: bool) -> Publication:
-        exact, scann = (self.versions_of.where(model, version) for model in self.models)
-        return Publication(version, exact, scann, new)
+def _refuse_damaged(*models: Path) -> None:
+    damage = [f"{model.name}/{text}" for model in models for text in check_version(model)]
+    if damage:
+        raise RefusedError(
+            f"not published: the exported model is damaged: {shortened(damage)}; remove {models[0].parent} and give "
+            "the same command again, which exports the model anew"
+        )

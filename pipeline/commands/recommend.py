@@ -40,8 +40,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Prints the answer; exit code 2 if the request does not fit the model or nothing has been published."""
+    """Prints the answer; exit code 2 if the request does not fit or nothing has been published, 3 if it is damaged."""
     from components.serving.ask import ask
+    from components.serving.descriptions import read_description
+    from components.serving.version_digests import require_whole
     from pipeline.published import Published
 
     given = _given(arguments)
@@ -49,8 +51,11 @@ def execute(arguments: argparse.Namespace) -> int:
         if arguments.query_id is not None:
             raise ConfigError("--query-id looks up what the pipeline stored, so it does not go with --model")
         model: Path = arguments.model
+        read_description(model)
+        require_whole(model, "export it again")
     else:
         published = Published.newest(arguments.root, arguments.pipeline)
+        published.require_whole()
         model = published.exact if arguments.exact else published.scann
         if arguments.query_id is not None:
             given = {**published.stored_request(arguments.query_id), **given}

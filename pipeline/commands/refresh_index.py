@@ -1,6 +1,7 @@
 """`refresh-index`: serves a new candidate table with the published model."""
 
 import argparse
+import sys
 
 from pipeline.commands import options
 from pipeline.commands.run import drive
@@ -26,11 +27,16 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Refreshes; exit codes as `run`, 2 if nothing has been published or there is no candidate table."""
+    from components.serving.version_digests import shortened
     from pipeline.config import load_config
     from pipeline.published import Published
     from pipeline.refresh import create_refresh
     from pipeline.runner import Selection
 
     config = load_config(arguments.config, arguments.settings)
-    refresh = create_refresh(config, Published.newest(arguments.root.resolve(), config.name))
+    published = Published.newest(arguments.root.resolve(), config.name)
+    refresh = create_refresh(config, published)
+    if damage := published.publisher.damage(published.version):
+        told = f"version {published.version} is damaged ({shortened(damage)})"
+        print(f"{told}; its index is made anew from what its run left in {published.store.directory}", file=sys.stderr)
     return drive(arguments, config, refresh.pipeline, Selection(), given=refresh.given)

@@ -4,9 +4,14 @@ import argparse
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from components.errors import RefusedError
 from pipeline.commands import options
+
+if TYPE_CHECKING:
+    from components.serving.publishing import Publisher
+    from components.serving.rollbacks import PublishedVersion
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -18,13 +23,18 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "by which run, a short name of what is in it (equal names are equal models), and which one is served.",
     )
     options.add_published_pipeline(parser)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="hold every file of every version against what was written; exit code 3 if a version is not whole",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, identities in full")
     options.add_root(parser)
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Prints the versions; exit code 2 if there is no such pipeline or nothing has been published."""
+    """Prints the versions; exit code 2 if nothing has been published, 3 if `--check` finds one that is not whole."""
     from pipeline.published import Published
 
     published = Published.newest(arguments.root, arguments.pipeline)
@@ -42,15 +52,40 @@ def execute(arguments: argparse.Namespace) -> int:
                 "newest": there.version == published.version,
                 "complete": there.complete,
                 "identity": there.identity,
+                **(_checked(published.publisher, there) if arguments.check else {}),
             }
         )
     if arguments.json:
         print(json.dumps(found, indent=2))
-        return 0
-    print(f"{published.publisher.name} and {published.publisher.name}-scann in {published.publisher.directory}")
-    for version in found:
-        print("  " + _line(version))
+    else:
+        print(f"{published.publisher.name} and {published.publisher.name}-scann in {published.publisher.directory}")
+        for version in found:
+            print("\n      ".join(["  " + _line(version), *_state(version)]))
+    bad = [str(version["version"]) for version in found if version.get("state") in ("damaged", "incomplete")]
+    if bad:
+        raise RefusedError(
+            f"not whole: {', '.join(bad)}. `run` publishes a damaged newest version anew and completes an incomplete "
+            "one; `rollback` passes them over, and serving.push.keep_versions removes them in time"
+        )
     return 0
+
+
+def _checked(publisher: "Publisher", there: "PublishedVersion") -> dict[str, Any]:
+    """`state`, and the `damage` found."""
+    damage = publisher.damage(there.version)
+    if damage:
+        return {"state": "damaged", "damage": damage}
+    if not there.complete:
+        return {"state": "incomplete", "damage": []}
+    return {"state": "whole" if publisher.has_digests(there.version) else "not checked", "damage": []}
+
+
+def _state(version: Mapping[str, Any]) -> list[str]:
+    """Lines below a version that was checked."""
+    if "state" not in version:
+        return []
+    why = ": published without digests" if version["state"] == "not checked" else ""
+    return [version["state"] + why, *("  " + text for text in version["damage"])]
 
 
 def _line(version: Mapping[str, Any]) -> str:

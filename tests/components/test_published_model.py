@@ -15,6 +15,7 @@ from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset, write_dataset
 from components.serving.descriptions import DESCRIPTION
 from components.serving.publishing import Publisher
+from components.serving.version_digests import write_digests
 from models.features import FeatureSpec
 from tests.components.tiny_world import FEATURES, World, make_world
 
@@ -68,6 +69,7 @@ def described(published: Path, **data: Any) -> None:
     description = json.loads(file.read_text())
     description["data"] |= data
     file.write_text(json.dumps(description))
+    write_digests(Path(newest.exact))
 
 
 def test_from_raw_features_it_scores_as_it_did_when_it_was_evaluated(

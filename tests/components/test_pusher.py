@@ -15,11 +15,12 @@ from components.errors import ConfigError, RefusedError, RunError
 from components.pusher import Pusher, PusherParams
 from components.serving.descriptions import directory_digest, read_identity
 from components.serving.publishing import Publisher
+from components.serving.version_digests import PROMISE, write_digests
 
 
 def save_pair(path: Path, identity: str, *, refresh_of: str | None = None) -> ServingModel:
-    """Directories that look like SavedModels."""
-    description = {"identity": {"towers": identity}, "refresh_of": refresh_of and {"towers": refresh_of}}
+    """Directories that look like SavedModels, with digests."""
+    description = {"identity": {"towers": identity}, "refresh_of": refresh_of and {"towers": refresh_of}} | PROMISE
     for name in ("exact", "scann"):
         model = path / name
         (model / "variables").mkdir(parents=True)
@@ -27,6 +28,7 @@ def save_pair(path: Path, identity: str, *, refresh_of: str | None = None) -> Se
         (model / "variables" / "variables.index").write_text(identity * 1000)
         (model / "assets.extra").mkdir()
         (model / "assets.extra" / "model.json").write_text(json.dumps(description))
+        write_digests(model)
     return ServingModel(path)
 
 
@@ -104,6 +106,7 @@ def test_nothing_is_published_without_both_blessings(tmp_path: Path, verdicts: d
 def test_models_of_different_exports_are_refused(tmp_path: Path) -> None:
     serving = save_pair(tmp_path / "model", "first")
     (serving.path / "scann" / "assets.extra" / "model.json").write_text('{"identity": {"towers": "second"}}')
+    write_digests(serving.path / "scann")
     with pytest.raises(RunError, match="identities differ"):
         push(serving, tmp_path / "serving")
 

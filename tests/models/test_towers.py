@@ -122,7 +122,7 @@ def test_every_column_matters():
 def test_exported_towers_answer_as_the_layers_do_in_inference_mode(tmp_path: Path):
     spec = small_spec()
     query, candidate = build_towers(spec, ModelConfig(), ordered=True)
-    export_towers(spec, query, candidate, tmp_path / "towers")
+    export_towers(spec, query, candidate, tmp_path / "towers", config=ModelConfig(), ordered=True)
     loaded = tf.saved_model.load(str(tmp_path / "towers"))
     for rows in (1, 6):
         asked = {name: tf.constant(values) for name, values in query_columns(spec, rows).items()}
