@@ -4,6 +4,7 @@ import multiprocessing
 from multiprocessing.connection import Connection
 from typing import Any
 
+from components.disk_errors import disk_error
 from components.errors import RunError
 
 
@@ -44,7 +45,7 @@ def _train(sender: Connection, arguments: dict[str, Any]) -> None:
         sender.send(("done", train(**arguments, progress=lambda line: sender.send(("line", line)))))
     except (RunError, ValueError, FloatingPointError) as error:
         sender.send(("failed", error))
-    except tf.errors.OpError as error:  # is not to be pickled
-        sender.send(
-            ("failed", RunError(f"another worker was lost; give all their commands again to go on: {error.message}"))
-        )
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow's are not to be pickled
+        told = disk_error(error)
+        lost = f"another worker was lost; give all their commands again to go on: {error}"
+        sender.send(("failed", RunError(lost) if told is None else OSError(told)))

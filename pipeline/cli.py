@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from components.credentials import redacted
+from components.disk_errors import disk_error
 from components.errors import PipelineError, RunError
 from pipeline.commands import (
     clean,
@@ -73,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return RunError.exit_code
     except BrokenPipeError:
         return 0
-    except OSError as error:
-        print(f"error: the file system failed it: {redacted(str(error))}", file=sys.stderr)
+    except Exception as error:
+        if (told := disk_error(error)) is None:
+            raise
+        print(f"error: the file system failed it: {redacted(told)}", file=sys.stderr)
         return RunError.exit_code
     return code

@@ -9,6 +9,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from components.artifacts import Artifact
 from components.base import ExecutionContext
 from components.beam_runner import BeamConfig
 from components.credentials import redacted
+from components.disk_errors import disk_error
 from components.errors import ConfigError, PipelineError, RefusedError, RunError
 from pipeline.dag import Node, OutputRef, Pipeline
 from pipeline.fingerprint import fingerprint, library_versions
@@ -129,7 +131,9 @@ class LocalRunner:
                 raise
             finally:
                 run.finished = now()
-                self.store.save_run(run)
+                # On a full disk the record cannot be written either, which is not what went wrong.
+                with nullcontext() if run.state == "done" else suppress(OSError):
+                    self.store.save_run(run)
         return {node.id: self._done[node.id] for node in nodes}
 
     def _needed(self, pipeline: Pipeline, selection: Selection) -> list[Node]:
@@ -196,9 +200,12 @@ class LocalRunner:
         )
         try:
             facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
-        except OSError as error:
-            free = shutil.disk_usage(directory).free / 2**20
-            raise RunError(f"the file system failed it: {error} ({free:,.0f} MiB are free in {directory})") from error
+        except PipelineError:
+            raise
+        except Exception as error:
+            if (told := disk_error(error)) is None:
+                raise
+            raise RunError(f"the file system failed it: {told} ({_free(directory)})") from error
         shutil.rmtree(scratch, ignore_errors=True)
         execution = Execution(
             node=node.id,
@@ -237,6 +244,14 @@ class LocalRunner:
 def new_run(config: Path) -> Run:
     """The record of a run that starts now in this process."""
     return Run(id=new_id(), config=str(config), pid=os.getpid())
+
+
+def _free(directory: Path) -> str:
+    """What is free where a step writes; of a place that is gone, that it is."""
+    try:
+        return f"{shutil.disk_usage(directory).free / 2**20:,.0f} MiB are free in {directory}"
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
 
 
 def internal_error(error: BaseException) -> str:

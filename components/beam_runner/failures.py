@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from components import errors
+from components.disk_errors import disk_error
 
 _STEP = re.compile(r" \[while running .*\Z", re.DOTALL)
 """What Beam adds to the message of an error."""
@@ -37,6 +38,9 @@ def as_raised() -> Iterator[None]:
         told = _told(str(error))
         if told is not None:
             raise told from error
+        disk = disk_error(error)
+        if disk is not None:
+            raise OSError(_STEP.sub("", disk)) from error
         if _IN_WORKER in str(error) or type(error) is not RuntimeError:
             raise
         raise errors.RunError(f"the Beam runner broke down: {_cause(str(error))}; the run's log has more") from error

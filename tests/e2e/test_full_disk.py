@@ -1,5 +1,6 @@
 """A disk that fills up fails the run with its path; once there is room, the same command continues."""
 
+import itertools
 import random
 import subprocess
 
@@ -21,7 +22,7 @@ def small_disk(tmp_path):
     if mounted.returncode != 0:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     yield directory
-    subprocess.run(["umount", directory], check=True)
+    subprocess.run(["umount", "--lazy", directory], check=True)
 
 
 def fill(disk, *, leave):
@@ -45,18 +46,25 @@ def config(project):
     return project.write_config("tight", data={"interactions": source}, **QUICK)
 
 
-@pytest.mark.parametrize("leave", [0, 20_000, 300_000])
-@pytest.mark.parametrize("step", ["ExampleGen", "Transform"])
+STEPS = ["ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform", "Trainer"]
+
+
+@pytest.mark.parametrize(
+    ("step", "leave"),
+    [*itertools.product(["ExampleGen", "Transform"], [0, 20_000, 300_000]), ("Trainer", 100_000)],
+)
 def test_full_while_writing(config, small_disk, step, leave):
     root = small_disk / "runs"
-    if step == "Transform":
-        for earlier in ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator"):
+    if step != "ExampleGen":
+        for earlier in STEPS[: STEPS.index(step)]:
             assert cli("run", config, "--root", root, "--only", earlier).code == 0
     ballast = fill(small_disk, leave=leave)
     failed = cli("run", config, "--root", root, "--only", step)
     assert failed.code == 3, failed.err
     assert "No space left on device" in failed.err
     assert str(root) in failed.err
+    if step == "Trainer":
+        assert "[Op:SaveV2] (0 MiB are free in " in failed.err, "TensorFlow failed, as it wrote a checkpoint"
     ballast.unlink()
     done = cli("run", config, "--root", root, "--only", step)
     assert done.code == 0, done.err

@@ -127,6 +127,33 @@ def test_a_full_disk_is_no_internal_error(session, tmp_path):
     assert session.store.executions("Add") == []
 
 
+def test_a_record_that_cannot_be_written_either_does_not_hide_what_went_wrong(session, tmp_path, monkeypatch):
+    crash, save = tmp_path / "crash", session.store.save_run
+    crash.write_text("the disk is full")
+
+    def full(run: Run) -> None:
+        if any(step.state == "failed" for step in run.steps):
+            raise OSError(28, "No space left on device")
+        save(run)
+
+    monkeypatch.setattr(session.store, "save_run", full)
+    with pytest.raises(RunError, match=r"the disk is full.* MiB are free in"):
+        session.run(make_pipeline(crash=crash))
+    assert session.store.runs()[-1].state == "interrupted"
+
+
+def test_an_error_of_tensorflow_about_a_full_disk_is_no_internal_error(session, monkeypatch):
+    class ResourceExhaustedError(Exception):
+        """Like TensorFlow's, no OSError."""
+
+    def full(*arguments: object) -> None:
+        raise ResourceExhaustedError("{{function_node}} /x/step-62; No space left on device [Op:SaveV2]")
+
+    monkeypatch.setattr(Add, "execute", full)
+    with pytest.raises(RunError, match=r"/x/step-62; No space left on device .* MiB are free in"):
+        session.run()
+
+
 def test_killed_and_run_again_gives_the_same(session, tmp_path):
     crash = tmp_path / "crash"
     crash.touch()
