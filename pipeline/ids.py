@@ -11,7 +11,12 @@ _TIME = "%Y%m%dT%H%M%S.%f"
 
 
 def is_id(name: str) -> bool:
-    """Whether a name begins with an id."""
+    """Whether a name is an id."""
+    return _ID.fullmatch(name) is not None
+
+
+def begins_with_id(name: str) -> bool:
+    """Whether a name is an id, or that of a file which is called after one."""
     return _ID.match(name) is not None
 
 

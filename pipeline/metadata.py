@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.durable import sync, sync_tree, write_atomically
 from pipeline import lock
-from pipeline.ids import is_id, new_id
+from pipeline.ids import begins_with_id, is_id, new_id
 from pipeline.integrity import damages, in_short, take_digests
 from pipeline.records import Execution, Run, Step, UnreadableRecordError, now, read_record, to_json
 
@@ -84,7 +84,7 @@ class Store:
 
     def admit(self, run: Run) -> None:
         """Gives a run, about to start, an id that sorts after all others; its log follows. Only under the lock."""
-        others = [name for name in self._names() if is_id(name) and not name.startswith(run.id)]
+        others = [name for name in self._names() if begins_with_id(name) and not name.startswith(run.id)]
         if any(name > run.id for name in others):
             log, run.id = self.log_file(run), new_id(after=others)
             with suppress(FileNotFoundError):
@@ -165,10 +165,12 @@ class Store:
         finished = self.executions(node)
         return finished[-1] if finished else None
 
-    def remove_unfinished(self, node: str) -> None:
-        """Deletes what killed or failed executions of a node left behind. Only the holder of the lock may."""
-        for directory in (self.directory / node).glob("*/"):
-            if _is_missing(directory / _MANIFEST):
+    def remove_leftovers(self) -> None:
+        """Deletes what killed or failed processes left of executions and records. Only the holder of the lock may."""
+        for file in (self.directory / _RUNS).glob(".*"):
+            file.unlink()  # a record that was about to be written
+        for directory in self.directory.glob("[!.]*/*/"):
+            if is_id(directory.name) and _is_missing(directory / _MANIFEST):
                 shutil.rmtree(directory)
 
     def remove_unreadable(self, node: str) -> None:

@@ -192,6 +192,9 @@ class _Pushed(BaseModel):
 
 def _new_version(store: Store, execution: Execution) -> int | None:
     """The version that an execution published; None if the model had been published before."""
+    if damage := store.damage(execution):
+        store.warn(f"{execution.node}/{execution.id} is damaged: {damage}; what it published is not known")
+        return None
     pushed_model = PushedModel(store.output(execution, "pushed_model"))
     try:
         pushed = _Pushed.model_validate(pushed_model.read_json("pushed.json"))

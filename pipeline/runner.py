@@ -114,8 +114,7 @@ class LocalRunner:
             self.beam.check()
             self.beam.check_workers(self.store.directory.parent)
             nodes = self._needed(pipeline, selection)
-            for node in nodes:
-                self.store.remove_unfinished(node.id)
+            self.store.remove_leftovers()
             run.steps = [Step(node.id) for node in nodes]
             self.store.save_run(run)
             try:

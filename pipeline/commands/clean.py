@@ -49,6 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
             print(f"  {old.node}/{old.id}  {_size(old)}")
         if not arguments.dry_run:
             remove(store, found.superfluous)
+            store.remove_leftovers()
     total = sum(old.size or 0 for old in found.superfluous) / 2**20
     done = "would be" if arguments.dry_run else "were"
     print(f"{len(found.superfluous)} executions, {total:,.1f} MiB, {done} deleted")

@@ -96,6 +96,25 @@ def test_what_a_run_made_whose_record_cannot_be_read_stays(session, tmp_path):
     }
 
 
+def test_what_killed_processes_left_goes(session, tmp_path):
+    store = session.store
+    rests = [
+        store.execution_directory("Add", "20250101T000000.000000Z-dead") / "statistics",
+        store.execution_directory("Renamed", "20250101T000000.000000Z-dead"),
+    ]
+    for rest in rests:
+        rest.mkdir(parents=True)
+    record = store.directory / "runs" / ".20250101T000000.000000Z-dead.json.0123"
+    record.touch()
+    (store.directory / "tuning" / "trial-1").mkdir(parents=True)
+    assert main(["clean", "toy", "--dry-run", "--root", str(tmp_path)]) == 0
+    assert all(path.exists() for path in [*rests, record])
+    assert main(["clean", "toy", "--root", str(tmp_path)]) == 0
+    assert not any(path.exists() for path in [rests[0].parent, rests[1], record])
+    assert (store.directory / "tuning" / "trial-1").exists()
+    assert executions(store) == {"Source": 1, "Add": 3, "Finish": 3}
+
+
 def test_an_unknown_pipeline_is_named(session, tmp_path, capsys):
     assert main(["clean", "tox", "--root", str(tmp_path)]) == 2
     assert "there is toy" in capsys.readouterr().err

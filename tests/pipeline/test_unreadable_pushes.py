@@ -32,9 +32,25 @@ def test_an_unreadable_pushed_json_is_named(root, capsys, content):
     assert main(["versions", "toy", "--root", str(root), "--json"]) == 0
     told = capsys.readouterr()
     assert [found["run"] for found in json.loads(told.out)] == ["run0", None]
-    assert f"warning: {pushed} cannot be used" in told.err
+    assert "warning: Pusher/e1 is damaged: pushed_model/pushed.json" in told.err
     assert main(["clean", "toy", "--root", str(root)]) == 0
     assert main(["rollback", "toy", "--root", str(root)]) == 0
+
+
+@pytest.mark.parametrize("content", DAMAGED_PUSHES)
+def test_so_is_one_of_a_release_that_took_no_digests(root, capsys, content):
+    pushed = root / "toy" / "Pusher" / "e1" / "pushed_model" / "pushed.json"
+    pushed.write_text(content)
+    change(root / "toy" / "Pusher" / "e1" / "manifest.json", digests={}, files={})
+    assert [found["run"] for found in listed(root, capsys)] == ["run0", None]
+    assert main(["versions", "toy", "--root", str(root)]) == 0
+    assert f"warning: {pushed} cannot be used" in capsys.readouterr().err
+
+
+def test_a_flipped_version_is_not_believed(root, capsys):
+    pushed = root / "toy" / "Pusher" / "e1" / "pushed_model" / "pushed.json"
+    pushed.write_text(pushed.read_text().replace(str(json.loads(pushed.read_text())["version"]), "1234567890"))
+    assert [found["run"] for found in listed(root, capsys)] == ["run0", None]
 
 
 def test_a_publication_by_another_release_is_understood(root, capsys):
