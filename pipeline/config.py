@@ -20,6 +20,7 @@ from components.scann_indexer import IndexConfig
 from components.schema_gen import SchemaGenParams
 from components.sources.config import SyntheticInteractions
 from components.sources.headers import check_headers
+from components.sources.pivot_cut import pivot_problems
 from components.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
 from components.transform import MAX_EVENTS_PER_QUERY
 from models.checks import contradictions
@@ -158,6 +159,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         split=config.resolved_split.method,
     )
     problems += [Problem(key, message) for key, message in found]
+    problems += [Problem(key, message) for key, message in pivot_problems(config.data, config.resolved_split)]
     return problems + _split_problems(config)
 
 

@@ -13,6 +13,7 @@ from components.pusher import Pusher, PusherParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.schema_gen import SchemaGen
 from components.sources.feature_kinds import with_feature_kinds
+from components.sources.pivot_cut import with_pivot_cuts
 from components.statistics_gen import StatisticsGen
 from components.storage import join
 from components.trainer import Trainer, TrainerParams
@@ -34,7 +35,8 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     pipeline = Pipeline(config.name)
     push = config.serving.push
     push_directory = push.directory or str(root / SERVING)
-    example_gen = pipeline.add(ExampleGen(with_feature_kinds(config.data, config.features)))
+    data = with_pivot_cuts(with_feature_kinds(config.data, config.features), config.resolved_split)
+    example_gen = pipeline.add(ExampleGen(data))
     statistics_gen = pipeline.add(StatisticsGen(Params()), examples=example_gen["examples"])
     schema_gen = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics_gen["statistics"])
     validator = pipeline.add(

@@ -11,6 +11,7 @@ from components.pusher import Pusher
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.sources.config import MappedEntities
 from components.sources.feature_kinds import source_with_kinds
+from components.sources.pivot_cut import with_latest_values
 from pipeline.config import PipelineConfig
 from pipeline.dag import OutputRef, Pipeline
 from pipeline.lineage import output_read, producer, sound_producer
@@ -68,7 +69,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         CatalogueGen(
             CatalogueGenParams(
                 base_dir=config.data.base_dir,
-                candidates=source_with_kinds(source, config.features, ["candidate"]),
+                candidates=source_with_kinds(with_latest_values(source), config.features, ["candidate"]),
                 max_bad_fraction=config.data.max_bad_fraction,
                 max_removed_fraction=config.refresh.max_removed_fraction,
                 refresh_of=dict(published.trained_identity()),

@@ -1,6 +1,7 @@
 """Turns rows as they are in a source into clean ones, and says what is wrong with those it cannot."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from components.sources.column_types import arrow_type, cast, is_text, name_of
 from components.sources.config import Split
 from components.sources.moments import numbers_of, to_moments
 from components.sources.number_texts import parse_numbers
+from components.sources.pivot_config import Pivot
 from components.sources.plan import TablePlan
 from components.sources.reading import Reject, Rows
 
@@ -54,6 +56,8 @@ def clean(rows: Rows, plan: TablePlan, split: Split | None) -> Cleaned:
         columns["split"] = pa.repeat(pa.scalar(split), rows.batch.num_rows)
     for name in dict.fromkeys([*plan.kept, *plan.carried]):
         columns[_free_name(name, columns)] = _further(_source(rows, name, plan), name, plan, faults)
+    if plan.pivot is not None:
+        _check_properties(columns, plan, plan.pivot, faults)
     good = faults.codes == 0
     light = np.zeros(len(good), bool)
     if plan.min_weight is not None:
@@ -173,6 +177,17 @@ def _number(values: pa.Array, column: str, kind: str, faults: _Faults) -> pa.Arr
     if kind == "float64":
         faults.add(pc.is_inf(numbers), f"{column} is not a finite number", values)
     return numbers
+
+
+def _check_properties(columns: Mapping[str, pa.Array], plan: TablePlan, pivot: Pivot, faults: _Faults) -> None:
+    """Finds values that their property cannot have, while they are still rows of their own."""
+    names, values = (columns[carried_name(column, plan)] for column in (pivot.property, pivot.value))
+    for name in pivot.keep:
+        own = pc.if_else(pc.equal(names, name), values, None)
+        if plan.kinds.get(name) == "number":
+            _number(own, name, "float64", faults)
+        elif plan.kinds.get(name) == "time":
+            _moments(own, name, to_moments(own, "iso", plan.date_formats.get(name)), plan, faults)
 
 
 def _timestamp(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:

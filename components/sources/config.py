@@ -7,7 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base import Params
-from components.sources.value_config import ColumnName, ValueSettings
+from components.sources.pivot_config import Pivot
+from components.sources.value_config import ColumnName, TimeUnit, ValueSettings
 from components.storage import check_uri
 
 
@@ -20,7 +21,6 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 Location: TypeAlias = Annotated[str, AfterValidator(_checked)]
 Paths: TypeAlias = Location | Annotated[list[Location], Field(min_length=1)]
 SplitPaths: TypeAlias = Annotated[dict[Split, Paths], Field(min_length=1)]
-TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "ns", "iso", "yyyymmdd"]
 
 ROLES = ("query_id", "candidate_id", "timestamp", "order", "weight", "split")
 """Names that interactions' mapped columns get; no other source column may use them."""
@@ -87,6 +87,20 @@ class _Interactions(_Table):
 class _Entities(_Table):
     id: ColumnName
     """Column that identifies the query or candidate."""
+    pivot: Pivot | None = None
+    """How to read a table that has a property of an entity on each row."""
+
+    @model_validator(mode="after")
+    def _pivot_has_all_columns(self) -> "_Entities":
+        if self.pivot is None:
+            return self
+        if self.keep is not None:
+            raise ValueError("with 'pivot' its own 'keep' names the columns; leave out the other")
+        if self.id in self.pivot.columns():
+            raise ValueError(f"pivot: {self.id!r} is the id")
+        if reserved := sorted({"query_id", "candidate_id", self.id} & set(self.pivot.keep)):
+            raise ValueError(f"pivot.keep: {reserved[0]!r} is the name of an id")
+        return self
 
     @model_validator(mode="after")
     def _id_is_no_number(self) -> "_Entities":
@@ -281,3 +295,10 @@ def id_columns(source: MappedInteractions | MappedEntities) -> set[str]:
     if isinstance(source, MappedInteractions):
         return {source.columns.query_id, source.columns.candidate_id}
     return {source.id}
+
+
+def needed_columns(source: MappedInteractions | MappedEntities) -> set[str]:
+    """Source columns that every file must have: ids, roles, and those of a pivot."""
+    if isinstance(source, MappedInteractions):
+        return set(source.columns.mapped().values())
+    return {source.id, *(source.pivot.columns() if source.pivot else ())}

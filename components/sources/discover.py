@@ -11,12 +11,13 @@ import pyarrow as pa
 from components.beam_runner import BeamConfig
 from components.errors import DataError
 from components.sources.column_types import described, is_text, type_of_declared, type_of_text
-from components.sources.config import CsvEntities, CsvInteractions, MappedEntities, MappedInteractions, TimeUnit
+from components.sources.config import CsvEntities, CsvInteractions, MappedEntities, MappedInteractions
 from components.sources.moments import most_voted, unit_votes
 from components.sources.piece_rows import rows_of
 from components.sources.reading import Piece, Reader
 from components.sources.reports import Report, read_reports, report_name
 from components.sources.schemas import ColumnTypes, FileTypes, check_agreement, joined
+from components.sources.value_config import TimeUnit
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,15 @@ class Unknown:
     @property
     def time_column(self) -> str | None:
         """Source column of the timestamp, if its values are not typed moments anyway."""
-        if not isinstance(self.source, MappedInteractions) or self.source.columns.timestamp is None:
-            return None
-        column = self.source.columns.timestamp
-        if column in self.source.date_formats:
+        column, _ = _time_of(self.source)
+        if column is None or column in self.source.date_formats:
             return None
         return None if self.types is not None and set(self.types.get(column, ())) == {"timestamp"} else column
 
     @property
     def vote_on(self) -> str | None:
         """Source column of the timestamp, if its unit has to be found out."""
-        asked = self.source.time_unit if isinstance(self.source, MappedInteractions) else None
-        return self.time_column if asked == "auto" else None
+        return self.time_column if _time_of(self.source)[1] == "auto" else None
 
     def is_complete(self) -> bool:
         """Whether there is no need to look at values."""
@@ -109,10 +107,10 @@ def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
     if not any(files.values()):
         examples = [f"{reason}: {example}" for report in reports for reason, example in report.examples.items()]
         raise DataError("\n".join([f"{reports[0].table} has no rows that can be read", *examples[:3]]))
-    if table.time_column is None or not isinstance(table.source, MappedInteractions):
+    if table.time_column is None:
         return Discovered(types, None)
     if table.vote_on is None:
-        return Discovered(types, table.source.time_unit)
+        return Discovered(types, _time_of(table.source)[1])
     return Discovered(types, most_voted(report.seen["votes"] for report in reports))
 
 
@@ -172,12 +170,19 @@ class _Look(beam.DoFn):
                 yield name, "string" if self._as_text is None else type_of_text(values)
 
 
+def _time_of(source: MappedInteractions | MappedEntities) -> tuple[str | None, TimeUnit]:
+    """Source column of the timestamp, and what is said about its unit."""
+    if isinstance(source, MappedInteractions):
+        return source.columns.timestamp, source.time_unit
+    return (None, "auto") if source.pivot is None else (source.pivot.timestamp, source.pivot.time_unit)
+
+
 def _read_as_text(source: MappedInteractions | MappedEntities) -> set[str] | None:
     """Columns of delimited text that stay text at first; None for formats that have types of their own."""
     if not isinstance(source, CsvInteractions | CsvEntities):
         return None
     if isinstance(source, CsvEntities):
-        return {source.id, *source.list_columns}
+        return {source.id, *source.list_columns, *(source.pivot.columns() if source.pivot else ())}
     mapped = source.columns.mapped()
     mapped.pop("order", None)
     return {*mapped.values(), *source.list_columns}

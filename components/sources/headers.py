@@ -165,6 +165,9 @@ def _check_mapping(
             yield from _missing(f"data.{table}.columns.{role}", [column], header)
     else:
         yield from _missing(f"data.{table}.id", [source.id], header)
+        if source.pivot is not None:
+            yield from _missing(f"data.{table}.pivot", source.pivot.columns(), header)
+            header = [*header, *source.pivot.keep]
     yield from _missing(f"data.{table}.keep", source.keep or [], header)
     if not isinstance(source, TfdsInteractions | TfdsEntities):
         yield from _missing(f"data.{table}.list_columns", source.list_columns, header)
@@ -207,6 +210,8 @@ def _entity_columns(source: EntitiesSource | None, own: str, header: list[str] |
         return [own]
     if isinstance(source, FromInteractions):
         return [own, *source.columns]
+    if source.pivot is not None:
+        return [own, *source.pivot.keep]
     if header is None:
         return None
     return [own, *(name for name in (header if source.keep is None else source.keep) if name not in (source.id, own))]

@@ -29,6 +29,7 @@ from components.sources.entities import (
     with_source_order,
 )
 from components.sources.piece_rows import rows_of
+from components.sources.pivot import needed_rows, pivoted
 from components.sources.plan import TablePlan
 from components.sources.reading import Piece, Reader, Reject
 from components.sources.reports import Report, dead_letters, open_dead_letters, open_shard, report_name
@@ -97,17 +98,23 @@ def read_interactions(
 
 
 def read_entities(pipeline: beam.Pipeline, table: Table, folders: Folders) -> None:
-    """Adds the reading of a query or candidate table to a pipeline; of rows with the same id the first is kept."""
+    """Adds the reading of a query or candidate table to a pipeline; of rows with the same id the first is kept.
+
+    The rows of a table in long form become one for each id.
+    """
     name = table.plan.table
     read = _CleanEntities(table.reader, table.plan, table.shards(), folders)
     files = [piece.name for piece in table.pieces]
+    make: beam.DoFn = _KeepFirst(name, clean_schema(table.plan), SOURCE_ORDER, files, folders)
+    if table.plan.pivot is not None:
+        make = _Pivot(table.plan, folders)
     _ = (
         pipeline
         | name >> beam.Create(table.pieces)
         | f"Spread_{name}" >> beam.Reshuffle()
         | f"Clean_{name}" >> beam.ParDo(read)
         | f"Group_{name}" >> beam.GroupByKey()
-        | f"First_{name}" >> beam.ParDo(_KeepFirst(name, clean_schema(table.plan), SOURCE_ORDER, files, folders))
+        | f"First_{name}" >> beam.ParDo(make)
     )
 
 
@@ -154,10 +161,12 @@ class _CleanEntities(beam.DoFn):
 
     def process(self, piece: Piece) -> Iterator[tuple[int, Spilled]]:
         with (
-            _Unit(self._reader, self._plan, piece, self._folders) as unit,
+            _Unit(self._reader, self._plan.long or self._plan, piece, self._folders) as unit,
             Spill(self._folders.spilled) as spill,
         ):
             for batch, position in unit.batches():
+                if self._plan.long is not None:
+                    batch, position = needed_rows(batch, position, self._plan.long, unit.report)
                 rows = with_source_order(batch, piece.index, position)
                 for number, part in by_shard(rows, _ID_COLUMNS[piece.table], self._shards):
                     yield number, spill.write(part)
@@ -203,6 +212,27 @@ class _KeepFirst(beam.DoFn):
         report.count_dead(names, dead)
         with open_dead_letters(self._folders.output / "dead_letters" / f"{name}.parquet") as shard:
             shard.write(dead_letters(self._table, names, dead))
+
+
+@beam.typehints.with_output_types(str)  # as _KeepFirst
+class _Pivot(beam.DoFn):
+    """Writes the shard of one group of ids: a row for each, with the last value of each property."""
+
+    def __init__(self, plan: TablePlan, folders: Folders) -> None:
+        self._plan = plan
+        self._folders = folders
+
+    def process(self, group: tuple[int, Iterable[Spilled]]) -> None:
+        number, parts = group
+        rows = read_spilled(parts)
+        assert rows is not None
+        table = self._plan.table
+        wide = pivoted(rows, self._plan)
+        target = self._folders.output / table / f"part-{number:05d}.parquet"
+        with open_shard(target, clean_schema(self._plan)) as shard:
+            shard.write(wide)
+        report = Report(table, rows_out=wide.num_rows, merged=rows.num_rows - wide.num_rows)
+        report.write(self._folders.reports / f"{table}-shard-{number:05d}.json")
 
 
 class _Unit:

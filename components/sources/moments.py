@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.sources.column_types import is_text, name_of, typed_moments
-from components.sources.config import TimeUnit
 from components.sources.moment_texts import TIMESTAMP, parse_dates, parse_moments
 from components.sources.number_texts import parse_numbers
+from components.sources.value_config import TimeUnit
 
 _MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 _FIRST, _LAST = -62_135_596_800e6, 253_402_300_799e6  # years 1 to 9999

@@ -1,13 +1,14 @@
 """What is done with a table's columns, settled once before its rows are read."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.errors import DataError
 from components.sources.column_types import UNSUPPORTED, merged
-from components.sources.config import ROLES, MappedEntities, MappedInteractions, TimeUnit
+from components.sources.config import ROLES, MappedEntities, MappedInteractions, needed_columns
+from components.sources.pivot_config import Pivot
 from components.sources.schemas import ColumnTypes
-from components.sources.value_config import ColumnKind
+from components.sources.value_config import ColumnKind, TimeUnit
 
 _ID_TYPES = {"string", "int64", "null"}
 _OF_KIND: dict[ColumnKind, str] = {
@@ -34,6 +35,8 @@ class TablePlan:
         dropped: why columns of the source are left out, for the user.
         kinds: what further columns hold, where the settings say so.
         date_formats: how columns of moments are written, if not as ISO 8601.
+        pivot: what is done with the rows of a table in long form.
+        long: how those rows are cleaned before; the other attributes say what becomes of them.
     """
 
     table: str
@@ -49,6 +52,8 @@ class TablePlan:
     dropped: Mapping[str, str]
     kinds: Mapping[str, ColumnKind]
     date_formats: Mapping[str, str]
+    pivot: Pivot | None = None
+    long: "TablePlan | None" = None
 
     def source_columns(self) -> list[str]:
         """All columns that must be read."""
@@ -100,22 +105,55 @@ def plan_interactions(
     )  # fmt: skip
 
 
-def plan_entities(table: str, source: MappedEntities, types: ColumnTypes) -> TablePlan:
+def plan_entities(
+    table: str, source: MappedEntities, types: ColumnTypes, *, time_unit: TimeUnit | None = None
+) -> TablePlan:
     """Plan of the query or candidate table.
+
+    Args:
+        table: which of them.
+        source: its settings.
+        types: types seen of each source column, each with a file that has it.
+        time_unit: what timestamps of a table in long form count.
 
     Raises:
         DataError: a column is missing, or the id column has a type ids cannot have.
     """
     id_column = "query_id" if table == "queries" else "candidate_id"
     ids = {id_column: source.id}
-    _check_present(table, ids.values(), types)
+    _check_present(table, sorted(needed_columns(source)), types)
     _check_types(table, ids, {}, types)
+    if source.pivot is not None:
+        return _plan_pivot(table, source, source.pivot, ids, types, time_unit)
     kept, dropped = _further(table, source.keep, types, {source.id}, {id_column})
     all_types = _types(source, types)
     return TablePlan(
         table, ids, all_types, tuple(kept), (), {}, False, _separators(source, all_types), None, None, dropped,
         source.kinds(), source.date_formats,
     )  # fmt: skip
+
+
+def _plan_pivot(
+    table: str, source: MappedEntities, pivot: Pivot, ids: Mapping[str, str], seen: ColumnTypes,
+    time_unit: TimeUnit | None,
+) -> TablePlan:  # fmt: skip
+    roles = {} if pivot.timestamp is None else {"timestamp": pivot.timestamp}
+    _check_types(table, {}, roles, seen)
+    for column in (pivot.property, pivot.value):
+        if (kind := merged(seen[column])) == UNSUPPORTED or kind.startswith("list<"):
+            raise DataError(f"{table}: column {column!r} holds {_listed(seen[column])}, which no property has")
+    kinds = source.kinds()
+    types = {name: _OF_KIND[kinds[name]] if kinds.get(name) in ("number", "time") else "string" for name in pivot.keep}
+    wide = TablePlan(
+        table, ids, types, tuple(pivot.keep), (), {}, False, _separators(source, types), None, None, {}, kinds,
+        source.date_formats, pivot,
+    )  # fmt: skip
+    text = dict.fromkeys((pivot.property, pivot.value), "string")
+    long = replace(
+        wide, types={name: merged(found) for name, found in seen.items()} | text, kept=tuple(text), roles=roles,
+        separators={}, time_unit=time_unit,
+    )  # fmt: skip
+    return replace(wide, long=long)
 
 
 def _types(source: MappedInteractions | MappedEntities, seen: ColumnTypes) -> dict[str, str]:

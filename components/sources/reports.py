@@ -36,6 +36,7 @@ class Report:
         rows_in: rows read.
         rows_out: rows written.
         filtered: usable rows left out on purpose.
+        merged: usable rows that went into one with other rows, as those of a pivot.
         reasons: number of dead rows by reason.
         examples: the first dead row of each reason, as `VALUE in FILE, row N: RECORD`.
         error: why the unit failed, for the user.
@@ -46,6 +47,7 @@ class Report:
     rows_in: int = 0
     rows_out: int = 0
     filtered: int = 0
+    merged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     error: str | None = None
@@ -68,6 +70,7 @@ class Report:
         self.rows_in += other.rows_in
         self.rows_out += other.rows_out
         self.filtered += other.filtered
+        self.merged += other.merged
         self.reasons.update(other.reasons)
         self.examples = {**other.examples, **self.examples}
 
@@ -89,7 +92,7 @@ def read_reports(directory: Path) -> list[Report]:
 
 
 def check_counts(reports: Mapping[str, Report], examples: Path) -> None:
-    """Checks that no row was lost or written twice: in = out + dead + filtered, and so it is in the files.
+    """Checks that no row was lost or written twice: in = out + dead + filtered + merged, and so it is in the files.
 
     Args:
         reports: the counts of each table.
@@ -99,7 +102,7 @@ def check_counts(reports: Mapping[str, Report], examples: Path) -> None:
         AssertionError: the counts contradict each other, which is never the user's fault.
     """
     for table, report in reports.items():
-        if report.rows_in != report.rows_out + report.dead + report.filtered:
+        if report.rows_in != report.rows_out + report.dead + report.filtered + report.merged:
             raise AssertionError(f"rows of {table} were lost: {report}")
         written = _rows_in(examples / table)
         if written != report.rows_out:

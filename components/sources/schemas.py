@@ -13,6 +13,7 @@ from components.sources.config import (
     ParquetEntities,
     ParquetInteractions,
     id_columns,
+    needed_columns,
 )
 from components.sources.piece_rows import partition_types
 from components.sources.reading import Piece
@@ -45,7 +46,7 @@ def check_agreement(source: MappedInteractions | MappedEntities, files: FileType
     """
     if isinstance(source, JsonlInteractions | JsonlEntities):
         return
-    needed = set(source.columns.mapped().values()) if isinstance(source, MappedInteractions) else {source.id}
+    needed = needed_columns(source)
     partitioned = {column for piece in pieces for column, _ in piece.partitions}
     for file, columns in files.items():
         missing = sorted(needed - partitioned - set(columns))
@@ -55,14 +56,16 @@ def check_agreement(source: MappedInteractions | MappedEntities, files: FileType
                 "All files of a table need the same ids and roles: correct it, or leave it out of 'path'"
             )
     if isinstance(source, ParquetInteractions | ParquetEntities):
-        ids = id_columns(source)
+        texts = id_columns(source)
+        if not isinstance(source, MappedInteractions) and source.pivot is not None:
+            texts |= {source.pivot.property, source.pivot.value}
         for column, kinds in joined(files, ()).items():
-            _check_types(column, kinds, is_id=column in ids)
+            _check_types(column, kinds, is_text=column in texts)
 
 
-def _check_types(column: str, kinds: Mapping[str, str], *, is_id: bool) -> None:
+def _check_types(column: str, kinds: Mapping[str, str], *, is_text: bool) -> None:
     seen = {kind: file for kind, file in kinds.items() if kind != "null"}
-    if len(seen) <= 1 or merged(seen) in ("float64", "list<float64>") or (is_id and set(seen) <= {"string", "int64"}):
+    if len(seen) <= 1 or merged(seen) in ("float64", "list<float64>") or (is_text and set(seen) <= {"string", "int64"}):
         return
     told = " and ".join(f"{kind} in {file}" for kind, file in seen.items())
     raise DataError(f"column {column!r} is {told}: write it with one type in all files of the table")

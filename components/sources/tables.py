@@ -109,7 +109,7 @@ def _plans(
 def _plan(name: str, table: Unknown, found: Discovered, derived: Mapping[str, list[str]]) -> TablePlan:
     source = table.source
     if not isinstance(source, MappedInteractions):
-        return plan_entities(name, source, found.types)
+        return plan_entities(name, source, found.types, time_unit=found.time_unit)
     carried = dict.fromkeys(column for columns in derived.values() for column in columns)
     presplit = any(piece.split for piece in table.pieces)
     return plan_interactions(source, found.types, presplit=presplit, time_unit=found.time_unit, carried=carried)
@@ -148,7 +148,7 @@ def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
     if report.rows_out == 0:
         raise DataError(
             f"no row of {report.table} is left: {report.rows_in} read, {report.dead} unusable, "
-            f"{report.filtered} below min_weight"
+            f"{report.filtered} below min_weight or not before pivot.before"
         )
 
 
@@ -165,6 +165,7 @@ def _summary(
             "out": report.rows_out,
             "dead": report.dead,
             "filtered": report.filtered,
+            **({"merged": report.merged} if report.merged else {}),
             "reasons": dict(sorted(report.reasons.items())),
         }
         for name, report in reports.items()
@@ -184,6 +185,8 @@ def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dic
             facts[f"{name}_dead"] = report.dead
         if report.filtered:
             facts[f"{name}_filtered"] = report.filtered
+        if report.merged:
+            facts[f"{name}_merged"] = report.merged
     if "interactions" in plans and plans["interactions"].time_unit is not None:
         facts["time_unit"] = plans["interactions"].time_unit
     dropped = {name: dict(plan.dropped) for name, plan in plans.items() if plan.dropped}

@@ -8,6 +8,7 @@ from components.base import Params
 from components.sources.date_formats import problem_of
 
 ColumnName: TypeAlias = Annotated[str, Field(min_length=1)]
+TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "ns", "iso", "yyyymmdd"]
 ColumnKind: TypeAlias = Literal["number", "time", "list", "vector"]
 
 
