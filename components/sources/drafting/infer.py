@@ -59,8 +59,9 @@ def _draft(given: Sequence[str], name: str) -> Draft:
     entities = find_entities(roles, [table for table in tables if table is not interactions])
     facts = facts_of(interactions, roles, entities.found.values())
     # A directory that is one table is named as such, not as the place where paths start.
-    whole = len(tables) == 1 and not interactions.splits and [*given] == [str(base)] and not is_partition(base.name)
-    start = base.parent if whole else base
+    is_all = len(tables) == 1 and [*given] == [str(base)] and not interactions.splits
+    whole = is_all and (len(interactions.files) > 1 or bool(interactions.files[0].partitions))
+    start = base.parent if whole and not is_partition(base.name) else base
     return Draft(name or base.name, start, given, interactions, roles, entities, facts, problems)
 
 
