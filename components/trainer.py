@@ -14,7 +14,7 @@ from pydantic import Field
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import Component, ExecutionContext, Params
-from components.errors import DivergedError, RunError
+from components.errors import RunError
 from components.unfinished import drop_damaged
 from models.config import ModelConfig, TrainingConfig
 
@@ -60,7 +60,7 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
         Raises:
             DataError: there are no training events, or nothing to validate on.
             RefusedError: most test queries would have nothing left to measure.
-            DivergedError: loss or embeddings are not numbers any more.
+            DivergedError: the loss, an embedding or a weight is not a number any more.
             RunError: a final fit has no reference.
         """
         reference = inputs.reference.read_json("training.json") if inputs.reference is not None else None
@@ -74,20 +74,17 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
 
         if context.resume is not None:
             drop_damaged(context.resume, context.warn)
-        try:
-            with context.scratch_directory() as scratch:
-                report = train(
-                    examples=inputs.transformed_examples,
-                    graph=inputs.transform_graph,
-                    output=outputs.model,
-                    params=self.params,
-                    reference=reference if self.params.final else None,
-                    resume=context.resume,
-                    progress=context.progress,
-                    scratch=scratch,
-                )
-        except FloatingPointError as error:
-            raise DivergedError(str(error)) from error
+        with context.scratch_directory() as scratch:
+            report = train(
+                examples=inputs.transformed_examples,
+                graph=inputs.transform_graph,
+                output=outputs.model,
+                params=self.params,
+                reference=reference if self.params.final else None,
+                resume=context.resume,
+                progress=context.progress,
+                scratch=scratch,
+            )
         outputs.model.write_json("training.json", report)
         told = ("loss", "steps", "milliseconds_per_step", "parameters", "validation", "notes")
         return {name: report[name] for name in told}

@@ -1,7 +1,8 @@
 """What the Trainer does: arrays out of the artifacts, a fit, an export."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
-from components.errors import DataError, RunError
+from components.errors import ConfigError, DataError, DivergedError, RunError
 from components.evaluation.held_out import held_out, notes, refuse_unmeasured
 from components.sequences import Dataset, Events, Split, read_dataset
 from components.trials import Scores, best_of, tried_out
 from models.batches import StepBatches, TrainingData, query_ranges
 from models.config import ModelConfig, TrainingConfig
-from models.distribution import build_strategy, is_chief
+from models.distribution import TooFewRowsError, build_strategy, is_chief
 from models.export import export_towers
 from models.features import EncodedSpec
 from models.negatives import build_sampler
@@ -54,6 +55,18 @@ class Settings(Protocol):
         """Decides everything random."""
 
 
+@contextmanager
+def _as_run_errors() -> Iterator[None]:
+    """Turns what models raise about settings and data that do not suit into errors for the user."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise DivergedError(str(error)) from error
+    except TooFewRowsError as error:
+        raise ConfigError(str(error)) from error
+
+
+@_as_run_errors()
 def train(
     examples: TransformedExamples,
     graph: TransformGraph,
@@ -85,11 +98,15 @@ def train(
     Raises:
         DataError: there are no training events, or nothing to validate on.
         RefusedError: most test queries would have nothing left to measure.
+        ConfigError: the environment does not say which machines there are, or a batch has too few rows for them.
+        DivergedError: the loss, an embedding or a weight is not a number any more.
         RunError: this process is another worker than its `output` says.
-        FloatingPointError: the loss is not a number any more.
     """
     start = time.perf_counter()
-    strategy = build_strategy(params.training.distribution)
+    try:
+        strategy = build_strategy(params.training.distribution)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if is_chief(strategy) != (output is not None):
         raise RunError("`run` is the command of worker 0 of TF_CONFIG alone; the others have `work`")
     dataset, spec = read_dataset(examples), EncodedSpec.model_validate(graph.read_json("spec.json"))
@@ -215,13 +232,16 @@ class _Job:
                 train_count=self.dataset.train_count,
                 seed=self.params.seed,
             )
-        batches = build_batches(
-            self.data,
-            self.training.model_copy(update={"labels": trial.labels}),
-            seed=self.params.seed,
-            sampler=build_sampler(self.training.negatives, self.dataset.train_count, seed=self.params.seed),
-            negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
-        )
+        try:
+            batches = build_batches(
+                self.data,
+                self.training.model_copy(update={"labels": trial.labels}),
+                seed=self.params.seed,
+                sampler=build_sampler(self.training.negatives, self.dataset.train_count, seed=self.params.seed),
+                negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
+            )
+        except ValueError as error:  # asks for an order or a history that the data have not
+            raise DataError(f"training.{error}") from error
         steps = self.params.training.max_epochs * batches.steps_per_epoch
         model.compile(optimizer=build_optimizer(self.params.training, steps=steps))
         return model, batches

@@ -1,23 +1,27 @@
 """A training in a process of its own: TensorFlow takes part in a cluster only if that is the first thing it does."""
 
 import multiprocessing
+import os
+import signal
 from multiprocessing.connection import Connection
 from typing import Any
 
+from components.bound_process import end_with_parent
 from components.disk_errors import disk_error
-from components.errors import RunError
+from components.errors import PipelineError, RunError
 
 
 def train_apart(**arguments: Any) -> dict[str, Any]:
     """What `components.training.train` does, with the same arguments.
 
     Raises:
-        RunError: also if another worker is lost, or the process is killed.
+        PipelineError: as `components.training.train`; `RunError` also if another worker is lost, or the process is
+            killed.
     """
     progress = arguments.pop("progress")
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(sender, arguments), daemon=True)
+    process = context.Process(target=_train, args=(sender, arguments, os.getpid()), daemon=True)
     process.start()
     sender.close()
     try:
@@ -36,14 +40,17 @@ def train_apart(**arguments: Any) -> dict[str, Any]:
         process.join()
 
 
-def _train(sender: Connection, arguments: dict[str, Any]) -> None:
+def _train(sender: Connection, arguments: dict[str, Any], parent: int) -> None:
+    end_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+
     import tensorflow as tf
 
     from components.training import train
 
     try:
         sender.send(("done", train(**arguments, progress=lambda line: sender.send(("line", line)))))
-    except (RunError, ValueError, FloatingPointError) as error:
+    except (PipelineError, ValueError) as error:
         sender.send(("failed", error))
     except (OSError, tf.errors.OpError) as error:  # TensorFlow's are not to be pickled
         told = disk_error(error)

@@ -16,8 +16,6 @@ import tensorflow as tf
 from models.batches import Batch, StepBatches
 from models.features import HISTORY
 
-_PREFETCH = 4
-
 
 @cache
 def build_strategy(kind: Literal["none", "mirrored", "multi_worker"]) -> tf.distribute.Strategy:
@@ -34,12 +32,20 @@ def build_strategy(kind: Literal["none", "mirrored", "multi_worker"]) -> tf.dist
     if kind == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
-    if "worker" not in json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}):
+    if not _machines_are_named():
         raise ValueError(
             "training.distribution: multi_worker finds its machines in the environment variable TF_CONFIG, as "
             '{"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": "worker", "index": 0}}; set it on each of them'
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _machines_are_named() -> bool:
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG", "{}"))
+    except json.JSONDecodeError:
+        return False
+    return isinstance(config, dict) and "worker" in (config.get("cluster") or {})
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -96,24 +102,29 @@ def json_of_chief(strategy: tf.distribute.Strategy, value: Any) -> Any:
     return json.loads(bytes(of_chief(strategy, np.resize(text, length)).astype(np.uint8)))
 
 
-def distributed(strategy: tf.distribute.Strategy, batches: StepBatches, first_step: int) -> Iterator[Any]:
-    """Batches from a step on, to be fetched inside a `tf.function`: of each, every replica has its slice."""
+def replicas_here(strategy: tf.distribute.Strategy) -> list[int]:
+    """Which of all replicas are those of this process."""
+    numbers = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(context.replica_id_in_sync_group)
+    )
+    return [int(number) for number in strategy.experimental_local_results(numbers)]
 
-    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        replicas = context.num_replicas_in_sync
-        here = replicas // context.num_input_pipelines
-        first = here * context.input_pipeline_id
 
-        def slices() -> Iterator[Batch]:
-            for batch in batches.from_step(first_step):
-                yield from (slice_of(batch, replica, replicas) for replica in range(first, first + here))
+def input_slices(strategy: tf.distribute.Strategy, batches: StepBatches, first_step: int) -> Iterator[list[Batch]]:
+    """Batches from a step on, as tensors: of each, the slices of the replicas of this process."""
+    here, replicas = replicas_here(strategy), strategy.num_replicas_in_sync
+    for batch in batches.from_step(first_step):
+        slices = [slice_of(batch, replica, replicas) for replica in here]
+        yield tf.nest.map_structure(tf.convert_to_tensor, slices)
 
-        dataset = tf.data.Dataset.from_generator(slices, output_signature=_signature(batches.batch(0)))
-        # Told that it never ends, a distributed iterator does not ask all workers before each step whether it did.
-        endless = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        return endless.prefetch(_PREFETCH * here)
 
-    return iter(strategy.distribute_datasets_from_function(of_worker))
+def slices_signature(strategy: tf.distribute.Strategy, batches: StepBatches) -> list[Any]:
+    """What `input_slices` yields; of no fixed number of rows, so that no step is traced anew."""
+    return [batch_signature(batches.batch(0)) for _ in replicas_here(strategy)]
+
+
+class TooFewRowsError(ValueError):
+    """A batch cannot be divided among the replicas."""
 
 
 def slice_of(batch: Batch, index: int, of: int) -> Batch:
@@ -122,14 +133,16 @@ def slice_of(batch: Batch, index: int, of: int) -> Batch:
     Labels, or windows with all their labels, are divided; so are the drawn candidates.
 
     Raises:
-        ValueError: there are fewer labels or windows than slices.
+        TooFewRowsError: there are fewer labels or windows than slices.
     """
     if of == 1:
         return batch
     window = batch.get("window", np.arange(len(batch["label"])))
     first, last = (place * (int(window[-1]) + 1) // of for place in (index, index + 1))
     if first == last:
-        raise ValueError(f"a batch of {of - 1} or fewer rows has nothing for each of {of} replicas: raise batch_size")
+        raise TooFewRowsError(
+            f"a batch of {of - 1} or fewer rows has nothing for each of {of} replicas: raise training.batch_size"
+        )
     labels = slice(*np.searchsorted(window, [first, last]))
     known = slice(*np.searchsorted(batch["known_row"], [first, last]))
     part: Batch = {name: batch[name][labels] for name in ("label", "weight")}
@@ -147,7 +160,9 @@ def slice_of(batch: Batch, index: int, of: int) -> Batch:
     return part
 
 
-def _signature(batch: Batch) -> Any:
+def batch_signature(batch: Batch) -> Any:
+    """Types and widths of a batch and of each of its slices."""
+
     def spec(values: Any) -> tf.TensorSpec:
         return tf.TensorSpec([None, *values.shape[1:]], values.dtype)
 

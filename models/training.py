@@ -3,19 +3,25 @@
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import tensorflow as tf
 
-from models.batches import StepBatches
+from models.batches import Batch, StepBatches
 from models.config import TrainingConfig
-from models.distribution import distributed, is_chief, json_of_chief, of_chief
+from models.distribution import input_slices, is_chief, json_of_chief, of_chief, replicas_here, slices_signature
+from models.prefetching import Prefetched
 from models.two_tower import TwoTower
 from models.unfinished import read_sealed, write_sealed
 from models.validation import Validation
+
+AHEAD = 4
+"""Batches that are ready before they are needed."""
+_DIVERGED = "lower training.learning_rate, or look for extreme values in numeric and vector features"
 
 
 @dataclass(frozen=True)
@@ -75,13 +81,13 @@ def fit_until_best(
         validated: takes the curve's entry after each validation; may raise to end the training.
 
     Raises:
-        FloatingPointError: the loss is not a number any more.
+        FloatingPointError: the loss, an embedding or a weight is not a number any more.
     """
-    run = _Run(model, batches, places)
-    while not run.over(config):
-        validated(run.until_validated(validation, config, progress))
-    chosen = run.best(config.metric)
-    run.finish(chosen["step"])
+    with _Run(model, batches, places) as run:
+        while not run.over(config):
+            validated(run.until_validated(validation, config, progress))
+        chosen = run.best(config.metric)
+        run.finish(chosen["step"])
     metrics = {name: value for name, value in chosen.items() if "@" in name}
     return Fit(int(chosen["step"]), metrics, run.curve, run.seconds_per_step, batches.batch_size)
 
@@ -111,12 +117,12 @@ def try_out(
         The best value of the validation metric.
 
     Raises:
-        FloatingPointError: the loss is not a number any more.
+        FloatingPointError: the loss, an embedding or a weight is not a number any more.
     """
-    run = _Run(model, batches, places)
-    while len(run.curve) < validations and not run.over(config):
-        run.until_validated(validation, config, progress)
-    return run.best(config.metric)[config.metric]
+    with _Run(model, batches, places) as run:
+        while len(run.curve) < validations and not run.over(config):
+            run.until_validated(validation, config, progress)
+        return run.best(config.metric)[config.metric]
 
 
 def fit_steps(
@@ -130,20 +136,20 @@ def fit_steps(
     """Trains for a given number of steps, without validation.
 
     Raises:
-        FloatingPointError: the loss is not a number any more.
+        FloatingPointError: the loss, an embedding or a weight is not a number any more.
     """
-    run = _Run(model, batches, places)
-    while run.step < steps:
-        run.advance(min(batches.steps_per_epoch, steps - run.step))
-        entry = run.record(None)
-        run.save(run.step)
-        progress(f"step {run.step} of {steps}: loss {entry['loss']:.4f}")
-    run.finish(run.step)
+    with _Run(model, batches, places) as run:
+        while run.step < steps:
+            run.advance(min(batches.steps_per_epoch, steps - run.step))
+            entry = run.record(None)
+            run.save(run.step)
+            progress(f"step {run.step} of {steps}: loss {entry['loss']:.4f}")
+        run.finish(run.step)
     return Fit(steps, {}, run.curve, run.seconds_per_step, batches.batch_size)
 
 
 class _Run:
-    """A training under way: the step it is at, its clock, and what it writes.
+    """A training under way: the step it is at, its clock, and what it writes; for use in a `with` block.
 
     It goes on in every worker alike; the chief alone validates, reads and writes, and tells the others.
     """
@@ -170,7 +176,17 @@ class _Run:
             self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard" / places.trial))
             self._directory.mkdir(parents=True, exist_ok=True)
         self._resume()
-        self._train_step = compiled(model, distributed(self._strategy, batches, self.step), self._mean_loss)
+        self._train_step = compiled(model, slices_signature(self._strategy, batches), self._mean_loss)
+        self._inputs = Prefetched(input_slices(self._strategy, batches, self.step), ahead=AHEAD)
+
+    def __enter__(self) -> Self:
+        self._inputs.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._inputs.__exit__(*raised)
+        if self._chief:
+            self._summaries.close()
 
     @property
     def seconds_per_step(self) -> float:
@@ -212,29 +228,38 @@ class _Run:
         self._mean_loss.reset_state()
         for _ in range(steps):
             start = time.perf_counter()
-            self._train_step()
+            self._train_step(next(self._inputs))
             self._seconds += time.perf_counter() - start
             self.step += 1
             self._first_seconds = self._first_seconds or self._seconds
         loss = float(self._mean_loss.result())
         if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the training loss became {loss} before step {self.step}: lower training.learning_rate, or look for "
-                f"extreme values in numeric and vector features"
-            )
+            raise FloatingPointError(f"the training loss became {loss} before step {self.step}: {_DIVERGED}")
 
     def record(self, validation: Validation | None) -> dict[str, float]:
-        """Validates, if there is something to, and adds an entry to the curve and to TensorBoard; returns it."""
+        """Validates, if there is something to, and adds an entry to the curve and to TensorBoard; returns it.
+
+        Raises:
+            FloatingPointError: the weights, or what the towers make of them, are not numbers any more.
+        """
         entry = {"step": self.step, "epoch": self.step / self._batches.steps_per_epoch}
         entry |= {"loss": float(self._mean_loss.result()), "seconds": round(self._seconds, 3)}
         if self._chief:
-            metrics = validation.metrics(self._model.query_tower, self._model.candidate_tower) if validation else {}
+            metrics = self._metrics(validation)
             with self._summaries.as_default(step=self.step):
                 for name, value in {"loss": entry["loss"], **metrics}.items():
                     tf.summary.scalar(name, value)
             entry |= metrics
         self.curve.append(json_of_chief(self._strategy, entry))
         return self.curve[-1]
+
+    def _metrics(self, validation: Validation | None) -> dict[str, float]:
+        if validation is None:
+            broken = [each.name for each in self._model.trainable_variables if not np.isfinite(each.numpy()).all()]
+            if broken:
+                raise FloatingPointError(f"{broken[0]} has NaN or infinite values after step {self.step}: {_DIVERGED}")
+            return {}
+        return validation.metrics(self._model.query_tower, self._model.candidate_tower)
 
     def save(self, best_step: float) -> None:
         """Keeps the weights of this step and of the best one, and how to go on from here."""
@@ -276,17 +301,30 @@ class _Run:
         return self._directory / f"step-{step:.0f}"
 
 
-def compiled(model: TwoTower, inputs: Iterator[Any], mean_loss: tf.keras.metrics.Mean) -> Callable[[], None]:
-    """One training step on every replica; the batch is fetched inside.
+def compiled(
+    model: TwoTower, signature: list[Any], mean_loss: tf.keras.metrics.Mean
+) -> Callable[[Sequence[Batch]], None]:
+    """One training step on every replica, traced once.
 
-    Handed over from outside, the changing length of `known` would trace the function anew at every step.
+    Args:
+        model: compiled.
+        signature: of what the step is given, see `models.distribution.slices_signature`.
+        mean_loss: is told the loss.
+
+    Returns:
+        Takes the step with the slices that `models.distribution.input_slices` yields.
     """
     strategy = model.distribute_strategy
+    first = replicas_here(strategy)[0]
 
-    @tf.function
-    def train_step() -> None:
-        told = strategy.run(model.train_step, args=(next(inputs),))
+    @tf.function(input_signature=[signature])
+    def train_step(slices: Sequence[Batch]) -> None:
+        def on_replica() -> dict[str, tf.Tensor]:
+            replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+            return model.train_step(slices[int(replica) - first])
+
+        told = strategy.run(on_replica)
         mean_loss.update_state(strategy.reduce("SUM", told["loss"], axis=None))
 
-    step: Callable[[], None] = train_step
+    step: Callable[[Sequence[Batch]], None] = train_step
     return step

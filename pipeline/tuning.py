@@ -13,7 +13,7 @@ import yaml
 from optuna.trial import TrialState
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
-from components.errors import ConfigError, RunError
+from components.errors import ConfigError, DivergedError, RunError
 from components.trainer import TrainerParams
 from pipeline.config import PipelineConfig, load_config
 from pipeline.study_journal import open_journal
@@ -99,7 +99,7 @@ class Tuner:
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             self.progress(f"trial {trial.number}: {told}: cut short")
-        except (ConfigError, FloatingPointError) as error:
+        except (ConfigError, DivergedError) as error:
             study.tell(trial, state=TrialState.FAIL)
             self.progress(f"trial {trial.number}: {told}: {error}")
         else:

@@ -143,9 +143,10 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
     import tensorflow as tf
 
     from models.batches import Batches, TrainingData
-    from models.distribution import distributed
+    from models.distribution import input_slices, slices_signature
     from models.optimizers import build_optimizer
-    from models.training import compiled
+    from models.prefetching import Prefetched
+    from models.training import AHEAD, compiled
     from models.trials import temperatures_to_try
     from models.two_tower import TwoTower
 
@@ -173,12 +174,14 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
     batches = Batches(data, batch_size=work.batch, seed=1, negatives_in_batch=True)
     two_tower.optimizer.build(two_tower.trainable_variables)
     # The trainer's own step and input pipeline, without the checkpoint that it writes after every pass.
-    step = compiled(two_tower, distributed(two_tower.distribute_strategy, batches, 0), tf.keras.metrics.Mean())
-    for _ in range(2):
+    strategy = two_tower.distribute_strategy
+    step = compiled(two_tower, slices_signature(strategy, batches), tf.keras.metrics.Mean())
+    with Prefetched(input_slices(strategy, batches, 0), ahead=AHEAD) as inputs:
+        for _ in range(2):
+            clock.mark()
+            for _ in range(work.steps):
+                step(next(inputs))
         clock.mark()
-        for _ in range(work.steps):
-            step()
-    clock.mark()
 
 
 def _tokens(rows: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from components.serving.descriptions import signature_inputs
 from components.serving.requests import as_batch, complete_request
+from components.tf_records import record_batches
 from models.features import CANDIDATE_ID, HISTORY
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -51,8 +52,8 @@ def _request(
 def read_warm_up(model: Path) -> list[tuple[str, dict[str, tf.Tensor]]]:
     """Signature and inputs of each request that `write_warm_up` wrote into a SavedModel."""
     found = []
-    for record in tf.data.TFRecordDataset(str(model / FILE)):
-        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+    for (record,) in (batch.numpy() for batch in record_batches(str(model / FILE), rows=1)):
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
         found.append((request.model_spec.signature_name, inputs))
     return found

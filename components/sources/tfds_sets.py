@@ -101,12 +101,11 @@ def _record_files(directory: Path, expression: str) -> list[Any]:
 def _record_batches(piece: Piece, wanted: Mapping[str, TfdsFeature]) -> Iterator[pa.RecordBatch]:
     import tensorflow as tf
 
+    from components.tf_records import record_batches
+
     specification = {name: _parser(feature, tf) for name, feature in wanted.items()}
-    records = tf.data.TFRecordDataset(piece.file)
-    if piece.part is not None:
-        records = records.skip(piece.part[0]).take(piece.part[1] - piece.part[0])
     try:
-        for serialized in records.batch(_ROWS_PER_BATCH).prefetch(1):
+        for serialized in record_batches(piece.file, rows=_ROWS_PER_BATCH, part=piece.part):
             parsed = tf.io.parse_example(serialized, specification)
             columns = {name: _column(parsed[name], feature, name) for name, feature in wanted.items()}
             yield pa.RecordBatch.from_pydict(columns)

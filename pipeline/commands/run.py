@@ -4,7 +4,6 @@ import argparse
 import errno
 import logging
 import shlex
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from components.credentials import RedactingFormatter, redacted
 from components.errors import ConfigError, PipelineError, RunError
 from pipeline.commands import options
+from pipeline.commands.signals import stop_on_sigterm
 
 if TYPE_CHECKING:
     from pipeline.config import PipelineConfig
@@ -80,7 +80,7 @@ def drive(
     from pipeline.report import summary
     from pipeline.runner import LocalRunner, internal_error, new_run
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop ends a run as Ctrl-C does
+    stop_on_sigterm()
     store, run = Store(arguments.root.resolve(), config.name), new_run(arguments.config.resolve())
     _log_to(store.log_file(run))
     with make_progress(config.name) as progress:

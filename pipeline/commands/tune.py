@@ -5,6 +5,7 @@ import argparse
 from components.artifacts import TransformedExamples, TransformGraph
 from components.errors import ConfigError
 from pipeline.commands import options
+from pipeline.commands.signals import stop_on_sigterm
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,6 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
         from pipeline.tuning import Tuner
     except ModuleNotFoundError as error:
         raise ConfigError(f"tune needs {error.name}: pip install 'tfrs-pipeline[tune]'") from None
+    stop_on_sigterm()
     root = arguments.root.resolve()
     store, pipeline = Store(root, config.name), create_pipeline(config, root).until("Transform")
     with make_progress(config.name) as progress:

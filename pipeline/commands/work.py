@@ -7,6 +7,7 @@ from pathlib import Path
 from components.artifacts import TransformedExamples, TransformGraph
 from components.errors import ConfigError
 from pipeline.commands import options
+from pipeline.commands.signals import stop_on_sigterm
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,6 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.settings)
     if config.training.distribution != "multi_worker":
         raise ConfigError(f"{arguments.config} has no training.distribution: multi_worker, so there is nothing to join")
+    stop_on_sigterm()
     root = arguments.root.resolve()
     store, pipeline = Store(root, config.name), create_pipeline(config, root)
     trainer = next(node.component for node in pipeline.nodes if isinstance(node.component, Trainer))

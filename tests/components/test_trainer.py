@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
-from components.errors import DataError, DivergedError, RefusedError, RunError
+from components.errors import ConfigError, DataError, DivergedError, RefusedError, RunError
 from components.sequences import Dataset, Entities, Events, write_dataset
 from components.trainer import Trainer, TrainerParams
-from components.training import validation_of
+from components.training import train, validation_of
 from models.config import ModelConfig, TrainingConfig
 from models.features import EncodedColumn, EncodedSpec, FeatureSpec
 from models.trials import TRIAL_VALIDATIONS, TRIED, Temperature
@@ -310,10 +310,30 @@ def test_negative_weights_are_refused(tmp_path):
         run(tmp_path / "negative", replace(dataset, events=replace(dataset.events, weight=weight)))
 
 
-def test_a_training_that_explodes_says_what_to_do(tmp_path):
-    training = PARAMS.training.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(RunError, match=r"lower training\.learning_rate"):
-        run(tmp_path / "explodes", walks(), PARAMS.model_copy(update={"training": training}))
+def test_what_the_data_do_not_have_is_not_trained_on(tmp_path):
+    dataset = replace(walks(), metadata={"ordered": False})
+    training = PARAMS.training.model_copy(update={"labels": "later"})
+    with pytest.raises(DataError, match=r"training\.labels: later needs events in order"):
+        run(tmp_path / "unordered", dataset, PARAMS.model_copy(update={"training": training}))
+
+
+@pytest.mark.parametrize("told", [None, "not JSON", "[]", '{"cluster": null}'])
+def test_machines_that_are_not_named_are_an_error_of_the_configuration(tmp_path, monkeypatch, told):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if told is not None:
+        monkeypatch.setenv("TF_CONFIG", told)
+    training = PARAMS.training.model_copy(update={"distribution": "multi_worker"})
+    with pytest.raises(ConfigError, match="TF_CONFIG"):
+        train(
+            TransformedExamples(tmp_path),
+            TransformGraph(tmp_path),
+            None,
+            params=PARAMS.model_copy(update={"training": training}),
+            reference=None,
+            resume=None,
+            progress=lambda line: None,
+            scratch=tmp_path,
+        )
 
 
 def test_validation_sees_the_training_events_only():

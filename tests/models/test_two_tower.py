@@ -151,6 +151,14 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
         fit_steps(model, Batches(data, batch_size=64, seed=1), steps=2, places=places(tmp_path))
 
 
+def test_weights_that_are_no_numbers_at_the_end_stop_the_training(tmp_path):
+    """A step's loss is that before it, so that nothing else tells what the last one did."""
+    data = chains()
+    model = two_tower(data, "full_softmax", learning_rate=1e38)
+    with pytest.raises(FloatingPointError, match=r"after step 1: lower training\.learning_rate"):
+        fit_steps(model, Batches(data, batch_size=len(data), seed=1), steps=1, places=places(tmp_path))
+
+
 def test_dropout_follows_the_step():
     data = chains()
     model, batch = two_tower(data, "full_softmax"), Batches(data, batch_size=64, seed=1).batch(0)
