@@ -54,13 +54,15 @@ class BeamConfig(Strict, ABC):
         Raises:
             PipelineError: as a step raised it, whichever process it ran in; `RunError` if the runner broke down.
             OSError: as a step met it.
+            KeyboardInterrupt: a signal asked this process to stop.
         """
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
-        from components.beam_runner.failures import as_raised, threads_to_log
+        from components.beam_runner.failures import as_raised, interrupts_kept, threads_to_log
+        from components.beam_runner.loopback import on_loopback
 
-        with as_raised(), threads_to_log(), self.connected() as (runner, flags):
+        with interrupts_kept(), as_raised(), threads_to_log(), on_loopback(), self.connected() as (runner, flags):
             # Command-line arguments of this process must not leak into Beam's options, hence the explicit flags.
             pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(flags=flags, save_main_session=False))
             yield pipeline

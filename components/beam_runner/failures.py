@@ -3,9 +3,11 @@
 import builtins
 import logging
 import re
+import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 
 from components import errors
 from components.disk_errors import disk_error
@@ -44,6 +46,43 @@ def as_raised() -> Iterator[None]:
         if _IN_WORKER in str(error) or type(error) is not RuntimeError:
             raise
         raise errors.RunError(f"the Beam runner broke down: {_cause(str(error))}; the run's log has more") from error
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Lets an interrupt end the block as one, whatever becomes of it inside.
+
+    Beam makes an error of the step that is at work of everything that is raised there, KeyboardInterrupt included.
+
+    Raises:
+        KeyboardInterrupt: a signal raised it inside.
+    """
+    raised: list[int] = []
+    with _noting(raised):
+        try:
+            yield
+        except Exception as error:
+            if raised:
+                raise KeyboardInterrupt from error
+            raise
+    if raised:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _noting(raised: list[int]) -> Iterator[None]:
+    """Collects the signals whose handlers raise KeyboardInterrupt."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        raised.append(number)
+        signal.default_int_handler(number, frame)
+
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():  # no other one gets signals, or may set handlers
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is signal.default_int_handler:
+                    stack.callback(signal.signal, number, signal.signal(number, handler))
+        yield
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.beam_runner.addresses import free_port, is_reachable
+from components.bound_process import bound
 from components.errors import ConfigError, RunError
 
 _OLDEST_JAVA = 11
@@ -25,10 +25,6 @@ _STOP_SECONDS = 5.0
 _LAST_LINES = 200
 _BEAM_JARS = Path("~/.apache_beam/cache/jars")
 """Where Beam keeps the job servers that it has fetched."""
-_LAUNCH = """import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: not to outlive the process that asked, however it ends
-os.getppid() == int(sys.argv[1]) or sys.exit("the parent is gone")
-os.execvp(sys.argv[2], sys.argv[2:])"""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -152,7 +148,7 @@ class _Running:
         ]
         _LOGGER.info("starting %s", " ".join(command))
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command],
+            bound(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

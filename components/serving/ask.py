@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.bound_process import bound
 from components.errors import RunError
 from components.serving.descriptions import modules_to_import, read_description, signature_inputs
 from components.serving.requests import Request, as_batch, complete_request
@@ -147,7 +148,7 @@ def _run(directory: Path, task: Mapping[str, Any], timeout: float) -> dict[str, 
     task_file, result_file, log = (directory / name for name in ("task.json", "result.json", "log"))
     task_file.write_text(json.dumps(task), encoding="utf-8")
     # Isolated: neither PYTHONPATH nor the working directory nor the script's own folder can be imported from.
-    command = [sys.executable, "-I", str(SCRIPT), str(task_file), str(result_file)]
+    command = bound([sys.executable, "-I", str(SCRIPT), str(task_file), str(result_file)])
     with log.open("wb") as output:
         try:
             code = subprocess.run(  # noqa: S603
