@@ -97,7 +97,7 @@ def listening(process: int) -> set[str]:
     sockets = set()
     for link in Path(f"/proc/{process}/fd").iterdir():
         with suppress(OSError):
-            sockets.add(os.readlink(link))
+            sockets.add(str(link.readlink()))
     tables = [Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
     rows = [line.split() for table in tables for line in table]
     return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
@@ -126,9 +126,8 @@ def test_an_interrupt_stays_one_whatever_is_made_of_it(wrapped):
 
 
 def test_an_interrupt_that_is_swallowed_is_not_lost():
-    with pytest.raises(KeyboardInterrupt), interrupts_kept():
-        with suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), interrupts_kept(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_an_error_without_a_signal_stays_what_it_is():

@@ -52,9 +52,12 @@ def test_an_error_is_raised_where_its_item_is_asked_for():
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_the_thread_ends_with_the_block_whatever_ends_it(error):
+    def loop() -> None:
+        for _ in ready:
+            raise error
+
     with pytest.raises(error), Prefetched(itertools.count(), ahead=2) as ready:
-        next(ready)
-        raise error
+        loop()
     assert prefetching() == []
 
 
