@@ -1,6 +1,7 @@
 """TensorFlow Datasets, read from the prepared TFRecord files in batches: ten times faster than row by row."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from components.errors import DataError
 from components.sources.config import Split, TfdsEntities, TfdsInteractions
+from components.sources.reachability import require_reachable
 from components.sources.reading import Piece, Rows
 from components.sources.tfds_directory import TfdsFeature, data_directory, features, prepared_directory
 
@@ -70,14 +72,36 @@ def prepare(source: TfdsInteractions | TfdsEntities, base_dir: Path | None) -> P
     root = data_directory(source.data_dir, base_dir)
     try:
         builder = tfds.builder(source.dataset, data_dir=str(root))
-        builder.download_and_prepare(file_format="tfrecord")
+        with _no_vain_retries():
+            builder.download_and_prepare(file_format="tfrecord")
     except Exception as error:  # a download fails in as many ways as there are servers
+        name, _, version = source.dataset.partition(":")
         raise DataError(
-            f"TensorFlow data set {source.dataset!r} is not prepared in {root} and cannot be downloaded: "
-            f"{type(error).__name__}: {_first_line(error)}. Prepare it on a machine with internet access "
-            f"(`tfds build {source.dataset}`), copy it, and name its directory as 'data_dir' or TFDS_DATA_DIR"
+            f"TensorFlow data set {source.dataset!r} is not prepared in {root} (there is no "
+            f"{name}/{version or 'VERSION'}/features.json) and cannot be downloaded: {type(error).__name__}: "
+            f"{_first_line(error)}. If it is prepared elsewhere, name the directory that holds {name.split('/')[0]}/ "
+            f"as TFDS_DATA_DIR or 'data_dir'; if not, prepare it where the internet can be reached "
+            f"(`tfds build {source.dataset}`) and copy it"
         ) from error
     return Path(builder.data_dir)
+
+
+@contextmanager
+def _no_vain_retries() -> Iterator[None]:
+    """Has a download fail at once where its server cannot be reached; TFDS would try again for minutes."""
+    from tensorflow_datasets.core.download import downloader
+
+    opened = downloader._open_url
+
+    def open_url(url: str, **settings: Any) -> Any:
+        require_reachable(url)
+        return opened(url, **settings)
+
+    downloader._open_url = open_url
+    try:
+        yield
+    finally:
+        downloader._open_url = opened
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from components.artifacts import Examples
 from components.base import ExecutionContext
+from components.beam_runner.addresses import free_port
 from components.errors import DataError
 from components.example_gen import ExampleGen, ExampleGenParams
 
@@ -112,6 +113,23 @@ def test_a_data_set_that_cannot_be_had(shop):
     assert "no_such_data_set" in message
     assert str(shop / "prepared") in message
     assert "TFDS_DATA_DIR" in message
+
+
+def test_a_download_whose_server_cannot_be_reached_fails_at_once(tmp_path, monkeypatch):
+    """TFDS itself would ask ten times, in minutes."""
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
+    columns = {"query_id": "user_id", "candidate_id": "movie_id"}
+    for dataset in ("movielens/100k-ratings", "movielens/1m-ratings:0.1.1"):
+        with pytest.raises(DataError) as refused:
+            run(tmp_path, interactions={"format": "tfds", "dataset": dataset, "columns": columns})
+        message = str(refused.value)
+        assert "127.0.0.1" in message
+        assert "cannot be reached" in message
+        assert f"is not prepared in {tmp_path / 'prepared'}" in message
+        assert f"{dataset.partition(':')[0]}/{dataset.partition(':')[2] or 'VERSION'}/features.json" in message
+        assert "as TFDS_DATA_DIR" in message
 
 
 @needs_movielens
