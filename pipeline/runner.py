@@ -112,6 +112,8 @@ class LocalRunner:
             self._damaged = {}
             self._check(self._done.values())
             self.beam.check()
+            if self.beam.exposure():
+                self.store.warn(self.beam.exposure())
             self.beam.check_workers(self.store.directory.parent)
             nodes = self._needed(pipeline, selection)
             self.store.remove_leftovers()

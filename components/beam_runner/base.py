@@ -43,6 +43,10 @@ class BeamConfig(Strict, ABC):
             RunError: they do not.
         """
 
+    def exposure(self) -> str:
+        """What of it other machines can reach, for the user to know; empty if nothing."""
+        return ""
+
     def anchored(self, directory: Path) -> Self:
         """The same with relative paths starting from `directory`."""
         return self.model_copy(update={name: directory / value for name, value in self if isinstance(value, Path)})

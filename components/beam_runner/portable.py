@@ -105,6 +105,13 @@ class PortableConfig(BeamConfig):
             self.check_cluster()
         self.job_server().check()
 
+    def exposure(self) -> str:
+        """The job server's ports."""
+        return (
+            f"while steps run on beam.runner: {self.runner}, Beam's job server listens on every network interface of "
+            "this machine and asks for no password; it has no setting for that, so use it in a network you trust"
+        )
+
     def check_workers(self, root: Path) -> None:
         """Has workers that may be elsewhere look at a file below `root`."""
         if self.environment == "external" or (self.cluster is not None and self.environment == "process"):

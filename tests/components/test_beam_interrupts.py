@@ -16,10 +16,17 @@ import pytest
 from components.beam_runner import InProcess
 from components.beam_runner.failures import as_raised, interrupts_kept
 from components.errors import RunError
+from tests.e2e.runners import FAST_START, JOB_SERVER, SPARK_JOB_SERVER, needs_flink, needs_spark
 
 _SECONDS = 120
 """After which what does not come is taken not to come."""
 RUNNERS = [{"runner": "in_process"}, {"runner": "multi_process", "workers": 2}]
+WITH_JAVA = [
+    pytest.param({"runner": runner, "environment": environment, "job_server_jar": str(jar), "java_options": FAST_START},
+                 marks=needs, id=f"{runner} {environment}")
+    for runner, jar, needs in (("flink", JOB_SERVER, needs_flink), ("spark", SPARK_JOB_SERVER, needs_spark))
+    for environment in ("loopback", "process")
+]  # fmt: skip
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -69,20 +76,21 @@ def begin(tmp_path) -> Iterator[Callable[[dict], tuple[subprocess.Popen, list[in
         process.communicate()
 
 
-@pytest.mark.parametrize("runner", RUNNERS, ids=lambda runner: runner["runner"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("runner", [*(pytest.param(runner, id=runner["runner"]) for runner in RUNNERS), *WITH_JAVA])
 def test_a_signal_in_a_step_ends_the_pipeline_as_an_interrupt(begin, runner, number):
     process, workers = begin(runner)
     assert len(workers) >= runner.get("workers", 0)
     os.killpg(process.pid, number)  # a terminal's Ctrl-C is for all processes of the group
     _, told = process.communicate(timeout=_SECONDS)
     assert told.strip().splitlines()[-1] == "interrupted"
-    assert not any(map(alive, workers))
+    until(lambda: not any(map(alive, workers)))  # those that a cluster has started take a second
 
 
-def test_workers_die_with_the_process_that_is_killed(begin):
-    process, workers = begin({"runner": "multi_process", "workers": 2})
-    assert len(workers) >= 2
+@pytest.mark.parametrize("runner", [pytest.param(RUNNERS[1], id="multi_process"), *WITH_JAVA])
+def test_workers_die_with_the_process_that_is_killed(begin, runner):
+    process, workers = begin(runner)
+    assert len(workers) >= runner.get("workers", 1)
     process.kill()
     process.wait()
     until(lambda: not any(map(alive, workers)))
