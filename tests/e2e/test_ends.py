@@ -27,6 +27,7 @@ def project(tmp_path_factory) -> Project:
         "ends",
         data={"interactions": {"format": "synthetic", "queries": 120, "candidates": 60, "events_per_query": 8}},
         recommendations=None,
+        evaluation={"min_lift_over_popularity": None},
         **{**QUICK, "model": QUICK["model"] | {"temperature": "auto"}},
     )
     return project
@@ -76,9 +77,12 @@ def wait(process: subprocess.Popen, until: Callable[[], bool]) -> None:
 
 def test_a_run_that_tried_three_temperatures_ends_after_its_summary(project):
     process = start(project)
-    told_until(process, "Trainer: started")
+    told = told_until(process, "Trainer: started")
     with busy():
-        told = end(process, "python -m pipeline recommend")
+        told += told_until(process, "Evaluator: started")
+    told += told_until(process, "Pusher: started")
+    with busy():
+        told += end(process, "python -m pipeline recommend")
     assert process.returncode == 0, told
     assert len(project.artifact("ends", "Trainer", "model").read_json("training.json")["tried"]) == 3
 
