@@ -62,7 +62,7 @@ def not_finite(reason: str) -> dict[str, Any]:
 def _useless(reason: str) -> Check:
     """Of a model that cannot tell candidates or queries apart; no setting turns this off."""
     nothing = {"metric": "embeddings", "value": None, "threshold": None}
-    return {"name": USELESS, **nothing, "passed": False, "message": f"{reason}: refused, by no setting"}
+    return {"name": USELESS, **nothing, "passed": False, "message": f"{reason}: refused, whatever the settings"}
 
 
 def _unmeasured(config: "EvaluationConfig", counts: Mapping[str, int]) -> Iterator[Check]:
