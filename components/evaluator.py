@@ -150,6 +150,8 @@ class EvaluatorParams(Params):
     published: str | None = Field(default=None, exclude=True)
     """Folder of the versions of the exact model in service. No part of the cache key: what stands there counts when a
     model is evaluated for the first time, since afterwards it may be the model itself."""
+    final_fit: bool = Field(default=False, exclude=True)
+    """Whether a model fitted to all events is published in place of the one evaluated."""
 
 
 class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorParams]):
@@ -197,15 +199,24 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         return _facts(self.params.evaluation, metrics) | {"blessed": verdict["blessed"], "notes": notes}
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether the model in service is still the one that this one was found worse than, if it was."""
+        """Whether what is in service is still what the model was compared with, or has become the model itself.
+
+        After a final fit the model in service never is the one that was evaluated. Then only a refusal for being worse
+        than the served model depends on what is in service.
+        """
         from components.serving.publishing import Publisher
 
-        checks = outputs.blessing.read_json("blessing.json")["checks"]
-        worse_than = {check["version"] for check in checks if "version" in check and not check["passed"]}
-        if not worse_than or self.params.published is None:
+        verdict = outputs.blessing.read_json("blessing.json")
+        failed = any("version" in check and not check["passed"] for check in verdict["checks"])
+        compared = verdict.get("served", {})
+        if self.params.published is None or not compared.get("towers") or (self.params.final_fit and not failed):
             return True
-        newest = Publisher(*self.params.published.rsplit("/", 1)).newest()
-        return newest is not None and newest.version in worse_than
+        versions = Publisher(*self.params.published.rsplit("/", 1)).versions()
+        newest = next((found for found in reversed(versions) if found.complete), None)
+        if newest is None:
+            return not failed
+        itself = (newest.identity or {}).get("towers") == compared["towers"]
+        return newest.version == compared["version"] or (itself and not failed)
 
 
 def _refuse_useless(verdict: Mapping[str, Any]) -> None:

@@ -89,6 +89,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
                 remove_seen=config.remove_seen,
                 seed=config.seed,
                 published=join(push_directory, config.name),
+                final_fit=config.training.final_fit,
             )
         ),
         examples=example_gen["examples"] if config.evaluation.min_lift_over_published else None,

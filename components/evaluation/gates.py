@@ -5,6 +5,7 @@ The content of `blessing.json`:
     blessed  whether every check passed
     checks   [{"name", "metric", "value", "threshold", "passed", "message"}, …]; against the served model also its
              "version", or why it was "skipped"
+    served   the served "version" that was looked at, null if there was none, and the digest of this model's "towers"
     notes    what was not compared, and what a reader should know of the checks
     table    the metrics that the checks rest on, of the model and of what it is compared with (see `verdict.columns`)
 """
@@ -47,6 +48,7 @@ def blessing(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> dict[str
     return {
         "blessed": all(check["passed"] for check in checks),
         "checks": checks,
+        "served": {key: metrics.get("published", {}).get(key) for key in ("version", "towers")},
         "notes": list(_notes(config, metrics)),
         "table": {
             who: {name: values[name] for name in shown if name in values} for who, values in columns(metrics).items()

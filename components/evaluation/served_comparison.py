@@ -53,26 +53,27 @@ class ServedComparison:
         if self.params.published is None or self.inputs.examples is None:
             return {"skipped": "the evaluation was given no published models or no examples to ask them with"}
         publisher = Publisher(*self.params.published.rsplit("/", 1))
-        newest = publisher.newest()
+        newest, towers = publisher.newest(), part_digest(self.inputs.model.path / "towers")
         if newest is None:
-            return {"skipped": "nothing has been published yet"}
+            return {"version": None, "towers": towers, "skipped": "nothing has been published yet"}
         self.context.progress(f"embedding with version {newest.version}")
+        found = {"version": newest.version, "towers": towers}
         try:
-            published = self._comparable(publisher.fetch(newest.version)[0])
+            published = self._comparable(publisher.fetch(newest.version)[0], towers)
             theirs = published if isinstance(published, str) else self._measured(*published, newest.version)
         except Exception as error:  # whatever lies there, damaged or of another making, a new model may replace it
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
             theirs = f"served version {newest.version} cannot be measured: {reason}"
         if isinstance(theirs, str):
-            return {"version": newest.version, "skipped": theirs}
-        return {"version": newest.version, **self._beside(*theirs, ours())}
+            return found | {"skipped": theirs}
+        return found | self._beside(*theirs, ours())
 
-    def _comparable(self, directory: Path) -> tuple[PublishedModel, np.ndarray] | str:
+    def _comparable(self, directory: Path, towers: str) -> tuple[PublishedModel, np.ndarray] | str:
         """The served model and the queries it can be compared on, or why there is none."""
         if damage := check_version(directory):
             return f"it is damaged: {shortened(damage)}"
         published = PublishedModel.read(directory)
-        if published.description["identity"]["towers"] == part_digest(self.inputs.model.path / "towers"):
+        if published.description["identity"]["towers"] == towers:
             return "it is this model"
         usable, reason = published.comparable(self.task, self.dataset)
         return reason or (published, usable)

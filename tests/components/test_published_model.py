@@ -1,6 +1,8 @@
 """A new model against the one in service, both made of random numbers, on one small world."""
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,69 @@ def test_where_nothing_can_be_compared_that_is_told(standing: tuple[World, Path]
     assert (first.check["passed"], first.check["skipped"]) == (True, "nothing has been published yet")
     itself = Evaluated(tmp_path / "itself", world, published, least=100)
     assert (itself.check["passed"], itself.check["skipped"]) == (True, "it is this model")
+
+
+def test_what_was_blessed_is_compared_again_once_another_model_is_in_service(
+    standing: tuple[World, Path], challenger: World, tmp_path: Path
+) -> None:
+    world, published = standing
+    first = Evaluated(tmp_path / "first", challenger, tmp_path / "nobody", least=0)
+    assert first.evaluator.is_current(first.outputs)
+
+    def with_params(**changes: Any) -> Evaluator:
+        return Evaluator(first.evaluator.params.model_copy(update={"published": str(published), **changes}))
+
+    assert not with_params().is_current(first.outputs), "somebody else's model came into service since"
+    assert with_params(final_fit=True).is_current(first.outputs), "that may be the final fit of this one"
+    own = Evaluated(tmp_path / "own", world, tmp_path / "nobody", least=0)
+    assert Evaluator(with_params().params).is_current(own.outputs), "it is this one that came into service"
+    again = Evaluated(tmp_path / "again", challenger, published, least=0)
+    assert again.evaluator.is_current(again.outputs)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def reshaped(file: Path, **changes: Any) -> None:
+    """Has a description say something else, and nobody vouch for the version's files any more."""
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    (file.parent / "digests.json").unlink(missing_ok=True)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "graph cut": lambda model: cut(model / "saved_model.pb"),
+    "no variables": lambda model: (model / "variables" / "variables.index").unlink(),
+    "no description": lambda model: (model / DESCRIPTION).unlink(),
+    "description no JSON": lambda model: (model / DESCRIPTION).write_text("{"),
+    "description a list": lambda model: (model / DESCRIPTION).write_text("[]"),
+    "description deep": lambda model: (model / DESCRIPTION).write_text("[" * 10**5),
+    "no identity": lambda model: reshaped(model / DESCRIPTION, identity=None),
+    "features of another release": lambda model: reshaped(
+        model / DESCRIPTION, features={"query": {"x": {"type": "colour"}}}
+    ),
+    "features it was not exported with": lambda model: reshaped(
+        model / DESCRIPTION, features={"query": {"x": {"type": "id"}}}
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_served_model_that_cannot_be_asked_is_told_and_lets_the_next_one_pass(
+    damage: str, standing: tuple[World, Path], challenger: World, tmp_path: Path
+) -> None:
+    _, published = standing
+    shutil.copytree(published.parent, tmp_path / "serving")
+    newest = Publisher(tmp_path / "serving", "shop").newest()
+    assert newest is not None
+    DAMAGES[damage](Path(newest.exact))
+    found = Evaluated(tmp_path / "evaluated", challenger, tmp_path / "serving" / "shop", least=100)
+    assert found.check["passed"]
+    assert "not compared with a served model: " in found.check["message"]
+    told = found.check["skipped"]
+    assert "damaged" in told or told.startswith(f"served version {newest.version} cannot be measured: "), told
+    assert "\n" not in told
+    assert len(told) < 300
 
 
 def test_of_a_model_fitted_to_all_events_only_younger_ones_count(challenger: World, tmp_path: Path) -> None:
