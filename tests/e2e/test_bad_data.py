@@ -53,6 +53,7 @@ def test_refused_with_the_reason(case, project):
     message = result.err[result.err.index("error: ") :]
     assert told in message, message
     assert "Traceback" not in message
+    assert "The same command continues" not in message, "on the same data it would not"
 
 
 def test_not_a_number_in_a_feature_is_an_anomaly(project):
