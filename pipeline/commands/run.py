@@ -113,8 +113,7 @@ def _resume(arguments: argparse.Namespace) -> str:
 
 
 def _after_a_change(arguments: argparse.Namespace) -> str:
-    told = "Without a change of data or settings it ends there again. What is done is kept; after the change"
-    return f"{told}: {_command(arguments)}"
+    return f"What is done is kept; once the reason above is dealt with, go on with: {_command(arguments)}"
 
 
 def _command(arguments: argparse.Namespace) -> str:

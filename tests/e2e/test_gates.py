@@ -52,7 +52,7 @@ def refused(project: Project, *settings: str) -> str:
     result = project.run(project.directory / "shop.yaml", *options, code=3)
     assert "Traceback" not in result.err
     assert "The same command continues" not in result.err, "it would be refused again"
-    assert "Without a change of data or settings it ends there again" in result.err
+    assert "once the reason above is dealt with, go on with: python -m pipeline run" in result.err
     return result.err[result.err.index("error: ") :]
 
 
