@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from components.columnar import Spill, Spilled, read_spilled
 from components.errors import DataError
-from components.sources.clean import clean, clean_schema, record_text
+from components.sources.clean import Cleaned, clean, clean_schema, record_text
 from components.sources.column_types import arrow_type
 from components.sources.entities import (
     EVENT_ORDER,
@@ -31,7 +31,7 @@ from components.sources.entities import (
 from components.sources.piece_rows import rows_of
 from components.sources.pivot import needed_rows, pivoted
 from components.sources.plan import TablePlan
-from components.sources.reading import Piece, Reader, Reject
+from components.sources.reading import Piece, Reader, Reject, Rows
 from components.sources.reports import Report, dead_letters, open_dead_letters, open_shard, report_name
 
 _BYTES_PER_SHARD = 64 << 20
@@ -260,10 +260,16 @@ class _Unit:
         target = self._folders.output / "dead_letters" / f"{piece.table}-{piece.index:05d}.parquet"
         with open_dead_letters(target) as letters:
             for rows in rows_of(self._reader, piece, self._plan.types, self._plan.source_columns()):
-                cleaned = clean(rows, self._plan, piece.split)
+                cleaned = self._clean(rows)
                 self.report.rows_in += rows.batch.num_rows + len(rows.rejects)
                 self.report.filtered += cleaned.filtered
                 files = [piece.name] * len(cleaned.dead)
                 self.report.count_dead(files, cleaned.dead)
                 letters.write(dead_letters(piece.table, files, cleaned.dead))
                 yield cleaned.good, cleaned.position
+
+    def _clean(self, rows: Rows) -> Cleaned:
+        try:
+            return clean(rows, self._plan, self._piece.split)
+        except DataError as error:
+            raise DataError(f"{self._piece.name}: {error}") from error

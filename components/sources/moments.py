@@ -72,6 +72,7 @@ def unit_votes(values: pa.Array) -> dict[str, int]:
     if name_of(values.type) == "string":
         votes["iso"] = pc.count(parse_moments(values.cast(pa.string()))[1]).as_py()
     sizes = np.abs(numbers_of(values)[1].drop_null().to_numpy(zero_copy_only=False))
+    sizes = sizes[np.isfinite(sizes)]
     votes["yyyymmdd"] = int(_looks_like_date(sizes).sum())  # as seconds they would all be in August 1970
     votes["s"] = int((sizes < 1e11).sum()) - votes["yyyymmdd"]  # 1e11: in seconds the year 5138, in milliseconds 1973
     votes["ms"] = int(((sizes >= 1e11) & (sizes < 1e14)).sum())

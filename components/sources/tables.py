@@ -136,20 +136,23 @@ def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
         raise DataError(f"{report.table} has no rows")
     unusable = report.dead - report.reasons[REPEATED_HEADER]
     if unusable > max_bad_fraction * report.rows_in:
-        reasons = report.reasons.most_common(_EXAMPLES_OF_REASONS)
-        listed = "\n".join(
-            f"  {count} x {reason}{_hint(reason)}, such as {report.examples[reason]}" for reason, count in reasons
-        )
         raise DataError(
             f"{unusable} of {report.rows_in} rows of {report.table} are unusable, more than "
-            f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{listed}\n"
+            f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{_reasons(report)}\n"
             f"All of them are in {letters} until the next run"
         )
     if report.rows_out == 0:
         raise DataError(
             f"no row of {report.table} is left: {report.rows_in} read, {report.dead} unusable, "
-            f"{report.filtered} below min_weight or not before pivot.before"
+            f"{report.filtered} below min_weight or not before pivot.before\n{_reasons(report)}".rstrip()
         )
+
+
+def _reasons(report: Report) -> str:
+    return "\n".join(
+        f"  {count} x {reason}{_hint(reason)}, such as {report.examples[reason]}"
+        for reason, count in report.reasons.most_common(_EXAMPLES_OF_REASONS)
+    )
 
 
 def _hint(reason: str) -> str:

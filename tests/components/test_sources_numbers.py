@@ -249,10 +249,32 @@ def test_a_column_name_twice_in_parquet(run):
 
 
 @pytest.mark.skipif(not CASE.is_dir(), reason="needs ../shared/cases")
-def test_one_bad_value_is_told_or_missing(run):
-    for name, code in (("null.csv", 0), ("items.csv", 3)):
-        setting = f"data.candidates.path={CASE / name}"
-        result = cli("run", CASE / "config.yaml", "--root", run.directory, "--only", "ExampleGen", "--set", setting)
-        assert result.code == code, result.err
-    assert "'year' in " in result.err
-    assert "items.csv, row 20" in result.err
+@pytest.mark.parametrize("name", ["null.csv", "items.csv"])
+def test_a_marker_and_a_header_line_among_numbers(run, name):
+    setting = f"data.candidates.path={CASE / name}"
+    result = cli("run", CASE / "config.yaml", "--root", run.directory, "--only", "ExampleGen", "--set", setting)
+    assert result.code == 0, result.err
+
+
+def test_the_message_of_the_command_line_tells_value_file_and_row(run):
+    config = run.directory / "c.yaml"
+    data = {"interactions": csv(), "candidates": items(run, "csv", [1990] * 20 + ["unknown"])}
+    features = {"candidate": {"year": {"type": "numeric"}}}
+    config.write_text(json.dumps({"schema_version": 1, "name": "n", "data": data, "features": features}))
+    result = cli("run", config, "--root", run.directory / "runs", "--only", "ExampleGen")
+    assert result.code == 3
+    assert "such as 'unknown' in items.csv, row 20: " in result.err
+
+
+def test_values_that_no_column_can_have_are_told_with_their_file(run):
+    run.parquet("items.parquet", {"id": ["x0"], "n": pa.array([2**64 - 1], pa.uint64())})
+    with pytest.raises(DataError, match=r"items\.parquet: column 'n' cannot be read as int64.*18446744073709551615"):
+        run(interactions=csv(), candidates={"format": "parquet", "path": "items.parquet", "id": "id"})
+
+
+def test_if_no_row_is_left_the_reasons_are_told(run):
+    source = items(run, "csv", ["many", "few"], types={"year": "number"})
+    with pytest.raises(
+        DataError, match=r"no row of candidates is left(.|\n)*2 x year is not a number.*'many' in items"
+    ):
+        run(interactions=csv(), candidates=source, max_bad_fraction=1)
