@@ -11,6 +11,8 @@ from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
 from components.errors import ConfigError, DataError, DivergedError, RefusedError, RunError
 from components.sequences import Dataset, Entities, Events, write_dataset
+from components.serving.descriptions import directory_digest
+from components.serving.identities import part_digest
 from components.trainer import Trainer, TrainerParams
 from components.training import train, validation_of
 from models.config import ModelConfig, TrainingConfig
@@ -88,6 +90,10 @@ def weights(model: Model) -> dict[str, np.ndarray]:
     }
 
 
+def identity(model: Model) -> str:
+    return part_digest(model.path / "towers")
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Model:
     return run(tmp_path_factory.mktemp("trained") / "run", walks())
@@ -122,6 +128,15 @@ def test_two_runs_have_identical_weights_and_metrics(trained, tmp_path):
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
     reports = [json.loads((model.path / "training.json").read_text()) for model in (trained, again)]
     assert reports[0]["validation"] == reports[1]["validation"]
+
+
+def test_models_are_told_apart_by_what_they_are_not_by_what_the_process_did_before(trained, tmp_path):
+    other = PARAMS.model_copy(update={"seed": 7})
+    models = [run(tmp_path / "other", walks(), other), run(tmp_path / "again", walks())]
+    files = [directory_digest(model.path / "towers") for model in (trained, models[1])]
+    assert files[0] != files[1], "the graph counts functions over the process; else there is nothing to test"
+    assert identity(models[1]) == identity(trained) != identity(models[0])
+    assert identity(trained).startswith("content:")
 
 
 @pytest.mark.parametrize("batch_size", [64, 4096])
@@ -171,6 +186,7 @@ def test_final_fit_repeats_the_passes_of_its_reference_over_all_events(trained, 
     assert report["steps"] == round(reference["steps"] * LENGTH / (LENGTH - 2))
     assert report["validation"] == {}
     assert (final.path / "towers" / "saved_model.pb").exists()
+    assert identity(final) != identity(trained)
 
 
 AUTO = PARAMS.model_copy(update={"model": ModelConfig(embedding_dim=16)})
@@ -195,6 +211,7 @@ def test_auto_trains_on_with_the_temperature_that_validates_best(with_auto, tmp_
     assert fixed.read_json("training.json")["validation"] == report["validation"]
     for name, value in weights(fixed).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
+    assert identity(fixed) == identity(with_auto), "what is chosen and what is given are one model"
 
 
 def with_temperature(temperature: Temperature) -> TrainerParams:
@@ -249,6 +266,7 @@ def test_auto_goes_on_where_it_was_killed(with_auto, tmp_path, lines):
     assert again.read_json("training.json")["tried"] == with_auto.read_json("training.json")["tried"]
     for name, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
+    assert identity(again) == identity(with_auto)
     assert not resume.exists()
 
 

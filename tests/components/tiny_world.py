@@ -12,6 +12,7 @@ from components.artifacts import Examples, Model, TransformedExamples, Transform
 from components.hashing import hash_strings
 from components.raw_features import raw_features
 from components.sequences import Dataset, Entities, Events, write_dataset
+from models.content import write_configuration
 from models.feature_preprocessing import FeatureStatistics
 from models.features import FeatureSpec
 from models.preprocessing import Preprocessing, encode, load_preprocessing
@@ -112,6 +113,7 @@ def make_world(
     transformed = TransformedExamples(path / "transformed")
     write_dataset(transformed, dataset)
     tf.saved_model.save(RandomTowers(preprocessing, dim=dim, seed=seed), str(path / "model" / "towers"))
+    write_configuration(path / "model" / "towers", {})
     return World(examples, graph, transformed, Model(path / "model"))
 
 

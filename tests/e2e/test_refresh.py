@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from components.serving.descriptions import directory_digest
+from components.serving.version_digests import check_version
 from pipeline.metadata import Store
+from tests.components.damage import flip
 from tests.e2e.conftest import QUICK, Project, Result, cli, killed_when
 
 pytestmark = pytest.mark.e2e
@@ -168,3 +170,24 @@ def test_a_refresh_killed_in_the_export_and_in_the_push_is_completed(store_front
 
 def variables_of(executions: set[Path]) -> set[Path]:
     return {execution / "serving_model" / "exact" / "variables" for execution in executions}
+
+
+def test_a_damaged_version_is_refreshed_from_what_it_was_made_of(store_front):
+    newest = versions(store_front)[-1]["version"]
+    serving = store_front.root / "serving"
+    flip(serving / "front" / str(newest) / "saved_model.pb")
+    refreshed = refresh(store_front)
+    assert refreshed.code == 0, refreshed.err
+    assert f"version {newest} is damaged (front: saved_model.pb is not what was written)" in refreshed.err
+    again = versions(store_front)[-1]
+    assert again["version"] > newest
+    assert again["refresh_of"] == versions(store_front)[0]["identity"]
+    for model in ("front", "front-scann"):
+        assert check_version(serving / model / str(again["version"])) == []
+
+    for model in ("front", "front-scann"):  # nobody knows any more which model it is
+        flip(serving / model / str(again["version"]) / "assets.extra" / "model.json")
+    refused = refresh(store_front)
+    assert (refused.code, f"version {again['version']} of front in" in refused.err) == (3, True)
+    assert "no identity that can be read" in refused.err
+    assert f"version {again['version']} is damaged" in store_front.run(store_front.directory / "front.yaml").out

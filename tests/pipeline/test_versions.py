@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from components import storage
 from components.pusher import PusherParams
 from components.serving.publishing import Publisher
 from pipeline.cli import main
@@ -97,6 +98,33 @@ def test_what_cannot_be_gone_back_to_is_told(root: Path, capsys: pytest.CaptureF
     assert "no complete version 7" in capsys.readouterr().err
     assert main(["rollback", "other", "--root", str(root)]) == 2
     assert "no pipeline 'other'" in capsys.readouterr().err
+
+
+def test_check_tells_the_state_of_each_version(root: Path, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (found["version"] for found in listed(root, capsys))
+    assert main(["versions", "toy", "--check", "--root", str(root)]) == 0
+    assert capsys.readouterr().out.count("not checked: published without digests") == 2
+    assert main(["rollback", "toy", "--root", str(root)]) == 0, "it is used as before"
+    back = listed(root, capsys)[-1]["version"]
+    storage.write_bytes(f"{target}/toy/{back}/assets.extra/more", b"")
+    storage.delete(f"{target}/toy-scann/{second}/assets.extra/model.json")
+    assert main(["versions", "toy", "--check", "--json", "--root", str(root)]) == 3
+    shown = capsys.readouterr()
+    assert [(found["version"], found["state"], found["damage"]) for found in json.loads(shown.out)] == [
+        (first, "not checked", []),
+        (second, "damaged", ["toy-scann: assets.extra/model.json is missing"]),
+        (back, "damaged", ["toy: assets.extra/more was added"]),
+    ]
+    assert f"not whole: {second}, {back}. " in shown.err
+    assert main(["rollback", "toy", str(second), "--root", str(root)]) == 3
+    assert f"version {second} is damaged: toy-scann: assets.extra/model.json is missing" in capsys.readouterr().err
+
+
+def test_half_a_version_is_not_whole(root: Path, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    newest = listed(root, capsys)[-1]["version"]
+    storage.delete_tree(f"{target}/toy/{newest}")
+    assert main(["versions", "toy", "--check", "--root", str(root)]) == 3
+    assert "incomplete" in capsys.readouterr().out
 
 
 def test_clean_keeps_what_the_served_model_was_made_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
