@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from components.errors import DataError
 from components.sources.column_types import arrow_type, cast, is_text, name_of
 from components.sources.config import Split
+from components.sources.id_values import NOT_WHOLE, ids_of
 from components.sources.moments import numbers_of, to_moments
 from components.sources.number_texts import parse_numbers
 from components.sources.pivot_config import Pivot
@@ -49,7 +50,7 @@ def clean(rows: Rows, plan: TablePlan, split: Split | None) -> Cleaned:
         DataError: a column holds something its type cannot.
     """
     faults = _Faults(rows.batch.num_rows)
-    columns = {name: _ids(_source(rows, column, plan), name, faults) for name, column in plan.ids.items()}
+    columns = {name: _ids(_source(rows, column, plan), name, plan, faults) for name, column in plan.ids.items()}
     for role, column in plan.roles.items():
         columns[role] = _ROLES[role](_source(rows, column, plan), plan, faults)
     if split is not None:
@@ -142,8 +143,9 @@ def _cast(values: pa.Array, column: str, kind: str) -> pa.Array:
         raise DataError(f"column {column!r} cannot be read as {kind}: {error}") from error
 
 
-def _ids(values: pa.Array, name: str, faults: _Faults) -> pa.Array:
-    ids = values.cast(pa.string())
+def _ids(values: pa.Array, name: str, plan: TablePlan, faults: _Faults) -> pa.Array:
+    ids, no_whole_number = ids_of(values, whole_numbers=plan.whole_number_ids)
+    faults.add(no_whole_number, f"{name} {NOT_WHOLE}", values)
     faults.add(pc.equal(pc.fill_null(ids, ""), ""), f"{name} is empty", ids)
     return ids
 

@@ -59,6 +59,9 @@ class InteractionColumns(Params):
 class _Table(ValueSettings):
     keep: list[ColumnName] | None = None
     """Further columns to carry along; all that have a usable type if absent."""
+    whole_number_ids: bool = False
+    """Ids such as `12346.0` are `12346`, as tools write whole numbers of a column in which some are missing. Without
+    it they stay what they are in texts, and floats are refused. Ids that are no numbers stay what they are."""
 
 
 class _Interactions(_Table):
@@ -137,7 +140,12 @@ class _FileEntities(_Entities, _Lists):
 
 
 class _Parquet(Params):
+    """Fields of structs are columns, too, called by their path: `user.id`."""
+
     format: Literal["parquet"]
+    bytes_as: Literal["auto", "text", "hex", "uuid"] = "auto"
+    """What bytes that are not marked as text become. `auto`: UUIDs, where each value has 16 bytes by its type,
+    hexadecimal digits, where it has another fixed number of bytes, and text otherwise."""
 
 
 class _Jsonl(Params):

@@ -17,6 +17,7 @@ from components.sources.files import SourceFile
 from components.sources.opening import UNREADABLE, open_bytes, unreadable
 from components.sources.quote_guard import QuoteGuard, QuoteSigns
 from components.sources.reading import Piece, Reject, Rows
+from components.sources.schemas import id_columns
 from components.sources.text_files import file_pieces
 
 _BLOCK = 8 << 20
@@ -49,7 +50,7 @@ class CsvReader:
         try:
             for rows in self._rows(piece.file, header, wanted, rejects, signs):
                 rows = without_further_fields(rows, header)
-                yield without_headers(rows, header, self._ids, piece.name, others=first)
+                yield without_headers(rows, header, id_columns(self.source), piece.name, others=first)
             if signs is not None and (signs.doubtful or rejects.over_lines):
                 self._check_quotes(piece)
         except CsvTextError as error:
@@ -61,12 +62,6 @@ class CsvReader:
             raise DataError(f"{piece.name} is not {self.source.encoding} text: {error}; {_MEND_ENCODING}") from error
         except UNREADABLE as error:
             raise unreadable(piece.name, error) from error
-
-    @property
-    def _ids(self) -> set[str]:
-        if isinstance(self.source, CsvInteractions):
-            return {self.source.columns.query_id, self.source.columns.candidate_id}
-        return {self.source.id}
 
     def _rows(
         self, location: str, header: CsvHeader, wanted: set[str], rejects: "_Rejects", signs: QuoteSigns | None

@@ -83,7 +83,10 @@ def check_headers(
             problems.append(HeaderProblem(f"data.{table}", _where(source), str(error)))
             headers[table] = None
         if not isinstance(source, SyntheticInteractions):
-            problems.extend(_check_mapping(table, source, headers[table]))
+            found = list(_check_mapping(table, source, headers[table]))
+            if isinstance(source, ParquetInteractions | ParquetEntities) and headers[table] and not found:
+                found = list(_check_types(table, source, params.base_dir))
+            problems.extend(found)
     interactions = headers["interactions"]
     for table, source in params.entity_tables().items():
         if isinstance(source, FromInteractions) and interactions is not None:
@@ -105,7 +108,7 @@ def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | N
     if isinstance(source, SyntheticInteractions):
         return list(SYNTHETIC_COLUMNS["interactions"])
     if isinstance(source, ParquetInteractions | ParquetEntities):
-        return _file_columns(source, base_dir, _parquet_header)
+        return _file_columns(source, base_dir, lambda location: list(_parquet_types(source, location)))
     if isinstance(source, CsvInteractions | CsvEntities):
         return _file_columns(source, base_dir, lambda location: list(filter(None, csv_header(source, location).names)))
     if isinstance(source, JsonlInteractions | JsonlEntities):
@@ -123,10 +126,28 @@ def _file_columns(
     return None if names is None else list(dict.fromkeys([*names, *dict(first.partitions)]))
 
 
-def _parquet_header(location: str) -> list[str]:
-    from components.sources.parquet_files import open_parquet
+def _parquet_types(source: ParquetInteractions | ParquetEntities, location: str) -> dict[str, set[str]]:
+    from components.sources.parquet_files import column_types
 
-    return list(open_parquet(location, location).schema_arrow.names)
+    return column_types(source, location, location)
+
+
+def _check_types(
+    table: str, source: ParquetInteractions | ParquetEntities, base_dir: Path | None
+) -> Iterator[HeaderProblem]:
+    """Types that ids and roles cannot have, told as a run would."""
+    from components.sources.plan import plan_entities, plan_interactions
+
+    first = source_files(source, base_dir)[0]
+    found = {**{column: {"string"} for column in dict(first.partitions)}, **_parquet_types(source, first.location)}
+    types = {column: dict.fromkeys(kinds, first.name) for column, kinds in found.items()}
+    try:
+        if isinstance(source, ParquetInteractions):
+            plan_interactions(source, types, presplit=False, time_unit=None)
+        else:
+            plan_entities(table, source, types)
+    except DataError as error:
+        yield HeaderProblem(f"data.{table}", _where(source), str(error))
 
 
 def _jsonl_header(location: str, ids: Collection[str]) -> list[str] | None:

@@ -1,6 +1,5 @@
 """Parquet: pieces are runs of row groups, column types come from the footers."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ import pyarrow.parquet as pq
 
 from components import storage
 from components.errors import DataError
-from components.sources.column_types import described
 from components.sources.config import ParquetEntities, ParquetInteractions
 from components.sources.file_kinds import HEAD, foreign_to_parquet
 from components.sources.files import SourceFile, unchanged
 from components.sources.opening import MEND_DAMAGED
+from components.sources.parquet_columns import Path, paths_of, read_as, selected, type_name, with_integers
 from components.sources.reading import Piece, Rows
+from components.sources.schemas import id_columns
 
 _ROWS_PER_PIECE = 1_000_000
 _ROWS_PER_BATCH = 131_072
@@ -47,22 +47,32 @@ class ParquetReader:
     def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
         """Types from the schema of every file, also of those without a row."""
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            return dict(zip((file.name for file in self.files), pool.map(_types, self.files), strict=True))
+            found = pool.map(lambda file: column_types(self.source, file.location, file.name), self.files)
+            return dict(zip((file.name for file in self.files), found, strict=True))
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
         """Record batches of the piece's row groups."""
         file = open_parquet(piece.file, piece.name)
         groups = range(*piece.part) if piece.part else range(file.num_row_groups)
-        present = file.schema_arrow.names
-        wanted = present if columns is None else [name for name in present if name in set(columns)]
+        paths = {name: path for name, (path, _) in _paths(file, piece.name).items()}
+        wanted = list(paths) if columns is None else [name for name in paths if name in set(columns)]
         row = piece.first_row
         try:
             for batch in file.iter_batches(_ROWS_PER_BATCH, row_groups=list(groups), columns=wanted):
-                yield Rows(batch, np.arange(row, row + batch.num_rows))
+                yield Rows(self._read(batch, paths, wanted, piece.name), np.arange(row, row + batch.num_rows))
                 row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             where, why = _damaged_rows(file, groups, wanted, piece.first_row), " ".join(str(error).split())
             raise DataError(f"{piece.name} is damaged {where}: {why}; {MEND_DAMAGED}") from error
+
+    def _read(
+        self, batch: pa.RecordBatch, paths: Mapping[str, Path], wanted: Iterable[str], name: str
+    ) -> pa.RecordBatch:
+        try:
+            batch = selected(batch, {column: paths[column] for column in wanted}, self.source.bytes_as)
+            return with_integers(batch, id_columns(self.source))
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
 
 
 def _damaged_rows(file: pq.ParquetFile, groups: Iterable[int], columns: list[str], first_row: int) -> str:
@@ -92,8 +102,29 @@ def _cuts(file: SourceFile) -> list[tuple[SourceFile, tuple[int, int], int, int]
     return cuts
 
 
-def _types(file: SourceFile) -> dict[str, set[str]]:
-    return {column.name: {described(column.type)} for column in open_parquet(file.location, file.name).schema_arrow}
+def column_types(source: ParquetInteractions | ParquetEntities, location: str, name: str) -> dict[str, set[str]]:
+    """Columns of a file as they are read, and the type of each, as `Reader.types`.
+
+    Args:
+        source: the table's settings.
+        location: which file.
+        name: what to call it in messages.
+
+    Raises:
+        DataError: it is missing, cut short, no Parquet file, or has a column name twice.
+    """
+    ids = id_columns(source)
+    return {
+        column: {type_name(read_as(kind, source.bytes_as), is_id=column in ids)}
+        for column, (_, kind) in _paths(open_parquet(location, name), name).items()
+    }
+
+
+def _paths(file: pq.ParquetFile, name: str) -> dict[str, tuple[Path, pa.DataType]]:
+    try:
+        return paths_of(file.schema_arrow)
+    except DataError as error:
+        raise DataError(f"{name} {error}; write each column under a name of its own") from error
 
 
 def open_parquet(location: str, name: str) -> pq.ParquetFile:
@@ -108,8 +139,7 @@ def open_parquet(location: str, name: str) -> pq.ParquetFile:
         raise _no_parquet(location, name, error) from error
     except OSError as error:
         raise DataError(f"{name} cannot be read as Parquet: {storage.reason(error)}") from error
-    if twice := sorted(column for column, times in Counter(file.schema_arrow.names).items() if times > 1):
-        raise DataError(f"{name} has {', '.join(map(repr, twice))} twice; write each column under a name of its own")
+    _paths(file, name)
     return file
 
 

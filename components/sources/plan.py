@@ -1,7 +1,8 @@
 """What is done with a table's columns, settled once before its rows are read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from components.errors import DataError
 from components.sources.column_types import UNSUPPORTED, merged
@@ -10,7 +11,15 @@ from components.sources.pivot_config import Pivot
 from components.sources.schemas import ColumnTypes
 from components.sources.value_config import ColumnKind, TimeUnit
 
+Example: TypeAlias = Callable[[str], str]
+"""Gives a value of a column as text; empty if there is none."""
 _ID_TYPES = {"string", "int64", "null"}
+
+
+def _no_example(column: str) -> str:
+    return ""
+
+
 _OF_KIND: dict[ColumnKind, str] = {
     "number": "float64", "time": "timestamp", "list": "list<string>", "vector": "list<float64>",
 }  # fmt: skip
@@ -37,6 +46,7 @@ class TablePlan:
         date_formats: how columns of moments are written, if not as ISO 8601.
         pivot: what is done with the rows of a table in long form.
         long: how those rows are cleaned before; the other attributes say what becomes of them.
+        whole_number_ids: whether ids such as 12346.0 mean 12346.
     """
 
     table: str
@@ -54,6 +64,7 @@ class TablePlan:
     date_formats: Mapping[str, str]
     pivot: Pivot | None = None
     long: "TablePlan | None" = None
+    whole_number_ids: bool = False
 
     def source_columns(self) -> list[str]:
         """All columns that must be read."""
@@ -74,7 +85,7 @@ class TablePlan:
 
 def plan_interactions(
     source: MappedInteractions, types: ColumnTypes, *, presplit: bool, time_unit: TimeUnit | None,
-    carried: Iterable[str] = (),
+    carried: Iterable[str] = (), example: Example = _no_example,
 ) -> TablePlan:  # fmt: skip
     """Plan of the interactions table.
 
@@ -84,6 +95,7 @@ def plan_interactions(
         presplit: whether the files say the split.
         time_unit: what timestamps count.
         carried: source columns that describe queries or candidates.
+        example: a value of a column, for messages.
 
     Raises:
         DataError: a column is missing or of a type its role cannot have.
@@ -91,7 +103,8 @@ def plan_interactions(
     roles = source.columns.mapped()
     ids = {role: roles.pop(role) for role in ("query_id", "candidate_id")}
     _check_present("interactions", [*ids.values(), *roles.values(), *carried], types)
-    _check_types("interactions", ids, roles, types)
+    _check_ids("interactions", ids, types, source.whole_number_ids, example)
+    _check_roles("interactions", roles, types)
     kept, dropped = _further("interactions", source.keep, types, {*ids.values(), *roles.values()}, {*ROLES})
     all_types = _types(source, types)
     for column in carried:
@@ -102,11 +115,17 @@ def plan_interactions(
     return TablePlan(
         "interactions", ids, all_types, tuple(kept), tuple(carried), roles, presplit,
         _separators(source, all_types), time_unit, source.min_weight, dropped, source.kinds(), source.date_formats,
+        whole_number_ids=source.whole_number_ids,
     )  # fmt: skip
 
 
 def plan_entities(
-    table: str, source: MappedEntities, types: ColumnTypes, *, time_unit: TimeUnit | None = None
+    table: str,
+    source: MappedEntities,
+    types: ColumnTypes,
+    *,
+    time_unit: TimeUnit | None = None,
+    example: Example = _no_example,
 ) -> TablePlan:
     """Plan of the query or candidate table.
 
@@ -115,6 +134,7 @@ def plan_entities(
         source: its settings.
         types: types seen of each source column, each with a file that has it.
         time_unit: what timestamps of a table in long form count.
+        example: a value of a column, for messages.
 
     Raises:
         DataError: a column is missing, or the id column has a type ids cannot have.
@@ -122,14 +142,14 @@ def plan_entities(
     id_column = "query_id" if table == "queries" else "candidate_id"
     ids = {id_column: source.id}
     _check_present(table, sorted(needed_columns(source)), types)
-    _check_types(table, ids, {}, types)
+    _check_ids(table, ids, types, source.whole_number_ids, example)
     if source.pivot is not None:
         return _plan_pivot(table, source, source.pivot, ids, types, time_unit)
     kept, dropped = _further(table, source.keep, types, {source.id}, {id_column})
     all_types = _types(source, types)
     return TablePlan(
         table, ids, all_types, tuple(kept), (), {}, False, _separators(source, all_types), None, None, dropped,
-        source.kinds(), source.date_formats,
+        source.kinds(), source.date_formats, whole_number_ids=source.whole_number_ids,
     )  # fmt: skip
 
 
@@ -138,7 +158,7 @@ def _plan_pivot(
     time_unit: TimeUnit | None,
 ) -> TablePlan:  # fmt: skip
     roles = {} if pivot.timestamp is None else {"timestamp": pivot.timestamp}
-    _check_types(table, {}, roles, seen)
+    _check_roles(table, roles, seen)
     for column in (pivot.property, pivot.value):
         if (kind := merged(seen[column])) == UNSUPPORTED or kind.startswith("list<"):
             raise DataError(f"{table}: column {column!r} holds {_listed(seen[column])}, which no property has")
@@ -146,7 +166,7 @@ def _plan_pivot(
     types = {name: _OF_KIND[kinds[name]] if kinds.get(name) in ("number", "time") else "string" for name in pivot.keep}
     wide = TablePlan(
         table, ids, types, tuple(pivot.keep), (), {}, False, _separators(source, types), None, None, {}, kinds,
-        source.date_formats, pivot,
+        source.date_formats, pivot, whole_number_ids=source.whole_number_ids,
     )  # fmt: skip
     text = dict.fromkeys((pivot.property, pivot.value), "string")
     long = replace(
@@ -186,12 +206,25 @@ def _check_present(table: str, columns: Iterable[str], types: ColumnTypes) -> No
         raise DataError(f"{table} has no column {', '.join(map(repr, missing))}; it has {', '.join(types)}")
 
 
-def _check_types(table: str, ids: Mapping[str, str], roles: Mapping[str, str], types: ColumnTypes) -> None:
+def _check_ids(
+    table: str, ids: Mapping[str, str], types: ColumnTypes, whole_numbers: bool, example: Example
+) -> None:  # fmt: skip
     for role, column in ids.items():
-        wrong = {kind: file for kind, file in types[column].items() if kind not in _ID_TYPES}
-        if wrong:
-            hint = "; write whole numbers or text, as 1 and 1.0 would be different ids" if "float64" in wrong else ""
-            raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}, not text or integers{hint}")
+        allowed = _ID_TYPES | {"float64"} if whole_numbers else _ID_TYPES
+        wrong = {kind: file for kind, file in types[column].items() if kind not in allowed}
+        if not wrong:
+            continue
+        hint = ""
+        if set(wrong) == {"float64"}:
+            hint = "; write integers or text, or set 'whole_number_ids: true' if 12346.0 is to mean 12346"
+        elif any("list<" in kind or kind.startswith("map<") for kind in wrong):
+            hint = "; write a row for each of its values"
+        value = example(column) if set(wrong) == {"float64"} else ""
+        told = f"{_listed(wrong)}{f', such as {value}' if value else ''}"
+        raise DataError(f"{table}: {role} column {column!r} holds {told}, not text or integers{hint}")
+
+
+def _check_roles(table: str, roles: Mapping[str, str], types: ColumnTypes) -> None:
     allowed = {"timestamp": {*_NUMBER_TYPES, "timestamp"}, "split": {"string", "null"}}
     for role, column in roles.items():
         wrong = {kind: file for kind, file in types[column].items() if kind not in allowed.get(role, _NUMBER_TYPES)}

@@ -1,6 +1,6 @@
 """Columns that the files of a table have, held against each other."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import TypeAlias
 
 from components.errors import DataError
@@ -20,6 +20,7 @@ from components.sources.reading import Piece
 
 FileTypes: TypeAlias = Mapping[str, Mapping[str, Collection[str]]]
 """Types of the columns of each file, by its name."""
+_ID_TYPES = frozenset({"string", "int64"})
 ColumnTypes: TypeAlias = Mapping[str, Mapping[str, str]]
 """Types of each column, each with the first file where it was seen."""
 
@@ -56,16 +57,16 @@ def check_agreement(source: MappedInteractions | MappedEntities, files: FileType
                 "All files of a table need the same ids and roles: correct it, or leave it out of 'path'"
             )
     if isinstance(source, ParquetInteractions | ParquetEntities):
-        texts = id_columns(source)
+        together = dict.fromkeys(id_columns(source), _ID_TYPES | ({"float64"} if source.whole_number_ids else set()))
         if not isinstance(source, MappedInteractions) and source.pivot is not None:
-            texts |= {source.pivot.property, source.pivot.value}
+            together |= dict.fromkeys((source.pivot.property, source.pivot.value), _ID_TYPES)
         for column, kinds in joined(files, ()).items():
-            _check_types(column, kinds, is_text=column in texts)
+            _check_types(column, kinds, together.get(column, set()))
 
 
-def _check_types(column: str, kinds: Mapping[str, str], *, is_text: bool) -> None:
+def _check_types(column: str, kinds: Mapping[str, str], together: Set[str]) -> None:
     seen = {kind: file for kind, file in kinds.items() if kind != "null"}
-    if len(seen) <= 1 or merged(seen) in ("float64", "list<float64>") or (is_text and set(seen) <= {"string", "int64"}):
+    if len(seen) <= 1 or merged(seen) in ("float64", "list<float64>") or seen.keys() <= together:
         return
     told = " and ".join(f"{kind} in {file}" for kind, file in seen.items())
     raise DataError(f"column {column!r} is {told}: write it with one type in all files of the table")

@@ -16,6 +16,7 @@ from components.sources.config import (
 from components.sources.discover import Discovered, Unknown, discover
 from components.sources.files import Snapshot
 from components.sources.ingest import Folders, Table, read_entities, read_interactions
+from components.sources.piece_rows import rows_of
 from components.sources.plan import TablePlan, plan_entities, plan_interactions
 from components.sources.readers import make_reader
 from components.sources.reading import NOT_TEXT, REPEATED_HEADER
@@ -108,11 +109,22 @@ def _plans(
 
 def _plan(name: str, table: Unknown, found: Discovered, derived: Mapping[str, list[str]]) -> TablePlan:
     source = table.source
+
+    def example(column: str) -> str:
+        rows = rows_of(table.reader, table.pieces[0], None, [column])
+        values = (value for batch in rows for value in batch.batch.column(column) if value.is_valid)
+        return str(next(values, ""))
+
     if not isinstance(source, MappedInteractions):
-        return plan_entities(name, source, found.types, time_unit=found.time_unit)
-    carried = dict.fromkeys(column for columns in derived.values() for column in columns)
-    presplit = any(piece.split for piece in table.pieces)
-    return plan_interactions(source, found.types, presplit=presplit, time_unit=found.time_unit, carried=carried)
+        return plan_entities(name, source, found.types, time_unit=found.time_unit, example=example)
+    return plan_interactions(
+        source,
+        found.types,
+        presplit=any(piece.split for piece in table.pieces),
+        time_unit=found.time_unit,
+        carried=dict.fromkeys(column for columns in derived.values() for column in columns),
+        example=example,
+    )
 
 
 def _check_complete(tables: Iterable[Table], reports: Path) -> None:

@@ -213,7 +213,7 @@ def test_parquet_types_and_row_groups(run):
             "big": pa.array([1.0, None, 3.0], pa.float32()),
             "tags": pa.array([["p"], [], None], pa.large_list(pa.string())),
             "vector": pa.array([[1, 2], [3, 4], [5, 6]], pa.list_(pa.float32(), 2)),
-            "nested": [{"x": 1}] * 3,
+            "nested": [[{"x": 1}]] * 3,
         },
         row_group_size=2,
     )

@@ -166,7 +166,7 @@ def test_dictionaries_and_types_without_a_feature(tmp_path):
         "user": pa.array(users).dictionary_encode(),
         "item": pa.array(items, pa.int32()),
         "time": pa.array(times),
-        "place": [{"lat": 1.0}] * len(users),
+        "place": [[{"lat": 1.0}]] * len(users),
     })  # fmt: skip
     pq.write_table(table, tmp_path / "events.parquet")
     columns = draft(tmp_path / "events.parquet")["data"]["interactions"]["columns"]

@@ -247,12 +247,12 @@ def test_typed_moments(run, values, read):
 @pytest.mark.parametrize(
     "values",
     [pa.array([timedelta(1)]), pa.array([time(3)], pa.time32("s")), pa.array([time(3)], pa.time64("us")),
-     pa.array([{"a": 1}])],
-    ids=["duration", "time32", "time64", "struct"],
+     pa.array([[{"a": 1}]])],
+    ids=["duration", "time32", "time64", "structs"],
 )  # fmt: skip
 def test_types_that_are_no_moments_are_named(run, values):
     run.parquet("events.parquet", {"u": ["a"], "i": ["x"], "at": values})
-    with pytest.raises(DataError, match=r"column 'at' holds (duration|time32|time64|struct).*events\.parquet"):
+    with pytest.raises(DataError, match=r"column 'at' holds (duration|time32|time64|nested list<).*events\.parquet"):
         run(interactions={"format": "parquet", "path": "events.parquet", "columns": AT})
     facts = run(interactions={"format": "parquet", "path": "events.parquet", "columns": PAIR})
     assert "is not supported" in facts["columns_left_out"]["interactions"]["at"]
