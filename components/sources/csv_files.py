@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from components.errors import DataError
-from components.sources.config import CsvEntities, CsvInteractions
+from components.sources.config import CsvEntities, CsvInteractions, id_columns
 from components.sources.csv_header import CsvHeader, csv_header, translation_of
 from components.sources.csv_rows import as_meant, labels_of, without_further_fields, without_headers
 from components.sources.csv_stream import CsvStream, CsvTextError
@@ -17,7 +17,6 @@ from components.sources.files import SourceFile
 from components.sources.opening import UNREADABLE, open_bytes, unreadable
 from components.sources.quote_guard import QuoteGuard, QuoteSigns
 from components.sources.reading import Piece, Reject, Rows
-from components.sources.schemas import id_columns
 from components.sources.text_files import file_pieces
 
 _BLOCK = 8 << 20

@@ -10,13 +10,12 @@ import pyarrow.parquet as pq
 
 from components import storage
 from components.errors import DataError
-from components.sources.config import ParquetEntities, ParquetInteractions
+from components.sources.config import ParquetEntities, ParquetInteractions, id_columns
 from components.sources.file_kinds import HEAD, foreign_to_parquet
 from components.sources.files import SourceFile, unchanged
 from components.sources.opening import MEND_DAMAGED
 from components.sources.parquet_columns import Path, paths_of, read_as, selected, type_name, with_integers
 from components.sources.reading import Piece, Rows
-from components.sources.schemas import id_columns
 
 _ROWS_PER_PIECE = 1_000_000
 _ROWS_PER_BATCH = 131_072
