@@ -183,17 +183,35 @@ def test_values_outrank_a_name_that_means_other_ids(write, drafted):
 
 
 @pytest.mark.parametrize(
-    ("here", "there"), [("0{}", "{}"), ("{}.0", "{}"), ("SKU-{}", "sku-{}"), ("{}", "{}  ")], ids=repr
+    ("here", "there", "told"),
+    [
+        ("0{}", "{}", "leading zeros"),
+        ("{}.0", "{}", "a decimal part"),
+        ("SKU-{}", "sku-{}", "upper or lower case"),
+        ("{}", "{}  ", "blanks"),
+        ("a{}", "b{}", ""),
+    ],
 )
-def test_tables_without_a_common_id_are_not_joined(write, drafted, here, there):
+def test_tables_without_a_common_id_are_not_joined(write, drafted, here, there, told):
     write("sales.csv", [(who(), here.format(what())) for _ in range(ROWS)], "customer_id,article_id")
     write("articles.csv", [(there.format(1000 + n), f"Long coat {n}") for n in range(30)], "article_id,name")
     document, text = drafted()
     assert "candidates" not in document["data"]
-    [told] = [line for line in text.splitlines() if "not used: articles.csv" in line]
-    assert "its article_id has 0 of the 30 sampled article_id only" in told
-    assert here.format("10").rstrip(".0") in told, "an example of each side"
-    assert there.format("1000") in told
+    [line] = [line for line in text.splitlines() if "not used: articles.csv" in line]
+    assert "its article_id has 0 of the 30 sampled article_id only" in line
+    assert here.format("10").rstrip(".0") in line, "an example of each side"
+    assert there.format("10").strip() in line
+    assert told in line
+    assert ("30 differ in" in line) == bool(told)
+
+
+def test_ids_that_mostly_differ_in_spelling_are_not_joined(write, drafted):
+    write("sales.csv", [(who(), 1000 + n % 30) for n in range(ROWS)], "customer_id,article_id")
+    write("articles.csv", [(f"{'0' * (n % 3 > 0)}{1000 + n}", f"Long coat {n}") for n in range(30)], "article_id,name")
+    document, text = drafted()
+    assert "candidates" not in document["data"], "a run refuses more ids in another spelling than in the same"
+    assert "10 of the 30 sampled article_id only" in text
+    assert "20 differ in leading zeros" in text
 
 
 def test_tables_alike_by_their_columns_but_not_by_name(write, drafted):
@@ -302,6 +320,26 @@ def test_baskets_are_told_of_the_customers_in_another_table(write, drafted):
     }  # fmt: skip
     assert "user_id is in orders.csv" in text
     assert "join the two tables by order_id" in text
+
+
+def test_a_table_with_a_property_on_each_row_is_drafted_as_a_pivot(write, drafted, tmp_path):
+    write("events.csv", [(START + n * 3600, who(), what()) for n in range(ROWS)], "timestamp,visitorid,itemid")
+    names = ("categoryid", "888", "available")
+    rows = [(START + n % 9 * 86400, 1000 + n % 30, names[n % 3], n % 4) for n in range(ROWS)]
+    for part in (1, 2):
+        write(f"item_properties_part{part}.csv", rows, "timestamp,itemid,property,value")
+    document, text = drafted()
+    assert "candidates" not in document["data"]
+    lines = text.splitlines()
+    start = lines.index("  # candidates:")
+    lines[start : start + 6] = [line.replace("  # ", "  ", 1) for line in lines[start : start + 6]]
+    lines.insert(lines.index("features:") + 1, "  candidate: {available: {type: categorical}}")
+    file = tmp_path / "pivoted.yaml"
+    file.write_text("\n".join(lines))
+    pivot = load_config(file).data.candidates.pivot
+    assert (pivot.property, pivot.value, pivot.timestamp) == ("property", "value", "timestamp")
+    assert set(pivot.keep) == set(names)
+    assert START < pivot.before.timestamp() < START + ROWS * 3600
 
 
 def test_queries_without_three_events_are_not_held_out_from(write, drafted):

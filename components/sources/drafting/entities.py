@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from components.sources.drafting.guesses import guess_feature
 from components.sources.drafting.links import Link, links, nature_of
+from components.sources.drafting.long_form import LongForm, find_long_form
 from components.sources.drafting.names import concepts, says_what, says_who
 from components.sources.drafting.profile import Column, short
 from components.sources.drafting.roles import Roles
@@ -24,10 +25,12 @@ class Entities:
 
     Attributes:
         found: by which link a table describes the queries or the candidates.
+        long_forms: tables that could describe what no other does, after a pivot.
         remarks: of tables that are not used, why; for comments.
     """
 
     found: Mapping[Side, Link]
+    long_forms: tuple[LongForm, ...]
     remarks: tuple[str, ...]
 
 
@@ -51,15 +54,22 @@ def find_entities(roles: Roles, tables: Sequence[Table]) -> Entities:
     used = [link.table for link in found.values()]
     unused = [table for table in tables if not any(table is other for other in used)]
     joins = [_needs_join(link, roles) for link in every["queries"]]
-    return Entities(found, (*filter(None, joins), *_remarks(unused, columns, every, roles)))
+    long_forms = tuple(form for table in unused if (form := find_long_form(table, roles)) and form.side not in found)
+    remarks = [*filter(None, joins), *_remarks(unused, columns, every, roles, long_forms)]
+    return Entities(found, long_forms, tuple(remarks))
 
 
 def _joins(link: Link, side: Side) -> bool:
     """Whether ids meet, and neither names nor chance speak against it."""
     nature = nature_of(link.table)
-    if not link.holds or (nature not in ("", _NATURE[side]) and not link.same_name):
+    if not _meets(link) or (nature not in ("", _NATURE[side]) and not link.same_name):
         return False
     return link.same_name or nature == _NATURE[side] or (link.found >= _CERTAIN and link.strength > 0)
+
+
+def _meets(link: Link) -> bool:
+    """Whether enough ids are the same, and not more of them only in another spelling, which a run refuses."""
+    return link.holds and (link.found > _CERTAIN or link.found_ids >= link.spelling.ids)
 
 
 def _worth(link: Link | None, side: Side) -> float:
@@ -70,13 +80,14 @@ def _worth(link: Link | None, side: Side) -> float:
 
 
 def _remarks(
-    unused: Sequence[Table], columns: Mapping[Side, Column], every: Mapping[Side, Sequence[Link]], roles: Roles
-) -> Iterator[str]:
+    unused: Sequence[Table], columns: Mapping[Side, Column], every: Mapping[Side, Sequence[Link]], roles: Roles,
+    long_forms: Sequence[LongForm],
+) -> Iterator[str]:  # fmt: skip
     for table in unused:
         of_table = [(side, link) for side in columns for link in every[side] if link.table is table]
         told = (
             _why_disjoint(of_table, columns)
-            or _in_long_form(table)
+            or ("it has a property on each row, see below" if any(table is form.table for form in long_forms) else "")
             or _also_describes(of_table)
             or _also_interactions(table, roles)
             or "no id of the interactions refers to it"
@@ -86,14 +97,15 @@ def _remarks(
 
 def _why_disjoint(of_table: Sequence[tuple[Side, Link]], columns: Mapping[Side, Column]) -> str:
     for side, link in sorted(of_table, key=lambda pair: not pair[1].same_name):
-        if any(other.holds for other_side, other in of_table if other_side == side):
+        if any(_meets(other) for other_side, other in of_table if other_side == side):
             continue
         alike = link.same_name or (nature_of(link.table) == _NATURE[side] and _could_be_its_id(link.key.name, side))
         if alike:
-            ids = columns[side]
+            ids, spelling = columns[side], link.spelling
+            written = f"; {spelling.ids} differ in {spelling.differences} only" if spelling.ids else ""
             return (
                 f"its {link.key.name} has {link.found_ids} of the {link.ids} sampled {ids.name} only: "
-                f"{ids.examples()} there, {link.key.examples()} here; write the ids alike to join it as {side}"
+                f"{ids.examples()} there, {link.key.examples()} here{written}; write the ids alike to join it as {side}"
             )
     return ""
 
@@ -114,15 +126,6 @@ def _needs_join(link: Link, roles: Roles) -> str:
         f"each {query} is a query of its own here: {who} is in {link.table.name}. To recommend to each {who} instead, "
         f"join the two tables by {query} first, as this pipeline does not join, and take {who} as query_id"
     )
-
-
-def _in_long_form(table: Table) -> str:
-    said = {name: set(name.lower().replace("_", " ").split()) for name in table.columns}
-    names = [name for name, parts in said.items() if parts & {"property", "attribute", "key", "feature", "field"}]
-    values = [name for name, parts in said.items() if parts & {"value", "val"}]
-    if not names or not values:
-        return ""
-    return f"a row for each {names[0]}: turn each {names[0]} into a column, so that there is one row for each id"
 
 
 def _also_describes(of_table: Sequence[tuple[Side, Link]]) -> str:

@@ -1,7 +1,8 @@
 """Which columns of one table name the rows of another: by their values, not only by their names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 from components.sources.drafting.names import concepts, same_name, says_what, says_who
 from components.sources.drafting.profile import Column
 from components.sources.drafting.tables import Table
+from components.statistics.id_forms import differences, plain_forms
 
 _LEAST_FOUND = 0.1
 _FEW_VALUES = 12
@@ -26,6 +28,7 @@ class Link:
         same_name: whether both columns have the same name, which the files give.
         found_ids: how many different values the key has.
         ids: how many different values there are.
+        values: these values.
     """
 
     table: Table
@@ -35,11 +38,24 @@ class Link:
     same_name: bool
     found_ids: int
     ids: int
+    values: pa.Array = field(repr=False, compare=False)
 
     @property
     def holds(self) -> bool:
         """Whether the tables can be joined by it."""
         return self.found >= _LEAST_FOUND
+
+    @cached_property
+    def spelling(self) -> "Spelling":
+        """How ids that are not found would be, if both tables wrote them alike."""
+        known = self.table.keys[self.key.name]
+        lost = self.values.filter(pc.invert(pc.is_in(self.values, known)))
+        places = pc.index_in(plain_forms(lost), plain_forms(known))
+        met = pc.indices_nonzero(places.is_valid())
+        if len(met) == 0:
+            return Spelling(0, "")
+        first = met[0].as_py()
+        return Spelling(len(met), " and ".join(differences(lost[first].as_py(), known[places[first].as_py()].as_py())))
 
     @property
     def strength(self) -> float:
@@ -52,6 +68,19 @@ class Link:
     def fitness(self) -> tuple[float, bool, float]:
         """By which links of one column are compared; values say more than names."""
         return round(self.found + 0.15 * self.covered + 0.25 * self.same_name, 1), self.same_name, self.covered
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """Ids of two tables that are the same but for how they are written.
+
+    Attributes:
+        ids: how many there are.
+        differences: in what they differ.
+    """
+
+    ids: int
+    differences: str
 
 
 def links(column: Column, tables: Sequence[Table]) -> list[Link]:
@@ -76,6 +105,5 @@ def _link(name: str, values: pa.Array, table: Table, key: str) -> Link:
     known = table.keys[key]
     common = pc.sum(pc.is_in(values, known)).as_py() or 0
     found, covered = common / len(values), common / max(len(known), 1)
-    return Link(
-        table, table.columns[key], found, covered, table.has_header and same_name(name, key), common, len(values)
-    )
+    alike = table.has_header and same_name(name, key)
+    return Link(table, table.columns[key], found, covered, alike, common, len(values), values)

@@ -131,14 +131,16 @@ class Moments:
         unit: what its numbers count, or how its texts are written.
         bad: share of its values that cannot be read.
         bad_values: those, as text.
-        first: earliest moment, microseconds since 1970; None if no value can be read.
-        last: latest moment.
+        known: the moments that can be read, microseconds since 1970.
+        first: earliest of them but for a few; None if no value can be read.
+        last: latest of them but for a few.
         typed: whether the values are dates or times by their form, not numbers of a plausible size.
     """
 
     unit: str
     bad: float
     bad_values: pa.Array
+    known: pa.Array
     first: int | None
     last: int | None
     typed: bool
@@ -156,7 +158,7 @@ class Moments:
         return self.is_possible and (self.typed or (self.first or 0) >= _FIRST_UNNAMED)
 
 
-NO_MOMENTS = Moments("s", 1.0, pa.array([], pa.string()), None, None, typed=False)
+NO_MOMENTS = Moments("s", 1.0, pa.array([], pa.string()), pa.array([], pa.int64()), None, None, typed=False)
 
 
 def read_moments(column: Column) -> Moments:
@@ -174,7 +176,7 @@ def read_moments(column: Column) -> Moments:
     # A few stray values, such as 1900-01-01 for unknown, do not decide when a column is.
     first, last = (_quantile(known, share) for share in (0.01, 0.99))
     typed = column.kind == "timestamp" or unit in ("iso", "yyyymmdd")
-    return Moments(unit, len(bad) / len(values), bad.cast(pa.string()), first, last, typed)
+    return Moments(unit, len(bad) / len(values), bad.cast(pa.string()), known, first, last, typed)
 
 
 def _quantile(values: pa.Array, share: float) -> int | None:

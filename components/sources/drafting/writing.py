@@ -15,6 +15,7 @@ from components.sources.drafting.facts import Facts
 from components.sources.drafting.guesses import Named, guess_features, said_of
 from components.sources.drafting.kinds import weights_of
 from components.sources.drafting.links import Link
+from components.sources.drafting.long_form import LongForm
 from components.sources.drafting.paths import path_of
 from components.sources.drafting.profile import Column
 from components.sources.drafting.roles import Roles
@@ -77,6 +78,8 @@ class Draft:
         for side in _SIDES:
             yield from self._entities(side)
         yield from _remarks([*self.entities.remarks, *(f"no table: {problem}" for problem in self.problems)])
+        for form in self.entities.long_forms:
+            yield from self._long_form(form)
         yield from _nan_values(self.facts)
         yield ""
         yield from _split(self.roles, self.facts, self.interactions)
@@ -106,6 +109,14 @@ class Draft:
         separators = {f.column: f.guess.separator for f in _features_of(link, side) if f.guess.separator is not None}
         if separators:
             yield f"    list_columns: {to_yaml(separators)}"
+
+    def _long_form(self, form: LongForm) -> Iterator[str]:
+        yield f"  # {comment(form.table.name)}: a property on each row. To use it, take this in, and name features of"
+        yield f"  # the {form.side} after the properties; `before` must lie before the events that are held out."
+        yield f"  # {form.side}:"
+        yield from (f"  # {line[2:]}" for line in self._source(form.table))
+        yield f"  #   id: {to_yaml(form.id)}"
+        yield f"  #   pivot: {to_yaml(dict(form.pivot))}"
 
     def _source(self, table: Table) -> Iterator[str]:
         is_interactions = table is self.interactions
