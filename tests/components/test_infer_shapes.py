@@ -91,7 +91,7 @@ def test_an_invoice_line_a_row(write, drafted):
     assert document["data"]["interactions"]["date_formats"] == {"InvoiceDate": "%m/%d/%Y %H:%M"}
     assert 0.25 < document["data"]["max_bad_fraction"] < 0.5, "a quarter has no customer, which would stop the run"
     assert "CustomerID 25%" in text
-    assert "its ids are written as '12346.0'" in text
+    assert document["data"]["interactions"]["whole_number_ids"] is True
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,6 @@ def test_values_outrank_a_name_that_means_other_ids(write, drafted):
     ("here", "there", "told"),
     [
         ("0{}", "{}", "leading zeros"),
-        ("{}.0", "{}", "a decimal part"),
         ("SKU-{}", "sku-{}", "upper or lower case"),
         ("{}", "{}  ", "blanks"),
         ("a{}", "b{}", ""),
@@ -417,14 +416,31 @@ def test_a_table_without_interactions_is_refused(write, name, rows, header, told
     assert told in result.err
 
 
-def test_ids_as_numbers_with_a_fraction_are_not_replaced_by_something_else(tmp_path):
-    table = {
-        "CustomerID": [who() + 0.0 for _ in range(ROWS)],
-        "product_id": [what() for _ in range(ROWS)],
-        "qty": [1, 2] * 200,
-    }
-    pq.write_table(pa.table(table), tmp_path / "events.parquet")
+def test_ids_with_a_fraction_are_not_replaced_by_something_else(tmp_path):
+    table = {"CustomerID": [who() + 0.5 for _ in range(ROWS)], "product_id": [what() for _ in range(ROWS)]}
+    pq.write_table(pa.table(table | {"qty": [1, 2] * (ROWS // 2)}), tmp_path / "events.parquet")
     assert "CustomerID holds float64" in refusal(tmp_path / "events.parquet")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_whole_numbers_with_a_point_meet_those_without(tmp_path, drafted, suffix):
+    users = pa.table({"CustomerID": range(100, 140), "city": ["Oslo", "Rome"] * 20})
+    events = {
+        "CustomerID": [None if n % 200 == 0 else who() + 0.0 for n in range(ROWS)],
+        "StockCode": [f"S{what()}" for _ in range(ROWS)],
+    }
+    for name, table in (("events", pa.table(events)), ("users", users)):
+        if suffix == "csv":
+            rows = [["" if value is None else value for value in row.values()] for row in table.to_pylist()]
+            with (tmp_path / f"{name}.csv").open("w", newline="") as file:
+                csv.writer(file).writerows([table.column_names, *rows])
+        else:
+            pq.write_table(table, tmp_path / f"{name}.parquet")
+    data = drafted()[0]["data"]
+    assert data["interactions"]["columns"]["query_id"] == "CustomerID"
+    assert data["interactions"]["whole_number_ids"] is True
+    assert data["queries"]["id"] == "CustomerID"
+    assert "whole_number_ids" not in data["queries"]
 
 
 def test_directories_without_data_are_refused_with_what_they_have(tmp_path, write):

@@ -69,7 +69,7 @@ def _mapped(roles: Roles) -> Iterator[Column]:
 def _unusable(column: Column, roles: Roles) -> np.ndarray:
     values = column.values
     if column in (roles.query, roles.candidate):
-        bad = pc.equal(pc.fill_null(values.cast(pa.string()), ""), "")
+        bad = pc.equal(pc.fill_null(column.ids, ""), "")
     elif column is roles.time:
         bad = to_moments(values, column.moments.unit)[1].is_null()  # type: ignore[arg-type]
     else:
@@ -98,7 +98,7 @@ def _nan_share(column: Column) -> float:
 
 
 def _codes(column: Column, usable: np.ndarray) -> np.ndarray:
-    encoded = column.values.cast(pa.string()).filter(pa.array(usable)).dictionary_encode()
+    encoded = column.ids.filter(pa.array(usable)).dictionary_encode()
     codes: np.ndarray = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return codes
 

@@ -91,8 +91,6 @@ def why_taken(found: Id, role: str) -> str:
         reasons.append(f"{link.found:.0%} of its values are {link.key.name} of {link.table.name}")
     else:
         reasons.append(f"check: a guess from {column.distinct} different values")
-    if column.kind == "float64":
-        reasons.append(f"its ids are written as {column.examples()}")
     return f"took {short(column.name)[1:-1]} as {role}: {'; '.join(reasons)}"
 
 

@@ -87,7 +87,7 @@ def links(column: Column, tables: Sequence[Table]) -> list[Link]:
     """How the values of a column meet each key of each table, also where they do not."""
     if not column.can_hold_ids or column.present == 0:
         return []
-    values = pc.unique(column.texts())
+    values = pc.unique(column.ids.drop_null())
     return [_link(column.name, values, table, key) for table in tables for key in table.keys]
 
 

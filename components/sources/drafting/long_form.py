@@ -70,7 +70,7 @@ def _described(others: Sequence[Column], roles: Roles) -> tuple[Literal["queries
 
 
 def _meet(column: Column, ids: Column) -> bool:
-    return bool(pc.any(pc.is_in(pc.unique(column.texts()), pc.unique(ids.texts()))).as_py())
+    return bool(pc.any(pc.is_in(pc.unique(column.ids), pc.unique(ids.ids.drop_null()))).as_py())
 
 
 def _known_before(roles: Roles, own: Column) -> str:

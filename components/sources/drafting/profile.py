@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.sources.column_types import name_of, type_of_text
+from components.sources.id_values import ids_of
 from components.sources.moments import most_voted, numbers_of, to_moments, unit_votes
 
 _YEAR_2100 = 4_102_444_800_000_000
@@ -66,15 +67,22 @@ class Column:
         """Whether all numbers are whole, also where they are written with a point."""
         if self.kind != "float64" or self.present == 0:
             return self.kind == "int64"
-        numbers = self.numbers().to_numpy(zero_copy_only=False)
-        return bool(np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all())
+        return not pc.any(ids_of(self.values, whole_numbers=True)[1]).as_py()
 
     @property
     def can_hold_ids(self) -> bool:
-        """Whether a run takes its values for ids: text or whole numbers."""
-        if self.kind == "float64":
-            return self.is_text and self.is_whole
-        return self.kind in ("string", "int64")
+        """Whether a run takes its values for ids: text or whole numbers, also such as 12346.0."""
+        return self.kind in ("string", "int64") or self.has_whole_floats
+
+    @property
+    def has_whole_floats(self) -> bool:
+        """Whether its whole numbers are written with a point, so that a run has to be told to take them for ids."""
+        return self.kind == "float64" and self.is_whole
+
+    @cached_property
+    def ids(self) -> pa.StringArray:
+        """The values as ids, null where missing."""
+        return ids_of(self.values, whole_numbers=self.has_whole_floats)[0]
 
     @property
     def is_text(self) -> bool:

@@ -18,6 +18,7 @@ from components.sources.drafting.names import concepts, words
 from components.sources.drafting.notation import Notation, find_notation
 from components.sources.drafting.profile import Column, profile
 from components.sources.files import SourceFile
+from components.sources.id_values import ids_of
 from components.sources.moment_texts import parse_dates
 from components.sources.partitions import is_partition
 from components.sources.piece_rows import partition_types, rows_of
@@ -85,7 +86,7 @@ class Table:
     def keys(self) -> Mapping[str, pa.Array]:
         """Columns that could name the rows, as nearly each has a value of its own, and all these values as text."""
         return {
-            column.name: pc.unique(read_column(self, column.name).drop_null().cast(pa.string()))
+            column.name: pc.unique(read_column(self, column.name).drop_null())
             for column in self.columns.values()
             if _could_be_key(column)
         }
@@ -173,9 +174,10 @@ def _could_be_key(column: Column) -> bool:
 
 
 def read_column(table: Table, name: str) -> pa.Array:
-    """All values of a column as far as a few million rows reach; the sample's where it has all rows."""
+    """Values of a column as ids, as far as a few million rows reach; the sample's where it has all rows."""
+    column = table.columns[name]
     if table.complete:
-        return table.columns[name].values
+        return column.ids
     reader = make_reader("sample", source_of(table.settings, table.files[0].location), table.files, None)
     parts: list[pa.Array] = []
     rows = 0
@@ -183,7 +185,7 @@ def read_column(table: Table, name: str) -> pa.Array:
         if name in batch.batch.schema.names:
             values = batch.batch.column(name)
             values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-            parts.append(values.cast(pa.string()))
+            parts.append(ids_of(values, whole_numbers=column.has_whole_floats)[0])
         rows += batch.batch.num_rows
         if rows > _ROWS_OF_A_COLUMN:
             break

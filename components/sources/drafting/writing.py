@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.sources.config import ROLES
@@ -92,6 +91,7 @@ class Draft:
         yield from self._source(self.interactions)
         yield from (f"    # {comment(remark)}" for remark in self.roles.remarks)
         yield f"    columns: {to_yaml(self.roles.mapped())}"
+        yield from _whole_number_ids(self.roles.query, self.roles.candidate)
         if self.roles.time is not None:
             yield "    # time_unit: s  # found out from the values if not given; s, ms, us or iso"
         if self.roles.weight is not None:
@@ -106,6 +106,7 @@ class Draft:
         yield from self._source(link.table)
         yield f"    # {comment(_said_of(link))}"
         yield f"    id: {to_yaml(link.key.name)}"
+        yield from _whole_number_ids(link.key)
         separators = {f.column: f.guess.separator for f in _features_of(link, side) if f.guess.separator is not None}
         if separators:
             yield f"    list_columns: {to_yaml(separators)}"
@@ -222,6 +223,12 @@ def _split(roles: Roles, facts: Facts, table: Table) -> Iterator[str]:
         yield ""
 
 
+def _whole_number_ids(*columns: Column) -> Iterator[str]:
+    written = [column for column in columns if column.has_whole_floats]
+    if written:
+        yield f"    whole_number_ids: true  # {comment(written[0].examples())} are ids without the point"
+
+
 def _weight_line(column: Column) -> str:
     values = sorted(set(column.numbers().to_pylist()))
     if values == [0.0, 1.0]:
@@ -233,7 +240,7 @@ def _event_weights(column: Column | None, table: Table) -> Iterator[str]:
     if column is None or column.name in ROLES:
         return
     values = read_column(table, column.name)
-    kinds = sorted(pc.unique(values.drop_null().cast(pa.string())).to_pylist())
+    kinds = sorted(pc.unique(values.drop_null()).to_pylist())
     yield ""
     if values.null_count or len(kinds) > 2 * len(set(column.texts().to_pylist())) + 10:
         yield f"# {comment(f'{column.name} says what kind of event it is, but not of every event: no event_weights')}"
