@@ -213,8 +213,16 @@ def _nothing_found(location: str, file_format: str) -> str:
     if storage.is_remote(location):
         return f"there is no file {location}, nor a {file_format} file ({', '.join(_SUFFIXES[file_format])}) below it"
     if os.path.isdir(location):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
-        return f"directory {location} has no {file_format} file ({', '.join(_SUFFIXES[file_format])})"
+        return (
+            f"directory {location} has no {file_format} file ({', '.join(_SUFFIXES[file_format])}){_others(location)}"
+        )
     return f"file {location} does not exist"
+
+
+def _others(directory: str) -> str:
+    """How to name files without those endings, such as Hive's `000000_0`, if there are any."""
+    names = sorted(entry.name for entry in Path(directory).iterdir() if entry.is_file() and entry.name[0] not in "._")
+    return f"; if {names[0]} is one, name it by a glob: {directory.rstrip('/')}/*" if names else ""
 
 
 def _short_name(location: str, base: Path) -> str:

@@ -136,16 +136,22 @@ def _check_types(
     table: str, source: ParquetInteractions | ParquetEntities, base_dir: Path | None
 ) -> Iterator[HeaderProblem]:
     """Types that ids and roles cannot have, told as a run would."""
-    from components.sources.plan import plan_entities, plan_interactions
+    from components.sources.parquet_files import ParquetReader
+    from components.sources.plan import first_value, plan_entities, plan_interactions
 
     first = source_files(source, base_dir)[0]
     found = {**{column: {"string"} for column in dict(first.partitions)}, **_parquet_types(source, first.location)}
     types = {column: dict.fromkeys(kinds, first.name) for column, kinds in found.items()}
+    reader = ParquetReader(table, source, [first])
+
+    def example(column: str) -> str:
+        return first_value(reader.read(piece, None, [column]) for piece in reader.pieces()[:1])
+
     try:
         if isinstance(source, ParquetInteractions):
-            plan_interactions(source, types, presplit=False, time_unit=None)
+            plan_interactions(source, types, presplit=False, time_unit=None, example=example)
         else:
-            plan_entities(table, source, types)
+            plan_entities(table, source, types, example=example)
     except DataError as error:
         yield HeaderProblem(f"data.{table}", _where(source), str(error))
 

@@ -8,6 +8,7 @@ from components.errors import DataError
 from components.sources.column_types import UNSUPPORTED, merged
 from components.sources.config import ROLES, MappedEntities, MappedInteractions, needed_columns
 from components.sources.pivot_config import Pivot
+from components.sources.reading import Rows
 from components.sources.schemas import ColumnTypes
 from components.sources.value_config import ColumnKind, TimeUnit
 
@@ -18,6 +19,12 @@ _ID_TYPES = {"string", "int64", "null"}
 
 def _no_example(column: str) -> str:
     return ""
+
+
+def first_value(pieces: Iterable[Iterable[Rows]]) -> str:
+    """The first value of pieces with one column, as text; empty if there is none."""
+    values = (value for rows in pieces for part in rows for column in part.batch.columns for value in column)
+    return str(next((value for value in values if value.is_valid), ""))
 
 
 _OF_KIND: dict[ColumnKind, str] = {

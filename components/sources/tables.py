@@ -17,7 +17,7 @@ from components.sources.discover import Discovered, Unknown, discover
 from components.sources.files import Snapshot
 from components.sources.ingest import Folders, Table, read_entities, read_interactions
 from components.sources.piece_rows import rows_of
-from components.sources.plan import TablePlan, plan_entities, plan_interactions
+from components.sources.plan import TablePlan, first_value, plan_entities, plan_interactions
 from components.sources.readers import make_reader
 from components.sources.reading import NOT_TEXT, REPEATED_HEADER
 from components.sources.reports import Report, check_counts, read_reports, report_name
@@ -111,9 +111,7 @@ def _plan(name: str, table: Unknown, found: Discovered, derived: Mapping[str, li
     source = table.source
 
     def example(column: str) -> str:
-        rows = rows_of(table.reader, table.pieces[0], None, [column])
-        values = (value for batch in rows for value in batch.batch.column(column) if value.is_valid)
-        return str(next(values, ""))
+        return first_value(rows_of(table.reader, piece, None, [column]) for piece in table.pieces)
 
     if not isinstance(source, MappedInteractions):
         return plan_entities(name, source, found.types, time_unit=found.time_unit, example=example)

@@ -128,6 +128,20 @@ def test_hive_text(run):
     assert values(run, "n") == [None, 4]
 
 
+def test_directories_of_hive_and_spark(run):
+    """Their parts have no ending; a glob names them, and the refusal says so."""
+    (run.directory / "events").mkdir()
+    settings = {"names": ["u", "i"], "delimiter": "\x01", "quote": None}
+    run.write("events/000000_0", "a\x01x\n")
+    run.write("events/000001_0", "b\x01y\n")
+    run.write("events/_SUCCESS", "")
+    messages, message = told(run, path="events", **settings)
+    assert messages == [message]
+    assert f"if 000000_0 is one, name it by a glob: {run.directory}/events/*" in message
+    run(interactions=csv("events/*", **settings))
+    assert run.summary()["out"] == 2
+
+
 @pytest.mark.parametrize("delimiter", ["::", "|||", "\t|\t", "~|~", ", ", "¦", "\x1f::", "aXa"])
 @pytest.mark.parametrize("quote", ['"', None])
 def test_long_delimiters(run, delimiter, quote):

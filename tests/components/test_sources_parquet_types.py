@@ -124,6 +124,8 @@ def test_floats_as_ids(run):
     run.parquet("events.parquet", {"u": [None, 12346.0, 12347.0, 1.5, float("nan"), 2.0**60], "i": ["x"] * 6})
     with pytest.raises(DataError, match=r"such as 12346\.0, not text or integers; .*'whole_number_ids: true'"):
         run(interactions=parquet())
+    [problem] = problems(run, parquet())
+    assert "such as 12346.0, not text or integers" in problem
     source = parquet(whole_number_ids=True)
     assert problems(run, source) == []
     run(interactions=source, max_bad_fraction=0.9)
