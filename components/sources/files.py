@@ -213,9 +213,8 @@ def _nothing_found(location: str, file_format: str) -> str:
     if storage.is_remote(location):
         return f"there is no file {location}, nor a {file_format} file ({', '.join(_SUFFIXES[file_format])}) below it"
     if os.path.isdir(location):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
-        return (
-            f"directory {location} has no {file_format} file ({', '.join(_SUFFIXES[file_format])}){_others(location)}"
-        )
+        suffixes = ", ".join(_SUFFIXES[file_format])
+        return f"directory {location} has no {file_format} file ({suffixes}){_others(location)}"
     return f"file {location} does not exist"
 
 

@@ -11,7 +11,8 @@ from models.strict import Strict
 _NOUNS = {"query_id": "queries", "candidate_id": "candidates"}
 _ADVICE = {
     "leading zeros": "keep ids as text where the files are written: as numbers they lose their zeros",
-    "a decimal part": "write ids as text or whole numbers: a program that reads them as decimals adds the '.0'",
+    "a decimal part": "set 'whole_number_ids: true' for the table that has it, or write ids as text or whole numbers: "
+    "a program that reads them as decimals adds the '.0'",
 }
 _OTHER_ADVICE = "write each id the same way in both"
 
