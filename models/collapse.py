@@ -4,7 +4,7 @@ A tower has collapsed when rows that differ in what the tower reads have the sam
 to rounding. Rows that do not differ in that, such as new candidates without features, may well share one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -20,12 +20,15 @@ _INPUTS = 10_000
 _BLOCK = 65_536
 
 
-def check_finite(queries: np.ndarray, candidates: np.ndarray) -> None:
+def check_finite(
+    queries: np.ndarray, candidates: np.ndarray, *, name: Callable[[str, int], str] = lambda side, row: f"row {row}"
+) -> None:
     """Checks that all embeddings, and the scores they can lead to, are numbers.
 
     Args:
         queries: float32 `[queries, dim]`.
         candidates: float32 `[candidates, dim]`.
+        name: what a message calls a row of `query` or `candidate`.
 
     Raises:
         NotFiniteError: they are not.
@@ -36,8 +39,8 @@ def check_finite(queries: np.ndarray, candidates: np.ndarray) -> None:
         broken = np.flatnonzero(~np.isfinite(lengths))
         if len(broken):
             raise NotFiniteError(
-                f"{len(broken)} of {len(lengths)} {side} embeddings have NaN or infinite values, the first is row "
-                f"{broken[0]}"
+                f"{len(broken)} of {len(lengths)} {side} embeddings have NaN or infinite values, the first is "
+                f"{name(side, int(broken[0]))}"
             )
         longest.append(float(lengths.max(initial=0)))
     if longest[0] * longest[1] > float(np.finfo(np.float32).max):

@@ -1,6 +1,6 @@
 """Measuring a model and its baselines on one dataset: the work of the Evaluator."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ def evaluate(
         if len(task.query_rows):
             asked = _asked(dataset, spec, task, first_contexts(task.held_out, task.query_rows))
             queries = embed_queries(model, asked, context)
-            check_finite(queries, candidates)
+            check_finite(queries, candidates, name=_naming(dataset, task))
             columns = dataset.candidates.columns
             # What stays is the last split's, test.
             collapsed = collapse(queries, candidates, query_inputs=asked, candidate_inputs=columns)
@@ -161,8 +161,16 @@ def two_tower_scorer(
         NotFiniteError: the embeddings are not numbers.
     """
     queries = embed_queries(model, _asked(dataset, spec, task, contexts), context)
-    check_finite(queries, candidates)
+    check_finite(queries, candidates, name=_naming(dataset, task))
     return EmbeddingScorer(queries, candidates)
+
+
+def _naming(dataset: Dataset, task: RetrievalTask) -> Callable[[str, int], str]:
+    def name(side: str, row: int) -> str:
+        found = dataset.candidates.ids[row] if side == "candidate" else dataset.queries.ids[int(task.query_rows[row])]
+        return f"that of {side} '{found.as_py()}'"
+
+    return name
 
 
 def _asked(

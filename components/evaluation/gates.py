@@ -100,6 +100,9 @@ def _popularity(config: "EvaluationConfig", metrics: Mapping[str, Any]) -> Itera
         if isinstance(gate, str):
             passed = ours > theirs or ours == theirs == 1  # nothing is above a perfect ranking
             said += ", more than popularity asked for"
+            said += (
+                "" if intervals[metric][0] > 0 or not passed else " (the interval is not all above zero: may be chance)"
+            )
             yield _check("better_than_popularity", metric, ours, theirs, said, passed=passed, setting=_POPULARITY)
             continue
         # Over nothing there is no ratio: any hit is then better than popularity, and no hit is not.

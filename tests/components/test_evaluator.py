@@ -433,7 +433,10 @@ def test_item_knn_beyond_its_budget_is_skipped_with_a_reason(
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_a_model_that_is_not_a_number_is_refused(tmp_path: Path, graph: TransformGraph, number: float) -> None:
     broken = towers(tmp_path / "model", np.full((8, 8), number))
-    with pytest.raises(RefusedError, match=r"query embeddings have NaN or infinite values.*(.|\n)*diverged"):
+    with pytest.raises(
+        RefusedError,
+        match=r"query embeddings have NaN or infinite values, the first is that of query 'q0'(.|\n)*diverged",
+    ):
         Run(tmp_path, graph, broken, evaluation=EVERY_GATE_OFF)
     assert Blessing(tmp_path / "blessing").read_json("blessing.json")["blessed"] is False
 

@@ -58,10 +58,18 @@ def test_by_default_popularity_has_to_be_beaten(ours: float, popularity: float, 
     assert (found["checks"][0]["name"], found["checks"][0]["passed"]) == ("better_than_popularity", blessed)
 
 
+def test_a_lead_that_may_be_chance_is_told() -> None:
+    told = "more than popularity asked for (the interval is not all above zero: may be chance): passed"
+    assert told in verdict(measured(0.11, 0.1))["checks"][0]["message"]
+    for value in (0.2, 0.05):
+        assert "chance" not in verdict(measured(value, 0.1))["checks"][0]["message"]
+
+
 def test_the_cutoff_is_that_of_the_configuration() -> None:
     metrics = measured(0.2)
     metrics["test"] |= {"ndcg@5": 0.01, "recall@5": 0.5, "hit_rate@5": 0.5, "mrr@5": 0.5}
     metrics["baselines"]["popularity"] |= {"ndcg@5": 0.02}
+    metrics["intervals"]["test_minus_popularity"]["ndcg@5"] = (-0.02, 0.0)
     assert verdict(metrics)["blessed"]
     assert not verdict(metrics, main_at=5)["blessed"]
 
