@@ -2,6 +2,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from components.errors import DataError, RefusedError
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset
 from components.serving.descriptions import read_description, read_identity
-from tests.components.tiny_world import World, make_world
+from models.features import EncodedSpec
+from tests.components.tiny_world import RandomTowers, World, make_world
 
 SMALL_TREE = IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9), training_sample=1000, tuning_budget=600)
 
@@ -133,6 +135,24 @@ def test_an_embedding_that_is_not_a_number_is_refused(world: World, tmp_path: Pa
     with pytest.raises(
         DataError, match=r"1 of 300 candidate embeddings hold NaN .* first is that of candidate 'c00003'"
     ):
+        index(replace(world, model=model), tmp_path / "serving")
+
+
+@pytest.mark.parametrize("side", ["candidate", "query"])
+def test_a_tower_that_tells_nothing_apart_is_refused(world: World, side: str, tmp_path: Path) -> None:
+    """What is published after a final fit has not been evaluated; the index is the last to see its embeddings."""
+
+    class Dead(RandomTowers):
+        def _candidate(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
+            return super()._candidate(columns) * (0.0 if side == "candidate" else 1.0)
+
+        def _query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
+            return super()._query(columns) * (0.0 if side == "query" else 1.0)
+
+    spec = EncodedSpec.model_validate(world.transform_graph.read_json("spec.json"))
+    model = replace(world.model, path=tmp_path / "model")
+    tf.saved_model.save(Dead(SimpleNamespace(spec=spec), dim=8, seed=0), str(model.path / "towers"))
+    with pytest.raises(RefusedError, match=f"not indexed: all [0-9]+ {side} embeddings are zero"):
         index(replace(world, model=model), tmp_path / "serving")
 
 
