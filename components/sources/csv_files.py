@@ -1,6 +1,8 @@
 """Delimited text: every field is read as text, so that ids keep their leading zeros, and cast afterwards."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,7 +71,7 @@ class CsvReader:
         translation = translation_of(self.source)
         with open_bytes(location) as stream:
             text = CsvStream(stream, translation, self.source.encoding, look=signs)
-            for batch in self._open(text, header, wanted, rejects):
+            for batch in _without_complaints(lambda: self._open(text, header, wanted, rejects), rejects):
                 position = rejects.positions(good, batch.num_rows)
                 good += batch.num_rows
                 if signs is not None:
@@ -148,6 +150,33 @@ class CsvReader:
                 lines += max(block.count(b"\n"), block.count(b"\r"))
                 offset -= len(block)
         return lines
+
+
+def _without_complaints(read: Callable[[], Iterable[pa.RecordBatch]], rejects: "_Rejects") -> Iterator[pa.RecordBatch]:
+    """Batches, without what Arrow prints of broken rows that are no text: it raises for them later, too."""
+    with _silenced(rejects):
+        batches = iter(read())
+    while True:
+        with _silenced(rejects):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+@contextmanager
+def _silenced(rejects: "_Rejects") -> Iterator[None]:
+    usual = sys.unraisablehook
+
+    def told(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not (unraisable.object is rejects and isinstance(unraisable.exc_value, UnicodeError)):
+            usual(unraisable)
+
+    sys.unraisablehook = told
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
 
 
 class _Rejects:

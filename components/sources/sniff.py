@@ -88,7 +88,8 @@ def _encoding(sample: bytes) -> str:
     try:
         sample[: len(sample) - 4 if len(sample) == _SAMPLE else None].decode("utf-8")
     except UnicodeDecodeError as error:
-        return "utf-8" if error.start >= len(sample) - 8 else "latin-1"
+        # Of a text that goes on, the last letter may be cut.
+        return "utf-8" if len(sample) == _SAMPLE and error.start >= len(sample) - 8 else "latin-1"
     return "utf-8"
 
 

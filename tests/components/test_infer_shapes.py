@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -441,6 +443,22 @@ def test_whole_numbers_with_a_point_meet_those_without(tmp_path, drafted, suffix
     assert data["interactions"]["whole_number_ids"] is True
     assert data["queries"]["id"] == "CustomerID"
     assert "whole_number_ids" not in data["queries"]
+
+
+def test_a_letter_of_another_encoding_near_the_end(tmp_path, drafted):
+    rows = "".join(f"{who()},{what()},x\n" for _ in range(40))
+    (tmp_path / "events.csv").write_bytes(("user,item,note\n" + rows + "1,1000,caf\u00e9\n").encode("latin-1"))
+    assert drafted()[0]["data"]["interactions"]["encoding"] == "latin-1"
+
+
+def test_broken_rows_that_are_no_text_print_no_traceback(tmp_path):
+    (tmp_path / "events.csv").write_bytes(b"user,item\n" + b"1,2\n" * 70_000 + b"1,\xdc,3\n")
+    told = subprocess.run(
+        [sys.executable, "-m", "pipeline", "init", tmp_path], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert told.returncode == 2
+    assert "Traceback" not in told.stderr
+    assert "events.csv is not utf-8 text" in told.stderr
 
 
 def test_directories_without_data_are_refused_with_what_they_have(tmp_path, write):
