@@ -125,7 +125,8 @@ class Publisher(PublishedVersions):
         self._copy({model: source(model) for model in missing}, version, record)
         self._retain(keep_versions)
         self.versions_of.tidy(self.models, suffix=SCANN_SUFFIX)
-        notes = (_damage_note(last, damage),) if last and damage else ()
+        refreshed = ", with its refreshed index: give `refresh-index` again" if is_refresh else ""
+        notes = (f"version {last.version} is damaged ({shortened(damage)}){refreshed}",) if last and damage else ()
         return self._publication(version, new=bool(missing), notes=notes)
 
     def _copy(self, sources: Mapping[str, Path], version: int, record: Mapping[str, Any] | None) -> None:
@@ -205,7 +206,10 @@ class Publisher(PublishedVersions):
                 return found, passed
             passed.append(f"version {found.version} is damaged ({shortened(damage)}), it was passed over")
         if passed:
-            raise RefusedError(f"{self.name}: no whole version to go back to in {self.directory}: {'; '.join(passed)}")
+            raise RefusedError(
+                f"{self.name}: no whole version to go back to in {self.directory}: {'; '.join(passed)}; run the "
+                "pipeline with the configuration of an older model, which publishes it"
+            )
         withdrawn = ", ".join(map(str, rolled_back_from(there)))
         hint = f"; name one that was rolled back from to serve it again: {withdrawn}" if withdrawn else ""
         raise ConfigError(f"{self.name}: no version in {self.directory} holds an older model to go back to{hint}")
@@ -215,11 +219,6 @@ class Publisher(PublishedVersions):
             raise RefusedError(
                 f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
             )
-
-
-def _damage_note(last: PublishedVersion, damage: Sequence[str]) -> str:
-    refreshed = ", with its refreshed index: give `refresh-index` again" if last.refresh_of else ""
-    return f"version {last.version} is damaged ({shortened(damage)}){refreshed}"
 
 
 def _refuse_damaged(*models: Path) -> None:

@@ -156,7 +156,12 @@ def test_a_damaged_refresh_gives_way_to_its_model(directory: Path, tmp_path: Pat
     flip(Path(published["scann"]) / "saved_model.pb")
     assert not current(directory, tmp_path / "1")
     assert "with its refreshed index: give `refresh-index` again" in push(trained, directory)["told"]
-    assert push(refreshed, directory)["new"] is True
+    again = push(refreshed, directory)
+    assert (again["new"], again["told"]) == (True, "")
+    flip(Path(again["scann"]) / "saved_model.pb")
+    told = push(refreshed, directory)["told"]
+    assert f"version {again['version']} is damaged" in told
+    assert "refresh-index" not in told
 
 
 def unprotected(path: Path, identity: str) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from components.errors import ConfigError, RefusedError
 from components.serving.publishing import Publisher
+from components.serving.rollbacks import PublishedVersion, is_same_model, is_withdrawn, to_go_back_to, withdrawn_by
 from components.serving.version_digests import check_version
 from tests.components.damage import DAMAGES
 from tests.components.test_pusher import save_pair
@@ -256,6 +257,35 @@ def test_a_named_rollback_whose_version_has_gone_since_is_repeated_too(
     assert (done.new, newest(publisher)) == (False, "A")
     with pytest.raises(ConfigError, match="no complete version"):
         publisher.rollback(first, keep_versions=2)
+
+
+OLD = {"towers": "1f", "preprocessing": "2e", "catalogue": "3d", "candidates": 5, "top_k": 10}
+"""An identity as older releases wrote it, of files."""
+NEW = OLD | {"towers": "content:4c", "preprocessing": "content:5b"}
+
+
+def test_models_of_older_releases_are_known_by_their_embeddings() -> None:
+    assert is_same_model(OLD, NEW)
+    assert is_same_model(NEW, OLD)
+    assert not is_same_model(OLD, NEW | {"catalogue": "other"})
+    assert not is_same_model(OLD, NEW | {"top_k": 11})
+    assert not is_same_model(NEW, NEW | {"towers": "content:other"}), "weights decide among those that tell them"
+    assert not is_same_model(OLD, OLD | {"towers": "other"})
+    assert not is_same_model({"towers": "1f"}, {"towers": "content:4c"}), "nothing else to know it by"
+    assert not is_same_model(None, None)
+
+
+def test_a_rollback_of_an_older_release_stands_against_the_same_model_of_this_one() -> None:
+    record = {"of": 1, "withdrawn": [OLD]}
+    assert is_withdrawn(NEW, record)
+    there = [
+        PublishedVersion(1, True, NEW | {"catalogue": "first"}, None, None),
+        PublishedVersion(2, True, OLD, None, None),
+        PublishedVersion(3, True, NEW | {"catalogue": "first"}, None, record),
+        PublishedVersion(4, True, NEW | {"catalogue": "last"}, None, None),
+    ]
+    assert [found.version for found in to_go_back_to(there)] == [3, 1]
+    assert withdrawn_by(there, there[2]) == [OLD, there[3].identity]
 
 
 def test_a_record_damaged_in_both_models_is_made_again(publisher: Publisher, push: Callable[[str], int]) -> None:
