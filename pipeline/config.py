@@ -15,6 +15,7 @@ from components.evaluator import EvaluationConfig, unusable_slices
 from components.example_gen import ExampleGenParams
 from components.example_validator import ExampleValidatorParams
 from components.infra_validator import InfraValidationConfig
+from components.messages import listed
 from components.pusher import PushConfig
 from components.scann_indexer import IndexConfig
 from components.schema_gen import SchemaGenParams
@@ -194,4 +195,4 @@ def _orderings(config: PipelineConfig) -> set[str]:
 
 
 def _allowed(values: Sequence[str]) -> str:
-    return f"; allowed: {', '.join(values)}" if values else ""
+    return f"; allowed: {listed(values)}" if values else ""

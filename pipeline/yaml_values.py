@@ -17,7 +17,7 @@ from components.errors import ConfigError
 from components.messages import shown
 from pipeline.written import Written
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 8 << 20
 MAX_VALUES = 30_000
 MAX_DEPTH = 32
 _LONGEST_NUMBER = 100
@@ -208,7 +208,10 @@ def _tag(event: yaml.ScalarEvent) -> str:
     if event.tag is not None and event.tag != "!":
         return str(event.tag)
     plain = event.implicit[0] and event.tag is None
-    return str(_RESOLVER.resolve(yaml.ScalarNode, event.value, (plain, not plain)))  # type: ignore[no-untyped-call]
+    beginning = event.value
+    if len(beginning) > _LONGEST_NUMBER:  # what begins as a number, such as 1:59:59:…, is refused as one
+        beginning = beginning[: _LONGEST_NUMBER + 1].rstrip(":")
+    return str(_RESOLVER.resolve(yaml.ScalarNode, beginning, (plain, not plain)))  # type: ignore[no-untyped-call]
 
 
 def _character(character: str) -> str:

@@ -128,7 +128,7 @@ def record_text(record: dict[str, object]) -> str:
 
 
 def _source(rows: Rows, column: str, plan: TablePlan) -> pa.Array:
-    if column not in rows.batch.schema.names:
+    if rows.batch.schema.get_field_index(column) < 0:
         return pa.nulls(rows.batch.num_rows)
     values = rows.batch.column(column)
     if name_of(values.type) != "string" or pa.types.is_string(values.type):

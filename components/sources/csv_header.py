@@ -6,6 +6,7 @@ Light: standard library only, so that a configuration is checked with the very s
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from components.errors import DataError
+from components.messages import listed
 from components.sources.config import CsvEntities, CsvInteractions
 from components.sources.csv_stream import CsvStream, CsvTextError
 from components.sources.csv_translation import Translation, read_rows
@@ -76,9 +78,9 @@ def translation_of(source: CsvInteractions | CsvEntities) -> Translation:
 
 
 def _check_distinct(names: Sequence[str], called: str) -> None:
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if twice:
-        raise DataError(f"the header of {called} has {', '.join(twice)} twice")
+        raise DataError(f"the header of {called} has {listed(twice)} twice")
 
 
 def _first_records(source: CsvInteractions | CsvEntities, location: str, name: str) -> tuple[int, list[list[str]]]:

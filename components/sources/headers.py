@@ -65,6 +65,24 @@ class HeaderProblem:
     allowed: tuple[str, ...] = ()
 
 
+class Columns:
+    """Names of columns, of which there may be as many as there are in a matrix of words: none is looked for one by one.
+
+    Attributes:
+        names: in order; one object however many problems list them.
+        known: the same.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        self.known = frozenset(self.names)
+
+    @staticmethod
+    def of(names: Iterable[str] | None) -> "Columns | None":
+        """None for columns that are not known."""
+        return None if names is None else Columns(names)
+
+
 def check_headers(
     params: "ExampleGenParams", spec: FeatureSpec, *, event_weights: EventWeights | None = None
 ) -> list[HeaderProblem]:
@@ -73,12 +91,12 @@ def check_headers(
     Reads one file's header per table. Tables whose columns cannot be known without reading data are not checked.
     """
     problems: list[HeaderProblem] = []
-    headers: dict[str, list[str] | None] = {}
+    headers: dict[str, Columns | None] = {}
     for table, source in (("interactions", params.interactions), *params.entity_tables().items()):
         if isinstance(source, FromInteractions):
             continue
         try:
-            headers[table] = column_names(source, params.base_dir)
+            headers[table] = Columns.of(column_names(source, params.base_dir))
         except DataError as error:
             problems.append(HeaderProblem(f"data.{table}", _where(source), str(error)))
             headers[table] = None
@@ -183,7 +201,7 @@ def _loaded(line: bytes) -> object:
 
 
 def _check_mapping(
-    table: str, source: MappedInteractions | MappedEntities, header: Collection[str] | None
+    table: str, source: MappedInteractions | MappedEntities, header: Columns | None
 ) -> Iterator[HeaderProblem]:
     if header is None:
         return
@@ -194,7 +212,7 @@ def _check_mapping(
         yield from _missing(f"data.{table}.id", [source.id], header)
         if source.pivot is not None:
             yield from _missing(f"data.{table}.pivot", source.pivot.columns(), header)
-            header = [*header, *source.pivot.keep]
+            header = Columns([*header.names, *source.pivot.keep])
     yield from _missing(f"data.{table}.keep", source.keep or [], header)
     if not isinstance(source, TfdsInteractions | TfdsEntities):
         yield from _missing(f"data.{table}.list_columns", source.list_columns, header)
@@ -202,7 +220,7 @@ def _check_mapping(
         yield from _missing(f"data.{table}.{setting}", getattr(source, setting), header)
 
 
-def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) -> Iterator[HeaderProblem]:
+def _check_features(spec: FeatureSpec, available: dict[Side, Columns | None]) -> Iterator[HeaderProblem]:
     ids, tables = {"query": QUERY_ID, "candidate": CANDIDATE_ID}, {"query": "queries", "candidate": "candidates"}
     for side, columns in available.items():
         if columns is None:
@@ -211,19 +229,20 @@ def _check_features(spec: FeatureSpec, available: dict[Side, list[str] | None]) 
             if name == CANDIDATE_ID and side == "candidate":
                 continue
             key = f"features.{side}.{name}"
-            if columns == [ids.get(side)] and feature.column not in columns:
+            if columns.names == (ids.get(side),) and feature.column not in columns.known:
                 yield HeaderProblem(key, feature.column or name, f"there is no {side} table; give data.{tables[side]}")
                 continue
             yield from _missing(f"{key}.column" if feature.column else key, [feature.column or name], columns)
 
 
-def _available(params: "ExampleGenParams", headers: dict[str, list[str] | None]) -> dict[Side, list[str] | None]:
+def _available(params: "ExampleGenParams", headers: dict[str, Columns | None]) -> dict[Side, Columns | None]:
     source = params.interactions
     if isinstance(source, SyntheticInteractions):
+        context = [name for name in SYNTHETIC_COLUMNS["interactions"] if name not in (QUERY_ID, CANDIDATE_ID)]
         return {
-            "query": list(SYNTHETIC_COLUMNS["queries"]),
-            "candidate": list(SYNTHETIC_COLUMNS["candidates"]),
-            "context": [name for name in SYNTHETIC_COLUMNS["interactions"] if name not in (QUERY_ID, CANDIDATE_ID)],
+            "query": Columns(SYNTHETIC_COLUMNS["queries"]),
+            "candidate": Columns(SYNTHETIC_COLUMNS["candidates"]),
+            "context": Columns(context),
         }
     return {
         "query": _entity_columns(params.queries, QUERY_ID, headers.get("queries")),
@@ -232,30 +251,32 @@ def _available(params: "ExampleGenParams", headers: dict[str, list[str] | None])
     }
 
 
-def _entity_columns(source: EntitiesSource | None, own: str, header: list[str] | None) -> list[str] | None:
+def _entity_columns(source: EntitiesSource | None, own: str, header: Columns | None) -> Columns | None:
     if source is None:
-        return [own]
+        return Columns([own])
     if isinstance(source, FromInteractions):
-        return [own, *source.columns]
+        return Columns([own, *source.columns])
     if source.pivot is not None:
-        return [own, *source.pivot.keep]
+        return Columns([own, *source.pivot.keep])
     if header is None:
         return None
-    return [own, *(name for name in (header if source.keep is None else source.keep) if name not in (source.id, own))]
+    kept = header.names if source.keep is None else source.keep
+    return Columns([own, *(name for name in kept if name not in (source.id, own))])
 
 
-def _context_columns(source: MappedInteractions, header: list[str] | None) -> list[str] | None:
+def _context_columns(source: MappedInteractions, header: Columns | None) -> Columns | None:
     if header is None:
         return None
     used = {*source.columns.mapped().values(), *ROLES}
-    columns = [name for name in (header if source.keep is None else source.keep) if name not in used]
-    return [*([TIMESTAMP] if source.columns.timestamp else []), *columns]
+    kept = header.names if source.keep is None else source.keep
+    columns = [name for name in kept if name not in used]
+    return Columns([*([TIMESTAMP] if source.columns.timestamp else []), *columns])
 
 
-def _missing(key: str, columns: Iterable[str], present: Collection[str]) -> Iterator[HeaderProblem]:
+def _missing(key: str, columns: Iterable[str], present: Columns) -> Iterator[HeaderProblem]:
     for column in columns:
-        if column not in present:
-            yield HeaderProblem(key, column, f"there is no column {column!r}", tuple(present))
+        if column not in present.known:
+            yield HeaderProblem(key, column, f"there is no column {column!r}", present.names)
 
 
 def _where(source: MappedInteractions | MappedEntities | SyntheticInteractions) -> str:

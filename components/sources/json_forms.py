@@ -1,6 +1,7 @@
 """In which form a JSON file has its records, told from its beginning. Standard library only."""
 
 import json
+import re
 from collections.abc import Collection
 from enum import Enum
 from typing import Any
@@ -9,6 +10,10 @@ from components.errors import DataError
 
 BLANK = " \t\r\n"
 MEND = "write one object a line, or a list of objects"
+_BLANKS = re.compile(f"[{BLANK}]*")
+_COLON = re.compile(f"[{BLANK}]*:[{BLANK}]*")
+_COMMA = re.compile(f"[{BLANK}]*,")
+_RECORDS = re.compile(rf"[{BLANK}]*:[{BLANK}]*\[[{BLANK}]*\{{")
 _NEAR_THE_END = 1 << 16
 _SHOWN = 60
 
@@ -63,8 +68,8 @@ def _form_of_objects(start: str, ids: Collection[str], *, is_all: bool) -> Form:
             return Form.OBJECTS
         only = is_all and not others.strip(BLANK)
         return Form.MEMBER if only and holds_records(value, ids) else Form.LINES
-    if not newline and not is_all:
-        return Form.MEMBER
+    if not newline and not is_all:  # one long line: a record of very many columns, or an object that holds all records
+        return Form.MEMBER if _begins_to_hold_records(line, ids) else Form.LINES
     value, end = _decoded(start)
     if value is not None:
         only = is_all and not start[end:].strip(BLANK)
@@ -77,6 +82,22 @@ def holds_records(value: dict[str, Any], ids: Collection[str]) -> bool:
     if set(ids) <= value.keys():
         return False
     return any(isinstance(member, list) and member and isinstance(member[0], dict) for member in value.values())
+
+
+def _begins_to_hold_records(text: str, ids: Collection[str]) -> bool:
+    """Whether an object of which only the beginning is known has a list of objects before it has all ids."""
+    decoder, seen, at = json.JSONDecoder(), set[str](), 1
+    try:
+        while not seen.issuperset(ids):
+            key, at = decoder.raw_decode(text, _BLANKS.match(text, at).end())  # type: ignore[union-attr]
+            if _RECORDS.match(text, at):
+                return True
+            seen.add(key)
+            _, at = decoder.raw_decode(text, _COLON.match(text, at).end())  # type: ignore[union-attr]
+            at = _COMMA.match(text, at).end()  # type: ignore[union-attr]
+    except (AttributeError, TypeError, ValueError, RecursionError):  # broken, or not known any further
+        pass
+    return False
 
 
 def _decoded(text: str) -> tuple[dict[str, Any] | None, int]:

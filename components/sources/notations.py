@@ -31,9 +31,12 @@ def in_common_notation(
         thousands_commas: columns of numbers with commas between thousands.
         null_values: texts that are missing values, in all columns.
     """
-    texts = [name for name in batch.schema.names if is_text(batch.column(name).type)]
-    for name in texts:
-        values = batch.column(name).cast(pa.string())
+    names, columns = batch.schema.names, list(batch.columns)
+    decimal_commas, thousands_commas = frozenset(decimal_commas), frozenset(thousands_commas)
+    for place, name in enumerate(names):
+        if not is_text(columns[place].type):
+            continue
+        values = columns[place].cast(pa.string())
         if null_values:
             values = pc.if_else(pc.is_in(values, pa.array(null_values)), None, values)
         if name in decimal_commas:
@@ -41,8 +44,9 @@ def in_common_notation(
         elif name in thousands_commas:
             plain = pc.replace_substring(values, ",", "")
             values = pc.if_else(pc.match_substring_regex(values, _THOUSANDS), plain, values)
-        batch = batch.set_column(batch.schema.names.index(name), name, values)
-    return batch
+        columns[place] = values
+    # All at once: setting one column copies the list of all of them.
+    return pa.RecordBatch.from_arrays(columns, names) if names else batch
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from components.errors import DataError
+from components.messages import listed
 from components.sources.column_types import UNSUPPORTED, merged
 from components.sources.config import ROLES, MappedEntities, MappedInteractions, needed_columns
 from components.sources.pivot_config import Pivot
@@ -208,9 +209,9 @@ def _separators(source: MappedInteractions | MappedEntities, types: Mapping[str,
 
 
 def _check_present(table: str, columns: Iterable[str], types: ColumnTypes) -> None:
-    missing = [column for column in columns if column not in types]
+    missing = [repr(column) for column in columns if column not in types]
     if missing:
-        raise DataError(f"{table} has no column {', '.join(map(repr, missing))}; it has {', '.join(types)}")
+        raise DataError(f"{table} has no column {listed(missing)}; it has {listed(types)}")
 
 
 def _check_ids(

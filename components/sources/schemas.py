@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import TypeAlias
 
 from components.errors import DataError
+from components.messages import listed
 from components.sources.column_types import merged
 from components.sources.config import (
     JsonlEntities,
@@ -53,7 +54,7 @@ def check_agreement(source: MappedInteractions | MappedEntities, files: FileType
         missing = sorted(needed - partitioned - set(columns))
         if missing and columns:
             raise DataError(
-                f"{file} has no column {', '.join(map(repr, missing))}; it has {', '.join(columns)}. "
+                f"{file} has no column {', '.join(map(repr, missing))}; it has {listed(columns)}. "
                 "All files of a table need the same ids and roles: correct it, or leave it out of 'path'"
             )
     if isinstance(source, ParquetInteractions | ParquetEntities):

@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import IO
 
 from components.errors import DataError
 from components.sources.csv_translation import Translation, parsed
 from components.sources.opening import UNREADABLE, open_bytes, unreadable
 
 _SAMPLE = 1 << 18
+_LARGEST_SAMPLE = 1 << 25
+_FEW_LINES = 5
 _ROWS = 100
 _DELIMITERS = (",", "\t", ";", "|", " ", "\x01", "\x1f", "~", "^", "¦", "§", "::")
 _LONGER = (
@@ -64,12 +67,12 @@ def sniff(path: str) -> Dialect:
     """
     try:
         with open_bytes(path) as stream:
-            sample = stream.read(_SAMPLE)
+            sample, whole = _beginning(stream)
     except UNREADABLE as error:
         raise unreadable(path, error) from error
-    encoding = _encoding(sample)
+    encoding = _encoding(sample, whole)
     lines = _LINE_END.split(sample.decode(encoding, errors="ignore").lstrip("\ufeff"))
-    lines = [line for line in (lines if len(sample) < _SAMPLE else lines[:-1]) if line.strip()][:_ROWS]
+    lines = [line for line in (lines if whole else lines[:-1]) if line.strip()][:_ROWS]
     if not lines:
         raise DataError(f"{path} is empty")
     delimiter = _delimiter(lines)
@@ -82,11 +85,23 @@ def sniff(path: str) -> Dialect:
     return Dialect(encoding, delimiter, _has_header(rows), columns, translation.quote, translation.escape)
 
 
-def _encoding(sample: bytes) -> str:
+def _beginning(stream: IO[bytes]) -> tuple[bytes, bool]:
+    """The first bytes, with a few lines however many columns they have, and whether they are all of the file."""
+    sample, wanted = b"", _SAMPLE
+    while True:
+        sample += stream.read(wanted - len(sample))
+        if len(sample) < wanted:
+            return sample, True
+        if max(sample.count(b"\n"), sample.count(b"\r")) >= _FEW_LINES or wanted >= _LARGEST_SAMPLE:
+            return sample, False
+        wanted *= 2
+
+
+def _encoding(sample: bytes, whole: bool) -> str:
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     try:
-        sample[: len(sample) - 4 if len(sample) == _SAMPLE else None].decode("utf-8")
+        sample[: None if whole else len(sample) - 4].decode("utf-8")
     except UnicodeDecodeError as error:
         # Of a text that goes on, the last letter may be cut.
         return "utf-8" if len(sample) == _SAMPLE and error.start >= len(sample) - 8 else "latin-1"

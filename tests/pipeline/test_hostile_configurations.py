@@ -174,7 +174,7 @@ def test_large_files_are_refused_each_and_together(tmp_path):
     (tmp_path / "half.yaml").write_text("a: 1\n#" + "#" * (MAX_BYTES // 2))
     for extends in ("big.yaml", "[half.yaml, half.yaml]"):
         (tmp_path / "c.yaml").write_text(f"extends: {extends}")
-        with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        with pytest.raises(ConfigError, match="larger than 8 MiB"):
             read_document(tmp_path / "c.yaml")
 
 
