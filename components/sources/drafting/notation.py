@@ -106,8 +106,3 @@ def _has_decimal_commas(values: pa.Array) -> bool:
     numbers = pc.or_(decimal, pc.match_substring_regex(values, _PLAIN_NUMBER))
     decided = pc.any(pc.and_(decimal, pc.invert(thousands))).as_py()
     return bool(decided and pc.all(numbers).as_py())
-
-
-def has_letters_of_time(text: str) -> bool:
-    """Whether a text might be a time of day or a date, however written."""
-    return re.search(r"[0-9]{1,4}[-./: ][0-9]{1,2}", text) is not None
