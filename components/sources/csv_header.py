@@ -15,13 +15,16 @@ from pathlib import Path
 
 from components.errors import DataError
 from components.messages import listed
-from components.sources.config import CsvEntities, CsvInteractions
+from components.sources.config import CsvEntities, CsvInteractions, needed_columns
 from components.sources.csv_stream import CsvStream, CsvTextError
 from components.sources.csv_translation import Translation, read_rows
 from components.sources.file_kinds import HEAD, is_binary
 from components.sources.opening import UNREADABLE, open_bytes, unreadable
+from components.sources.sniff import is_value
 
 _ROWS = 20
+_ENOUGH = 3
+_NAME = re.compile(r"\s*(?!(null|none|nan|na|nil|nat)\s*$)[^\W\d][\w .:-]*", re.IGNORECASE)
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"]*"\s*:')
 _UNKNOWN_PACKINGS = {".snappy": "Snappy", ".lzo": "LZO", ".lz4": "LZ4", ".br": "Brotli", ".deflate": "Deflate"}
 
@@ -58,6 +61,7 @@ def csv_header(source: CsvInteractions | CsvEntities, location: str, name: str =
     lines, records = _first_records(source, location, called)
     if source.names is not None:
         names, rows, lines = source.names, records, 0
+        _check_no_header(source, records, called)
     else:
         names, rows = [field.strip() for field in records[0]], records[1:]
         _check_distinct(names, called)
@@ -81,6 +85,22 @@ def _check_distinct(names: Sequence[str], called: str) -> None:
     twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if twice:
         raise DataError(f"the header of {called} has {listed(twice)} twice")
+
+
+def _check_no_header(source: CsvInteractions | CsvEntities, records: Sequence[list[str]], called: str) -> None:
+    """Refuses names above numbers or dates in columns of ids and roles, where there should be rows only."""
+    first, *others = records
+    named = [field for field, name in zip(first, source.names or [], strict=False) if name]
+    if len(others) < _ENOUGH or not all(map(_NAME.fullmatch, named)):
+        return
+    columns = dict(zip(source.names or [], zip(*others, strict=False), strict=False))
+    for column in needed_columns(source) & columns.keys():
+        values = [field for field in columns[column] if field]
+        if values and all(map(is_value, values)):
+            raise DataError(
+                f"the first row of {called} looks like a header ({listed(first)}), where 'names' says that there is "
+                "none: leave 'names' out, or remove that line"
+            )
 
 
 def _first_records(source: CsvInteractions | CsvEntities, location: str, name: str) -> tuple[int, list[list[str]]]:

@@ -202,17 +202,17 @@ def _quoted_fields(lines: Sequence[str], translation: Translation) -> _Quoted:
 
 def _has_header(rows: list[list[str]]) -> bool:
     first = [field.strip() for field in rows[0] if field.strip()]
-    if not first or any(map(_is_value, first)):
+    if not first or any(map(is_value, first)):
         return False
     others = [row for row in rows[1:] if row != rows[0]]
     # Names given twice are still names, and refused as such, above columns of numbers or moments.
-    if any(all(map(_is_value, filter(None, column))) and any(column) for column in zip(*others, strict=False)):
+    if any(all(map(is_value, filter(None, column))) and any(column) for column in zip(*others, strict=False)):
         return True
     # Of words, what is said again further down is a value: names stand once.
     again = any(name in column for name, column in zip(rows[0], zip(*others, strict=False), strict=False) if name)
     return len(set(first)) == len(first) and not again
 
 
-def _is_value(field: str) -> bool:
+def is_value(field: str) -> bool:
     """Whether a field is a number or begins like a date, as no name does."""
     return _NUMBER.match(field.strip()) is not None or _DATE.match(field.strip()) is not None

@@ -245,6 +245,27 @@ def test_headers_in_the_middle_of_a_table_of_candidates_and_of_files_with_names(
     assert run.summary()["reasons"] == {"repeated header line": 2}
 
 
+@pytest.mark.parametrize(
+    ("rows", "is_header"),
+    [
+        (["user,item,at", "1,2,1606468650", "3,4,1606468651", "5,6,1606468652"], True),
+        (["user,item,at", "u1,i2,2020-01-01", "u3,i4,2020-01-02", "u5,i6,2020-01-03"], True),
+        (["u0,i0,NULL", "u1,i2,1606468650", "u3,i4,1606468651", "u5,i6,1606468652"], False),
+        (["u0,i0,1606468650", "u1,i2,1606468650", "u3,i4,1606468651", "u5,i6,1606468652"], False),
+        (["ann,x,y", "bob,y,z", "cid,z,x", "dot,x,z"], False),
+    ],
+)
+def test_a_header_where_names_say_that_there_is_none(run, rows, is_header):
+    run.write("events.csv", "\n".join(rows))
+    settings = {"names": ["u", "i", "t"], "columns": {**PAIR, "timestamp": "t"}}
+    if is_header:
+        messages, message = told(run, **settings)
+        assert [text.replace(f"{run.directory}/", "") for text in messages] == [message]
+        assert "the first row of events.csv looks like a header (user, item, at)" in message
+    else:
+        assert check_headers(run.component(interactions=csv(**settings)).params, FeatureSpec()) == []
+
+
 def test_a_header_in_another_order_in_the_middle(run):
     run.write("events.csv", "u,i,t\na,x,1\ni,u,t\ny,b,2\n")
     _, message = told(run)
