@@ -1,5 +1,6 @@
 """Columns of Parquet files as everything else wants them: fields of structs by their path, bytes as texts."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import DataError
+from components.messages import listed
 from components.sources.column_types import described
 
 Path: TypeAlias = tuple[str, ...]
@@ -25,11 +27,10 @@ def paths_of(schema: pa.Schema) -> dict[str, tuple[Path, pa.DataType]]:
         DataError: two columns have the same name.
     """
     found = list(_leaves(schema, ()))
-    columns = {".".join(path): (path, kind) for path, kind in found}
-    if len(columns) < len(found):
-        names = [".".join(path) for path, _ in found]
-        raise DataError(f"has {', '.join(repr(name) for name in columns if names.count(name) > 1)} twice")
-    return columns
+    times = Counter(".".join(path) for path, _ in found)
+    if twice := [repr(name) for name, count in times.items() if count > 1]:
+        raise DataError(f"has {listed(twice)} twice")
+    return {".".join(path): (path, kind) for path, kind in found}
 
 
 def _leaves(fields: Iterable[pa.Field], above: Path) -> Iterable[tuple[Path, pa.DataType]]:
