@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 a run that fai
 """
 
 import argparse
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -64,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in commands:
         command.add_parser(verbs)
     options = parser.parse_args(arguments)
+    # Else the interpreter's end looks for cycles among all that TensorFlow has made, which is two seconds of work.
+    atexit.register(gc.freeze)
     try:
         code: int = options.execute(options)
     except PipelineError as error:

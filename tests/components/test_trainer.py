@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from components.artifacts import Model, TransformedExamples, TransformGraph
 from components.base import ExecutionContext
+from components.beam_runner.addresses import free_port
 from components.errors import ConfigError, DataError, DivergedError, RefusedError, RunError
 from components.sequences import Dataset, Entities, Events, write_dataset
 from components.serving.descriptions import directory_digest
@@ -390,3 +391,18 @@ def test_validation_takes_a_sample_of_many_queries():
     training = PARAMS.training.model_copy(update={"validation_queries": 7})
     validation = validation_of(walks(), SPEC, PARAMS.model_copy(update={"training": training}))
     assert len(validation.relevant) == len(validation.queries["history"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("machines", "error", "message"),
+    [(1, DivergedError, r"(?i)lower training\.learning_rate"), (0, ConfigError, "TF_CONFIG")],
+    ids=["diverges", "unnamed machines"],
+)
+def test_a_training_in_a_process_of_its_own_fails_as_one_here_does(tmp_path, monkeypatch, machines, error, message):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if machines:
+        cluster = {"worker": [f"127.0.0.1:{free_port()}"]}
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}}))
+    training = TrainingConfig(batch_size=64, learning_rate=3e38, max_epochs=1, distribution="multi_worker")
+    with pytest.raises(error, match=message):
+        run(tmp_path / "apart", walks(), PARAMS.model_copy(update={"training": training}))

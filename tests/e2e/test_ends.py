@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from pipeline.metadata import Store
 from tests.e2e.conftest import QUICK, Project
 
 pytestmark = pytest.mark.e2e
@@ -102,3 +103,17 @@ def test_a_run_that_is_told_to_stop_in_its_training_ends(project):
     assert process.returncode == 3, told
     assert "interrupted" in told
     assert project.states("ends")["Trainer"] == "interrupted"
+
+
+@pytest.mark.parametrize("runner", ["in_process", "multi_process"])
+def test_a_run_that_is_told_to_stop_in_a_step_on_beam_is_interrupted(project, runner):
+    options = ("--set=data.interactions.queries=3000000", f"--set=beam.runner={runner}", "--no-cache")
+    examples, before = project.root / "ends" / "ExampleGen", set(project.root.glob("ends/ExampleGen/*"))
+    process = start(project, *options)
+    wait(process, lambda: any(file.parents[2] not in before for file in examples.glob("*/*/*")))
+    process.send_signal(signal.SIGTERM)
+    told = end(process, "error: ")
+    assert process.returncode == 3, told
+    assert "error: interrupted" in told
+    assert project.states("ends")["ExampleGen"] == "interrupted"
+    assert Store(project.root, "ends").runs()[-1].state == "interrupted"

@@ -109,6 +109,31 @@ def test_a_study_goes_on_after_it_was_killed_in_a_trial(place, capsys):
     assert not list(directory.glob("trial-*"))
 
 
+def test_a_study_whose_trainings_all_diverge_fails(place, capsys):
+    options = ("--set", "training.patience=7", "--set", "tuning.space={training.learning_rate: [1.0e+30, 1.0e+31]}")
+    assert tune(place, *options) == 3
+    told = capsys.readouterr()
+    assert told.out.lower().count("lower training.learning_rate") == 2, "both trials say what helps"
+    assert "error: no trial came to an end" in told.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_study_that_is_told_to_stop_ends_in_order(place, number):
+    options = ("--set", f"training.patience={number + 100}", "--set", "training.max_epochs=100")
+    command = [sys.executable, "-m", "pipeline", "tune", str(place / "config.yaml"), "--root", str(place / "runs")]
+    directory = place / "runs" / "tuned" / "tuning"
+    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until = time.monotonic() + 240
+    while not list(directory.glob("trial-*/unfinished/*/state.json")) and process.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.send_signal(number)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 3, told
+    assert told.strip().splitlines()[-1] == "error: interrupted"
+    assert not list(directory.glob("trial-*"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
