@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -56,3 +57,7 @@ def _train(sender: Connection, arguments: dict[str, Any], parent: int) -> None:
         told = disk_error(error)
         lost = f"another worker was lost; give all their commands again to go on: {error}"
         sender.send(("failed", RunError(lost) if told is None else OSError(told)))
+    except Exception as error:  # nobody foresaw it, so it may not be to be pickled either
+        told_there = RuntimeError(f"{type(error).__name__}: {error}")
+        told_there.add_note(traceback.format_exc())
+        sender.send(("failed", told_there))

@@ -74,7 +74,7 @@ class ColumnEncoder(tf.keras.layers.Layer):
             width = column.embedding_dim or min(widest, math.ceil(6 * column.vocabulary_size**0.25))
             self._table = embedding(column.vocabulary_size, width, name)
             # If training never misses a value, a missing one must not add noise when it first comes.
-            self._table.embeddings[0].assign(tf.zeros(width))
+            self._table.embeddings.scatter_update(tf.IndexedSlices(tf.zeros([1, width]), tf.constant([0])))
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
         """See the class."""

@@ -110,7 +110,7 @@ def test_a_run_that_is_told_to_stop_in_a_step_on_beam_is_interrupted(project, ru
     options = ("--set=data.interactions.queries=3000000", f"--set=beam.runner={runner}", "--no-cache")
     examples, before = project.root / "ends" / "ExampleGen", set(project.root.glob("ends/ExampleGen/*"))
     process = start(project, *options)
-    wait(process, lambda: any(file.parents[2] not in before for file in examples.glob("*/*/*")))
+    wait(process, lambda: any(file.parents[1] not in before for file in examples.glob("*/*/*")))
     process.send_signal(signal.SIGTERM)
     told = end(process, "error: ")
     assert process.returncode == 3, told
