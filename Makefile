@@ -24,7 +24,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --generate-hashes --python-platf
 
 JOB_SERVERS := $(foreach runner,flink spark,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfrs-pipeline/$(runner)-job-server.jar)
 
-.PHONY: help run test lint format lock job-server clean
+.PHONY: help run test coverage lint format lock job-server clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
@@ -34,6 +34,9 @@ run: $(STAMP)  ## run the pipeline of CONFIG (tfx_config/quickstart.yaml) from i
 
 test: $(STAMP)  ## run the whole test suite
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+coverage: $(STAMP)  ## run the whole test suite, report the lines and branches it reaches
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term --cov-report xml
 
 lint: $(STAMP)  ## check style, formatting, types and import layers
 	$(BIN)/ruff check
@@ -69,5 +72,5 @@ job-server: $(JOB_SERVERS)  ## assemble the job servers of Flink and Spark from 
 	mv build/$(*F)/job-server.jar $@
 
 clean:  ## remove the virtual environment and caches; runs/ is kept
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* coverage.xml
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

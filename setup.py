@@ -1,10 +1,15 @@
-"""How the package is installed; exact versions for a run of its own are in `requirements.lock`."""
+"""How the package is installed; `requirements.lock` has the exact versions.
+
+The metadata are here and not in `pyproject.toml`, because Beam workers install the package with this file (see
+`setup_file` of `beam`), and a `[project]` table there would override it.
+"""
 
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 README = Path(__file__).with_name("README.md")
+PACKAGES = ("pipeline", "components", "serving", "dataplane", "models")
 
 setup(
     name="tfrs-pipeline",
@@ -14,7 +19,19 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=find_packages(include=["pipeline*", "components*", "models*"]),
+    keywords=[
+        "recommender system",
+        "retrieval",
+        "two-tower model",
+        "approximate nearest neighbours",
+        "TensorFlow",
+        "TensorFlow Recommenders",
+        "ScaNN",
+        "Apache Beam",
+        "TFX",
+    ],
+    packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
+    package_data={"": ["py.typed"]},  # PEP 561; setuptools before 69 leaves the file out otherwise
     python_requires=">=3.11,<3.14",
     install_requires=[
         # ScaNN's op is compiled against one TensorFlow minor: these four move together or not at all.
@@ -45,6 +62,7 @@ setup(
         "dev": [
             "optuna",
             "pytest",
+            "pytest-cov",  # `make coverage`
             "pytest-xdist",
             "hypothesis",
             "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
@@ -65,9 +83,17 @@ setup(
         ]
     },
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
         "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
 )

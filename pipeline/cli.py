@@ -8,7 +8,8 @@ import atexit
 import gc
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from importlib import metadata
+from typing import Any, NoReturn
 
 from components.credentials import redacted
 from components.disk_errors import disk_error
@@ -28,6 +29,8 @@ from pipeline.commands import (
     versions,
     work,
 )
+
+_DISTRIBUTION = "tfrs-pipeline"
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
 
@@ -51,6 +54,19 @@ class _Parser(argparse.ArgumentParser):
         super().error(redacted(message))
 
 
+class _ShowVersion(argparse.Action):
+    """Prints the version of the installed package and exits; looks it up only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Ends the process with exit code 0, or 2 if the package is not installed."""
+        try:
+            version = metadata.version(_DISTRIBUTION)
+        except metadata.PackageNotFoundError:
+            parser.error(f"{_DISTRIBUTION} is not installed, so its version is unknown; run `pip install .`")
+        print(_DISTRIBUTION, version)
+        parser.exit()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     parser = _Parser(
@@ -59,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the program's version and exit")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     commands = (
         run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, work, init,
