@@ -91,6 +91,20 @@ def test_ci_runs_what_contributors_run() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["bug.yml", "feature.yml"])
+def test_issue_forms_are_what_github_accepts(name: str) -> None:
+    form = read_yaml(f".github/ISSUE_TEMPLATE/{name}")
+    assert {"name", "description", "body"} <= set(form)
+    asked = [field for field in form["body"] if field["type"] != "markdown"]
+    assert len({field["id"] for field in asked}) == len(asked) > 0
+    assert all(field["attributes"]["label"] for field in asked)
+
+
+def test_dependabot_looks_after_libraries_and_actions() -> None:
+    updates = read_yaml(".github/dependabot.yml")["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions"}
+
+
 def test_hooks_before_a_commit_need_no_network() -> None:
     (repository,) = read_yaml(".pre-commit-config.yaml")["repos"]
     assert repository["repo"] == "local"
