@@ -33,6 +33,7 @@ from components.serving.descriptions import read_description, read_identity
 from components.serving.published_versions import Publication, PublishedVersions, parsed_object
 from components.serving.rollbacks import (
     PublishedVersion,
+    is_same_model,
     is_withdrawn,
     rolled_back_from,
     to_go_back_to,
@@ -121,7 +122,7 @@ class Publisher(PublishedVersions):
             missing = [model for model in self.models if version not in self.versions_of.numbers(model)]
         else:
             version, missing = self.versions_of.new_number(self.models), list(self.models)
-            record = record or (last.rollback if last and is_same else None)
+            record = record or (last.rollback if last and is_same_model(last.identity, identity) else None)
         self._copy({model: source(model) for model in missing}, version, record)
         self._retain(keep_versions)
         self.versions_of.tidy(self.models, suffix=SCANN_SUFFIX)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from components.errors import ConfigError, RefusedError
+from components.serving.descriptions import DESCRIPTION
 from components.serving.publishing import Publisher
 from components.serving.rollbacks import PublishedVersion, is_same_model, is_withdrawn, to_go_back_to, withdrawn_by
-from components.serving.version_digests import check_version
+from components.serving.version_digests import check_version, write_digests
 from tests.components.damage import DAMAGES
 from tests.components.test_pusher import save_pair
 
@@ -286,6 +287,26 @@ def test_a_rollback_of_an_older_release_stands_against_the_same_model_of_this_on
     ]
     assert [found.version for found in to_go_back_to(there)] == [3, 1]
     assert withdrawn_by(there, there[2]) == [OLD, there[3].identity]
+
+
+def test_the_standing_model_of_an_older_release_published_again_leaves_the_rollback_standing(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    def push(name: str, identity: dict[str, object]) -> bool:
+        pair = save_pair(tmp_path / name, name).path
+        for model in (pair / "exact", pair / "scann"):
+            description = json.loads((model / DESCRIPTION).read_text()) | {"identity": identity}
+            (model / DESCRIPTION).write_text(json.dumps(description))
+            write_digests(model)
+        return publisher.publish(exact=pair / "exact", scann=pair / "scann", keep_versions=9).withdrawn
+
+    bad = {"catalogue": "bad"}
+    push("old", OLD)
+    push("old bad", OLD | bad)
+    publisher.rollback(None, keep_versions=9)
+    assert not push("new", NEW)
+    assert publisher.versions()[-1].identity == NEW
+    assert push("new bad", NEW | bad), "it was rolled back from"
 
 
 def test_a_record_damaged_in_both_models_is_made_again(publisher: Publisher, push: Callable[[str], int]) -> None:
