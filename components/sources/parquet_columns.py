@@ -54,8 +54,13 @@ def type_name(kind: pa.DataType, *, is_id: bool) -> str:
     return described(kind)
 
 
-def with_integers(batch: pa.RecordBatch, ids: Collection[str]) -> pa.RecordBatch:
+def with_integers(batch: pa.RecordBatch, ids: Collection[str], *, long_as_text: bool = False) -> pa.RecordBatch:
     """Decimal numbers without a point become integers, but for ids, which may have any number of digits.
+
+    Args:
+        batch: some rows.
+        ids: columns of ids.
+        long_as_text: integers of more than 64 bits become text, as where it is not known yet which columns are ids.
 
     Raises:
         DataError: some have more than 64 bits.
@@ -65,6 +70,9 @@ def with_integers(batch: pa.RecordBatch, ids: Collection[str]) -> pa.RecordBatch
             try:
                 batch = batch.set_column(index, name, batch.column(index).cast(pa.int64()))
             except pa.ArrowInvalid as error:
+                if long_as_text:
+                    batch = batch.set_column(index, name, batch.column(index).cast(pa.string()))
+                    continue
                 hint = "write it as text or a float, or leave it out of 'keep'"
                 raise DataError(f"column {name!r} has integers of more than 64 bits: {error}; {hint}") from error
     return batch

@@ -15,7 +15,7 @@ from components.sources.file_kinds import HEAD, foreign_to_parquet
 from components.sources.files import SourceFile, unchanged
 from components.sources.opening import MEND_DAMAGED
 from components.sources.parquet_columns import Path, paths_of, read_as, selected, type_name, with_integers
-from components.sources.reading import Piece, Rows
+from components.sources.reading import SAMPLE, Piece, Rows
 
 _ROWS_PER_PIECE = 1_000_000
 _ROWS_PER_BATCH = 131_072
@@ -69,7 +69,7 @@ class ParquetReader:
     ) -> pa.RecordBatch:
         try:
             batch = selected(batch, {column: paths[column] for column in wanted}, self.source.bytes_as)
-            return with_integers(batch, id_columns(self.source))
+            return with_integers(batch, id_columns(self.source), long_as_text=self.table == SAMPLE)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
 

@@ -237,7 +237,8 @@ def _check_roles(table: str, roles: Mapping[str, str], types: ColumnTypes) -> No
     for role, column in roles.items():
         wrong = {kind: file for kind, file in types[column].items() if kind not in allowed.get(role, _NUMBER_TYPES)}
         if wrong:
-            raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}")
+            hint = "write times or numbers" if role == "timestamp" else "write numbers"
+            raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}; {hint}")
 
 
 def _further(

@@ -13,6 +13,9 @@ from components.sources.partitions import Partitions
 NOT_TEXT = "not utf-8 text"
 """Reason of rows with bytes that are no text in the encoding that was said."""
 
+SAMPLE = "sample"
+"""What a table is called whose columns are looked at to find out what they are."""
+
 REPEATED_HEADER = "repeated header line"
 """Reason of lines that are no rows but the header once more; they are no fault of the data."""
 

@@ -27,6 +27,8 @@ _LONGER = (
 """What a delimiter of which one sign was found may be as a whole."""
 _STYLES = (('"', None), (None, None), (None, "\\"))
 _MOSTLY = 0.9
+_ONLY_IN_WINDOWS = re.compile(rb"[\x80-\x9f]")
+_OF_EXCEL = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?$")
 _DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ,]|$)")
@@ -37,7 +39,7 @@ class Dialect:
     """How a delimited file is written.
 
     Attributes:
-        encoding: `utf-8`, `utf-16` or `latin-1`.
+        encoding: `utf-8`, `utf-16`, `cp1252` or `latin-1`.
         delimiter: what separates fields, of one sign or several.
         header: whether the first row names the columns.
         columns: number of fields of the first row; a trailing delimiter makes none.
@@ -75,6 +77,8 @@ def sniff(path: str) -> Dialect:
     lines = [line for line in (lines if whole else lines[:-1]) if line.strip()][:_ROWS]
     if not lines:
         raise DataError(f"{path} is empty")
+    if _OF_EXCEL.fullmatch(lines[0].strip()):
+        raise DataError(f"{path} begins with {lines[0].strip()!r}, which only Excel understands: remove that line")
     delimiter = _delimiter(lines)
     translation = _quoting(lines, delimiter)
     rows = _rows(lines, translation)
@@ -104,8 +108,19 @@ def _encoding(sample: bytes, whole: bool) -> str:
         sample[: None if whole else len(sample) - 4].decode("utf-8")
     except UnicodeDecodeError as error:
         # Of a text that goes on, the last letter may be cut.
-        return "utf-8" if len(sample) == _SAMPLE and error.start >= len(sample) - 8 else "latin-1"
+        return "utf-8" if len(sample) == _SAMPLE and error.start >= len(sample) - 8 else _one_byte_encoding(sample)
     return "utf-8"
+
+
+def _one_byte_encoding(sample: bytes) -> str:
+    """Windows' encoding of the west where letters are in a place that Latin-1 has no letters in, such as the euro."""
+    if _ONLY_IN_WINDOWS.search(sample) is None:
+        return "latin-1"
+    try:
+        sample.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
 
 
 def _rows(lines: Sequence[str], translation: Translation) -> list[list[str]]:

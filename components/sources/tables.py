@@ -27,7 +27,8 @@ from components.sources.synthetic import SyntheticReader
 _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
 _HINTS = {
-    NOT_TEXT: "set 'encoding' if the file has another one",
+    NOT_TEXT: "set 'encoding' of delimited text to what it is, 'bytes_as: hex' for bytes in Parquet files; "
+    "JSON has to be utf-8",
     "timestamp cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}, or what "
     "it counts in 'time_unit'",
     "cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}",

@@ -112,7 +112,8 @@ def _why_no_time(column: Column) -> str:
     bad = moments.bad_values if len(moments.bad_values) else column.texts()
     if len(moments.bad_values) and len(moments.bad_values) < column.present:
         return f"{name}, {moments.bad:.0%} of its values cannot be read, such as {column.examples(bad)}"
-    return f"{name}, its values are no times between 1970 and 2100, such as {column.examples(bad)}"
+    told = f"{name}, its values are not read as times between 1970 and 2100, such as {column.examples(bad)}"
+    return f"{told}; if they are times, say how they are written in date_formats" if column.is_text else told
 
 
 def _why_no_weight(column: Column) -> str:

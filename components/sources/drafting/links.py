@@ -7,13 +7,23 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.sources.drafting.names import concepts, same_name, says_what, says_who
+from components.sources.drafting.names import (
+    concepts,
+    describes,
+    is_key,
+    names_something,
+    same_name,
+    says_what,
+    says_who,
+)
 from components.sources.drafting.profile import Column
 from components.sources.drafting.tables import Table
 from components.statistics.id_forms import differences, plain_forms
 
 _LEAST_FOUND = 0.1
 _FEW_VALUES = 12
+_MOST_SEXES = 4
+_SEXES = ({"m", "f"}, {"m", "w"}, {"male", "female"}, {"man", "woman"}, {"h", "f"}, {"homme", "femme"})
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,8 @@ def links(column: Column, tables: Sequence[Table]) -> list[Link]:
     if not column.can_hold_ids or column.present == 0:
         return []
     values = pc.unique(column.ids.drop_null())
-    return [_link(column.name, values, table, key) for table in tables for key in table.keys]
+    pairs = [(table, key) for table in tables for key in table.keys]
+    return [_link(column.name, values, table, key) for table, key in pairs if not _named_apart(column.name, key)]
 
 
 def nature_of(table: Table) -> str:
@@ -97,8 +108,23 @@ def nature_of(table: Table) -> str:
     who = max((says_who(key) for key in table.keys), default=0.0) + ("query" in named)
     what = max((says_what(key) for key in table.keys), default=0.0) + ("candidate" in named)
     if who == what == 0:
+        who += 0.7 * any(map(_says_sex, table.columns.values()))
         what += 0.5 * any(column.is_prose for column in table.columns.values())  # titles; people have none
     return "query" if who > what else "candidate" if what > who else ""
+
+
+def _says_sex(column: Column) -> bool:
+    if column.kind != "string" or not 2 <= column.distinct <= _MOST_SEXES:
+        return False
+    values = {text.strip().lower() for text in pc.unique(column.texts()).to_pylist()}
+    return any(pair <= values for pair in _SEXES)
+
+
+def _named_apart(name: str, key: str) -> bool:
+    """Whether names alone say that small numbers are alike by chance: `item_id` and the `category_id` of a tree."""
+    clear = max(says_who(name), says_what(name)) > 0
+    of_attribute = is_key(key) and describes(key) and not names_something(key)
+    return clear and of_attribute and not same_name(name, key)
 
 
 def _link(name: str, values: pa.Array, table: Table, key: str) -> Link:

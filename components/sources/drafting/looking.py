@@ -70,7 +70,7 @@ def _settings(file: SourceFile) -> Settings:
     if looks_like_json(beginning):
         return {"format": "jsonl"}
     if _is_binary(beginning):
-        raise DataError(f"{file.name} is neither text nor Parquet; it begins with {beginning[:12]!r}")
+        raise DataError(f"{file.name} is neither text nor Parquet{_zero(beginning)}; it begins with {beginning[:12]!r}")
     try:
         return _delimited(file)
     except csv.Error as error:
@@ -93,6 +93,11 @@ def _is_binary(beginning: bytes) -> bool:
         return False
     controls = sum(byte < 32 and byte not in _TEXT_CONTROLS for byte in beginning)
     return controls > len(beginning) // 100 or b"\0" in beginning
+
+
+def _zero(beginning: bytes) -> str:
+    place = beginning.find(b"\0")
+    return f" (byte {place} is zero)" if place >= 0 else ""
 
 
 def _delimited(file: SourceFile) -> Settings:

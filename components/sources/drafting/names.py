@@ -65,7 +65,8 @@ _WORDS: Mapping[Concept, str] = {
         address adresse url link image bild lat lon lng latitude longitude helpful verified department
         aisle section marke marque duration dauer duree hours minutes seconds length width height rooms
         occupation education income version plot subtitle abstract value property percent share ratio
-        margin reordered""",
+        margin reordered unit units piece pieces pcs unidad unidades unites einheiten stuckzahl stueckzahl
+        aantal antal ilosc volume spent spend""",
     "log": """rating ratings event events interaction interactions transaction transactions order orders click
         clicks view views purchase purchases log logs play plays history behavior behaviors behaviour
         review reviews bewertungen kaeufe kaufe bestellungen transaktionen ereignisse achats commandes
@@ -74,6 +75,8 @@ _WORDS: Mapping[Concept, str] = {
 _ENDINGS = ("", "s", "n", "e", "en", "es", "x")
 _SHORTEST_PREFIX = 4
 _NAMES = {"name", "title", "titel", "titre", "titulo", "titolo", "nombre", "nom", "nome"}
+_TITLES = {"title", "titel", "titre", "titulo", "titolo"}
+_KEY_OF_TITLES = 0.8
 _OF_NAMES = 0.3
 """How much less a customer's name says than a customer's number: it will do where there is no number."""
 
@@ -102,7 +105,8 @@ def says_who(name: str) -> float:
 
 def says_what(name: str) -> float:
     """How clearly a name says that its values identify candidates: 0 to 1."""
-    return _identifies(name, {"candidate": 1.0, "group": 0.6})
+    found = _identifies(name, {"candidate": 1.0, "group": 0.6})
+    return _KEY_OF_TITLES if not found and is_key(name) and set(words(name)) & _TITLES else found
 
 
 def is_key(name: str) -> bool:
@@ -115,6 +119,11 @@ def describes(name: str) -> bool:
     return "attribute" in concepts(name)
 
 
+def names_something(name: str) -> bool:
+    """Whether a name speaks of a name or a title, which may be of queries or of candidates."""
+    return bool(set(words(name)) & _NAMES)
+
+
 def same_name(one: str, other: str) -> bool:
     """Whether two names are the same, written as they may be."""
     return words(one) == words(other) != ()
@@ -124,7 +133,7 @@ def _identifies(name: str, worth: Mapping[Concept, float]) -> float:
     found = concepts(name)
     best = max((value for concept, value in worth.items() if concept in found), default=0.0)
     if "attribute" in found:
-        return best * _OF_NAMES if set(words(name)) & _NAMES else 0.0
+        return best * _OF_NAMES if names_something(name) else 0.0
     if found & {"time", "weight", "kind"} and "key" not in found:
         return 0.0
     return best if best == 0 or "key" in found or len(words(name)) == 1 else best - 0.2

@@ -20,7 +20,12 @@ _DATES = (
 )  # fmt: skip
 _TIMES = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S %z", "%H:%M:%S.%f")
 _BETWEEN = (" ", "T", ", ", ":")
-_WHOLE = ("%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %z")
+_WHOLE = (
+    "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %z",
+    # Oracle and Db2
+    "%d-%b-%y %I.%M.%S.%f %p", "%d-%b-%y %I.%M.%S %p", "%d-%b-%y %I.%M.%S.%f %p %z", "%Y-%m-%d-%H.%M.%S.%f",
+    "%Y-%m-%d-%H.%M.%S",
+)  # fmt: skip
 _LIKE_A_DATE = r"[0-9].*[-./ ,].*[0-9]"
 _MOSTLY = 0.9
 _SAMPLE = 5_000

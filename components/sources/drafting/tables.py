@@ -23,7 +23,7 @@ from components.sources.moment_texts import parse_dates
 from components.sources.partitions import is_partition
 from components.sources.piece_rows import partition_types, rows_of
 from components.sources.readers import make_reader
-from components.sources.reading import Piece, Rows
+from components.sources.reading import SAMPLE, Piece, Rows
 
 _FILES = 4
 _BATCHES = 4
@@ -143,7 +143,7 @@ def _settings_for(notation: Notation, settings: Settings) -> dict[str, object]:
 
 def _read(files: Sequence[SourceFile], settings: Settings) -> Table:
     chosen = list(files[:: math.ceil(len(files) / _FILES)])
-    reader = make_reader("sample", source_of(settings, chosen[0].location), chosen, None)
+    reader = make_reader(SAMPLE, source_of(settings, chosen[0].location), chosen, None)
     pieces = reader.pieces()
     first = list({piece.file: piece for piece in reversed(pieces)}.values())[::-1]
     parts = [_first_rows(rows_of(reader, piece, None, None), _ROWS // len(first)) for piece in first]
@@ -178,7 +178,7 @@ def read_column(table: Table, name: str) -> pa.Array:
     column = table.columns[name]
     if table.complete:
         return column.ids
-    reader = make_reader("sample", source_of(table.settings, table.files[0].location), table.files, None)
+    reader = make_reader(SAMPLE, source_of(table.settings, table.files[0].location), table.files, None)
     parts: list[pa.Array] = []
     rows = 0
     for batch in chain.from_iterable(rows_of(reader, piece, None, [name]) for piece in reader.pieces()):

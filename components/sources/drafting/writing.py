@@ -129,6 +129,8 @@ class Draft:
                 note = _NOTES.get(key, "")
                 if key == "date_formats" and table.notation.undecided & set(value):
                     note = "  # check: day and month could be the other way round"
+                if key == "encoding" and value != "utf-16":
+                    note = "  # check: a guess, as the texts are not in UTF-8"
                 yield f"    {key}: {to_yaml(value)}{note}"
 
     def _features(self) -> Iterator[str]:
