@@ -97,7 +97,8 @@ def test_rows_in_another_encoding_are_dead_letters(run):
     assert "'b'" in dead[0]["record"]
     assert run.summary()["out"] == 22
     message = refused_again(run, csv())
-    assert "2 x not utf-8 text (set 'encoding'" in message
+    assert "2 x not utf-8 text (set 'encoding' of delimited text" in message
+    assert "'bytes_as: hex' for bytes in Parquet files" in message
     assert "events.csv, row 1" in message
 
 
