@@ -252,7 +252,9 @@ def test_typed_moments(run, values, read):
 )  # fmt: skip
 def test_types_that_are_no_moments_are_named(run, values):
     run.parquet("events.parquet", {"u": ["a"], "i": ["x"], "at": values})
-    with pytest.raises(DataError, match=r"column 'at' holds (duration|time32|time64|nested list<).*events\.parquet.*; write times"):
+    with pytest.raises(
+        DataError, match=r"column 'at' holds (duration|time32|time64|nested list<).*events\.parquet.*; write times"
+    ):
         run(interactions={"format": "parquet", "path": "events.parquet", "columns": AT})
     facts = run(interactions={"format": "parquet", "path": "events.parquet", "columns": PAIR})
     assert "is not supported" in facts["columns_left_out"]["interactions"]["at"]
