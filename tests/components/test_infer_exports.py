@@ -73,6 +73,7 @@ def test_one_byte_encodings_are_told_apart(tmp_path, drafted, texts, encoding, f
         ("%d-%b-%y %I.%M.%S.000000 %p", "%d-%b-%y %I.%M.%S.%f %p"),
         ("%d-%b-%y %I.%M.%S.000000 %p +02:00", "%d-%b-%y %I.%M.%S.%f %p %z"),
         ("%Y-%m-%d-%H.%M.%S.000000", "%Y-%m-%d-%H.%M.%S.%f"),
+        ("%Y%m%d%H%M%S", "%Y%m%d%H%M%S"),
     ],
 )
 def test_times_of_oracle_and_db2(tmp_path, drafted, written, found):
@@ -114,6 +115,15 @@ def test_people_are_known_by_their_sex_where_nothing_has_a_name(tmp_path, drafte
     columns = data["interactions"]["columns"]
     assert columns == {"query_id": "column3", "candidate_id": "column2", "timestamp": "column1", "weight": "column4"}
     assert data["queries"]["path"] == "c.txt"
+
+
+@pytest.mark.parametrize("back", ["Retoure", "Rückgabe", "annulé", "refund"])
+def test_what_is_given_back_counts_nothing(tmp_path, back):
+    kinds = ["Ansicht", "Kauf", back]
+    rows = [(u, i, t, kinds[r % 3]) for u, i, r, t in EVENTS]
+    write(tmp_path / "events.csv", rows, ("Kunde", "Produkt", "Zeit", "Aktion"))
+    weights = yaml.safe_load(draft_config([str(tmp_path)]))["training"]["event_weights"]["weights"]
+    assert weights == {"Ansicht": 1, "Kauf": 5, back: 0}
 
 
 @pytest.mark.parametrize("name", ["units", "pieces", "Stückzahl", "unidades"])

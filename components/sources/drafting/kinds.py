@@ -20,7 +20,9 @@ _WEIGHTS: Mapping[float, str] = {
         acquisto aankoop""",
 }
 _AGAINST = {"remove", "removed", "delete", "dislike", "disliked", "refund", "refunded", "return", "returned", "cancel",
-            "cancelled", "canceled", "skip", "skipped", "unlike", "retour", "storno", "hide", "hidden"}  # fmt: skip
+            "cancelled", "canceled", "cancellation", "skip", "skipped", "unlike", "retour", "retoure", "storno",
+            "stornierung", "storniert", "ruckgabe", "ruckgegeben", "retourne", "annule", "annulation", "devolucion",
+            "devuelto", "cancelado", "hide", "hidden", "returns", "refunds"}  # fmt: skip
 
 
 def is_kind_of_event(column: Column) -> bool:

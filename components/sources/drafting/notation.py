@@ -24,9 +24,9 @@ _WHOLE = (
     "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %z",
     # Oracle and Db2
     "%d-%b-%y %I.%M.%S.%f %p", "%d-%b-%y %I.%M.%S %p", "%d-%b-%y %I.%M.%S.%f %p %z", "%Y-%m-%d-%H.%M.%S.%f",
-    "%Y-%m-%d-%H.%M.%S",
+    "%Y-%m-%d-%H.%M.%S", "%Y%m%d%H%M%S",
 )  # fmt: skip
-_LIKE_A_DATE = r"[0-9].*[-./ ,].*[0-9]"
+_LIKE_A_DATE = r"[0-9].*[-./ ,].*[0-9]|^\s*(19|20)[0-9]{12}\s*$"
 _MOSTLY = 0.9
 _SAMPLE = 5_000
 _COMMA = r"^\s*-?([0-9]{1,3}([. ][0-9]{3})+|[0-9]+),[0-9]+\s*$"
