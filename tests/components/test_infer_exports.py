@@ -126,6 +126,16 @@ def test_what_is_given_back_counts_nothing(tmp_path, back):
     assert weights == {"Ansicht": 1, "Kauf": 5, back: 0}
 
 
+@pytest.mark.parametrize("every", [3, 50])
+def test_kinds_that_some_events_lack_are_no_context(tmp_path, drafted, every):
+    kinds = [kind if n % every else "" for n, kind in enumerate(["click", "add_to_cart", "purchase", "click"] * 100)]
+    rows = [(u, i, t, kind) for (u, i, _, t), kind in zip(EVENTS, kinds, strict=True)]
+    write(tmp_path / "events.csv", rows, ("user_id", "item_id", "ts", "action"))
+    told = drafted()[1]
+    assert "action says what kind of event it is, but not of every event: no event_weights" in told
+    assert "action: {type" not in told
+
+
 @pytest.mark.parametrize("name", ["units", "pieces", "Stückzahl", "unidades"])
 def test_quantities_of_other_names_are_no_weights(tmp_path, drafted, name):
     write(tmp_path / "sales.csv", [(u, i, r, t) for u, i, r, t in EVENTS], ("clientId", "sku", name, "ts"))

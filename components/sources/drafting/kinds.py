@@ -27,7 +27,7 @@ _AGAINST = {"remove", "removed", "delete", "dislike", "disliked", "refund", "ref
 
 def is_kind_of_event(column: Column) -> bool:
     """Whether a column says what somebody did: by its name, or as most of its few values are known."""
-    if column.kind not in ("string", "int64") or not 2 <= column.distinct <= _MOST_KINDS or column.missing:
+    if column.kind not in ("string", "int64") or not 2 <= column.distinct <= _MOST_KINDS:
         return False
     named = concepts(column.name)
     if "kind" in named and not named & {"time", "key", "query", "candidate"}:
