@@ -105,7 +105,7 @@ def test_slices_make_up_the_batch(name):
 
 def test_a_batch_that_is_too_small_to_share_is_refused():
     batch = batches_of(chains(), loss="full_softmax", batch_size=2).batch(0)
-    with pytest.raises(ValueError, match="raise batch_size"):
+    with pytest.raises(ValueError, match=r"raise training\.batch_size"):
         slice_of(batch, 0, 3)
 
 
