@@ -146,7 +146,9 @@ class Store:
             otherwise: what is done if all are damaged.
         """
         damaged, sound = {}, None
-        for execution in reversed(self.matching(node, fingerprint)):
+        matching = self.matching(node, fingerprint)
+        # An older one that was made of other executions is no substitute: these may have come out differently.
+        for execution in reversed([it for it in matching if it.inputs == matching[-1].inputs]):
             if not (found := self.damage(execution)):
                 sound = execution
                 break

@@ -125,6 +125,13 @@ def test_an_equal_undamaged_execution_is_taken(session, tmp_path, capsys):
     assert f"Add/{newer.id} is damaged: statistics/number.json is not what was written; an equal one is used" in told
 
 
+def test_an_equal_execution_that_was_made_of_others_is_not_taken(session, tmp_path):
+    session.run(only="Source")
+    session.run(start="Add")
+    written_of_equal_size(output(session))
+    assert Session(tmp_path).run() == {"Source": "cached", "Add": "run", "Finish": "cached"}
+
+
 def test_with_only_a_damaged_input_is_told(session, tmp_path, capsys):
     written_of_equal_size(output(session))
     with pytest.raises(RunError, match="Add is not in the cache"):
