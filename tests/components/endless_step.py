@@ -16,6 +16,7 @@ import apache_beam as beam
 from pydantic import TypeAdapter
 
 from components.beam_runner import AnyRunner, BeamConfig
+from components.bound_process import end_with_parent
 
 
 class Endless(beam.DoFn):
@@ -43,5 +44,6 @@ def main(runner: str, directory: str) -> None:
 if __name__ == "__main__":
     import signal
 
+    end_with_parent(os.getppid())  # a test that is killed leaves nothing behind
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `run` has it
     main(*sys.argv[1:])
