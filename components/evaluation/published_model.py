@@ -63,8 +63,7 @@ class PublishedModel:
         if told is None:
             return nothing, "it does not tell which events it was fitted to"
         metadata = dataset.metadata
-        same_split = all(told[key] == metadata.get(key) for key in ("split", "seed"))
-        if same_split and not told["final"]:
+        if divided_alike(told, metadata) and not told["final"]:
             return ~nothing, ""
         timestamps = task.held_out.timestamp
         if told["until"] is None or timestamps is None:
@@ -92,6 +91,19 @@ class PublishedModel:
             _embed(model.signatures["embed_query"], inputs),
             _embed(model.signatures["embed_candidate"], _raw(features.of("candidate"), candidates)),
         )
+
+
+def divided_alike(told: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
+    """Whether the events of two models were split in the same way.
+
+    Args:
+        told: `split` and `seed` of the one.
+        metadata: of the other; the seed counts only where events are chosen by hash.
+    """
+    if told["split"] != metadata.get("split"):
+        return False
+    by_order = (told["split"] or {}).get("method") in ("leave_last_n", "time")
+    return by_order or bool(told["seed"] == metadata.get("seed"))
 
 
 def _table(examples: Examples, table: str, id_column: str, ids: pa.Array, features: Mapping[str, Feature]) -> pa.Table:

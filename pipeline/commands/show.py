@@ -49,7 +49,8 @@ def _find(root: Path, address: str) -> tuple[Store, Execution, list[str]]:
     store = Store(root, name)
     found = {execution.id: execution for execution in store.executions(node)} if node else {}
     if not found:
-        raise ConfigError(f"{address}: no finished step '{node}'; there is {', '.join(store.nodes()) or 'none'}")
+        finished = [known for known in store.nodes() if known != node and store.executions(known)]
+        raise ConfigError(f"{address}: no finished step '{node}'; there is {', '.join(finished) or 'none'}")
     first, _, second = rest.partition("/")
     execution = found.get(first) or found[max(found)]
     output = second if first in found else first

@@ -12,6 +12,7 @@ import pytest
 
 from components.artifacts import Blessing, Evaluation, ServingModel, TransformedExamples
 from components.base import ExecutionContext
+from components.evaluation.published_model import divided_alike
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.sequences import read_dataset, write_dataset
@@ -184,6 +185,16 @@ def test_of_a_model_fitted_to_all_events_only_younger_ones_count(challenger: Wor
     described(published, until="1971-01-01T00:00:00+00:00")
     none = Evaluated(tmp_path / "none", timed, published)
     assert "no query has all its test events after 1971" in none.check["skipped"]
+
+
+@pytest.mark.parametrize(
+    ("method", "alike"), [("leave_last_n", True), ("time", True), ("ratio", False), ("files", False)]
+)
+def test_another_seed_divides_otherwise_only_where_events_are_chosen_by_hash(method: str, alike: bool) -> None:
+    told = {"split": {"method": method}, "seed": 1}
+    assert divided_alike(told, {"split": {"method": method}, "seed": 2}) == alike
+    assert divided_alike(told, dict(told))
+    assert not divided_alike(told, {"split": {"method": method, "n": 2}, "seed": 1})
 
 
 def with_times(world: World, path: Path) -> World:

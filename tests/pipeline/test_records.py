@@ -102,6 +102,7 @@ def test_an_unreadable_manifest_is_named_and_its_step_executed_again(session, tm
         assert command(tmp_path, *arguments) == 0
     assert capsys.readouterr().err.count(f"warning: {damaged} cannot be used and counts as not there: ") >= 3
     assert command(tmp_path, "show", "toy/Add") == 2
+    assert "no finished step 'Add'; there is Finish, Source" in capsys.readouterr().err
     assert damaged.exists(), "what may be wanted back is left until the step has been executed again"
     fresh = Session(tmp_path)
     assert fresh.run() == {"Source": "cached", "Add": "run", "Finish": "cached"}
