@@ -95,7 +95,7 @@ class Published:
         if damage:
             raise RefusedError(
                 f"version {self.version} in {self.publisher.directory} is damaged: {shortened(damage)}; `run` "
-                "publishes the model anew, `rollback` an older one"
+                "publishes the model anew, `rollback` an older one where there is a whole one"
             )
 
     def pushes(self) -> dict[int, Execution]:

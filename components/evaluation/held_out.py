@@ -74,11 +74,12 @@ def refuse_unmeasured(dataset: Dataset, *, remove_seen: bool, max_fraction: floa
 
 def too_few(counts: Mapping[str, Any], max_fraction: float) -> str:
     """Why most of the test cannot be measured, and what can be done."""
+    rest = f"; to go on with the rest, raise evaluation.max_unmeasured_fraction (now {max_fraction:g})"
     return (
         f"{counts['queries_without']} of {counts['queries']} queries with test events would not be measured: they had "
         f"all these candidates before, and what they had is left out ({counts['seen_before']} of {counts['events']} "
-        "test events). Where queries come back to candidates, as with repeat purchases, set remove_seen: false; to go "
-        f"on with the rest, raise evaluation.max_unmeasured_fraction (now {max_fraction:g})"
+        "test events). Where queries come back to candidates, as with repeat purchases, set remove_seen: false"
+        f"{rest if counts['queries_without'] < counts['queries'] else ''}"
     )
 
 

@@ -38,8 +38,11 @@ def test_more_than_half_of_the_queries_without_a_measure_are_refused(
 ) -> None:
     data = dataset(*queries)
     if refused:
-        with pytest.raises(RefusedError, match=r"(?s)queries with test events would not be.*set remove_seen: false"):
+        with pytest.raises(
+            RefusedError, match=r"(?s)queries with test events would not be.*set remove_seen: false"
+        ) as told:
             refuse_unmeasured(data, remove_seen=True, max_fraction=0.5)
+        assert ("max_unmeasured_fraction" in str(told.value)) is (GOES_ON in queries)  # a rest to go on with
         refuse_unmeasured(data, remove_seen=True, max_fraction=1.0)
     else:
         refuse_unmeasured(data, remove_seen=True, max_fraction=0.5)
