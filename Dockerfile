@@ -13,6 +13,8 @@ RUN pip install --require-hashes -r /build/requirements.lock
 COPY setup.py pyproject.toml README.md LICENSE /build/
 COPY pipeline /build/pipeline
 COPY components /build/components
+COPY serving /build/serving
+COPY dataplane /build/dataplane
 COPY models /build/models
 RUN pip install --no-deps --no-build-isolation /build
 

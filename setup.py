@@ -79,7 +79,7 @@ setup(
     entry_points={
         "console_scripts": [
             "tfrs-pipeline = pipeline.cli:main",
-            "tfrs-beam-worker = components.beam_runner.worker:main",
+            "tfrs-beam-worker = dataplane.beam_runner.worker:main",
         ]
     },
     classifiers=[

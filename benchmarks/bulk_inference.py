@@ -89,9 +89,9 @@ def _bulk_inferrer(run: Path, scratch: Path) -> list[Row]:
     """The component, and what it does once the queries are embedded."""
     import pyarrow.parquet as pq
 
-    from components.artifacts import Model, Recommendations, ServingModel, TransformedExamples, TransformGraph
     from components.base import ExecutionContext
     from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
+    from dataplane.artifacts import Model, Recommendations, ServingModel, TransformedExamples, TransformGraph
 
     marks: list[float] = []
     inputs = BulkInferrer.Inputs(

@@ -94,9 +94,9 @@ def generate(directory: Path, rows: int) -> None:
 
 def run_step(step: str, work: Path, runner: str, job_server_jar: Path | None) -> None:
     """Executes one component on `work/raw`, or on what the one before it left in `work/RUNNER`."""
-    from components.artifacts import Examples, Schema, Statistics, TransformedExamples, TransformGraph
     from components.base import ExecutionContext, NoInputs
-    from components.beam_runner import AnyRunner, BeamConfig
+    from dataplane.artifacts import Examples, Schema, Statistics, TransformedExamples, TransformGraph
+    from dataplane.beam_runner import AnyRunner, BeamConfig
 
     home = work / runner
     examples, statistics, schema = Examples(home / "examples"), Statistics(home / "statistics"), Schema(home / "schema")

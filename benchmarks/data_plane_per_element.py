@@ -13,7 +13,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from components.beam_runner import InProcess
+from dataplane.beam_runner import InProcess
 
 QUANTILES = 15
 IDS = ("query_id", "candidate_id")

@@ -33,10 +33,10 @@ import yaml
 from benchmarks.harness import Goal, finish, measured, parser
 from benchmarks.references.datasets import SOURCES, Source, settings
 from benchmarks.references.histories import BASELINES
-from components.errors import ConfigError
-from models.metrics import paired_interval
-from pipeline.config import PipelineConfig, load_config
-from pipeline.yaml_file import read_document
+from dataplane.errors import ConfigError
+from models.ranking.metrics import paired_interval
+from pipeline.config.config import PipelineConfig, load_config
+from pipeline.config.yaml_file import read_document
 
 _SYSTEMS = Path(__file__).parents[1] / "tfx_config" / "systems"
 _DEFAULT, _ID_ONLY = "default", "default, ids only"

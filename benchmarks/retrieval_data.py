@@ -50,10 +50,10 @@ def trained(run: Path, *, scratch: Path) -> tuple[np.ndarray, np.ndarray]:
         run: the pipeline's directory, `ROOT/NAME`.
         scratch: for temporary files.
     """
-    from components.artifacts import Model, TransformedExamples
     from components.base import ExecutionContext
-    from components.embedding import candidate_embeddings
-    from components.sequences import read_dataset
+    from dataplane.artifacts import Model, TransformedExamples
+    from dataplane.dataset.embedding import candidate_embeddings
+    from dataplane.dataset.sequences import read_dataset
 
     dataset = read_dataset(TransformedExamples(latest(run, "transformed_examples")))
     candidates = candidate_embeddings(Model(latest(run, "model")), dataset, ExecutionContext(scratch=scratch))
@@ -68,10 +68,10 @@ def stored_queries(run: Path, *, scratch: Path, limit: int | None = None) -> np.
         scratch: for temporary files.
         limit: how many.
     """
-    from components.artifacts import Model, TransformedExamples, TransformGraph
     from components.base import ExecutionContext
-    from components.sequences import read_dataset
-    from components.serving.stored_queries import stored_query_embeddings
+    from dataplane.artifacts import Model, TransformedExamples, TransformGraph
+    from dataplane.dataset.sequences import read_dataset
+    from serving.model.stored_queries import stored_query_embeddings
 
     dataset = read_dataset(TransformedExamples(latest(run, "transformed_examples")))
     rows = np.arange(len(dataset.queries))[:limit]

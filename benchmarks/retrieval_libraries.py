@@ -180,8 +180,8 @@ class Ours:
 
     def build(self, vectors: np.ndarray, settings: dict[str, Any], queries: np.ndarray) -> None:
         from components.scann_indexer import IndexConfig, RecallTarget
-        from components.serving.index_tuning import Tuner
-        from models.index import ExactSearch
+        from components.scann_indexer.index_tuning import Tuner
+        from models.retrieval.index import ExactSearch
 
         config = IndexConfig(recall_target=RecallTarget(k=10, recall=0.95))
         exact = ExactSearch(vectors)

@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.retrieval_data import DIMENSION, clustered
-from models.candidate_ids import CandidateIds
-from models.feature_preprocessing import FeatureStatistics
-from models.features import FeatureSpec, Side
-from models.index import ExactSearch, ScannSearch, TreeSettings
-from models.preprocessing import Preprocessing
-from models.serving import ServingModule, export
+from models.preprocessing.feature_preprocessing import FeatureStatistics
+from models.preprocessing.preprocessing import Preprocessing
+from models.retrieval.candidate_ids import CandidateIds
+from models.retrieval.index import ExactSearch, ScannSearch, TreeSettings
+from models.retrieval.serving import ServingModule, export
+from models.spec.features import FeatureSpec, Side
 
 _HISTORY = 50
 _TOP_K = 100

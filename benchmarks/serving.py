@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Goal, finish, parser, run_pipeline
-from components.serving.publishing import Publisher
+from serving.published.publishing import Publisher
 
 NAME = "benchmark"
 MODELS = (f"{NAME}-scann", NAME)

@@ -16,8 +16,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.serving.descriptions import read_description, signature_inputs
-from components.serving.requests import as_batch, complete_request
+from serving.model.descriptions import read_description, signature_inputs
+from serving.model.requests import as_batch, complete_request
 
 
 def run(task: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,49 +4,21 @@ Component modules must import fast, without TensorFlow or Beam: the configuratio
 parameter models before anything heavy loads. Executors import what they drive inside `execute`.
 """
 
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, field, fields
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from types import NoneType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
-from components.artifacts import Artifact
-from components.beam_runner import BeamConfig, InProcess
-from models.strict import Strict
+from dataplane.artifacts import Artifact
+from dataplane.context import ExecutionContext
+from models.spec.strict import Strict
+
+__all__ = ["Component", "ExecutionContext", "NoInputs", "Params"]
 
 
 class Params(Strict):
     """Base of the parameters of all components: everything that can change a result besides the inputs."""
-
-
-@dataclass(frozen=True)
-class ExecutionContext:
-    """What an executor gets from whoever runs it; nothing here may change its results.
-
-    Attributes:
-        beam: which Beam runner the data steps use.
-        progress: takes one short line about how far the step is.
-        warn: takes a line that has to stay on the screen.
-        scratch: a directory for temporary files, removed by the runner afterwards.
-        resume: a directory that an interrupted execution leaves to the next one with the same inputs, parameters and
-            code, and that is removed once one is done; None if nothing is to be left.
-    """
-
-    beam: BeamConfig = field(default_factory=InProcess)
-    progress: Callable[[str], None] = lambda line: None
-    warn: Callable[[str], None] = lambda line: None
-    scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
-    resume: Path | None = None
-
-    @contextmanager
-    def scratch_directory(self) -> Iterator[Path]:
-        """A fresh directory below `scratch`, removed when the block ends."""
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.scratch) as name:
-            yield Path(name)
 
 
 InputsT = TypeVar("InputsT")

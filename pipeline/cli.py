@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, NoReturn
 
-from components.credentials import redacted
-from components.disk_errors import disk_error
-from components.errors import PipelineError, RunError
+from dataplane.errors import PipelineError, RunError
+from dataplane.files.credentials import redacted
+from dataplane.files.disk_errors import disk_error
 from pipeline.commands import (
     clean,
     init,

@@ -12,14 +12,14 @@ from components.infra_validator import InfraValidator
 from components.pusher import Pusher, PusherParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.schema_gen import SchemaGen
-from components.sources.feature_kinds import with_feature_kinds
-from components.sources.pivot_cut import with_pivot_cuts
 from components.statistics_gen import StatisticsGen
-from components.storage import join
 from components.trainer import Trainer, TrainerParams
 from components.transform import Transform, TransformParams
-from pipeline.config import SERVING, PipelineConfig
-from pipeline.dag import Node, OutputRef, Pipeline
+from dataplane.files.storage import join
+from dataplane.sources.ingestion.feature_kinds import with_feature_kinds
+from dataplane.sources.ingestion.pivot_cut import with_pivot_cuts
+from pipeline.config.config import SERVING, PipelineConfig
+from pipeline.execution.dag import Node, OutputRef, Pipeline
 
 
 def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:

@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass, field
 
-from components.artifacts import Artifact, Blessing, Examples, Model, TransformedExamples, TransformGraph
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.embedding_exporter import EmbeddingExporter, EmbeddingExporterParams
-from components.errors import ConfigError
 from components.infra_validator import InfraValidator
 from components.pusher import Pusher
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
-from components.sources.config import MappedEntities
-from components.sources.feature_kinds import source_with_kinds
-from components.sources.pivot_cut import with_latest_values
-from pipeline.config import PipelineConfig
-from pipeline.dag import OutputRef, Pipeline
-from pipeline.lineage import output_read, producer, sound_producer
-from pipeline.metadata import Execution
-from pipeline.published import REFRESHED, Published
+from dataplane.artifacts import Artifact, Blessing, Examples, Model, TransformedExamples, TransformGraph
+from dataplane.errors import ConfigError
+from dataplane.sources.config import MappedEntities
+from dataplane.sources.ingestion.feature_kinds import source_with_kinds
+from dataplane.sources.ingestion.pivot_cut import with_latest_values
+from pipeline.config.config import PipelineConfig
+from pipeline.execution.dag import OutputRef, Pipeline
+from pipeline.execution.lineage import output_read, producer, sound_producer
+from pipeline.execution.metadata import Execution
+from pipeline.execution.published import REFRESHED, Published
 
 
 @dataclass(frozen=True)

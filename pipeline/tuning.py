@@ -12,12 +12,12 @@ import optuna
 import yaml
 from optuna.trial import TrialState
 
-from components.artifacts import Model, TransformedExamples, TransformGraph
-from components.errors import ConfigError, DivergedError, RunError
 from components.trainer import TrainerParams
-from pipeline.config import PipelineConfig, load_config
-from pipeline.study_journal import open_journal
-from pipeline.tuning_config import Range, TuningConfig
+from dataplane.artifacts import Model, TransformedExamples, TransformGraph
+from dataplane.errors import ConfigError, DivergedError, RunError
+from pipeline.config.config import PipelineConfig, load_config
+from pipeline.config.tuning_config import Range, TuningConfig
+from pipeline.execution.study_journal import open_journal
 
 _OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -51,7 +51,7 @@ class Tuner:
         """The section that says what to try."""
         if self.config.tuning is None:
             raise ConfigError(
-                f"{self.file} has no section 'tuning', which says what to try; see pipeline/tuning_config.py"
+                f"{self.file} has no section 'tuning', which says what to try; see pipeline/config/tuning_config.py"
             )
         return self.config.tuning
 
@@ -109,7 +109,7 @@ class Tuner:
     def _train(self, trial: optuna.Trial, chosen: Mapping[str, Any]) -> float:
         import tensorflow as tf
 
-        from components.training import train
+        from components.trainer.executor import train
 
         config = load_config(self.file, [*self.settings, *(f"{key}={json.dumps(v)}" for key, v in chosen.items())])
         metric = config.training.metric

@@ -8,16 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.artifacts import Examples, Schema, Statistics, TransformedExamples, TransformGraph
 from components.base import ExecutionContext, NoInputs, Params
-from components.errors import RunError
 from components.example_gen import ExampleGen
 from components.schema_gen import SchemaGen
-from components.split_config import TimeSplit
 from components.statistics_gen import StatisticsGen
 from components.transform import Transform, TransformParams
-from pipeline.config import PipelineConfig, load_config
-from pipeline.yaml_file import read_document
+from dataplane.artifacts import Examples, Schema, Statistics, TransformedExamples, TransformGraph
+from dataplane.errors import RunError
+from models.spec.split_config import TimeSplit
+from pipeline.config.config import PipelineConfig, load_config
+from pipeline.config.yaml_file import read_document
 
 _CONFIGS = Path(__file__).parents[2] / "tfx_config"
 _OWN = Path(__file__).parents[1] / "datasets"

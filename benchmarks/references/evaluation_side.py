@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.metrics import coverage, popularity_bias, query_metrics
-from models.ranking import CandidateLists, EmbeddingScorer, rank_candidates
+from models.ranking.metrics import coverage, popularity_bias, query_metrics
+from models.ranking.ranking import CandidateLists, EmbeddingScorer, rank_candidates
 
 CUTOFFS = (1, 5, 10, 20, 50, 100)
 _EXCLUDED = 50

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
-from components.sequences import Dataset, Events
-from models.baselines import PopularityScorer, co_occurrences, item_similarities
-from models.ranking import CandidateLists, EmbeddingScorer, Scorer
+from dataplane.dataset.sequences import Dataset, Events
+from models.ranking.baselines import PopularityScorer, co_occurrences, item_similarities
+from models.ranking.ranking import CandidateLists, EmbeddingScorer, Scorer
 
 RECENCY = 0.9
 """An event of age a, counted back from the latest, weighs by this to the power of a."""
@@ -66,7 +66,7 @@ class LinearScorer:
         self._histories, self._weights = histories, weights
 
     def scores(self, start: int, stop: int) -> np.ndarray:
-        """See `models.ranking.Scorer`."""
+        """See `models.ranking.ranking.Scorer`."""
         product = self._histories[start:stop] @ self._weights
         dense: np.ndarray = product.toarray() if sparse.issparse(product) else np.asarray(product)
         return dense
@@ -247,7 +247,7 @@ class _LensKitScorer:
         self._model, self._is_known, self._history = model, is_known, history
 
     def scores(self, start: int, stop: int) -> np.ndarray:
-        """See `models.ranking.Scorer`."""
+        """See `models.ranking.ranking.Scorer`."""
         from lenskit.data import ItemList, RecQuery
 
         scores = np.full((stop - start, self.candidates), _LOWEST, np.float32)

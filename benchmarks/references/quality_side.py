@@ -18,18 +18,18 @@ import pyarrow.parquet as pq
 
 from benchmarks.references.datasets import Prepared, prepare
 from benchmarks.references.histories import BASELINES, History
-from components.artifacts import Blessing, Evaluation, Model
 from components.base import ExecutionContext
-from components.embedding import candidate_embeddings, first_contexts
-from components.evaluation.executor import two_tower_scorer
-from components.evaluation.retrieval_task import RetrievalTask, retrieval_task
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
-from components.sequences import read_dataset
+from components.evaluator.executor import two_tower_scorer
 from components.trainer import Trainer, TrainerParams
-from models.features import EncodedSpec
-from models.metrics import mean_metrics, query_metrics
-from models.ranking import CandidateLists, Scorer, rank_candidates
-from pipeline.config import load_config
+from dataplane.artifacts import Blessing, Evaluation, Model
+from dataplane.dataset.embedding import candidate_embeddings, first_contexts
+from dataplane.dataset.retrieval_task import RetrievalTask, retrieval_task
+from dataplane.dataset.sequences import read_dataset
+from models.ranking.metrics import mean_metrics, query_metrics
+from models.ranking.ranking import CandidateLists, Scorer, rank_candidates
+from models.spec.features import EncodedSpec
+from pipeline.config.config import load_config
 
 _BLOCK = 256
 """Queries that are scored at once."""

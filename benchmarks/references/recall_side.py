@@ -19,14 +19,14 @@ import numpy as np
 
 from benchmarks.references.datasets import Prepared, prepare
 from benchmarks.references.histories import BASELINES, History
-from components.artifacts import Model
-from components.evaluation.retrieval_task import RetrievalTask, retrieval_task
-from components.sequences import read_dataset
 from components.trainer import TrainerParams
-from models.metrics import query_metrics
-from models.ranking import EmbeddingScorer, Scorer, rank_candidates
-from models.trials import temperatures_to_try
-from pipeline.config import load_config
+from dataplane.artifacts import Model
+from dataplane.dataset.retrieval_task import RetrievalTask, retrieval_task
+from dataplane.dataset.sequences import read_dataset
+from models.ranking.metrics import query_metrics
+from models.ranking.ranking import EmbeddingScorer, Scorer, rank_candidates
+from models.spec.trials import temperatures_to_try
+from pipeline.config.config import load_config
 
 _TUTORIAL_BATCH = 8192
 _TUTORIAL_DIM = 32
@@ -83,7 +83,7 @@ def ours(prepared: Prepared, metric: str, target: float) -> dict[str, Any]:
 
     Like iALS with what validation has chosen, it has the temperature that would be tried first.
     """
-    from components.training import train
+    from components.trainer.executor import train
 
     config = prepared.config
     temperature = temperatures_to_try(config.model, config.training.loss.type)[0]

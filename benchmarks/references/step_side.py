@@ -15,8 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from models.config import ModelConfig, TowerConfig, TrainingConfig
-from models.features import CANDIDATE_ID, QUERY_ID, EncodedColumn, EncodedSpec, FeatureSpec, HistoryFeature, IdFeature
+from models.spec.config import ModelConfig, TowerConfig, TrainingConfig
+from models.spec.features import (
+    CANDIDATE_ID,
+    QUERY_ID,
+    EncodedColumn,
+    EncodedSpec,
+    FeatureSpec,
+    HistoryFeature,
+    IdFeature,
+)
 
 _EVENTS_PER_QUERY = 50
 _SKEW = 3.0  # candidates are drawn as catalogue · u^3: a long tail without one that is in every batch
@@ -142,13 +150,13 @@ def ours_default(work: Workload, clock: _Clock) -> None:
 def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: HistoryFeature | None) -> None:
     import tensorflow as tf
 
-    from models.batches import Batches, TrainingData
-    from models.distribution import input_slices, slices_signature
-    from models.optimizers import build_optimizer
-    from models.prefetching import Prefetched
-    from models.training import AHEAD, compiled
-    from models.trials import temperatures_to_try
-    from models.two_tower import TwoTower
+    from models.spec.trials import temperatures_to_try
+    from models.training.batches import Batches, TrainingData
+    from models.training.distribution import input_slices, slices_signature
+    from models.training.loop import AHEAD, compiled
+    from models.training.optimizers import build_optimizer
+    from models.training.prefetching import Prefetched
+    from models.training.two_tower import TwoTower
 
     query, candidate = work.events()
     queries = int(query[-1]) + 1

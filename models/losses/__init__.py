@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
-from models.config import TrainingConfig
-from models.loss_config import BPR, GBCE, Contrastive, CosineContrastive, Gramian, LossConfig, Triplet
 from models.losses.blocked_softmax import full_softmax
 from models.losses.contrast import Contrast
 from models.losses.metric import contrastive, gramian, triplet
 from models.losses.pairwise import bpr, cosine_contrastive, gbce
 from models.losses.softmax import in_batch_softmax, sampled_softmax
+from models.spec.config import TrainingConfig
+from models.spec.loss_config import BPR, GBCE, Contrastive, CosineContrastive, Gramian, LossConfig, Triplet
 
 __all__ = [
     "Contrast",

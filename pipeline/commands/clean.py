@@ -4,13 +4,13 @@ import argparse
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from components.errors import ConfigError
+from dataplane.errors import ConfigError
 from pipeline.commands import options
-from pipeline.lock import CLEAN
-from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
+from pipeline.execution.lock import CLEAN
+from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
 
 if TYPE_CHECKING:
-    from pipeline.retention import Superfluous
+    from pipeline.execution.retention import Superfluous
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,7 +32,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Deletes them; exit code 2 if there is no such pipeline, 3 if it is at work."""
-    from pipeline.retention import remove, retention
+    from pipeline.execution.retention import remove, retention
 
     if arguments.pipeline not in pipelines(arguments.root):
         raise ConfigError(no_such_pipeline(arguments.root, arguments.pipeline))
@@ -62,7 +62,7 @@ def _size(old: "Superfluous") -> str:
 
 def _published(store: Store) -> tuple[list[Execution], list[Execution]]:
     """The executions that made what is served, and those that published a version that is still there."""
-    from pipeline.published import Published
+    from pipeline.execution.published import Published
 
     try:
         published = Published.newest(store.directory.parent, store.directory.name)

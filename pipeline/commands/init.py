@@ -34,8 +34,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Writes the draft."""
-    from components.errors import ConfigError
-    from components.sources.drafting.infer import infer_draft
+    from dataplane.errors import ConfigError
+    from pipeline.drafting.infer import infer_draft
 
     output: Path | None = arguments.output
     if output is not None and output.exists():
@@ -55,7 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _check(text: str) -> None:
     """Holds the draft against what `validate` accepts, lest somebody is handed what cannot be used."""
-    from pipeline.config import load_config
+    from pipeline.config.config import load_config
 
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "draft.yaml"

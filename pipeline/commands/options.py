@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from components.storage import is_remote
+from dataplane.files.storage import is_remote
 
 DEFAULT_ROOT = Path("runs")
 

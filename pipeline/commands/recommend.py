@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from components.errors import ConfigError
+from dataplane.errors import ConfigError
 from pipeline.commands import options
 
 
@@ -41,10 +41,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit or nothing has been published, 3 if it is damaged."""
-    from components.serving.ask import ask
-    from components.serving.descriptions import read_description
-    from components.serving.version_digests import require_whole
-    from pipeline.published import Published
+    from pipeline.execution.published import Published
+    from serving.model.ask import ask
+    from serving.model.descriptions import read_description
+    from serving.model.version_digests import require_whole
 
     given = _given(arguments)
     if arguments.model is not None:

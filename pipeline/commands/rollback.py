@@ -30,7 +30,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Rolls back; exit code 2 if there is nothing to go back to, 3 if what there is is damaged."""
-    from pipeline.published import Published
+    from pipeline.execution.published import Published
 
     pipeline: str | None = arguments.pipeline
     version: int | None = arguments.version

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.credentials import RedactingFormatter, redacted
-from components.errors import ConfigError, PipelineError, RunError
+from dataplane.errors import ConfigError, PipelineError, RunError
+from dataplane.files.credentials import RedactingFormatter, redacted
 from pipeline.commands import options
 from pipeline.commands.signals import stop_on_sigterm
 
 if TYPE_CHECKING:
-    from pipeline.config import PipelineConfig
-    from pipeline.dag import Pipeline
-    from pipeline.metadata import Execution, Step
-    from pipeline.runner import Selection
+    from pipeline.config.config import PipelineConfig
+    from pipeline.execution.dag import Pipeline
+    from pipeline.execution.metadata import Execution, Step
+    from pipeline.execution.runner import Selection
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,9 +41,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the pipeline; exit code 3 if a step failed or a gate refused, 1 on an internal error."""
-    from pipeline.config import load_config
+    from pipeline.config.config import load_config
     from pipeline.create_pipeline import create_pipeline
-    from pipeline.runner import Selection
+    from pipeline.execution.runner import Selection
 
     config = load_config(arguments.config, arguments.settings)
     pipeline = create_pipeline(config, arguments.root.resolve())
@@ -75,10 +75,10 @@ def drive(
         RunError: a step failed, a gate refused, or the run was interrupted; says how to continue, and whether that
             takes a change.
     """
-    from pipeline.metadata import Store
-    from pipeline.progress import make_progress
-    from pipeline.report import summary
-    from pipeline.runner import LocalRunner, internal_error, new_run
+    from pipeline.execution.metadata import Store
+    from pipeline.execution.progress import make_progress
+    from pipeline.execution.report import summary
+    from pipeline.execution.runner import LocalRunner, internal_error, new_run
 
     stop_on_sigterm()
     store, run = Store(arguments.root.resolve(), config.name), new_run(arguments.config.resolve())

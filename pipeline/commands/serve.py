@@ -6,12 +6,12 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from components.credentials import RedactingFormatter
-from components.errors import ConfigError
+from dataplane.errors import ConfigError
+from dataplane.files.credentials import RedactingFormatter
 from pipeline.commands import options
 
 if TYPE_CHECKING:
-    from components.serving.publishing import Publisher
+    from serving.published.publishing import Publisher
 
 _SHUTDOWN_SECONDS = 30
 _READ_SECONDS = 30  # that a client has to read an answer, beyond the time for the answer itself
@@ -117,11 +117,11 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         import uvicorn
 
-        from components.serving.batching import BatchingOptions
-        from components.serving.connections import BoundedConnection, ConnectionLimits, connection_limit
-        from components.serving.model_host import ModelHost, watch
-        from components.serving.rest import create_app
-        from components.serving.server_metrics import ServerMetrics
+        from serving.server.batching import BatchingOptions
+        from serving.server.connections import BoundedConnection, ConnectionLimits, connection_limit
+        from serving.server.model_host import ModelHost, watch
+        from serving.server.rest import create_app
+        from serving.server.server_metrics import ServerMetrics
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
 
@@ -178,9 +178,9 @@ def _log() -> None:
 
 
 def _publisher(arguments: argparse.Namespace) -> "Publisher":
-    from components.serving.publishing import Publisher
-    from components.storage import check_uri
-    from pipeline.published import Published
+    from dataplane.files.storage import check_uri
+    from pipeline.execution.published import Published
+    from serving.published.publishing import Publisher
 
     if arguments.models is None:
         return Published.newest(arguments.root, arguments.pipeline).publisher

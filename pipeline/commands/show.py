@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from components.errors import ConfigError
+from dataplane.errors import ConfigError
 from pipeline.commands import options
-from pipeline.metadata import Execution, Store, no_such_pipeline, pipelines
+from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
 
 _LONGEST_FILE = 20_000
 

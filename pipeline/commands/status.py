@@ -5,10 +5,10 @@ import json
 from datetime import datetime
 from typing import Any
 
-from components.errors import ConfigError
+from dataplane.errors import ConfigError
 from pipeline.commands import options
-from pipeline.metadata import Run, Store, no_such_pipeline, pipelines
-from pipeline.records import to_json
+from pipeline.execution.metadata import Run, Store, no_such_pipeline, pipelines
+from pipeline.execution.records import to_json
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

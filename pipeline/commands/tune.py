@@ -2,8 +2,8 @@
 
 import argparse
 
-from components.artifacts import TransformedExamples, TransformGraph
-from components.errors import ConfigError
+from dataplane.artifacts import TransformedExamples, TransformGraph
+from dataplane.errors import ConfigError
 from pipeline.commands import options
 from pipeline.commands.signals import stop_on_sigterm
 
@@ -25,11 +25,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Searches and prints where the best configuration is."""
-    from pipeline.config import load_config
+    from pipeline.config.config import load_config
     from pipeline.create_pipeline import create_pipeline
-    from pipeline.metadata import Store
-    from pipeline.progress import make_progress
-    from pipeline.runner import LocalRunner, Selection, new_run
+    from pipeline.execution.metadata import Store
+    from pipeline.execution.progress import make_progress
+    from pipeline.execution.runner import LocalRunner, Selection, new_run
 
     config = load_config(arguments.config, arguments.settings)
     if config.tuning is None:

@@ -19,7 +19,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints what the configuration amounts to, or raises ConfigError."""
-    from pipeline.config import load_config
+    from pipeline.config.config import load_config
 
     config = load_config(arguments.config, arguments.settings)
     print(f"{arguments.config} is valid: pipeline {config.name}, split {config.resolved_split.method}")

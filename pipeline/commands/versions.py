@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components.errors import RefusedError
+from dataplane.errors import RefusedError
 from pipeline.commands import options
 
 if TYPE_CHECKING:
-    from components.serving.publishing import Publisher
-    from components.serving.rollbacks import PublishedVersion
+    from serving.published.publishing import Publisher
+    from serving.published.rollbacks import PublishedVersion
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,7 +35,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the versions; exit code 2 if nothing has been published, 3 if `--check` finds one that is not whole."""
-    from pipeline.published import Published
+    from pipeline.execution.published import Published
 
     published = Published.newest(arguments.root, arguments.pipeline)
     pushes = published.pushes()

@@ -4,8 +4,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from components.artifacts import TransformedExamples, TransformGraph
-from components.errors import ConfigError
+from dataplane.artifacts import TransformedExamples, TransformGraph
+from dataplane.errors import ConfigError
 from pipeline.commands import options
 from pipeline.commands.signals import stop_on_sigterm
 
@@ -27,12 +27,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def execute(arguments: argparse.Namespace) -> int:
     """Trains along."""
     from components.trainer import Trainer
-    from components.training_process import train_apart
-    from pipeline.config import load_config
+    from components.trainer.separate_process import train_apart
+    from pipeline.config.config import load_config
     from pipeline.create_pipeline import create_pipeline
-    from pipeline.metadata import Store
-    from pipeline.progress import make_progress
-    from pipeline.runner import LocalRunner, Selection, new_run
+    from pipeline.execution.metadata import Store
+    from pipeline.execution.progress import make_progress
+    from pipeline.execution.runner import LocalRunner, Selection, new_run
 
     config = load_config(arguments.config, arguments.settings)
     if config.training.distribution != "multi_worker":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.references.histories import Ease, History, ItemKnn
-from components.sequences import Events
+from dataplane.dataset.sequences import Events
 
 # Two queries of four candidates; the first comes back to candidate 0.
 EVENTS = Events(

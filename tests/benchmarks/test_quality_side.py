@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.references.quality_side import new_auc
-from models.baselines import PopularityScorer
-from models.ranking import CandidateLists, EmbeddingScorer
+from models.ranking.baselines import PopularityScorer
+from models.ranking.ranking import CandidateLists, EmbeddingScorer
 
 QUERIES, CANDIDATES = 300, 40
 

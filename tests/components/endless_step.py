@@ -15,8 +15,8 @@ from pathlib import Path
 import apache_beam as beam
 from pydantic import TypeAdapter
 
-from components.beam_runner import AnyRunner, BeamConfig
-from components.bound_process import end_with_parent
+from dataplane.beam_runner import AnyRunner, BeamConfig
+from dataplane.bound_process import end_with_parent
 
 
 class Endless(beam.DoFn):

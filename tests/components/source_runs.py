@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.artifacts import Examples
 from components.base import ExecutionContext
 from components.example_gen import ExampleGen, ExampleGenParams
+from dataplane.artifacts import Examples
 
 PAIR = {"query_id": "u", "candidate_id": "i"}
 

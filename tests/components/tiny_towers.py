@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components.artifacts import Model
+from dataplane.artifacts import Model
 
 
 class TinyTowers(tf.Module):

@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from components.artifacts import Examples, Model, TransformedExamples, TransformGraph
-from components.hashing import hash_strings
-from components.raw_features import raw_features
-from components.sequences import Dataset, Entities, Events, write_dataset
-from models.content import write_configuration
-from models.feature_preprocessing import FeatureStatistics
-from models.features import FeatureSpec
-from models.preprocessing import Preprocessing, encode, load_preprocessing
+from dataplane.artifacts import Examples, Model, TransformedExamples, TransformGraph
+from dataplane.columns.hashing import hash_strings
+from dataplane.columns.raw_features import raw_features
+from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
+from models.preprocessing.feature_preprocessing import FeatureStatistics
+from models.preprocessing.preprocessing import Preprocessing, encode, load_preprocessing
+from models.spec.features import FeatureSpec
+from models.towers.content import write_configuration
 
 FEATURES = FeatureSpec.model_validate(
     {

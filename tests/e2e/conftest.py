@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.artifacts import Artifact
+from dataplane.artifacts import Artifact
 from pipeline.cli import main
-from pipeline.metadata import Store
+from pipeline.execution.metadata import Store
+from tests.paths import SHARED
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = SHARED / "data"
 
 
 @dataclass(frozen=True)

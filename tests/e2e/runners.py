@@ -14,18 +14,19 @@ import pytest
 import yaml
 
 from components.base import Params
-from components.beam_runner import BeamConfig
 from components.example_gen import ExampleGen
 from components.schema_gen import SchemaGen
 from components.statistics_gen import StatisticsGen
 from components.transform import Transform, TransformParams
-from pipeline.config import load_config
-from pipeline.dag import Pipeline
-from pipeline.metadata import Store
-from pipeline.progress import PlainProgress
-from pipeline.runner import LocalRunner, Selection, new_run
+from dataplane.beam_runner import BeamConfig
+from pipeline.config.config import load_config
+from pipeline.execution.dag import Pipeline
+from pipeline.execution.metadata import Store
+from pipeline.execution.progress import PlainProgress
+from pipeline.execution.runner import LocalRunner, Selection, new_run
+from tests.paths import PROJECT
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = PROJECT
 
 
 def _job_server(runner: str) -> Path:

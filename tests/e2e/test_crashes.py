@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from components.digests import digests_below
-from components.serving.descriptions import read_identity
-from components.serving.identities import part_digest
-from components.serving.publishing import Publisher
-from components.serving.version_digests import check_version
-from pipeline.metadata import Store
+from dataplane.files.digests import digests_below
+from pipeline.execution.metadata import Store
+from serving.model.descriptions import read_identity
+from serving.model.identities import part_digest
+from serving.model.version_digests import check_version
+from serving.published.publishing import Publisher
 from tests.e2e.conftest import Project, cli
 
 pytestmark = pytest.mark.e2e

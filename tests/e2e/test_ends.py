@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.metadata import Store
+from pipeline.execution.metadata import Store
 from tests.e2e.conftest import QUICK, Project
 
 pytestmark = pytest.mark.e2e

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.serving.descriptions import directory_digest, read_identity
-from components.serving.identities import part_digest
-from components.serving.publishing import Publisher
+from serving.model.descriptions import directory_digest, read_identity
+from serving.model.identities import part_digest
+from serving.published.publishing import Publisher
 from tests.e2e.conftest import QUICK, killed_when
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from components.sources.drafting.infer import draft_config
+from pipeline.drafting.infer import draft_config
 from tests.e2e.conftest import QUICK, SHARED, cli
 
 pytestmark = pytest.mark.e2e

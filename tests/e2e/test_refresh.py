@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from components.serving.descriptions import directory_digest
-from components.serving.version_digests import check_version
-from pipeline.metadata import Store
+from pipeline.execution.metadata import Store
+from serving.model.descriptions import directory_digest
+from serving.model.version_digests import check_version
 from tests.components.damage import flip
 from tests.e2e.conftest import QUICK, Project, Result, cli, killed_when
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from components.beam_runner import Flink, InProcess, MultiProcess, Spark
-from components.errors import DataError, RunError
-from pipeline.metadata import Store
+from dataplane.beam_runner import Flink, InProcess, MultiProcess, Spark
+from dataplane.errors import DataError, RunError
+from pipeline.execution.metadata import Store
 from tests.e2e.runners import (
     FAST_START,
     JOB_SERVER,
@@ -27,6 +27,7 @@ from tests.e2e.runners import (
     worker_environment,
     write_data,
 )
+from tests.paths import PROJECT
 
 pytestmark = pytest.mark.e2e
 
@@ -84,9 +85,9 @@ def test_workers_that_have_the_source_distribution_alone_give_the_same(data, exp
     where = str(tmp_path / "where")
 
     def tell(number):
-        import components.beam_runner
+        import dataplane.beam_runner
 
-        Path(where).write_text(components.beam_runner.__file__)
+        Path(where).write_text(dataplane.beam_runner.__file__)
         return number
 
     config = flink(environment="process", worker_command=worker, parallelism=2)
@@ -112,7 +113,7 @@ def test_a_killed_worker_ends_the_run_and_the_next_one_continues(data, expected,
     """
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(textwrap.dedent(hook))
-    path = os.pathsep.join([str(tmp_path / "hook"), str(Path(__file__).parents[2])])
+    path = os.pathsep.join([str(tmp_path / "hook"), str(PROJECT)])
     monkeypatch.setenv("PYTHONPATH", path)
     root = tmp_path / "runs"
     with pytest.raises(RunError, match="worker process died"):

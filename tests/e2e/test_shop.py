@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.artifacts import Model, TransformedExamples
 from components.base import ExecutionContext
-from components.embedding import candidate_embeddings, query_embeddings
-from components.sequences import read_dataset
+from dataplane.artifacts import Model, TransformedExamples
+from dataplane.dataset.embedding import candidate_embeddings, query_embeddings
+from dataplane.dataset.sequences import read_dataset
 from tests.e2e.conftest import Project, cli
 
 pytestmark = pytest.mark.e2e

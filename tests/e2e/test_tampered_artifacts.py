@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from components.serving.publishing import Publisher
-from pipeline.metadata import Execution, Store
+from pipeline.execution.metadata import Execution, Store
+from serving.published.publishing import Publisher
 from tests.components.damage import DAMAGES, cut, flip
 from tests.e2e.conftest import QUICK, Project, cli
 

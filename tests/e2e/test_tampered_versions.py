@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from components.serving.batching import BatchingOptions
-from components.serving.descriptions import directory_digest, read_identity
-from components.serving.model_host import ModelHost
-from components.serving.published_versions import Publication
-from components.serving.publishing import Publisher
+from serving.model.descriptions import directory_digest, read_identity
+from serving.published.published_versions import Publication
+from serving.published.publishing import Publisher
+from serving.server.batching import BatchingOptions
+from serving.server.model_host import ModelHost
 from tests.components.damage import DAMAGES, flip
 from tests.e2e.conftest import QUICK, Project, Result, cli
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.e2e.conftest import QUICK, cli
-from tests.models.test_distribution import clusters_of_two, finish
+from tests.models.training.test_distribution import clusters_of_two, finish
 
 pytestmark = pytest.mark.e2e
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from models.distribution import build_strategy
-from tests.models.test_training import Killed, fit
-from tests.models.test_two_tower import chains
+from models.training.distribution import build_strategy
+from tests.models.training.test_training import Killed, fit
+from tests.models.training.test_two_tower import chains
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "mixed": {"loss": "in_batch_softmax", "negatives": {"type": "mixed", "n": 9}},

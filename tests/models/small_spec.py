@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.features import EncodedColumn, EncodedSpec, FeatureSpec
+from models.spec.features import EncodedColumn, EncodedSpec, FeatureSpec
 
 
 def tokens(feature: str, size: int, width: int = 1) -> EncodedColumn:

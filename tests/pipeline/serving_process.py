@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.artifacts import ServingModel
 from components.base import ExecutionContext
 from components.pusher import PusherParams
 from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
-from components.serving.publishing import Publisher
-from pipeline.metadata import Execution, Run, Store
+from dataplane.artifacts import ServingModel
+from pipeline.execution.metadata import Execution, Run, Store
+from serving.published.publishing import Publisher
 from tests.components.tiny_world import World, make_world
 
 

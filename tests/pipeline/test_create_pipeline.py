@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from pipeline.config import load_config
+from pipeline.config.config import load_config
 from pipeline.create_pipeline import create_pipeline
-from pipeline.dag import Node
-from pipeline.fingerprint import fingerprint
+from pipeline.execution.dag import Node
+from pipeline.execution.fingerprint import fingerprint
 
 _CONFIG = "schema_version: 1\nname: tiny\ndata: {interactions: {format: synthetic}}\n"
 

@@ -3,13 +3,13 @@
 import json
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from pipeline.cli import main
+from tests.paths import PROJECT
 
-ROOT = Path(__file__).parents[2]
+ROOT = PROJECT
 
 
 def stages() -> dict[str, list[str]]:

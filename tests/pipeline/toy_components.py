@@ -6,9 +6,9 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.artifacts import Examples, Model, Statistics
 from components.base import Component, ExecutionContext, NoInputs, Params
-from components.errors import DataError
+from dataplane.artifacts import Examples, Model, Statistics
+from dataplane.errors import DataError
 
 
 class SourceParams(Params):

@@ -1,0 +1,6 @@
+"""CatalogueGen: encodes a new candidate table with the preprocessing of a model that is served."""
+
+from components.catalogue_gen.component import CatalogueGen
+from components.catalogue_gen.params import CatalogueGenParams, RefreshConfig
+
+__all__ = ["CatalogueGen", "CatalogueGenParams", "RefreshConfig"]

@@ -1,0 +1,86 @@
+"""From a new candidate table to an encoded catalogue; what CatalogueGen does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.base import ExecutionContext
+from dataplane.artifacts import Catalogue, Examples, TransformedExamples, TransformGraph
+from dataplane.columns.distinct import distinct_ids
+from dataplane.dataset.encoding import encode_catalogue
+from dataplane.dataset.sequences import read_ids, write_ids
+from dataplane.errors import DataError, RefusedError
+from dataplane.sources.ingestion.tables import ingest
+from dataplane.sources.snapshots import take_snapshot
+from models.spec.features import CANDIDATE_ID, EncodedSpec
+
+if TYPE_CHECKING:
+    from components.catalogue_gen.params import CatalogueGenParams
+
+
+def make_catalogue(
+    *,
+    params: "CatalogueGenParams",
+    transformed_examples: TransformedExamples,
+    transform_graph: TransformGraph,
+    examples: Examples,
+    catalogue: Catalogue,
+    context: ExecutionContext,
+) -> dict[str, Any]:
+    """Writes both outputs; returns ExampleGen's facts and how many candidates are new and removed.
+
+    Raises:
+        DataError: the table cannot be used, or lacks a column that the model reads.
+        RefusedError: too many of the model's candidates are not in the table.
+    """
+    spec = EncodedSpec.model_validate(transform_graph.read_json("spec.json"))
+    sources = {"candidates": params.candidates}
+    read = ingest(
+        sources,
+        take_snapshot(sources, params.base_dir),
+        base_dir=params.base_dir,
+        max_bad_fraction=params.max_bad_fraction,
+        output=examples,
+        context=context,
+    )
+    files = sorted((examples.path / "candidates").glob("*.parquet"))
+    _check_columns(files, spec)
+    ids = distinct_ids(*(pq.read_table(file, columns=[CANDIDATE_ID])[CANDIDATE_ID] for file in files))
+    changes = _changes(ids, read_ids(transformed_examples.path / "candidates"), params.max_removed_fraction)
+    directory = catalogue.path / "candidates"
+    write_ids(directory, ids)
+    context.progress(f"encoding {len(ids):,} candidates")
+    encode_catalogue(
+        beam_config=context.beam,
+        saved_model=transform_graph.path / "saved_model",
+        spec=spec,
+        files=files,
+        directory=directory,
+    )
+    catalogue.write_json("catalogue.json", {**changes, "refresh_of": params.refresh_of})
+    return {**read, **changes}
+
+
+def _check_columns(files: list[Path], spec: EncodedSpec) -> None:
+    there = pq.read_schema(files[0]).names
+    for name, column in spec.features.columns("candidate").items():
+        if column not in there:
+            raise DataError(
+                f"candidates has no column '{column}', which feature '{name}' of the published model reads; it has "
+                f"{', '.join(there)}. With other features the model must be trained again: run the pipeline"
+            )
+
+
+def _changes(ids: pa.Array, known: pa.Array, max_removed_fraction: float) -> Mapping[str, int]:
+    kept = int(pc.sum(pc.is_in(ids, value_set=known)).as_py())
+    removed = len(known) - kept
+    if removed > max_removed_fraction * len(known):
+        raise RefusedError(
+            f"{removed:,} of the published model's {len(known):,} candidates are not in the table of {len(ids):,}, "
+            f"more than refresh.max_removed_fraction ({max_removed_fraction:g}) allows; is the table complete?"
+        )
+    return {"candidates": len(ids), "added": len(ids) - kept, "removed": removed}

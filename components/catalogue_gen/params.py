@@ -1,0 +1,30 @@
+"""What configures CatalogueGen."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from components.base import Params
+from dataplane.sources.config import MappedEntities
+
+
+class RefreshConfig(Params):
+    """What a refresh of the index may do; section `refresh`."""
+
+    max_removed_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Share of the published model's candidates that may be missing from the new table: more looks like a broken
+    table, and the refresh is refused."""
+
+
+class CatalogueGenParams(RefreshConfig):
+    """Parameters of CatalogueGen."""
+
+    base_dir: Path | None = Field(default=None, exclude=True)
+    """What relative paths in `candidates` are relative to; not part of the cache key, as with ExampleGen."""
+    candidates: MappedEntities = Field(discriminator="format")
+    """The new table: exactly its candidates will be answered."""
+    max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
+    """Share of the table's rows that may be unusable before the refresh is refused."""
+    refresh_of: dict[str, Any]
+    """Identity of the published model whose index is refreshed."""

@@ -1,1 +1,0 @@
-"""What the Evaluator is made of: the retrieval task, its ranking and its slices."""

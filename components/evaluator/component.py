@@ -1,0 +1,109 @@
+"""Evaluator: exact metrics of the model beside its baselines, and whether it may be published.
+
+    evaluation/metrics.json       {"test": {"recall@10": …}, "validation": {…}, "baselines": {"popularity": {…}, …},
+                                  "intervals": {…}, "slices": {…}, "protocol": {…},
+                                  "published": {"version": …, "queries": …, "test": {…}, "model": {…}}}
+    evaluation/per_query.parquet  query_id, main metrics of the model and of the baselines on the test events
+    blessing/blessing.json        {"blessed": …, "notes": […], "table": {…}, "checks": [{"name", "metric", "value",
+                                  "threshold", "passed", "message"}, …]} (see `components.evaluator.gates`)
+
+A model that is not blessed is no error here; Pusher refuses it. Only one that cannot tell candidates or queries apart
+ends the run at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.base import Component, ExecutionContext
+from components.evaluator.params import EvaluationConfig, EvaluatorParams
+from dataplane.artifacts import Blessing, Evaluation, Examples, Model, TransformedExamples, TransformGraph
+from dataplane.errors import RefusedError
+from dataplane.verdict import USELESS, refusal
+
+
+class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorParams]):
+    """Measures the model on the validation and test events and blesses it, or not."""
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """What the Evaluator reads."""
+
+        transformed_examples: TransformedExamples
+        transform_graph: TransformGraph
+        model: Model
+        examples: Examples | None = None
+        """Raw features, needed for a comparison with the model in service."""
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What the Evaluator writes."""
+
+        evaluation: Evaluation
+        blessing: Blessing
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """See `Component.execute`.
+
+        Raises:
+            DataError: there is no test event to measure on.
+            RefusedError: embeddings or scores are not numbers, or all alike; what could be written is.
+        """
+        from components.evaluator.executor import evaluate
+        from components.evaluator.gates import blessing, not_finite
+        from models.ranking.ranking import NotFiniteError
+
+        try:
+            metrics = evaluate(
+                transformed_examples=inputs.transformed_examples,
+                transform_graph=inputs.transform_graph,
+                model=inputs.model,
+                examples=inputs.examples,
+                params=self.params,
+                evaluation=outputs.evaluation,
+                context=context,
+            )
+        except NotFiniteError as error:
+            outputs.blessing.write_json("blessing.json", verdict := not_finite(str(error)))
+            _refuse_useless(verdict)
+            raise
+        outputs.evaluation.write_json("metrics.json", metrics)
+        verdict = blessing(self.params.evaluation, metrics)
+        outputs.blessing.write_json("blessing.json", verdict)
+        _refuse_useless(verdict)
+        notes = [note for note in verdict["notes"] if not note.startswith("validation")]  # Trainer tells of those
+        return _facts(self.params.evaluation, metrics) | {"blessed": verdict["blessed"], "notes": notes}
+
+    def is_current(self, outputs: Outputs) -> bool:
+        """Whether what is in service is still what the model was compared with, or has become the model itself.
+
+        After a final fit the model in service never is the one that was evaluated. Then only a refusal for being worse
+        than the served model depends on what is in service.
+        """
+        from serving.published.publishing import Publisher
+
+        verdict = outputs.blessing.read_json("blessing.json")
+        failed = any("version" in check and not check["passed"] for check in verdict["checks"])
+        compared = verdict.get("served", {})
+        if self.params.published is None or not compared.get("towers") or (self.params.final_fit and not failed):
+            return True
+        versions = Publisher(*self.params.published.rsplit("/", 1)).versions()
+        newest = next((found for found in reversed(versions) if found.complete), None)
+        if newest is None:
+            return not failed
+        itself = (newest.identity or {}).get("towers") == compared["towers"]
+        return newest.version == compared["version"] or (itself and not failed)
+
+
+def _refuse_useless(verdict: Mapping[str, Any]) -> None:
+    """Ends the run where nothing that follows could be of use, not even an index to look at."""
+    if any(check["name"] == USELESS and not check["passed"] for check in verdict["checks"]):
+        raise RefusedError("\n".join(["the model is of no use and is not published:", *refusal(verdict)]))
+
+
+def _facts(config: EvaluationConfig, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    rows = {"test": metrics["test"], **metrics["baselines"]}
+    facts: dict[str, Any] = {"queries": metrics["protocol"]["test"]["queries"]}
+    for name, values in rows.items():
+        facts[name] = values if "skipped" in values else {metric: values[metric] for metric in config.main_metrics()}
+    return facts

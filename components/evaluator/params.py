@@ -1,0 +1,157 @@
+"""What configures Evaluator."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+
+from components.base import Params
+from models.spec.features import (
+    CategoricalFeature,
+    FeatureName,
+    FeatureSpec,
+    IdFeature,
+    NumericFeature,
+    TimestampFeature,
+)
+
+_HIGHER_IS_BETTER = ("recall", "hit_rate", "ndcg", "mrr", "map", "coverage")
+
+
+_MAIN = ("recall", "hit_rate", "ndcg", "mrr")
+
+
+_GATES = ("thresholds", "min_lift_over_popularity", "min_lift_over_published")
+
+
+Cutoff = Annotated[int, Field(ge=1, le=10_000)]
+
+
+Baseline = Literal["popularity", "item_knn"]
+
+
+Ratios = dict[str, Annotated[float, Field(ge=0)]]
+
+
+Lift = Annotated[
+    Annotated[Literal["auto"], Tag("auto")] | Annotated[Ratios, Tag("ratios")],
+    Discriminator(lambda value: "auto" if isinstance(value, str) else "ratios"),
+    BeforeValidator(lambda value: {} if value is None or value is False else value),
+]
+"""A gate: `auto`, least ratios by metric, or nothing (`null`, `false`, `{}`)."""
+
+
+class EvaluationConfig(Params):
+    """What is measured, and what a model has to reach to be published."""
+
+    at: tuple[Cutoff, ...] = (1, 5, 10, 20, 50, 100)
+    """Cut-offs k of every metric."""
+    main_at: Cutoff = 10
+    """The cut-off of slices, confidence intervals and per-query values; one of `at`."""
+    baselines: tuple[Baseline, ...] = ("popularity", "item_knn")
+    """What the model is compared with. `item_knn` is skipped, and that is told, where it would take minutes."""
+    slices: tuple[FeatureName, ...] = ()
+    """Features by whose values the metrics are broken down: id, categorical, timestamp or quantile features of any
+    side. Length of the history and new against known queries and candidates are always there."""
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Least value of test metrics for the blessing, e.g. `recall@10: 0.05`."""
+    min_lift_over_popularity: Lift = "auto"
+    """Gate against the popularity baseline. `auto`: NDCG at `main_at` on the test events has to be above popularity's.
+    Ratios by metric, e.g. `ndcg@10: 1.5`, are the least ratios to popularity instead. `null` turns the gate off, and
+    so does leaving `popularity` out of `baselines`."""
+    min_lift_over_published: Lift = "auto"
+    """Gate against the model in service, on the same test events. `auto`: NDCG at `main_at` must not be clearly worse,
+    that is, the paired 95% interval of the difference must not lie as a whole more than 2% of the served model's value
+    below zero. Ratios by metric, e.g. `ndcg@10: 0.95`, are the least ratios to the served model instead. `null` turns
+    the gate off. Passed, and told, where nothing is in service yet, what is there cannot be asked, it may have learnt
+    from all these events, or, with `auto`, fewer than 10 queries can be compared."""
+
+    max_unmeasured_fraction: Annotated[
+        float,
+        Field(ge=0, le=1),
+        BeforeValidator(lambda value: 1.0 if value is None or value is False else value),
+    ] = 0.5
+    """Share of the queries with test events that may have nothing left to measure, since they had all these candidates
+    before and `remove_seen` leaves those out. With more the run is refused before it trains. `null` or 1 turns the
+    gate off."""
+
+    @field_validator("at", "baselines", "slices")
+    @classmethod
+    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("names something twice")
+        return values
+
+    @field_validator("at")
+    @classmethod
+    def _ascending(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        if not values:
+            raise ValueError("must name at least one cut-off")
+        return tuple(sorted(values))
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> "EvaluationConfig":
+        if self.main_at not in self.at:
+            raise ValueError(f"'main_at' is {self.main_at}, which is not among 'at': {', '.join(map(str, self.at))}")
+        allowed = [f"{metric}@{k}" for metric in _HIGHER_IS_BETTER for k in self.at]
+        for key in _GATES:
+            unknown = [name for name in self._ratios(key) if name not in allowed]
+            if unknown:
+                raise ValueError(f"'{key}' has unknown metric '{unknown[0]}'; allowed: {', '.join(allowed)}")
+        # How much of the catalogue is recommended depends on how many queries are compared.
+        relative = [name for name in self._ratios("min_lift_over_published") if name.startswith("coverage")]
+        if relative:
+            raise ValueError(f"'min_lift_over_published' cannot compare '{relative[0]}'")
+        if self._ratios("min_lift_over_popularity") and "popularity" not in self.baselines:
+            raise ValueError("'min_lift_over_popularity' needs 'popularity' among 'baselines'")
+        return self
+
+    def main_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that slices and summaries show."""
+        return tuple(f"{metric}@{self.main_at}" for metric in _MAIN)
+
+    def gate_metric(self) -> str:
+        """Name of the metric that a gate set to `auto` compares."""
+        return f"ndcg@{self.main_at}"
+
+    def named_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that gates of the configuration name, each once."""
+        named = [metric for key in _GATES for metric in self._ratios(key)]
+        return tuple(dict.fromkeys(named))
+
+    def _ratios(self, key: str) -> Mapping[str, float]:
+        gate: Mapping[str, float] | str = getattr(self, key)
+        return {} if isinstance(gate, str) else gate
+
+
+def unusable_slices(slices: Iterable[str], features: FeatureSpec) -> list[str]:
+    """What is wrong with the features named as slices, one message each."""
+    every = {**features.query, **features.context, **features.of("candidate")}
+    usable = [
+        name
+        for name, feature in every.items()
+        if isinstance(feature, IdFeature | CategoricalFeature | TimestampFeature)
+        or (isinstance(feature, NumericFeature) and feature.transform == "quantile")
+    ]
+    allowed = ", ".join(usable) or "none"
+    return [
+        f"'{name}' is {'a feature without distinct values' if name in every else 'no feature'}; allowed: {allowed}"
+        for name in slices
+        if name not in usable
+    ]
+
+
+class EvaluatorParams(Params):
+    """Parameters of the Evaluator."""
+
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """What is measured."""
+    remove_seen: bool = True
+    """Whether candidates of a query's history are left out of its ranking."""
+    seed: int = Field(default=42, ge=0)
+    """Seed of the bootstrap."""
+    published: str | None = Field(default=None, exclude=True)
+    """Folder of the versions of the exact model in service. No part of the cache key: what stands there counts when a
+    model is evaluated for the first time, since afterwards it may be the model itself."""
+    final_fit: bool = Field(default=False, exclude=True)
+    """Whether a model fitted to all events is published in place of the one evaluated."""

@@ -1,0 +1,99 @@
+"""The new model and the one in service on the same test events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.base import ExecutionContext
+from components.evaluator.measuring import Measured, differences, intervals_of, measure, progress_reporter
+from components.evaluator.published_model import PublishedModel
+from dataplane.artifacts import Examples, Model
+from dataplane.dataset.retrieval_task import RetrievalTask
+from dataplane.dataset.sequences import Dataset
+from models.ranking.metrics import mean_metrics
+from serving.model.identities import part_digest
+from serving.model.version_digests import check_version, shortened
+from serving.published.publishing import Publisher
+
+if TYPE_CHECKING:
+    from components.evaluator.params import EvaluatorParams
+
+_LONGEST_REASON = 200
+
+
+@dataclass(frozen=True)
+class ServedComparison:
+    """Finds the model in service and measures it.
+
+    Attributes:
+        model: the new model.
+        examples: raw examples that the served model is asked with; None if there are none.
+        params: the gates, and where the served model is.
+        dataset: the encoded data.
+        task: the test events.
+        context: told what is done.
+    """
+
+    model: Model
+    examples: Examples | None
+    params: "EvaluatorParams"
+    dataset: Dataset
+    task: RetrievalTask
+    context: ExecutionContext
+
+    def run(self, ours: Callable[[], Measured]) -> dict[str, Any]:
+        """Section `published` of `metrics.json`: both models' metrics, or why they were not compared.
+
+        Args:
+            ours: measures the new model as the served one can be measured; called only if there is one.
+
+        Raises:
+            RunError: the directory of the published models cannot be read.
+        """
+        if self.params.published is None or self.examples is None:
+            return {"skipped": "the evaluation was given no published models or no examples to ask them with"}
+        publisher = Publisher(*self.params.published.rsplit("/", 1))
+        newest, towers = publisher.newest(), part_digest(self.model.path / "towers")
+        if newest is None:
+            return {"version": None, "towers": towers, "skipped": "nothing has been published yet"}
+        self.context.progress(f"embedding with version {newest.version}")
+        found = {"version": newest.version, "towers": towers}
+        try:
+            published = self._comparable(publisher.fetch(newest.version)[0], towers)
+            theirs = published if isinstance(published, str) else self._measured(*published, newest.version)
+        except Exception as error:  # whatever lies there, damaged or of another making, a new model may replace it
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
+            theirs = f"served version {newest.version} cannot be measured: {reason}"
+        if isinstance(theirs, str):
+            return found | {"skipped": theirs}
+        return found | self._beside(*theirs, ours())
+
+    def _comparable(self, directory: Path, towers: str) -> tuple[PublishedModel, np.ndarray] | str:
+        """The served model and the queries it can be compared on, or why there is none."""
+        if damage := check_version(directory):
+            return f"it is damaged: {shortened(damage)}"
+        published = PublishedModel.read(directory)
+        if published.description["identity"]["towers"] == towers:
+            return "it is this model"
+        usable, reason = published.comparable(self.task, self.dataset)
+        return reason or (published, usable)
+
+    def _measured(self, published: PublishedModel, usable: np.ndarray, version: int) -> tuple[Measured, np.ndarray]:
+        assert self.examples is not None
+        scorer = published.scorer(self.examples, self.dataset, self.task)
+        tell = progress_reporter(self.context, f"test: version {version}")
+        return measure(scorer, self.task, self.dataset, self.params.evaluation, tell), usable
+
+    def _beside(self, theirs: Measured, usable: np.ndarray, ours: Measured) -> dict[str, Any]:
+        config = self.params.evaluation
+        means = {
+            who: mean_metrics({name: values[usable] for name, values in result.values.items()})
+            for who, result in (("test", theirs), ("model", ours))
+        }
+        lead = {name: values[usable] for name, values in differences(ours, theirs).items()}
+        names = dict.fromkeys((*config.main_metrics(), *config.named_metrics()))
+        (intervals,) = intervals_of([lead], list(names), seed=self.params.seed)
+        return {"queries": int(usable.sum()), **means, "intervals": intervals}

@@ -1,0 +1,5 @@
+"""What configures ExampleGen: the section `data`."""
+
+from dataplane.sources.data_config import ExampleGenParams
+
+__all__ = ["ExampleGenParams"]

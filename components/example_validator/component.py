@@ -1,0 +1,84 @@
+"""ExampleValidator: does the data fit the schema, and is there enough of it to learn from?
+
+`anomalies.json` is a list of {"table", "column", "kind", "severity", "message"}; `column` is null for whole tables.
+The kinds are described in `dataplane.statistics.anomalies`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.base import Component, ExecutionContext
+from components.example_validator.params import ExampleValidatorParams
+from dataplane.artifacts import Anomalies, Schema, Statistics
+from dataplane.errors import RefusedError
+from dataplane.statistics.coverage_anomalies import coverage_text
+
+_SHOWN = 8
+
+
+class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Outputs", ExampleValidatorParams]):
+    """Compares statistics with the schema and stops the run where they disagree."""
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """What ExampleValidator reads."""
+
+        statistics: Statistics
+        schema: Schema
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What ExampleValidator writes."""
+
+        anomalies: Anomalies
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """Writes `anomalies.json`; facts are the counts, the anomalies as `notes`, and what each table describes.
+
+        Raises:
+            RefusedError: there are anomalies as severe as `fail_on`; the file is written before.
+        """
+        from dataplane.statistics.anomalies import find_anomalies
+        from dataplane.statistics.tfmd import read_schema
+
+        statistics = inputs.statistics.read_json("statistics.json")
+        schema = read_schema(inputs.schema.path / "schema.pbtxt")
+        anomalies = find_anomalies(
+            statistics,
+            schema,
+            max_nan_fraction=self.params.max_nan_fraction,
+            max_unseen_fraction=self.params.max_unseen_fraction,
+            min_queries=self.params.min_queries,
+            min_candidates=self.params.min_candidates,
+            described={"queries": self.params.described_queries, "candidates": self.params.described_candidates},
+        )
+        outputs.anomalies.write_json("anomalies.json", anomalies)
+        self._refuse(anomalies, outputs.anomalies)
+        errors = sum(anomaly["severity"] == "error" for anomaly in anomalies)
+        covered = {table: coverage_text(facts["ids"]) for table, facts in statistics.items() if "ids" in facts}
+        return {"errors": errors, "warnings": len(anomalies) - errors, **covered, **_notes(anomalies)}
+
+    def _refuse(self, anomalies: list[dict[str, Any]], written: Anomalies) -> None:
+        blocking = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[self.params.fail_on]
+        refused = [anomaly for anomaly in anomalies if anomaly["severity"] in blocking]
+        if not refused:
+            return
+        lines = [f"  {_place(anomaly)}: {anomaly['message']}" for anomaly in refused[:_SHOWN]]
+        if len(refused) > _SHOWN:
+            lines.append(f"  … and {len(refused) - _SHOWN} more")
+        count = "1 anomaly" if len(refused) == 1 else f"{len(refused)} anomalies"
+        where = written.path / "anomalies.json"
+        raise RefusedError("\n".join([f"the data have {count}; {where} lists all that was found:", *lines]))
+
+
+def _notes(anomalies: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """What of the anomalies is shown beside the step and in the summary of every run."""
+    notes = [f"{anomaly['severity']}: {_place(anomaly)}: {anomaly['message']}" for anomaly in anomalies[:_SHOWN]]
+    if len(anomalies) > _SHOWN:
+        notes.append(f"… and {len(anomalies) - _SHOWN} more in anomalies.json")
+    return {"notes": notes} if notes else {}
+
+
+def _place(anomaly: Mapping[str, Any]) -> str:
+    return f"{anomaly['table']}.{anomaly['column']}" if anomaly["column"] else str(anomaly["table"])

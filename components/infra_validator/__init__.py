@@ -1,0 +1,6 @@
+"""InfraValidator: loads the serving models in fresh processes, asks them, and checks what they answer."""
+
+from components.infra_validator.component import InfraValidator
+from components.infra_validator.params import InfraValidationConfig
+
+__all__ = ["InfraValidationConfig", "InfraValidator"]

@@ -1,0 +1,63 @@
+"""InfraValidator: loads the serving models in fresh processes, asks them, and checks what they answer."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.base import Component, ExecutionContext
+from components.infra_validator.params import InfraValidationConfig
+from dataplane.artifacts import Catalogue, Examples, InfraBlessing, ServingModel, TransformedExamples
+from dataplane.errors import RefusedError
+
+
+class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs", InfraValidationConfig]):
+    """Blesses serving models that answer correctly in a process that knows nothing of the pipeline.
+
+    The exact model is loaded where `scann` cannot be imported. Writes `infra_blessing.json`: `blessed`, `checks` (each
+    with a count of answers), and per model the seconds to load and warm up, the bytes by which the process grew and
+    the median milliseconds for one request.
+    """
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """The models, the queries they are asked, and the catalogue if it is not the data's own."""
+
+        examples: Examples
+        transformed_examples: TransformedExamples
+        serving_model: ServingModel
+        catalogue: Catalogue | None = None
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """The verdict."""
+
+        infra_blessing: InfraBlessing
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """Asks and checks.
+
+        Raises:
+            RefusedError: a model does not load, crashes, is too slow, or answers wrongly; the verdict is written.
+        """
+        from components.infra_validator.executor import InfraChecks
+
+        checks = InfraChecks(
+            inputs.examples, inputs.transformed_examples, inputs.serving_model, inputs.catalogue, self.params
+        )
+        try:
+            models = checks.run(context.progress)
+        except RefusedError as error:
+            verdict = {"blessed": False, "checks": checks.passed, "failure": str(error)}
+            outputs.infra_blessing.write_json("infra_blessing.json", verdict)
+            raise
+        outputs.infra_blessing.write_json(
+            "infra_blessing.json", {"blessed": True, "checks": checks.passed, "models": models}
+        )
+        return {name: {"latency_ms": model["latency_ms"]} for name, model in models.items()}
+
+    def external_fingerprint(self) -> str:
+        """Digest of the script that asks: it is run as a file, so no import leads to it."""
+        from serving.model.ask import SCRIPT
+
+        return hashlib.sha256(SCRIPT.read_bytes()).hexdigest()

@@ -1,0 +1,6 @@
+"""Pusher: publishes blessed serving models where a server picks them up."""
+
+from components.pusher.component import Pusher
+from components.pusher.params import Location, PushConfig, PusherParams
+
+__all__ = ["Location", "PushConfig", "Pusher", "PusherParams"]

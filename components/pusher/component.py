@@ -1,0 +1,101 @@
+"""Pusher: publishes blessed serving models where a server picks them up."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.base import Component, ExecutionContext
+from dataplane.artifacts import Artifact, Blessing, InfraBlessing, PushedModel, ServingModel
+from dataplane.errors import RefusedError
+
+if TYPE_CHECKING:
+    from serving.published.published_versions import Publication
+from components.pusher.params import PusherParams
+
+
+class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
+    """Publishes both serving models as one new version, if evaluation and infra validation blessed them.
+
+    A model that was rolled back from (`python -m pipeline rollback`) is not published again: the rollback stands until
+    there is a new model. One whose published version is damaged is published anew.
+    """
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """What is published, and the verdicts on it."""
+
+        serving_model: ServingModel
+        blessing: Blessing
+        infra_blessing: InfraBlessing
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """Where it was published."""
+
+        pushed_model: PushedModel
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """Writes `pushed.json`: version, both paths, the identity, whether it is new, and what the user is `told`.
+
+        The version and the identity are those of the model that stands, also where a rollback keeps this one out.
+
+        Raises:
+            RefusedError: a blessing is missing, or the model is damaged; nothing was published.
+            RunError: the directory cannot be written.
+        """
+        from dataplane.verdict import refusal
+        from serving.published.publishing import Publisher
+
+        _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model", refusal)
+        _require(
+            inputs.infra_blessing,
+            "infra_blessing.json",
+            "infra validation did not bless the serving models",
+            lambda verdict: [],
+        )
+        exact, scann = inputs.serving_model.path / "exact", inputs.serving_model.path / "scann"
+        publisher = Publisher(self.params.directory, self.params.name)
+        published = publisher.publish(exact=exact, scann=scann, keep_versions=self.params.keep_versions)
+        pushed = {
+            "version": published.version,
+            "exact": published.exact,
+            "scann": published.scann,
+            "new": published.new,
+            "withdrawn": published.withdrawn,
+            "identity": dict(publisher.identity(published.version)),
+            "told": (told := _told(published)),
+        }
+        outputs.pushed_model.write_json("pushed.json", pushed)
+        if told:
+            context.progress(told)
+        return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
+
+    def is_current(self, outputs: Outputs) -> bool:
+        """Whether what was published then, or a refresh of its index, is still the newest version, and whole."""
+        from serving.published.publishing import Publisher
+
+        publisher = Publisher(self.params.directory, self.params.name)
+        newest = next((found for found in reversed(publisher.versions()) if found.complete), None)
+        pushed = outputs.pushed_model.read_json("pushed.json")
+        if newest is None or not (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"]):
+            return False
+        return not publisher.damage(newest.version)
+
+
+def _told(published: "Publication") -> str:
+    version, damaged = published.version, "; ".join(published.notes)
+    if published.withdrawn:
+        made = f"what stands in its place is now version {version}"
+        stands = f"version {version} stands; nothing was published"
+        told = f"this model was rolled back from, {made if published.new else stands}. "
+        told += "`rollback` with the version of this model brings it back"
+        return f"{damaged}; {told}" if damaged else told
+    if not published.new:
+        return f"version {version} is this model already; nothing was published"
+    return f"{damaged}; published anew as version {version}" if damaged else ""
+
+
+def _require(verdict: Artifact, file: str, refusal: str, reasons: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:
+    found = verdict.read_json(file)
+    if found["blessed"] is not True:
+        raise RefusedError("\n".join([f"not published: {refusal}; see {verdict.path / file}", *reasons(found)]))

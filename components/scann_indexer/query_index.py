@@ -1,0 +1,87 @@
+"""The index over stored queries, for finding those that are like a request."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from components.scann_indexer.index_tuning import Tuner
+from dataplane.errors import RefusedError
+from models.retrieval.candidate_ids import CandidateIds
+from models.retrieval.index import ExactSearch, Search, name_resource
+from models.retrieval.index_recall import RecallMeter
+from models.retrieval.serving import IndexedQueries, unit_vectors
+
+if TYPE_CHECKING:
+    from components.scann_indexer.params import IndexConfig
+
+
+@dataclass(frozen=True)
+class QueryIndex:
+    """Both searches over the same stored queries.
+
+    Attributes:
+        queries: by `exact` and `scann`.
+        identity: what tells it from others: a digest of ids and vectors, and ScaNN's settings.
+        report: how ScaNN searches, its recall, and the bytes that ids and vectors take in each model.
+    """
+
+    queries: Mapping[str, IndexedQueries]
+    identity: Mapping[str, Any]
+    report: Mapping[str, Any]
+
+
+def build_query_index(
+    ids: pa.Array, embeddings: np.ndarray, config: "IndexConfig", *, answers: int, progress: Callable[[str], None]
+) -> QueryIndex:
+    """Indexes queries by the direction of their embeddings.
+
+    Args:
+        ids: of the queries, in the order of a hash.
+        embeddings: float32 `[queries, dim]`, finite.
+        config: section `index`, which the candidates are indexed by as well.
+        answers: of a request, clipped to the number of queries.
+        progress: told what is done.
+
+    Raises:
+        RefusedError: ScaNN does not reach the recall target.
+    """
+    vectors, answers = unit_vectors(embeddings), min(answers, len(ids))
+    exact = ExactSearch(vectors)
+    judging, tuning = vectors[: config.sample_queries], vectors[config.sample_queries : 2 * config.sample_queries]
+    tuning = tuning if len(tuning) else judging
+    scann = Tuner(config, exact, tuning, answers=answers, other_queries=len(judging), progress=progress).tune().search
+    name_resource(scann, "queries")
+    k, target = min(config.recall_target.k, answers), config.recall_target.recall
+    with scann.asked() as search:
+        recall = float(RecallMeter(exact, judging, (k,), asked=answers).recall(search)[k].mean())
+    if recall < target:
+        raise RefusedError(
+            f"the index of queries has recall@{k} of {recall:.4f} against exact search, less than "
+            f"index.recall_target.recall {target}; leave its settings to be chosen (auto), or lower the target"
+        )
+    settings = None if scann.settings is None else asdict(scann.settings)
+    names = CandidateIds(ids.to_numpy(zero_copy_only=False))
+    searches: dict[str, Search] = {"exact": exact, "scann": scann}
+    return QueryIndex(
+        queries={name: IndexedQueries(names, search) for name, search in searches.items()},
+        identity={"digest": vectors_digest(ids, vectors), "index": settings},
+        report={
+            "queries": len(ids),
+            "search": "brute_force" if settings is None else "tree",
+            "settings": settings,
+            "recall": {f"recall@{k}": round(recall, 6)},
+            "bytes": vectors.nbytes + ids.nbytes,
+        },
+    )
+
+
+def vectors_digest(ids: pa.Array, vectors: np.ndarray) -> str:
+    """SHA-256 over ids and their vectors."""
+    digest = hashlib.sha256(np.ascontiguousarray(vectors).data)
+    for part in ids.cast(pa.large_string()).buffers()[1:]:
+        digest.update(part or b"")
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""SchemaGen: what every column is expected to be, inferred from the statistics or pinned by the user.
+
+`schema.pbtxt` is a tensorflow-metadata Schema with one feature per column of every table, named `TABLE/COLUMN`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.base import Component, ExecutionContext
+from dataplane.artifacts import Schema, Statistics
+from dataplane.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dataplane.statistics.tfmd import ColumnSchema
+from components.schema_gen.params import MAX_DOMAIN, SchemaGenParams
+
+_IDS = ("query_id", "candidate_id")
+
+
+class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenParams]):
+    """Infers a schema from statistics, or passes on the one that was pinned."""
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """What SchemaGen reads."""
+
+        statistics: Statistics
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What SchemaGen writes."""
+
+        schema: Schema
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """Writes `schema.pbtxt`; facts are the number of columns and whether the schema was pinned.
+
+        Raises:
+            ConfigError: the pinned file does not exist.
+            DataError: the pinned file is not a schema; the message names file and line.
+        """
+        from dataplane.statistics.tfmd import read_schema, schema_text
+
+        if self.params.path is None:
+            tables = _infer(inputs.statistics.read_json("statistics.json"))
+            content = schema_text(tables).encode()
+        else:
+            content = self._pinned()
+            tables = read_schema(self.params.path)
+        outputs.schema.path.mkdir(parents=True, exist_ok=True)
+        (outputs.schema.path / "schema.pbtxt").write_bytes(content)
+        return {"columns": sum(map(len, tables.values())), "pinned": self.params.path is not None}
+
+    def external_fingerprint(self) -> str:
+        """Digest of the pinned file."""
+        return "" if self.params.path is None else hashlib.sha256(self._pinned()).hexdigest()
+
+    def _pinned(self) -> bytes:
+        path = self.params.path
+        if path is None or not path.is_file():
+            raise ConfigError(f"schema.path: {path} is not a file; correct the path, or leave it out to infer a schema")
+        return path.read_bytes()
+
+
+def _infer(statistics: Mapping[str, Any]) -> dict[str, dict[str, "ColumnSchema"]]:
+    return {
+        table: {name: _infer_column(name, facts, rows=report["rows"]) for name, facts in report["columns"].items()}
+        for table, report in statistics.items()
+    }
+
+
+def _infer_column(name: str, facts: Mapping[str, Any], *, rows: int) -> "ColumnSchema":
+    from dataplane.statistics.tfmd import ColumnSchema
+
+    lengths = facts.get("list_length", {})
+    # Lists that all have one length are vectors. One of length 1 would read as a plain column, so it may be empty.
+    is_vector = lengths and lengths["min"] == lengths["max"] > 1
+    return ColumnSchema(
+        type=facts["type"],
+        min_fraction=1.0 if not facts["missing"] else 0.0,
+        min_count=1 if 0 < facts["missing"] < rows else 0,
+        min_length=lengths["min"] if is_vector else None,
+        max_length=lengths.get("max"),
+        domain=_domain(name, facts),
+    )
+
+
+def _domain(name: str, facts: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Values of a column that takes few of them, most of them more than once."""
+    if name in _IDS or "top_values" not in facts:
+        return None
+    distinct: int = facts["distinct"]
+    if not 0 < distinct <= MAX_DOMAIN or 2 * distinct > facts["elements"]:
+        return None
+    return tuple(sorted(top["value"] for top in facts["top_values"]))

@@ -1,1 +1,0 @@
-"""What indexing, validating, publishing and asking serving models is made of."""

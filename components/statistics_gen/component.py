@@ -1,0 +1,60 @@
+"""StatisticsGen: what is in the Examples, in numbers.
+
+`statistics.json` is described in `dataplane.statistics.report`. `statistics.pb` holds the same as a
+`DatasetFeatureStatisticsList` of tensorflow-metadata, one dataset per table, which TFDV and Facets read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.base import Component, ExecutionContext, Params
+from components.statistics_gen.params import TABLES
+from dataplane.artifacts import Examples, Statistics
+
+
+class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", Params]):
+    """Counts, extremes, moments, quantiles and frequent values of every column, on Beam."""
+
+    @dataclass(frozen=True)
+    class Inputs:
+        """What StatisticsGen reads."""
+
+        examples: Examples
+
+    @dataclass(frozen=True)
+    class Outputs:
+        """What StatisticsGen writes."""
+
+        statistics: Statistics
+
+    def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
+        """Writes `statistics.json` and `statistics.pb`; facts are the rows of each table.
+
+        Raises:
+            DataError: a shard cannot be read, or a column is of a type that is not supported.
+        """
+        from dataplane.statistics.gather import gather_statistics
+        from dataplane.statistics.tfmd import statistics_proto
+
+        shards = {table: files for table in TABLES if (files := _shards(inputs.examples, table))}
+        gathered = gather_statistics(shards, context, derived=_derived(inputs.examples)) if shards else {}
+        # Interactions that are absent are zero interactions, which ExampleValidator then refuses.
+        gathered.setdefault("interactions", {"rows": 0, "columns": {}})
+        report = {table: gathered[table] for table in TABLES if table in gathered}
+        outputs.statistics.write_json("statistics.json", report)
+        (outputs.statistics.path / "statistics.pb").write_bytes(statistics_proto(report).SerializeToString(True))
+        return {f"{table} rows": report[table]["rows"] for table in report}
+
+
+def _shards(examples: Examples, table: str) -> list[Path]:
+    return sorted((examples.path / table).glob("*.parquet"))
+
+
+def _derived(examples: Examples) -> list[str]:
+    """Tables that ExampleGen took from the interactions, so that their ids need no comparison."""
+    if not (examples.path / "summary.json").exists():
+        return []
+    derived: list[str] = examples.read_json("summary.json").get("derived", [])
+    return derived

@@ -1,0 +1,3 @@
+"""What configures StatisticsGen."""
+
+TABLES = ("interactions", "queries", "candidates")

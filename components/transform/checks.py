@@ -1,0 +1,155 @@
+"""What Transform refuses: before any work what the tables cannot give, afterwards a split that leaves nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.transform.params import TransformParams
+from components.transform.splits import TEST, TRAIN, VALIDATION
+from dataplane.artifacts import Examples
+from dataplane.columns.raw_features import raw_features
+from dataplane.dataset.sequences import SPLITS
+from dataplane.errors import DataError
+from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
+from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, TimeSplit
+
+_TABLE: dict[Side, str] = {"query": "queries", "context": "interactions", "candidate": "candidates"}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The Parquet files of the examples.
+
+    Attributes:
+        interactions: at least one file.
+        queries: none if there is no table of queries.
+        candidates: none if there is no table of candidates.
+    """
+
+    interactions: list[Path]
+    queries: list[Path]
+    candidates: list[Path]
+
+    @staticmethod
+    def of(examples: Examples) -> "Tables":
+        """The files of the artifact.
+
+        Raises:
+            DataError: it has no interactions.
+        """
+        interactions, queries, candidates = (
+            sorted((examples.path / name).glob("*.parquet")) for name in ("interactions", "queries", "candidates")
+        )
+        tables = Tables(interactions, queries, candidates)
+        if not interactions or not tables.rows("interactions"):
+            raise DataError("there are no interactions to learn from")
+        return tables
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the events of a query have an order in time."""
+        return bool({TIMESTAMP, "order"} & set(self.schema("interactions").names))
+
+    def schema(self, table: str) -> pa.Schema:
+        """Columns of a table; none if it is not there."""
+        files: list[Path] = getattr(self, table)
+        return pq.read_schema(files[0]) if files else pa.schema([])
+
+    def rows(self, table: str) -> int:
+        """Rows of a table, from the files' footers."""
+        return sum(pq.read_metadata(path).num_rows for path in getattr(self, table))
+
+
+def check_tables(tables: Tables, params: TransformParams) -> None:
+    """Refuses split methods and features that these tables cannot serve.
+
+    Raises:
+        DataError: a column is missing or of the wrong type.
+    """
+    if not params.final:
+        _check_split(tables, params)
+    for side in _TABLE:
+        _check_features(tables, params.features, side)
+    weights, columns = params.event_weights, tables.schema("interactions").names
+    if weights is not None and weights.column not in columns:
+        raise DataError(
+            f"training.event_weights.column: the interactions have no column '{weights.column}'; they have "
+            f"{', '.join(columns)}"
+        )
+
+
+def check_outcome(
+    split_counts: np.ndarray, candidate_counts: np.ndarray, query_counts: np.ndarray, params: TransformParams
+) -> None:
+    """Refuses a split that leaves nothing to learn from, to choose by or to report on.
+
+    Args:
+        split_counts: events of each split, `[len(SPLITS)]`.
+        candidate_counts: training events of each candidate.
+        query_counts: training events of each query.
+        params: of the execution.
+
+    Raises:
+        DataError: saying the counts and what to change.
+    """
+    needed = (TRAIN,) if params.final else (TRAIN, VALIDATION, TEST)
+    empty = [SPLITS[code] for code in needed if split_counts[code] == 0]
+    told = ", ".join(f"{count} {name}" for name, count in zip(SPLITS, split_counts.tolist(), strict=True) if count)
+    if empty:
+        raise DataError(
+            f"split: {params.split.method} leaves no {' and no '.join(empty)} events (there are: {told}). "
+            f"{_advice(params)}"
+        )
+    for counts, what in ((candidate_counts, "candidate"), (query_counts, "query")):
+        if np.count_nonzero(counts) < 2:
+            raise DataError(
+                f"all {split_counts[TRAIN]} training events are of one {what}: there is nothing to tell apart ({told})"
+            )
+
+
+def _check_split(tables: Tables, params: TransformParams) -> None:
+    names = tables.schema("interactions").names
+    if isinstance(params.split, LeaveLastNSplit) and not tables.ordered:
+        raise DataError(
+            "split: leave_last_n needs a timestamp or order column in the interactions; map one in "
+            "data.interactions.columns, or choose split method ratio"
+        )
+    if isinstance(params.split, TimeSplit) and TIMESTAMP not in names:
+        raise DataError(
+            "split: time needs a timestamp column in the interactions; map one in data.interactions.columns, or choose "
+            "split method leave_last_n (with an order column) or ratio"
+        )
+    if isinstance(params.split, FilesSplit) and "split" not in names:
+        raise DataError(
+            "split: files needs interactions that say their split; give train and test files or map a split column, or "
+            "choose another split method"
+        )
+
+
+def _check_features(tables: Tables, features: FeatureSpec, side: Side) -> None:
+    schema = tables.schema(_TABLE[side])
+    id_column = {"query": QUERY_ID, "candidate": CANDIDATE_ID}.get(side)
+    if id_column is not None and id_column not in schema.names:
+        schema = schema.append(pa.field(id_column, pa.string()))
+    try:
+        raw_features(features.of(side), schema.empty_table())
+    except DataError as error:
+        there = "" if getattr(tables, _TABLE[side]) else f" (no {_TABLE[side]} table was given)"
+        raise DataError(f"features.{side}: {error}{there}") from None
+
+
+def _advice(params: TransformParams) -> str:
+    match params.split:
+        case LeaveLastNSplit(n=n):
+            return f"Only queries with at least {2 * n + 1} events are held out from; lower n, or choose ratio or time."
+        case TimeSplit(test_from=None):
+            return "Too many events share a moment; change the fractions, or give validation_from and test_from."
+        case TimeSplit():
+            return "Move validation_from and test_from into the time range of the data."
+        case RatioSplit():
+            return "Raise the fractions, or use more data."
+        case _:
+            return "Give files, or rows, for every split; validation may be carved out of train by validation_fraction."

@@ -1,0 +1,221 @@
+"""How Transform works: survey, shuffle, consolidate, learn, encode."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.base import ExecutionContext
+from components.transform.checks import Tables, check_outcome, check_tables
+from components.transform.consolidation import Consolidated, consolidate
+from components.transform.learnt import Learnt
+from components.transform.params import TransformParams
+from components.transform.shuffle import EventSchema, OrderShard, PartitionEvents, PartitionQueries
+from components.transform.splits import Splitter, time_cuts
+from components.transform.survey import PERIOD, count_moments, survey, surveyed
+from dataplane.artifacts import Examples, TransformedExamples, TransformGraph
+from dataplane.columns.columnar import merge_states, read_arrow, row_groups
+from dataplane.columns.distinct import distinct_ids
+from dataplane.dataset.sequences import SPLITS, write_ids
+from dataplane.errors import DataError
+from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, CategoricalFeature, IdFeature, Side
+from models.spec.split_config import FilesSplit, TimeSplit
+
+_ROWS_A_SHARD = 1_000_000
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """One execution of Transform.
+
+    Attributes:
+        params: what to make of the examples.
+        examples: the input.
+        transform_graph: output.
+        transformed: output.
+        context: which Beam runner is used, where to report, and where temporary files go.
+    """
+
+    params: TransformParams
+    examples: Examples
+    transform_graph: TransformGraph
+    transformed: TransformedExamples
+    context: ExecutionContext
+
+    def run(self) -> Mapping[str, Any]:
+        """Does everything; returns facts worth showing."""
+        tables = Tables.of(self.examples)
+        check_tables(tables, self.params)
+        with self.context.scratch_directory() as scratch:
+            learnt = Learnt(self.params.features, self.transform_graph.path, scratch / "learnt")
+            self._survey(tables, learnt, scratch)
+            candidates = self._write_catalogue(tables, scratch)
+            splitter = self._splitter(tables, scratch)
+            self._shuffle(tables, learnt, splitter, scratch / "shards")
+            counts = consolidate(scratch / "shards", self.transformed.path, len(candidates))
+            check_outcome(counts.split_counts, counts.candidate_counts, counts.query_counts, self.params)
+            self._learn_ids(learnt, counts, candidates)
+            self._encode(tables, learnt, counts, candidates)
+        return self._write_metadata(tables, counts, len(candidates), splitter)
+
+    def _survey(self, tables: Tables, learnt: Learnt, scratch: Path) -> None:
+        self.context.progress("surveying the examples")
+        columns = [CANDIDATE_ID]
+        split = None if self.params.final else self.params.split
+        if isinstance(split, TimeSplit) and split.test_from is None:
+            columns.append(TIMESTAMP)
+        if isinstance(split, FilesSplit):
+            columns.append("split")
+        entities: dict[Side, list[tuple[str, int]]] = {
+            "query": row_groups(tables.queries),
+            "candidate": row_groups(tables.candidates),
+        }
+        with self.context.beam.pipeline() as pipeline:
+            survey(
+                pipeline,
+                interactions=row_groups(tables.interactions),
+                columns=columns,
+                entities=entities,
+                learnt=learnt,
+                scratch=scratch,
+            )
+
+    def _write_catalogue(self, tables: Tables, scratch: Path) -> pa.Array:
+        columns = [read_arrow(surveyed(scratch, CANDIDATE_ID))["value"]]
+        columns += [pq.read_table(path, columns=[CANDIDATE_ID])[CANDIDATE_ID] for path in tables.candidates]
+        candidates = distinct_ids(*columns)
+        if len(candidates) < 2:
+            raise DataError(f"there is only one candidate, {candidates[0].as_py()!r}: nothing to choose from")
+        write_ids(self.transformed.path / "candidates", candidates)
+        return candidates
+
+    def _splitter(self, tables: Tables, scratch: Path) -> Splitter:
+        split = self.params.split
+        if self.params.final:
+            return Splitter(None)
+        if isinstance(split, TimeSplit):
+            return Splitter(split, cuts=self._cuts(split, tables, scratch))
+        if isinstance(split, FilesSplit):
+            given = read_arrow(surveyed(scratch, "split"))["value"].to_pylist()
+            return Splitter(split, seed=self.params.seed, carve_validation="validation" not in given)
+        return Splitter(split, seed=self.params.seed)
+
+    def _cuts(self, split: TimeSplit, tables: Tables, scratch: Path) -> tuple[int, int]:
+        if split.test_from is not None:
+            return time_cuts(split, np.empty(0, np.int64), np.empty(0, np.int64))
+        periods = _sorted_counts(read_arrow(surveyed(scratch, TIMESTAMP)))
+        rough = time_cuts(split, *periods)
+        exact = scratch / "moments.arrow"
+        with self.context.beam.pipeline() as pipeline:
+            count_moments(pipeline, row_groups(tables.interactions), tuple(sorted(set(rough))), exact)
+        # The periods with the cuts in them are replaced by their moments.
+        others = ~np.isin(periods[0], rough)
+        moments, counts = _sorted_counts(read_arrow(exact))
+        every = np.concatenate([periods[0][others] * PERIOD, moments])
+        order = np.argsort(every)
+        return time_cuts(split, every[order], np.concatenate([periods[1][others], counts])[order])
+
+    def _shuffle(self, tables: Tables, learnt: Learnt, splitter: Splitter, directory: Path) -> None:
+        self.context.progress("ordering the events of every query")
+        features = self.params.features
+        with_split = isinstance(splitter.config, FilesSplit)
+        schema = EventSchema.of(
+            tables.schema("interactions"),
+            features.columns("context").values(),
+            with_split=with_split,
+            event_weights=self.params.event_weights,
+        )
+        shards = self.params.shards or max(
+            1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.concurrency()
+        )
+        catalogue, spill = self.transformed.path / "candidates", directory / "spilled"
+        order = OrderShard(directory, catalogue, splitter, self.params.max_events_per_query, features.of("context"))
+        with self.context.beam.pipeline() as pipeline:
+            events = pipeline | "Events" >> beam.Create(row_groups(tables.interactions))
+            queries = pipeline | "Queries" >> beam.Create(row_groups(tables.queries))
+            parts = {
+                "events": events | "PartitionEvents" >> beam.ParDo(PartitionEvents(schema, shards, catalogue, spill)),
+                "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards, spill)),
+            }
+            states = parts | beam.CoGroupByKey() | "OrderShard" >> beam.FlatMapTuple(order)
+            _ = merge_states(states) | "Write" >> beam.MapTuple(partial(learnt.write, "context"))
+        shutil.rmtree(spill)
+
+    def _learn_ids(self, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
+        """Ids of queries and candidates: what counts is how often the training events have them."""
+        counted = {
+            QUERY_ID: pa.table({"value": counts.queries, "count": counts.query_counts}),
+            CANDIDATE_ID: pa.table({"value": candidates, "count": counts.candidate_counts}),
+        }
+        sides: tuple[Side, ...] = ("query", "context", "candidate")
+        for side in sides:
+            for name, feature in self.params.features.of(side).items():
+                values = counted.get(feature.column or name)
+                if values is not None and isinstance(feature, IdFeature | CategoricalFeature):
+                    learnt.write_vocabulary(side, name, values.filter(pc.greater(values["count"], 0)))
+
+    def _encode(self, tables: Tables, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
+        self.context.progress("encoding features")
+        from dataplane.dataset.encoding import encode_everything
+        from models.preprocessing.preprocessing import Preprocessing
+
+        preprocessing = Preprocessing(self.params.features, learnt.read(), assets=learnt.scratch / "assets")
+        saved_model = self.transform_graph.path / "saved_model"
+        preprocessing.save(saved_model)
+        self.transform_graph.write_json("spec.json", preprocessing.spec.model_dump(mode="json"))
+        encode_everything(
+            beam_config=self.context.beam,
+            saved_model=saved_model,
+            spec=preprocessing.spec,
+            target=self.transformed.path,
+            entities={
+                "query": (counts.queries, tables.queries),
+                "candidate": (candidates, tables.candidates),
+            },
+            shards=counts.shards,
+            events=len(counts),
+        )
+
+    def _write_metadata(
+        self, tables: Tables, counts: Consolidated, candidates: int, splitter: Splitter
+    ) -> Mapping[str, Any]:
+        by_split = dict(zip(SPLITS, counts.split_counts.tolist(), strict=True))
+        facts: dict[str, Any] = {
+            "events": len(counts),
+            "queries": len(counts.queries),
+            "candidates": candidates,
+            "counts": by_split,
+        }
+        if counts.left_out[0]:
+            limit = self.params.max_events_per_query
+            facts["left_out"] = {"limit": limit, "queries": counts.left_out[0], "events": counts.left_out[1]}
+        metadata = {
+            "ordered": tables.ordered,
+            "split": self.params.split.model_dump(mode="json", exclude_none=True),
+            "seed": self.params.seed,
+            "final": self.params.final,
+            **facts,
+            "time_range": None if counts.time_range is None else [_iso(moment) for moment in counts.time_range],
+        }
+        if splitter.cuts is not None:
+            metadata["cuts"] = {"validation_from": _iso(splitter.cuts[0]), "test_from": _iso(splitter.cuts[1])}
+        self.transformed.write_json("metadata.json", metadata)
+        return facts
+
+
+def _sorted_counts(counted: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    ordered = counted.sort_by("value")
+    return ordered["value"].to_numpy(), ordered["count"].to_numpy()
+
+
+def _iso(moment: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)).isoformat()

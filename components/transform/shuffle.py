@@ -1,0 +1,284 @@
+"""The one shuffle of the events: from batches in any order to every query's events together and in order.
+
+Queries are divided among shards by the leading bits of their hash, so that the shards one after the other are in the
+global order of queries, however many there are.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.transform.analysis import analyse
+from components.transform.event_order import event_order
+from components.transform.splits import TRAIN, SplitInputs, Splitter, events_after
+from dataplane.columns.columnar import (
+    Mergeable,
+    RowGroup,
+    Spill,
+    Spilled,
+    read_row_group,
+    read_spilled,
+    single,
+    string_columns,
+    write_arrow,
+)
+from dataplane.columns.event_columns import CONTEXT_PREFIX, context_columns
+from dataplane.columns.hashing import hash_pairs, hash_strings
+from dataplane.columns.raw_features import plain_column
+from dataplane.dataset.id_index import IdIndex
+from dataplane.dataset.sequences import SPLITS, read_ids
+from dataplane.errors import DataError
+from models.spec.examples_config import EventWeights
+from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature
+
+ORDER, WEIGHT, SPLIT = "order", "weight", "split"
+_ROLES = (QUERY_ID, CANDIDATE_ID, TIMESTAMP, ORDER, WEIGHT, SPLIT)
+
+
+@dataclass(frozen=True)
+class EventSchema:
+    """Which columns of the interactions are carried along.
+
+    Attributes:
+        roles: those of the canonical columns that are there and needed.
+        context: source columns of the context features.
+        strings: those of both that hold strings.
+        event_weights: by a column of its own, if the kind of event decides its weight.
+    """
+
+    roles: tuple[str, ...]
+    context: tuple[str, ...]
+    strings: tuple[str, ...]
+    event_weights: EventWeights | None = None
+
+    @staticmethod
+    def of(
+        schema: pa.Schema, context: Iterable[str], *, with_split: bool, event_weights: EventWeights | None = None
+    ) -> "EventSchema":
+        """What there is in interactions of this schema; a split column counts if `with_split`."""
+        roles = tuple(name for name in _ROLES if name in schema.names and (with_split or name != SPLIT))
+        extra = tuple(sorted(set(context) - set(_ROLES)))
+        return EventSchema(roles, extra, tuple(string_columns(schema, roles + extra)), event_weights)
+
+    @property
+    def columns(self) -> list[str]:
+        """All that is read of the interactions, each column once."""
+        kind = [] if self.event_weights is None else [self.event_weights.column]
+        return list(dict.fromkeys([*self.roles, *self.context, *kind]))
+
+
+class PartitionEvents(beam.DoFn):
+    """Row groups of interactions to (shard, place of its events), at most one for each shard."""
+
+    def __init__(self, schema: EventSchema, shards: int, catalogue: Path, spill: Path) -> None:
+        self._schema = schema
+        self._shards = shards
+        self._catalogue = catalogue
+        self._spill = spill
+        self._candidates: IdIndex | None = None
+
+    def setup(self) -> None:
+        """Loads the catalogue."""
+        self._candidates = IdIndex(read_ids(self._catalogue))
+
+    def process(self, row_group: RowGroup) -> list[tuple[int, Spilled]]:
+        """Divides one row group."""
+        assert self._candidates is not None
+        table = read_row_group(row_group, self._schema.columns, self._schema.strings)
+        for name in self._schema.roles:
+            if table[name].null_count:
+                raise DataError(f"{row_group[0]}: column '{name}' has rows without a value")
+        query = single(table[QUERY_ID])
+        rows = self._candidates.rows(single(table[CANDIDATE_ID]))
+        payload = {"candidate": pa.array(rows), **_event_columns(table, self._schema)}
+        return _divide(query, pa.table(payload), self._shards, self._spill)
+
+
+class PartitionQueries(beam.DoFn):
+    """Row groups of the query table to (shard, place of its ids), so that queries without events are kept."""
+
+    def __init__(self, shards: int, spill: Path) -> None:
+        self._shards = shards
+        self._spill = spill
+
+    def process(self, row_group: RowGroup) -> list[tuple[int, Spilled]]:
+        """Divides one row group."""
+        table = read_row_group(row_group, [QUERY_ID], [QUERY_ID])
+        nothing = pa.table({"row": np.zeros(len(table), bool)})
+        return _divide(single(table[QUERY_ID]), nothing, self._shards, self._spill)
+
+
+@dataclass(frozen=True)
+class OrderShard:
+    """Sorts the events of a shard, gives each its split and writes `events-SHARD.arrow` and `queries-SHARD.arrow`.
+
+    Attributes:
+        directory: where both files are written.
+        catalogue: directory of the candidates' ids.
+        splitter: says which split an event belongs to.
+        limit: events of a query that are kept, the latest.
+        features: context features, of which the training events are analysed.
+    """
+
+    directory: Path
+    catalogue: Path
+    splitter: Splitter
+    limit: int
+    features: Mapping[str, Feature] = field(default_factory=dict)
+
+    def __call__(self, shard: int, grouped: Mapping[str, Iterable[Spilled]]) -> Iterator[tuple[str, Mergeable]]:
+        """Writes the files of one shard; yields what its training events say about the context features."""
+        events, known = read_spilled(grouped["events"]), read_spilled(grouped["queries"])
+        ids, hashes, ranks = _ranked([table["query"] for table in (events, known) if table is not None])
+        all_counts = counts = np.zeros(len(ids), np.int64)
+        if events is not None:
+            queries = ranks[: len(events)]
+            if QUERY_ID not in {feature.column or name for name, feature in self.features.items()}:
+                events = events.drop_columns("query")
+            all_counts = np.bincount(queries, minlength=len(ids))
+            counts = np.minimum(all_counts, self.limit)
+            candidate_hashes = hash_strings(read_ids(self.catalogue))
+            ordered, row_hashes = _sorted(events, queries, hashes, candidate_hashes)
+            if len(events) > counts.sum():
+                latest = events_after(_offsets(all_counts)) < self.limit
+                ordered, row_hashes = ordered.filter(pa.array(latest)), row_hashes[latest]
+            offsets = _offsets(counts)
+            codes = self.splitter.codes(_split_inputs(ordered, offsets, hashes, row_hashes))
+            write_arrow(self.directory / f"events-{shard:05d}.arrow", _outcome(ordered, codes))
+            yield from self._analyse(ordered, codes == TRAIN, row_hashes)
+        table = pa.table({"id": ids, "count": counts, "left_out": all_counts - counts})
+        write_arrow(self.directory / f"queries-{shard:05d}.arrow", table)
+
+    def _analyse(self, events: pa.Table, train: np.ndarray, row_hashes: np.ndarray) -> Iterator[tuple[str, Mergeable]]:
+        if self.features:
+            columns = context_columns(events).filter(pa.array(train))
+            yield from analyse(self.features, columns, row_hashes[train])
+
+
+def _event_columns(table: pa.Table, schema: EventSchema) -> dict[str, pa.Array]:
+    columns = {}
+    for name in schema.roles:
+        if name == TIMESTAMP:
+            columns[name] = single(table[name]).cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
+        elif name == WEIGHT:
+            columns[name] = single(table[name]).cast(pa.float32())
+        elif name == SPLIT:
+            columns[name] = _split_codes(single(table[name]))
+        elif name == ORDER:
+            columns[name] = single(table[name])
+    if schema.event_weights is not None:
+        weight = _weight_by_kind(plain_column(table, schema.event_weights.column), schema.event_weights)
+        columns[WEIGHT] = pc.multiply(columns[WEIGHT], weight) if WEIGHT in columns else weight
+    return columns | {CONTEXT_PREFIX + name: single(table[name]) for name in schema.context}
+
+
+def _weight_by_kind(kinds: pa.Array, config: EventWeights) -> pa.Array:
+    place = pc.index_in(kinds.cast(pa.string()), value_set=pa.array(config.weights, pa.string()))
+    if place.null_count:
+        unknown = kinds.filter(place.is_null())[0].as_py()
+        raise DataError(
+            f"training.event_weights says nothing of events whose '{config.column}' is {unknown!r}; it has weights for "
+            f"{', '.join(config.weights)}"
+        )
+    return pa.array(list(config.weights.values()), pa.float32()).take(place)
+
+
+def _split_codes(names: pa.DictionaryArray) -> pa.Array:
+    codes = pc.index_in(names.dictionary.cast(pa.string()), value_set=pa.array(SPLITS[:3], pa.string()))
+    codes = codes.cast(pa.int8()).take(names.indices)
+    if codes.null_count:
+        raise DataError(
+            f"column 'split' may say {', '.join(SPLITS[:3])}, not {names.filter(codes.is_null())[0].as_py()!r}"
+        )
+    return codes
+
+
+def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int, spill: Path) -> list[tuple[int, Spilled]]:
+    """Cuts rows by shard; each part gets only those entries of the dictionary of queries that it needs."""
+    with Spill(spill) as file:
+        return [(shard, file.write(part)) for shard, part in _parts(query, columns, shards)]
+
+
+def _parts(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterator[tuple[int, pa.Table]]:
+    indices = query.indices.to_numpy(zero_copy_only=False)
+    used = np.bincount(indices, minlength=len(query.dictionary)) > 0
+    shard = np.where(used, _shard_of(hash_strings(query.dictionary), shards), np.uint16(shards))
+    # Small integers are sorted by radix, in linear time.
+    entries = np.argsort(shard, kind="stable")
+    place = np.empty(len(entries), np.int32)
+    place[entries] = np.arange(len(entries), dtype=np.int32)
+    dictionary = query.dictionary.take(pa.array(entries)).cast(pa.large_string())
+    entry_starts = np.searchsorted(shard[entries], np.arange(shards + 1))
+    row_shard = shard[indices]
+    order = np.argsort(row_shard, kind="stable")
+    row_starts = np.concatenate([[0], np.cumsum(np.bincount(row_shard, minlength=shards))])
+    columns, places = columns.take(pa.array(order)), place[indices][order]
+    for number in np.flatnonzero(np.diff(row_starts)):
+        start, end = row_starts[number], row_starts[number + 1]
+        first, last = entry_starts[number], entry_starts[number + 1]
+        ids = pa.DictionaryArray.from_arrays(places[start:end] - first, dictionary[first:last])
+        part = columns.slice(start, end - start)
+        yield int(number), _with_small_dictionaries(part).append_column("query", ids)
+
+
+def _with_small_dictionaries(part: pa.Table) -> pa.Table:
+    for i, column in enumerate(part.columns):
+        if pa.types.is_dictionary(column.type):
+            part = part.set_column(i, part.column_names[i], column.cast(column.type.value_type).dictionary_encode())
+    return part
+
+
+def _shard_of(hashes: np.ndarray, shards: int) -> np.ndarray:
+    """Shard by the leading 32 bits, so that a greater hash never lies in an earlier shard, uint16."""
+    return ((hashes >> np.uint64(32)) * np.uint64(shards) >> np.uint64(32)).astype(np.uint16)
+
+
+def _ranked(columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """Distinct query ids in their order, their hashes, and the position of each row's query."""
+    encoded = pa.chunked_array([chunk for column in columns for chunk in column.chunks]).unify_dictionaries()
+    dictionary = encoded.chunk(0).dictionary
+    hashes = hash_strings(dictionary)
+    table = pa.table({"hash": hashes, "id": dictionary})
+    order = pc.sort_indices(table, [("hash", "ascending"), ("id", "ascending")]).to_numpy()
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    indices = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks])
+    return dictionary.take(pa.array(order)), hashes[order], place[indices]
+
+
+def _sorted(
+    events: pa.Table, queries: np.ndarray, query_hashes: np.ndarray, candidate_hashes: np.ndarray
+) -> tuple[pa.Table, np.ndarray]:
+    """The events in order, and a hash of the query, candidate and time of each."""
+    candidate = events["candidate"].to_numpy()
+    pair = hash_pairs(query_hashes[queries], candidate_hashes[candidate])
+    keys = [events[name].to_numpy() for name in (TIMESTAMP, ORDER) if name in events.column_names]
+    rest = events.drop_columns(
+        [name for name in ("query", "candidate", TIMESTAMP, ORDER) if name in events.column_names]
+    )
+    order = event_order(queries, [*keys, pair, candidate], rest)
+    ordered, pair = events.take(pa.array(order)), pair[order]
+    if TIMESTAMP not in events.column_names:
+        return ordered, pair
+    return ordered, hash_pairs(pair, ordered[TIMESTAMP].to_numpy().view(np.uint64))
+
+
+def _offsets(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _split_inputs(
+    events: pa.Table, offsets: np.ndarray, query_hashes: np.ndarray, row_hashes: np.ndarray
+) -> SplitInputs:
+    given = {name: events[name].to_numpy() for name in (TIMESTAMP, SPLIT) if name in events.column_names}
+    return SplitInputs(offsets, query_hashes, row_hashes, given.get(TIMESTAMP), given.get(SPLIT))
+
+
+def _outcome(events: pa.Table, codes: np.ndarray) -> pa.Table:
+    kept = events.drop_columns([name for name in (ORDER, SPLIT) if name in events.column_names])
+    return kept.append_column("split", pa.array(codes))

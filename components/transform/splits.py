@@ -1,0 +1,134 @@
+"""Which events are training, validation, test or history: `models.spec.split_config` on whole columns."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from dataplane.columns.hashing import mix
+from dataplane.dataset.sequences import SPLITS
+from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig, TimeSplit
+
+TRAIN, VALIDATION, TEST, HISTORY = range(len(SPLITS))
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class SplitInputs:
+    """Events of some queries, those of a query one after the other and in their order.
+
+    Attributes:
+        offsets: int64 `[queries + 1]`, first event of each query.
+        query_hashes: uint64 `[queries]`.
+        row_hashes: uint64 `[events]`, of query, candidate and time.
+        timestamp: int64 `[events]`, or None where the data have none.
+        given: int8 `[events]`, split codes from the source, or None.
+    """
+
+    offsets: np.ndarray
+    query_hashes: np.ndarray
+    row_hashes: np.ndarray
+    timestamp: np.ndarray | None = None
+    given: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Splitter:
+    """A split method with all it has to know about the whole data, so that it can be applied query by query.
+
+    Attributes:
+        config: the method; None makes every event training data.
+        seed: of methods that choose by hash.
+        cuts: first validation and first test moment of a time split, microseconds UTC.
+        carve_validation: whether a split by files takes its validation out of the training rows.
+    """
+
+    config: SplitConfig | None
+    seed: int = 0
+    cuts: tuple[int, int] | None = None
+    carve_validation: bool = False
+
+    def codes(self, events: SplitInputs) -> np.ndarray:
+        """Position in `SPLITS` of every event, int8 `[events]`."""
+        match self.config:
+            case LeaveLastNSplit():
+                return _leave_last_n(self.config, events)
+            case TimeSplit():
+                assert events.timestamp is not None
+                assert self.cuts is not None
+                later = (events.timestamp >= self.cuts[0]).astype(np.int8) + (events.timestamp >= self.cuts[1])
+                return later.astype(np.int8)
+            case RatioSplit(by="row"):
+                return self._by_hash(events.row_hashes)
+            case RatioSplit():
+                return self._by_query(self.config, events)
+            case FilesSplit():
+                return self._given(self.config, events)
+            case _:
+                return np.zeros(len(events.row_hashes), np.int8)
+
+    def _by_hash(self, hashes: np.ndarray) -> np.ndarray:
+        assert isinstance(self.config, RatioSplit)
+        place = _uniform(hashes, self.seed)
+        test = self.config.test_fraction
+        held_out = place < test + self.config.validation_fraction
+        return np.where(place < test, TEST, np.where(held_out, VALIDATION, TRAIN)).astype(np.int8)
+
+    def _by_query(self, config: RatioSplit, events: SplitInputs) -> np.ndarray:
+        sizes = np.diff(events.offsets)
+        codes = np.repeat(self._by_hash(events.query_hashes), sizes)
+        labels = np.maximum(1, np.rint(sizes * (1 - config.history_fraction)).astype(np.int64))
+        codes[(codes != TRAIN) & (events_after(events.offsets) >= np.repeat(labels, sizes))] = HISTORY
+        return codes
+
+    def _given(self, config: FilesSplit, events: SplitInputs) -> np.ndarray:
+        assert events.given is not None
+        codes = events.given.copy()
+        if self.carve_validation:
+            carved = _uniform(events.row_hashes, self.seed) < config.validation_fraction
+            codes[(codes == TRAIN) & carved] = VALIDATION
+        return codes
+
+
+def time_cuts(config: TimeSplit, moments: np.ndarray, counts: np.ndarray) -> tuple[int, int]:
+    """First validation and first test moment, microseconds UTC.
+
+    Args:
+        config: moments, or the fractions that say where they lie.
+        moments: the distinct timestamps of the data, ascending, int64; not needed where moments are configured.
+        counts: events at each of them.
+    """
+    if config.validation_from is not None and config.test_from is not None:
+        return _microseconds(config.validation_from), _microseconds(config.test_from)
+    total = int(counts.sum())
+    from_here_on = total - (np.cumsum(counts) - counts)
+    # The latest moment from which on there are enough events, so that events of one moment stay together.
+    test = moments[np.flatnonzero(from_here_on >= total * config.test_fraction)[-1]]
+    held_out = config.test_fraction + config.validation_fraction
+    return int(moments[np.flatnonzero(from_here_on >= total * held_out)[-1]]), int(test)
+
+
+def _leave_last_n(config: LeaveLastNSplit, events: SplitInputs) -> np.ndarray:
+    sizes = np.diff(events.offsets)
+    after = events_after(events.offsets)
+    codes = np.where(after < config.n, TEST, np.where(after < 2 * config.n, VALIDATION, TRAIN))
+    codes[np.repeat(sizes < 2 * config.n + 1, sizes)] = TRAIN
+    return codes.astype(np.int8)
+
+
+def events_after(offsets: np.ndarray) -> np.ndarray:
+    """How many events of the same query follow each event, int64 `[events]`."""
+    last = np.repeat(offsets[1:] - 1, np.diff(offsets))
+    after: np.ndarray = last - np.arange(len(last))
+    return after
+
+
+def _uniform(hashes: np.ndarray, seed: int) -> np.ndarray:
+    """Numbers in [0, 1) that look random for each seed."""
+    with np.errstate(over="ignore"):
+        return (mix(hashes ^ mix(np.array([seed], np.uint64))) >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,1 +1,0 @@
-"""What Transform is made of: survey, shuffle by query, splits, vocabularies, encoding."""

@@ -1,0 +1,1 @@
+"""Rows and columns: reading sources, statistics, transformed examples, files and Beam runners."""

@@ -1,0 +1,91 @@
+"""Typed handles for what components exchange.
+
+An artifact is a directory. Its class says what is inside; the files themselves are documented where they
+are written. A handle never checks or creates anything by itself, so it can also name an output to be made.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A directory of files with one meaning.
+
+    Attributes:
+        path: the directory.
+    """
+
+    path: Path
+
+    def read_json(self, name: str) -> Any:
+        """Parses the JSON file `name` in this artifact."""
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes `value` as the JSON file `name`, keys in the order given."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        (self.path / name).write_text(text + "\n", encoding="utf-8")
+
+
+class Examples(Artifact):
+    """Parquet shards of clean rows in `interactions/`, `queries/`, `candidates/`, of rejects in `dead_letters/`."""
+
+
+class Statistics(Artifact):
+    """`statistics.pb` (tensorflow-metadata) and the same numbers as `statistics.json`."""
+
+
+class Schema(Artifact):
+    """`schema.pbtxt` (tensorflow-metadata), one feature per column of every table."""
+
+
+class Anomalies(Artifact):
+    """`anomalies.json`: what in the data departs from the schema, and how badly."""
+
+
+class TransformGraph(Artifact):
+    """`saved_model/` that encodes raw features, `vocabularies/`, and `spec.json` describing the encoded columns."""
+
+
+class TransformedExamples(Artifact):
+    """Encoded events of every query in order, and encoded entities, as flat arrays: `dataplane.dataset.sequences`."""
+
+
+class Catalogue(Artifact):
+    """Encoded candidates to be served in place of those of TransformedExamples; `catalogue.json` compares the two."""
+
+
+class Model(Artifact):
+    """`towers/` (SavedModel on encoded features), checkpoints, TensorBoard logs and `training.json`."""
+
+
+class Evaluation(Artifact):
+    """`metrics.json`: metrics of the model and of the baselines, slices, and the protocol."""
+
+
+class Blessing(Artifact):
+    """`blessing.json`: whether the model passed its thresholds, and each threshold's outcome."""
+
+
+class ServingModel(Artifact):
+    """`scann/` and `exact/`: SavedModels from raw features to top-k ids; `index.json`: the index and its recall."""
+
+
+class InfraBlessing(Artifact):
+    """`infra_blessing.json`: what a fresh process got from the serving models."""
+
+
+class PushedModel(Artifact):
+    """`pushed.json`: where the serving models were published and under which version."""
+
+
+class Recommendations(Artifact):
+    """Parquet shards of `query_id`, `candidate_ids`, `scores` in `recommendations/`."""
+
+
+class Embeddings(Artifact):
+    """Parquet shards of ids and embeddings in `candidates/` and `queries/`."""

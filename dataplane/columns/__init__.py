@@ -1,0 +1,1 @@
+"""Arrow and numpy columns: hashing, exact sums, raw features."""

@@ -1,0 +1,1 @@
+"""The layout of transformed examples, and applying encoder and towers to them."""

@@ -1,0 +1,1 @@
+"""Files at local paths and in object stores."""

@@ -1,0 +1,1 @@
+"""Sources: what a user brings, and how it is found and read."""

@@ -1,0 +1,1 @@
+"""A file a format: how its rows become Arrow batches."""

@@ -1,0 +1,110 @@
+"""In which form a JSON file has its records, told from its beginning. Standard library only."""
+
+import json
+import re
+from collections.abc import Collection
+from enum import Enum
+from typing import Any
+
+from dataplane.errors import DataError
+
+BLANK = " \t\r\n"
+MEND = "write one object a line, or a list of objects"
+_BLANKS = re.compile(f"[{BLANK}]*")
+_COLON = re.compile(f"[{BLANK}]*:[{BLANK}]*")
+_COMMA = re.compile(f"[{BLANK}]*,")
+_RECORDS = re.compile(rf"[{BLANK}]*:[{BLANK}]*\[[{BLANK}]*\{{")
+_NEAR_THE_END = 1 << 16
+_SHOWN = 60
+
+
+class Form(Enum):
+    """How records follow each other."""
+
+    LINES = "one on each line"
+    LIST = "in a list"
+    OBJECTS = "one after the other, over several lines or several on a line"
+    MEMBER = "in a list that is a member of the file's only object"
+
+
+def form_of(beginning: str, ids: Collection[str], name: str, *, is_all: bool) -> Form:
+    """The form of a file.
+
+    A file whose first line is broken is one of lines: that line is for the dead letters.
+
+    Args:
+        beginning: of the file.
+        ids: columns that every record has, by which one is told from an object that holds a list of records.
+        name: what the file is called.
+        is_all: whether it is the whole file.
+
+    Raises:
+        DataError: it holds something else than objects.
+    """
+    start = beginning.lstrip(BLANK)
+    line, newline, others = start.partition("\n")
+    if start.startswith("["):
+        if start[1:].lstrip(BLANK)[:1] in ("{", "]", ""):
+            return Form.LIST
+        if not any(other.lstrip(BLANK).startswith("{") for other in others.split("\n")):
+            raise DataError(f"{name} has lists instead of objects, such as {shown(line)}; {MEND}")
+    elif start.startswith("{"):
+        return _form_of_objects(start, ids, is_all=is_all)
+    if not newline and not is_all:
+        raise DataError(f"{name} cannot be read as JSON: its first line, {shown(line)}, does not end; {MEND}")
+    return Form.LINES
+
+
+def shown(text: str) -> str:
+    """The beginning of a text, for people."""
+    return text[:_SHOWN].strip() + ("…" if len(text) > _SHOWN else "")
+
+
+def _form_of_objects(start: str, ids: Collection[str], *, is_all: bool) -> Form:
+    line, newline, others = start.partition("\n")
+    value, end = _decoded(line)
+    if value is not None:
+        if line[end:].lstrip(BLANK + ",").startswith("{"):
+            return Form.OBJECTS
+        only = is_all and not others.strip(BLANK)
+        return Form.MEMBER if only and holds_records(value, ids) else Form.LINES
+    if not newline and not is_all:  # one long line: a record of very many columns, or an object that holds all records
+        return Form.MEMBER if _begins_to_hold_records(line, ids) else Form.LINES
+    value, end = _decoded(start)
+    if value is not None:
+        only = is_all and not start[end:].strip(BLANK)
+        return Form.MEMBER if only and holds_records(value, ids) else Form.OBJECTS
+    return Form.MEMBER if not is_all and end > len(start) - _NEAR_THE_END else Form.LINES
+
+
+def holds_records(value: dict[str, Any], ids: Collection[str]) -> bool:
+    """Whether an object is none of the records but holds a list of them."""
+    if set(ids) <= value.keys():
+        return False
+    return any(isinstance(member, list) and member and isinstance(member[0], dict) for member in value.values())
+
+
+def _begins_to_hold_records(text: str, ids: Collection[str]) -> bool:
+    """Whether an object of which only the beginning is known has a list of objects before it has all ids."""
+    decoder, seen, at = json.JSONDecoder(), set[str](), 1
+    try:
+        while not seen.issuperset(ids):
+            key, at = decoder.raw_decode(text, _BLANKS.match(text, at).end())  # type: ignore[union-attr]
+            if _RECORDS.match(text, at):
+                return True
+            seen.add(key)
+            _, at = decoder.raw_decode(text, _COLON.match(text, at).end())  # type: ignore[union-attr]
+            at = _COMMA.match(text, at).end()  # type: ignore[union-attr]
+    except (AttributeError, TypeError, ValueError, RecursionError):  # broken, or not known any further
+        pass
+    return False
+
+
+def _decoded(text: str) -> tuple[dict[str, Any] | None, int]:
+    """The object that a text begins with and where it ends; None where it is none, and where that shows."""
+    try:
+        return json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:
+        return None, error.pos
+    except (ValueError, RecursionError):  # digits or levels without end
+        return None, 0

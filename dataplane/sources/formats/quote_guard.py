@@ -1,0 +1,185 @@
+r"""Notices quotes that cannot be meant as they would be read, before their rows come out wrong without a word.
+
+A reader takes what follows a closing quote for more of the field, and what follows a quote that never closes as well.
+So `"say \"so\""` would become `say \so\""`, and a lone quote at the beginning of a field would swallow rows.
+Both leave signs that cost next to nothing to see; a file with such signs is looked at once more, quote by quote.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from dataplane.sources.formats.csv_stream import CsvTextError, end_of_lines
+
+_TOLD = 80
+_BOM = "\ufeff".encode()
+_LINE_END = np.frombuffer(b"\n", np.uint8)
+_RETURN = ord("\r")
+
+
+class QuoteSigns:
+    """Is shown the bytes of a file, and the values read from them.
+
+    Attributes:
+        doubtful: whether a backslash stands before a quote, a value goes on over lines, or the last line has a quote.
+    """
+
+    def __init__(self, quote: str, escape: str | None) -> None:
+        """Begins at the first byte, knowing the file's settings."""
+        self.doubtful = False
+        self._quote = quote.encode()
+        self._backslashed = None if escape else b"\\" + self._quote
+        self._seen = False
+        self._line = b""
+
+    def __call__(self, data: bytes) -> None:
+        """Looks at the next bytes; none means the end."""
+        if not data:
+            self.doubtful |= self._quote in self._line
+            return
+        self._seen = self._seen or self._quote in data
+        if self._seen and self._backslashed is not None and (b"\\" in data or self._line.endswith(b"\\")):
+            self.doubtful |= self._backslashed in data or self._backslashed in self._line[-1:] + data[:1]
+        end = data.rfind(b"\n") + 1
+        self._line = data[end:] if end else self._line + data
+
+    def look_at(self, batch: pa.RecordBatch) -> None:
+        """Looks at columns of text."""
+        if self._seen and not self.doubtful:
+            self.doubtful = any(map(_over_lines, batch.columns))
+
+
+def _over_lines(values: pa.StringArray) -> bool:
+    content = values.buffers()[2]
+    signs = np.frombuffer(b"" if content is None else content, np.uint8)
+    return bool((signs == _LINE_END[0]).any() or (signs == _RETURN).any())
+
+
+@dataclass
+class _Field:
+    """A field that began with a quote.
+
+    Attributes:
+        offset: where in the file.
+        begins: its first bytes.
+        over_lines: whether it goes on over more bytes than were looked at at once, and so over lines.
+        has_backslash: whether one stands before a quote in it.
+    """
+
+    offset: int
+    begins: bytes
+    over_lines: bool = False
+    has_backslash: bool = False
+
+
+class QuoteGuard:
+    """Is shown the bytes of a file, one after the other."""
+
+    def __init__(self, delimiter: str, quote: str, escape: str | None) -> None:
+        """Begins at the first byte.
+
+        Args:
+            delimiter: one ASCII character.
+            quote: one ASCII character.
+            escape: the one that the settings name.
+        """
+        self._quote = quote.encode()
+        self._doubled = self._quote * 2
+        self._backslashed = None if escape else b"\\" + self._quote
+        ends = delimiter.encode() + b"\r\n"
+        self._ends = np.zeros(256, bool)
+        self._ends[list(ends)] = True
+        self._opening = re.compile(rb"(?:\A|[%s])%s" % (re.escape(ends), re.escape(self._quote)))
+        self._closed = re.compile(rb"[ \t]*(?:[%s]|\Z)" % re.escape(ends))
+        self._passed = 0
+        self._rest = b""  # the beginning of a line whose end has not been seen
+        self._field: _Field | None = None  # one whose quote has not closed
+
+    def __call__(self, data: bytes) -> None:
+        """Looks at the next bytes; none means the end.
+
+        Raises:
+            CsvTextError: a field goes on after its closing quote, over lines or with a backslash, or never closes.
+        """
+        text = self._rest + data if self._rest else data
+        if self._passed == 0 and text.startswith(_BOM):
+            text = text.replace(_BOM, b"\n" * len(_BOM), 1)
+        end = end_of_lines(text) if data else len(text)
+        lines, self._rest = text[:end], text[end:]
+        if self._field is not None:
+            self._field.over_lines = True
+        if self._quote in lines:
+            self._check(lines)
+        if self._field is not None and self._backslashed is not None:
+            start = max(0, self._field.offset - self._passed)
+            self._field.has_backslash |= lines.find(self._backslashed, start) >= 0
+        self._passed += end
+        if not data and self._field is not None:
+            raise self._error(self._field, "never closes")
+
+    def _check(self, lines: bytes) -> None:
+        """Looks at whole lines: at all quotes at once, and at one after the other if some are out of the ordinary."""
+        bare = np.frombuffer(lines.replace(self._doubled, b""), np.uint8)
+        quotes = np.flatnonzero(bare == self._quote[0])
+        padded = np.concatenate([_LINE_END, bare, _LINE_END])
+        inside = self._field is not None
+        opening, closing = quotes[int(inside) :: 2], quotes[1 - int(inside) :: 2]
+        if not (self._ends[padded[opening]].all() and self._ends[padded[closing + 2]].all()):
+            self._walk(lines)
+        elif inside == bool(len(quotes) % 2):
+            self._field = None
+        elif len(quotes):
+            self._open(lines, self._last_opening(lines))
+
+    def _walk(self, lines: bytes) -> None:
+        position = 0
+        while True:
+            if self._field is None:
+                opening = self._opening.search(lines, position)
+                if opening is None:
+                    return
+                position = opening.end()
+                self._open(lines, position - 1)
+            closing = lines.find(self._quote, position)
+            if closing < 0:
+                return
+            position = closing + 1
+            if lines.startswith(self._quote, position):
+                position += 1
+            else:
+                self._close(lines, position)
+
+    def _open(self, lines: bytes, start: int) -> None:
+        self._field = _Field(self._passed + start, lines[start : start + _TOLD])
+
+    def _close(self, lines: bytes, end: int) -> None:
+        field, self._field = self._field, None
+        assert field is not None
+        if self._closed.match(lines, end):
+            return
+        text = lines[max(0, field.offset - self._passed) : end]
+        field.has_backslash |= self._backslashed is not None and self._backslashed in text
+        if field.has_backslash or field.over_lines or b"\n" in text or b"\r" in text:
+            raise self._error(field, "closes in the middle of text")
+
+    def _last_opening(self, lines: bytes) -> int:
+        """Where the last quote is that is not doubled."""
+        end = len(lines)
+        while True:
+            last = lines.rindex(self._quote, 0, end)
+            end = len(lines[: last + 1].rstrip(self._quote))
+            if (last + 1 - end) % 2:
+                return end
+
+    def _error(self, field: _Field, what: str) -> CsvTextError:
+        begins = field.begins.decode(errors="replace").splitlines()[0]
+        if field.has_backslash:
+            return CsvTextError(f"{begins} looks escaped by backslashes: set escape: '\\'", field.offset)
+        quote = self._quote.decode()
+        return CsvTextError(
+            f"a field begins with a quote that {what}: {begins}; set 'quote: null' if {quote} is an ordinary "
+            "character in this file, otherwise correct that line",
+            field.offset,
+        )

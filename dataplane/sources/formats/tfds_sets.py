@@ -1,0 +1,180 @@
+"""TensorFlow Datasets, read from the prepared TFRecord files in batches: ten times faster than row by row."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataplane.errors import DataError
+from dataplane.sources.config import Split, TfdsEntities, TfdsInteractions
+from dataplane.sources.formats.reachability import require_reachable
+from dataplane.sources.formats.tfds_directory import TfdsFeature, data_directory, features, prepared_directory
+from dataplane.sources.reading import Piece, Rows
+
+_ROWS_PER_BATCH = 16_384
+
+
+@dataclass(frozen=True)
+class TfdsReader:
+    """Reads a table from a prepared data set; prepares it first where that needs only a download."""
+
+    table: str
+    source: TfdsInteractions | TfdsEntities
+    base_dir: Path | None
+
+    def pieces(self) -> list[Piece]:
+        """One piece per record file."""
+        directory = prepare(self.source, self.base_dir)
+        splits = self.source.split if isinstance(self.source.split, dict) else {None: self.source.split}
+        pieces: list[Piece] = []
+        for split, expression in splits.items():
+            for cut in _record_files(directory, expression):
+                pieces.append(self._piece(len(pieces), split, cut))
+        return pieces
+
+    def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
+        """Types from the data set's own description."""
+        directory = Path(pieces[0].file).parent
+        return {str(directory): {name: {_type_name(feature)} for name, feature in features(directory).items()}}
+
+    def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
+        """Batches of decoded records; class numbers become their names."""
+        described = features(Path(piece.file).parent)
+        usable = {name: feature for name, feature in described.items() if feature.shape is not None}
+        wanted = usable if columns is None else {name: usable[name] for name in columns if name in usable}
+        row = piece.first_row
+        for batch in _record_batches(piece, wanted):
+            yield Rows(batch, np.arange(row, row + batch.num_rows))
+            row += batch.num_rows
+
+    def _piece(self, index: int, split: Split | None, cut: Any) -> Piece:
+        path = Path(cut.filename)
+        taken = cut.examples_in_shard - cut.skip if cut.take < 0 else cut.take
+        part = (cut.skip, cut.skip + taken)
+        return Piece(self.table, index, str(path), path.name, split, part, cut.skip, path.stat().st_size)
+
+
+def prepare(source: TfdsInteractions | TfdsEntities, base_dir: Path | None) -> Path:
+    """Directory of the prepared data set; downloads and prepares it if it is not there.
+
+    Raises:
+        DataError: there is no such data set, or it cannot be downloaded.
+    """
+    directory = prepared_directory(source.dataset, source.data_dir, base_dir)
+    if directory is not None:
+        return directory
+    import tensorflow_datasets as tfds
+
+    root = data_directory(source.data_dir, base_dir)
+    try:
+        builder = tfds.builder(source.dataset, data_dir=str(root))
+        with _no_vain_retries():
+            builder.download_and_prepare(file_format="tfrecord")
+    except Exception as error:  # a download fails in as many ways as there are servers
+        name, _, version = source.dataset.partition(":")
+        raise DataError(
+            f"TensorFlow data set {source.dataset!r} is not prepared in {root} (there is no "
+            f"{name}/{version or 'VERSION'}/features.json) and cannot be downloaded: {type(error).__name__}: "
+            f"{_first_line(error)}. If it is prepared elsewhere, name the directory that holds {name.split('/')[0]}/ "
+            f"as TFDS_DATA_DIR or 'data_dir'; if not, prepare it where the internet can be reached "
+            f"(`tfds build {source.dataset}`) and copy it"
+        ) from error
+    return Path(builder.data_dir)
+
+
+@contextmanager
+def _no_vain_retries() -> Iterator[None]:
+    """Has a download fail at once where its server cannot be reached; TFDS would try again for minutes."""
+    from tensorflow_datasets.core.download import downloader
+
+    opened = downloader._open_url
+
+    def open_url(url: str, **settings: Any) -> Any:
+        require_reachable(url)
+        return opened(url, **settings)
+
+    downloader._open_url = open_url
+    try:
+        yield
+    finally:
+        downloader._open_url = opened
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "no message")[:300]
+
+
+def _record_files(directory: Path, expression: str) -> list[Any]:
+    """Files, with `skip` and `take` where not all of it is meant, of a split expression such as `train[:10%]`."""
+    import tensorflow_datasets as tfds
+
+    info = tfds.builder_from_directory(str(directory)).info
+    if info.file_format is not None and info.file_format.value != "tfrecord":
+        raise DataError(f"{directory} is prepared as {info.file_format.value}; prepare it with file_format='tfrecord'")
+    try:
+        return [cut for cut in info.splits[expression].file_instructions if cut.take and cut.examples_in_shard]
+    except (KeyError, ValueError, AssertionError) as error:
+        available = ", ".join(sorted(info.splits))
+        raise DataError(f"{directory} has no split {expression!r}; it has {available}") from error
+
+
+def _record_batches(piece: Piece, wanted: Mapping[str, TfdsFeature]) -> Iterator[pa.RecordBatch]:
+    import tensorflow as tf
+
+    from dataplane.files.tf_records import record_batches
+
+    specification = {name: _parser(feature, tf) for name, feature in wanted.items()}
+    try:
+        for serialized in record_batches(piece.file, rows=_ROWS_PER_BATCH, part=piece.part):
+            parsed = tf.io.parse_example(serialized, specification)
+            columns = {name: _column(parsed[name], feature, name) for name, feature in wanted.items()}
+            yield pa.RecordBatch.from_pydict(columns)
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise DataError(f"{piece.name} is damaged: {_first_line(error)}") from error
+
+
+def _parser(feature: TfdsFeature, tf: Any) -> Any:
+    stored = tf.string if feature.dtype == "string" else tf.float32 if feature.dtype.startswith("float") else tf.int64
+    if feature.shape == (None,):
+        return tf.io.RaggedFeature(stored, row_splits_dtype=tf.int64)
+    return tf.io.FixedLenFeature(feature.shape, stored)
+
+
+def _column(values: Any, feature: TfdsFeature, name: str) -> pa.Array:
+    if feature.shape == ():
+        return _flat_array(values.numpy(), feature, name)
+    if feature.shape == (None,):
+        inner = _flat_array(values.values.numpy(), feature, name)
+        return pa.ListArray.from_arrays(pa.array(values.row_splits.numpy().astype(np.int32)), inner)
+    array = values.numpy()
+    return pa.FixedSizeListArray.from_arrays(_flat_array(array.ravel(), feature, name), array.shape[1])
+
+
+def _flat_array(values: np.ndarray, feature: TfdsFeature, name: str) -> pa.Array:
+    if feature.dtype == "string":
+        try:
+            return pa.array(values, pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid as error:
+            raise DataError(f"feature {name!r} has bytes that are not UTF-8 text; list what to 'keep'") from error
+    if feature.labels:
+        known = (values >= 0) & (values < len(feature.labels))  # TFDS writes -1 where there is no label
+        return pa.array(feature.labels, pa.string()).take(pa.array(values, mask=~known))
+    return pa.array(values.astype(bool) if feature.dtype == "bool" else values)
+
+
+def _type_name(feature: TfdsFeature) -> str:
+    if feature.shape is None:
+        return "unsupported"
+    if feature.dtype == "string" or feature.labels:
+        value = "string"
+    elif feature.dtype.startswith("float"):
+        value = "float64"
+    else:
+        value = "bool" if feature.dtype == "bool" else "int64"
+    if feature.shape == ():
+        return value
+    return f"list<{'int64' if value == 'bool' else value}>"

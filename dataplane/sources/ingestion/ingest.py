@@ -1,0 +1,275 @@
+"""From sources to clean Parquet shards, as Beam pipelines over pieces of the tables.
+
+An interactions piece becomes one shard, so nothing depends on how many workers there are. Queries and candidates
+go through a shuffle by id, because an id may turn up again in any other file.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from dataplane.columns.columnar import Spill, Spilled, read_spilled
+from dataplane.errors import DataError
+from dataplane.sources.ingestion.clean import Cleaned, clean, clean_schema, record_text
+from dataplane.sources.ingestion.column_types import arrow_type
+from dataplane.sources.ingestion.entities import (
+    EVENT_ORDER,
+    PIECE,
+    ROW,
+    SOURCE_ORDER,
+    by_shard,
+    described_by_events,
+    first_of_each,
+    with_source_order,
+)
+from dataplane.sources.ingestion.piece_rows import rows_of
+from dataplane.sources.ingestion.pivot import needed_rows, pivoted
+from dataplane.sources.ingestion.plan import TablePlan
+from dataplane.sources.ingestion.reports import Report, dead_letters, open_dead_letters, open_shard, report_name
+from dataplane.sources.reading import Piece, Reader, Reject, Rows
+
+_BYTES_PER_SHARD = 64 << 20
+_MOST_SHARDS = 512
+_ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is read from a source.
+
+    Attributes:
+        reader: reads its pieces.
+        plan: what to do with its columns.
+        pieces: what it is cut into.
+    """
+
+    reader: Reader
+    plan: TablePlan
+    pieces: Sequence[Piece]
+
+    def shards(self) -> int:
+        """Into how many shards rows are sorted by id; depends on the amount of data only."""
+        return min(_MOST_SHARDS, math.ceil((sum(piece.size for piece in self.pieces) + 1) / _BYTES_PER_SHARD))
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where workers write.
+
+    Attributes:
+        output: the Examples directory.
+        reports: what is told to the driver.
+        spilled: rows on their way through a shuffle.
+    """
+
+    output: Path
+    reports: Path
+    spilled: Path
+
+
+def read_interactions(
+    pipeline: beam.Pipeline, table: Table, derived: Mapping[str, Sequence[str]], folders: Folders
+) -> None:
+    """Adds the reading of interactions, and of the entity tables that are taken from them, to a pipeline.
+
+    Args:
+        pipeline: what is added to.
+        table: the interactions.
+        derived: source columns of each entity table taken from them.
+        folders: where to write.
+    """
+    read = _CleanInteractions(table.reader, table.plan, derived, table.shards(), folders)
+    tagged = (
+        pipeline
+        | "Interactions" >> beam.Create(table.pieces)
+        | "SpreadInteractions" >> beam.Reshuffle()
+        | "CleanInteractions" >> beam.ParDo(read).with_outputs(*_ID_COLUMNS)
+    )
+    for name, columns in derived.items():
+        types = {_ID_COLUMNS[name]: pa.string(), **{key: arrow_type(table.plan.kept_type(key)) for key in columns}}
+        keep = _KeepFirst(name, pa.schema(types.items()), EVENT_ORDER, None, folders)
+        _ = tagged[name] | f"Group_{name}" >> beam.GroupByKey() | f"First_{name}" >> beam.ParDo(keep)
+
+
+def read_entities(pipeline: beam.Pipeline, table: Table, folders: Folders) -> None:
+    """Adds the reading of a query or candidate table to a pipeline; of rows with the same id the first is kept.
+
+    The rows of a table in long form become one for each id.
+    """
+    name = table.plan.table
+    read = _CleanEntities(table.reader, table.plan, table.shards(), folders)
+    files = [piece.name for piece in table.pieces]
+    make: beam.DoFn = _KeepFirst(name, clean_schema(table.plan), SOURCE_ORDER, files, folders)
+    if table.plan.pivot is not None:
+        make = _Pivot(table.plan, folders)
+    _ = (
+        pipeline
+        | name >> beam.Create(table.pieces)
+        | f"Spread_{name}" >> beam.Reshuffle()
+        | f"Clean_{name}" >> beam.ParDo(read)
+        | f"Group_{name}" >> beam.GroupByKey()
+        | f"First_{name}" >> beam.ParDo(make)
+    )
+
+
+class _CleanInteractions(beam.DoFn):
+    """Writes the shard of a piece; emits (shard, place of rows) for each table derived from it, by its name."""
+
+    def __init__(
+        self, reader: Reader, plan: TablePlan, derived: Mapping[str, Sequence[str]], shards: int, folders: Folders
+    ) -> None:
+        self._reader = reader
+        self._plan = plan
+        self._derived = derived
+        self._shards = shards
+        self._folders = folders
+
+    def process(self, piece: Piece) -> Iterator[Any]:
+        firsts: dict[str, pa.Table] = {}
+        with _Unit(self._reader, self._plan, piece, self._folders) as unit:
+            target = self._folders.output / piece.table / f"part-{piece.index:05d}.parquet"
+            with open_shard(target, clean_schema(self._plan)) as shard:
+                for batch, position in unit.batches():
+                    shard.write(batch)
+                    unit.report.rows_out += batch.num_rows
+                    for name, columns in self._derived.items():
+                        described = described_by_events(
+                            batch, self._plan, _ID_COLUMNS[name], columns, piece.index, position
+                        )
+                        known = [described, firsts[name]] if name in firsts else [described]
+                        firsts[name], _ = first_of_each(pa.concat_tables(known), _ID_COLUMNS[name], EVENT_ORDER)
+        with Spill(self._folders.spilled) as spill:
+            for name, table in firsts.items():
+                for shard_number, part in by_shard(table, _ID_COLUMNS[name], self._shards):
+                    yield beam.pvalue.TaggedOutput(name, (shard_number, spill.write(part)))
+
+
+class _CleanEntities(beam.DoFn):
+    """Emits (shard, place of its rows) for a piece of a query or candidate table."""
+
+    def __init__(self, reader: Reader, plan: TablePlan, shards: int, folders: Folders) -> None:
+        self._reader = reader
+        self._plan = plan
+        self._shards = shards
+        self._folders = folders
+
+    def process(self, piece: Piece) -> Iterator[tuple[int, Spilled]]:
+        with (
+            _Unit(self._reader, self._plan.long or self._plan, piece, self._folders) as unit,
+            Spill(self._folders.spilled) as spill,
+        ):
+            for batch, position in unit.batches():
+                if self._plan.long is not None:
+                    batch, position = needed_rows(batch, position, self._plan.long, unit.report)
+                rows = with_source_order(batch, piece.index, position)
+                for number, part in by_shard(rows, _ID_COLUMNS[piece.table], self._shards):
+                    yield number, spill.write(part)
+
+
+@beam.typehints.with_output_types(str)  # nothing is emitted; said, because inferring it takes Beam a second
+class _KeepFirst(beam.DoFn):
+    """Writes the shard of one group of ids; rows with an id that came before are dead, where `files` are given."""
+
+    def __init__(
+        self, table: str, schema: pa.Schema, order: Sequence[str], files: Sequence[str] | None, folders: Folders
+    ) -> None:
+        self._table = table
+        self._schema = schema
+        self._order = order
+        self._files = files
+        self._folders = folders
+
+    def process(self, group: tuple[int, Iterable[Spilled]]) -> None:
+        number, parts = group
+        rows = read_spilled(parts)
+        assert rows is not None
+        name = f"{self._table}-shard-{number:05d}"
+        first, others = first_of_each(rows, _ID_COLUMNS[self._table], self._order)
+        with open_shard(self._folders.output / self._table / f"part-{number:05d}.parquet", self._schema) as shard:
+            shard.write(first)
+        report = Report(self._table, rows_out=first.num_rows)
+        if self._files is None:
+            report.rows_in = first.num_rows
+        else:
+            self._bury(others, self._files, report, name)
+        report.write(self._folders.reports / f"{name}.json")
+
+    def _bury(self, others: pa.Table, files: Sequence[str], report: Report, name: str) -> None:
+        others = others.sort_by([(PIECE, "ascending"), (ROW, "ascending")])
+        reason = f"duplicate {_ID_COLUMNS[self._table]}"
+        names = [files[piece] for piece in others.column(PIECE).to_pylist()]
+        records = others.select(self._schema.names).to_pylist()
+        dead = [
+            Reject(row, reason, record_text(record))
+            for row, record in zip(others.column(ROW).to_pylist(), records, strict=True)
+        ]
+        report.count_dead(names, dead)
+        with open_dead_letters(self._folders.output / "dead_letters" / f"{name}.parquet") as shard:
+            shard.write(dead_letters(self._table, names, dead))
+
+
+@beam.typehints.with_output_types(str)  # as _KeepFirst
+class _Pivot(beam.DoFn):
+    """Writes the shard of one group of ids: a row for each, with the last value of each property."""
+
+    def __init__(self, plan: TablePlan, folders: Folders) -> None:
+        self._plan = plan
+        self._folders = folders
+
+    def process(self, group: tuple[int, Iterable[Spilled]]) -> None:
+        number, parts = group
+        rows = read_spilled(parts)
+        assert rows is not None
+        table = self._plan.table
+        wide = pivoted(rows, self._plan)
+        target = self._folders.output / table / f"part-{number:05d}.parquet"
+        with open_shard(target, clean_schema(self._plan)) as shard:
+            shard.write(wide)
+        report = Report(table, rows_out=wide.num_rows, merged=rows.num_rows - wide.num_rows)
+        report.write(self._folders.reports / f"{table}-shard-{number:05d}.json")
+
+
+class _Unit:
+    """Reads and cleans a piece, keeps its dead letters and its report; a broken file ends up in the report."""
+
+    def __init__(self, reader: Reader, plan: TablePlan, piece: Piece, folders: Folders) -> None:
+        self.report = Report(piece.table)
+        self._reader = reader
+        self._plan = plan
+        self._piece = piece
+        self._folders = folders
+
+    def __enter__(self) -> "_Unit":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
+        if error is None or isinstance(error, DataError):
+            self.report.error = None if error is None else str(error)
+            self.report.write(self._folders.reports / report_name(self._piece))
+        return isinstance(error, DataError)
+
+    def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+        """Clean batches and the rows they come from."""
+        piece = self._piece
+        target = self._folders.output / "dead_letters" / f"{piece.table}-{piece.index:05d}.parquet"
+        with open_dead_letters(target) as letters:
+            for rows in rows_of(self._reader, piece, self._plan.types, self._plan.source_columns()):
+                cleaned = self._clean(rows)
+                self.report.rows_in += rows.batch.num_rows + len(rows.rejects)
+                self.report.filtered += cleaned.filtered
+                files = [piece.name] * len(cleaned.dead)
+                self.report.count_dead(files, cleaned.dead)
+                letters.write(dead_letters(piece.table, files, cleaned.dead))
+                yield cleaned.good, cleaned.position
+
+    def _clean(self, rows: Rows) -> Cleaned:
+        try:
+            return clean(rows, self._plan, self._piece.split)
+        except DataError as error:
+            raise DataError(f"{self._piece.name}: {error}") from error

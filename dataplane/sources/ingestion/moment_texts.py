@@ -1,0 +1,171 @@
+"""Moments out of texts, a column at a time: ISO 8601 as it is and as databases write it, and any format of dates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataplane.sources.ingestion.date_formats import ISO, pattern_of
+from dataplane.sources.ingestion.missing_texts import missing_texts
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Microseconds at which the year 1 begins and 9999 ends: what calendars can name."""
+
+_PLAIN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+_PLAIN_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
+_DAY = 86_400
+_MONTHS = pa.array(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
+_LATEST_ZONE = 18 * 3600
+
+
+def looks_like_moments(values: pa.StringArray) -> pa.Array:
+    """Which texts have the form of a moment, whether there is such a day or not."""
+    return pc.match_substring_regex(values, ISO)
+
+
+def parse_moments(values: pa.StringArray) -> tuple[pa.Array, pa.Array]:
+    """Moments out of ISO 8601 texts and those of databases (see `date_formats.ISO`); without a zone they are UTC.
+
+    Returns:
+        Which values are missing (bool), and `timestamp[us, UTC]` values, null where missing or unreadable.
+    """
+    moments = _plain(values)
+    if moments.null_count > values.null_count:
+        unread = pc.and_(values.is_valid(), moments.is_null())
+        moments = pc.replace_with_mask(moments, unread, _parse(values.filter(unread), ISO))
+    return missing_texts(values, moments), moments
+
+
+def parse_dates(values: pa.StringArray, written: str) -> tuple[pa.Array, pa.Array]:
+    """Moments out of texts in the letters of `strftime`; texts that are ISO 8601 instead are read as well.
+
+    Returns:
+        As `parse_moments`.
+    """
+    moments = _parse(values, pattern_of(written))
+    if moments.null_count > values.null_count:
+        unread = pc.and_(values.is_valid(), moments.is_null())
+        moments = pc.replace_with_mask(moments, unread, parse_moments(values.filter(unread))[1])
+    return missing_texts(values, moments), moments
+
+
+def in_calendar(moments: pa.Array) -> pa.Array:
+    """`timestamp[us, UTC]` values, null where the year is not one of 1 to 9999."""
+    micros = moments.cast(pa.int64())
+    ends = pc.min_max(micros).as_py()
+    if ends["min"] is None or (ends["min"] >= FIRST and ends["max"] <= LAST):
+        return moments
+    return pc.if_else(pc.and_(pc.greater_equal(micros, FIRST), pc.less_equal(micros, LAST)), moments, None)
+
+
+def _plain(values: pa.StringArray) -> pa.Array:
+    """What Arrow reads by itself, faster than anything else; nothing at all if one of them is no day."""
+    shaped = pc.if_else(pc.match_substring_regex(values, _PLAIN), values, None)
+    # Arrow reads ten-character dates and dates with a time; only the latter may have a zone.
+    zoned = pc.and_(pc.match_substring_regex(shaped, _PLAIN_ZONE), pc.greater(pc.utf8_length(shaped), 10))
+    with_zone = pc.if_else(zoned, shaped, None)
+    without_zone = pc.if_else(zoned, None, shaped)
+    try:
+        local = without_zone.cast(pa.timestamp("us")).cast(TIMESTAMP)
+        return in_calendar(pc.coalesce(with_zone.cast(TIMESTAMP), local))
+    except pa.ArrowInvalid:  # a date such as February 31st somewhere
+        return pa.nulls(len(values), TIMESTAMP)
+
+
+def _parse(values: pa.StringArray, pattern: str) -> pa.Array:
+    """Moments by a pattern with groups named as in `strftime`; null where it does not fit, or no such day exists."""
+    found = pc.extract_regex(values, pattern=pattern)
+    fields = dict(zip((field.name for field in found.type), found.flatten(), strict=True))
+    valid = found.is_valid().to_numpy(zero_copy_only=False)
+    days, exists = _days(fields)
+    seconds, within = _seconds_of_day(fields)
+    instant = days * _DAY + seconds - _zones(fields.get("z"), len(values))
+    leap = _number(fields, "S") == 60
+    valid = valid & exists & within & (~leap | (instant % _DAY == 0))  # 23:59:60 is what POSIX calls 00:00:00
+    micros = instant * 1_000_000 + _number({"f": _six_digits(fields["f"])} if "f" in fields else {}, "f")
+    valid &= (micros >= FIRST) & (micros <= LAST)
+    return pa.array(np.where(valid, micros, 0), mask=~valid).cast(TIMESTAMP)
+
+
+def _number(fields: dict[str, pa.Array], name: str, absent: int = 0) -> np.ndarray:
+    """A group's digits as a number; `absent` where the pattern or the text has none."""
+    if name not in fields:
+        return np.array(absent, np.int64)
+    digits = fields[name]
+    if digits.null_count or not pc.min(pc.binary_length(digits)).as_py():
+        digits = pc.fill_null(digits, "")
+        digits = pc.if_else(pc.equal(digits, ""), str(absent), digits)
+    numbers: np.ndarray = digits.cast(pa.int64()).to_numpy()
+    return numbers
+
+
+def _six_digits(fraction: pa.Array) -> pa.Array:
+    return pc.utf8_rpad(pc.utf8_slice_codeunits(fraction, 0, 6), 6, "0")
+
+
+def _days(fields: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+    """Days since 1970, and which of them exist."""
+    year = _number(fields, "Y")
+    if "y" in fields:
+        year = _number(fields, "y")
+        year = year + np.where(year < 69, 2000, 1900)  # as POSIX has it
+    if "j" in fields:
+        return _from(_first_of((year - 1970) * 12), _first_of((year - 1969) * 12), _number(fields, "j"))
+    month = _month_of_name(fields["b"]) if "b" in fields else _number(fields, "m")
+    months = (year - 1970) * 12 + month - 1
+    days, exists = _from(_first_of(months), _first_of(months + 1), _number(fields, "d"))
+    return days, exists & (month >= 1) & (month <= 12)
+
+
+def _from(first: np.ndarray, following: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    days = first + number - 1
+    return days, (number >= 1) & (days < following)
+
+
+def _first_of(months: np.ndarray) -> np.ndarray:
+    days: np.ndarray = months.astype("M8[M]").astype("M8[D]").astype(np.int64)
+    return days
+
+
+def _month_of_name(names: pa.Array) -> np.ndarray:
+    starts = pc.utf8_lower(pc.utf8_slice_codeunits(names, 0, 3))
+    months: np.ndarray = pc.fill_null(pc.index_in(starts, _MONTHS), 0).to_numpy().astype(np.int64) + 1
+    return months
+
+
+def _seconds_of_day(fields: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds since midnight, and which of them are a time of day; the 60th second of a minute may be."""
+    hour, minute, second = _number(fields, "H"), _number(fields, "M"), _number(fields, "S")
+    valid = (hour < 24) & (minute < 60) & (second <= 60)
+    if "p" in fields:
+        afternoon = pc.fill_null(pc.match_substring_regex(fields["p"], "^[pP]"), False).to_numpy(zero_copy_only=False)
+        if "I" in fields:
+            named = _number(fields, "I", 12)
+            valid = valid & (named >= 1) & (named <= 12)
+            hour = named % 12 + 12 * afternoon
+        else:
+            valid = valid & ((hour >= 12) == afternoon)  # 13:05 PM
+    return (hour * 60 + minute) * 60 + second, valid
+
+
+def _zones(zones: pa.Array | None, rows: int) -> np.ndarray:
+    """Seconds east of Greenwich; out of every calendar where nobody lives that far."""
+    if zones is None:
+        return np.zeros(rows, np.int64)
+    encoded = pc.fill_null(zones, "").dictionary_encode()
+    seconds = np.array([_offset(zone) for zone in encoded.dictionary.to_pylist()], np.int64)
+    result: np.ndarray = seconds[encoded.indices.to_numpy()]
+    return result
+
+
+def _offset(zone: str) -> int:
+    if not zone or zone[0] not in "+-":
+        return 0
+    digits = zone[1:].replace(":", "")
+    parts: Sequence[int] = [int(digits[start : start + 2]) for start in range(0, len(digits), 2)]
+    seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
+    if seconds > _LATEST_ZONE or any(part >= 60 for part in parts[1:]):
+        return LAST // 1_000_000 * 3  # makes the moment one that does not exist
+    return -seconds if zone[0] == "-" else seconds

@@ -1,0 +1,87 @@
+"""From a property on each row to one row an entity, with the last value of each, whatever order rows come in."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataplane.sources.ingestion.clean import carried_name
+from dataplane.sources.ingestion.entities import PIECE, ROW
+from dataplane.sources.ingestion.moment_texts import TIMESTAMP
+from dataplane.sources.ingestion.moments import to_moments
+from dataplane.sources.ingestion.number_texts import parse_numbers
+from dataplane.sources.ingestion.plan import TablePlan
+from dataplane.sources.ingestion.reports import Report
+
+_PROPERTY = "\0property"
+_VALUE = "\0value"
+_MOMENT = "\0moment"
+
+
+def needed_rows(
+    batch: pa.RecordBatch, position: np.ndarray, plan: TablePlan, report: Report
+) -> tuple[pa.RecordBatch, np.ndarray]:
+    """Those rows that a pivot needs; what becomes of the others is added to the report.
+
+    Args:
+        batch: clean rows of a table in long form.
+        position: data row in the file of each.
+        plan: of these rows.
+        report: counts rows that come too late, and rows of properties that are not kept. Of the latter each batch
+            leaves one for each entity, which is there even if nothing is known of it.
+    """
+    assert plan.pivot is not None
+    moments = batch.column("timestamp") if plan.roles else pa.array(np.zeros(len(position), np.int64)).cast(TIMESTAMP)
+    names, values = (batch.column(carried_name(name, plan)) for name in (plan.pivot.property, plan.pivot.value))
+    [id_column] = plan.ids
+    known = pc.is_in(names, pa.array(plan.pivot.keep))
+    rows = pa.RecordBatch.from_pydict(
+        {
+            id_column: batch.column(id_column), _PROPERTY: pc.if_else(known, names, None),
+            _VALUE: pc.if_else(known, values, None), _MOMENT: moments.cast(pa.int64()),
+        }
+    )  # fmt: skip
+    early = np.ones(len(position), bool)
+    if plan.pivot.before is not None:
+        cut = pa.scalar(plan.pivot.before, TIMESTAMP)
+        early = pc.less(moments, cut).to_numpy(zero_copy_only=False)
+    needed = early & known.to_numpy(zero_copy_only=False)
+    others = np.flatnonzero(early & ~needed)
+    encoded = batch.column(id_column).take(pa.array(others)).dictionary_encode()
+    needed[others[np.unique(encoded.indices.to_numpy(), return_index=True)[1]]] = True
+    report.filtered += int((~early).sum())
+    report.merged += int((early & ~needed).sum())
+    return rows.filter(pa.array(needed)), position[needed]
+
+
+def pivoted(rows: pa.Table, plan: TablePlan) -> pa.Table:
+    """One row for each id, sorted by id: of values of the same moment the last in the files counts.
+
+    Args:
+        rows: what `needed_rows` left of all rows of some ids, with the columns of `SOURCE_ORDER`.
+        plan: of the rows that come out.
+    """
+    [id_column] = plan.ids
+    order = (id_column, _PROPERTY, _MOMENT, PIECE, ROW)
+    rows = rows.combine_chunks().sort_by([(name, "ascending") for name in order])
+    # null sorts behind every name, and no property is kept under the empty one
+    ids, names = rows[id_column], pc.fill_null(rows[_PROPERTY], "")
+    last = np.ones(len(rows), bool)
+    if len(rows) > 1:
+        changes = pc.or_(pc.not_equal(ids[1:], ids[:-1]), pc.not_equal(names[1:], names[:-1]))
+        last[:-1] = changes.to_numpy()
+    latest = rows.filter(pa.array(last))
+    entities = pc.unique(ids)
+    columns = {id_column: entities}
+    for name in plan.kept:
+        own = latest.filter(pc.fill_null(pc.equal(latest[_PROPERTY], name), False)).combine_chunks()
+        place = pc.index_in(entities, own[id_column])
+        columns[name] = _typed(own[_VALUE].combine_chunks().take(place), name, plan)
+    return pa.table(columns)
+
+
+def _typed(values: pa.Array, name: str, plan: TablePlan) -> pa.Array:
+    if name in plan.separators:
+        return pc.split_pattern(values, plan.separators[name])
+    if plan.types[name] == "timestamp":
+        return to_moments(values, "iso", plan.date_formats.get(name))[1]
+    return parse_numbers(values)[1] if plan.types[name] == "float64" else values

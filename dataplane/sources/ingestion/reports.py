@@ -1,0 +1,182 @@
+"""What workers tell the driver: small JSON files, because all runners can write files and not all return values."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataplane.sources.reading import Piece, Reject
+
+_RECORD_LENGTH = 2000
+_VALUE_LENGTH = 80
+_DEAD_LETTER = pa.schema(
+    [
+        ("table", pa.string()),
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("reason", pa.string()),
+        ("record", pa.string()),
+    ]
+)
+
+
+@dataclass
+class Report:
+    """Row counts of one unit of work.
+
+    Attributes:
+        table: which table.
+        rows_in: rows read.
+        rows_out: rows written.
+        filtered: usable rows left out on purpose.
+        merged: usable rows that went into one with other rows, as those of a pivot.
+        reasons: number of dead rows by reason.
+        examples: the first dead row of each reason, as `VALUE in FILE, row N: RECORD`.
+        error: why the unit failed, for the user.
+        seen: types and time units found while looking for them.
+    """
+
+    table: str
+    rows_in: int = 0
+    rows_out: int = 0
+    filtered: int = 0
+    merged: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dead(self) -> int:
+        """Number of dead rows."""
+        return sum(self.reasons.values())
+
+    def count_dead(self, files: list[str], dead: list[Reject]) -> None:
+        """Counts dead rows, given the file each is from."""
+        for name, reject in zip(files, dead, strict=True):
+            self.reasons[reject.reason] += 1
+            value = f"{reject.value[:_VALUE_LENGTH]!r} in " if reject.value else ""
+            self.examples.setdefault(reject.reason, f"{value}{name}, row {reject.row}: {reject.record[:200]}")
+
+    def add(self, other: "Report") -> None:
+        """Adds the counts of a later unit of the same table."""
+        self.rows_in += other.rows_in
+        self.rows_out += other.rows_out
+        self.filtered += other.filtered
+        self.merged += other.merged
+        self.reasons.update(other.reasons)
+        self.examples = {**other.examples, **self.examples}
+
+    def write(self, path: Path) -> None:
+        """Writes the report; a repeated attempt replaces it."""
+        with replaced(path) as temporary:
+            temporary.write_text(json.dumps(vars(self), ensure_ascii=False), encoding="utf-8")
+
+
+def report_name(piece: Piece) -> str:
+    """Name of the file with the report of a piece."""
+    return f"{piece.table}-{piece.index:05d}.json"
+
+
+def read_reports(directory: Path) -> list[Report]:
+    """All reports in a directory, in the order of their names."""
+    values = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))]
+    return [Report(**{**value, "reasons": Counter(value["reasons"])}) for value in values]
+
+
+def check_counts(reports: Mapping[str, Report], examples: Path) -> None:
+    """Checks that no row was lost or written twice: in = out + dead + filtered + merged, and so it is in the files.
+
+    Args:
+        reports: the counts of each table.
+        examples: where the shards were written.
+
+    Raises:
+        AssertionError: the counts contradict each other, which is never the user's fault.
+    """
+    for table, report in reports.items():
+        if report.rows_in != report.rows_out + report.dead + report.filtered + report.merged:
+            raise AssertionError(f"rows of {table} were lost: {report}")
+        written = _rows_in(examples / table)
+        if written != report.rows_out:
+            raise AssertionError(f"{table}: {report.rows_out} rows counted, {written} written")
+    dead, letters = sum(report.dead for report in reports.values()), _rows_in(examples / "dead_letters")
+    if dead != letters:
+        raise AssertionError(f"{dead} dead rows counted, {letters} written")
+
+
+def _rows_in(directory: Path) -> int:
+    return sum(pq.read_metadata(shard).num_rows for shard in directory.glob("*.parquet"))
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that takes its place when the block ends well, so retries leave no halves."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        if temporary.exists():
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Shard:
+    """A Parquet file that comes into being with its first row."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Appends rows; columns are taken by name, further ones ignored."""
+        if rows.num_rows == 0:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, self._schema, compression="zstd")
+        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+        self._writer.write_table(table.select(self._schema.names).cast(self._schema))
+
+    def close(self) -> None:
+        """Finishes the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextmanager
+def open_shard(path: Path, schema: pa.Schema) -> Iterator[Shard]:
+    """A shard that appears under `path` when the block ends well, if it has rows."""
+    with replaced(path) as temporary:
+        shard = Shard(temporary, schema)
+        try:
+            yield shard
+        finally:
+            shard.close()
+
+
+@contextmanager
+def open_dead_letters(path: Path) -> Iterator[Shard]:
+    """A shard of dead letters."""
+    with open_shard(path, _DEAD_LETTER) as shard:
+        yield shard
+
+
+def dead_letters(table: str, files: list[str], dead: list[Reject]) -> pa.Table:
+    """Dead rows, with the file each is from, as they are written."""
+    columns: Mapping[str, list[Any]] = {
+        "table": [table] * len(dead),
+        "file": files,
+        "row": [reject.row for reject in dead],
+        "reason": [reject.reason for reject in dead],
+        "record": [reject.record[:_RECORD_LENGTH] for reject in dead],
+    }
+    return pa.table(columns, schema=_DEAD_LETTER)

@@ -1,0 +1,209 @@
+"""Drives the ingestion: settles a plan for every table, runs the Beam pipelines, and judges what came of it."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dataplane.artifacts import Examples
+from dataplane.context import ExecutionContext
+from dataplane.errors import DataError
+from dataplane.sources.config import (
+    FromInteractions,
+    MappedInteractions,
+    SyntheticInteractions,
+)
+from dataplane.sources.files import Snapshot
+from dataplane.sources.formats.synthetic import SyntheticReader
+from dataplane.sources.ingestion.discover import Discovered, Unknown, discover
+from dataplane.sources.ingestion.ingest import Folders, Table, read_entities, read_interactions
+from dataplane.sources.ingestion.piece_rows import rows_of
+from dataplane.sources.ingestion.plan import TablePlan, first_value, plan_entities, plan_interactions
+from dataplane.sources.ingestion.reports import Report, check_counts, read_reports, report_name
+from dataplane.sources.readers import make_reader
+from dataplane.sources.reading import NOT_TEXT, REPEATED_HEADER
+from dataplane.sources.snapshots import Sources
+
+_ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
+_EXAMPLES_OF_REASONS = 5
+_HINTS = {
+    NOT_TEXT: "set 'encoding' of delimited text to what it is, 'bytes_as: hex' for bytes in Parquet files; "
+    "JSON has to be utf-8",
+    "timestamp cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}, or what "
+    "it counts in 'time_unit'",
+    "cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}",
+    "is not a number": "name the column in 'decimal_commas' or 'thousands_commas' if it is one, or the text in "
+    "'null_values' if it means that there is none",
+}
+"""What to do about reasons in which these words stand; the first that fit."""
+
+
+def ingest(
+    sources: Sources, files: Snapshot, *, base_dir: Path | None, max_bad_fraction: float, output: Examples,
+    context: ExecutionContext,
+) -> dict[str, Any]:  # fmt: skip
+    """Reads all tables into `output`.
+
+    Args:
+        sources: settings of those of the tables `interactions`, `queries` and `candidates` that are to be read.
+        files: files of each table that has some.
+        base_dir: what a relative directory of TFDS data sets is relative to.
+        max_bad_fraction: share of a table's rows that may be dead.
+        output: where the shards, dead letters and `summary.json` go.
+        context: Beam runner, progress and scratch space.
+
+    Returns:
+        Facts: rows, dead and filtered rows of each table, the time unit, columns left out and why.
+
+    Raises:
+        DataError: see `ExampleGen.execute`.
+    """
+    output.path.mkdir(parents=True, exist_ok=True)
+    for folder in ("interactions", *_ID_COLUMNS, "dead_letters"):  # shards of an earlier attempt would be read as well
+        shutil.rmtree(output.path / folder, ignore_errors=True)
+    with context.scratch_directory() as scratch:
+        derived = {name: source.columns for name, source in sources.items() if isinstance(source, FromInteractions)}
+        tables = _plans(sources, derived, files, base_dir, scratch, context)
+        folders = Folders(output.path, scratch / "reports", scratch / "spilled")
+        folders.reports.mkdir()
+        with context.beam.pipeline() as pipeline:
+            for name, table in tables.items():
+                if name == "interactions":
+                    read_interactions(pipeline, table, derived, folders)
+                else:
+                    read_entities(pipeline, table, folders)
+        _check_complete(tables.values(), folders.reports)
+        reports = _totals(read_reports(folders.reports), [*tables, *derived])
+    check_counts(reports, output.path)
+    for report in reports.values():
+        _judge(report, max_bad_fraction, output.path / "dead_letters")
+    plans = {name: table.plan for name, table in tables.items()}
+    output.write_json("summary.json", _summary(reports, plans, derived))
+    return _facts(reports, plans)
+
+
+def _plans(
+    sources: Sources, derived: Mapping[str, list[str]], files: Snapshot, base_dir: Path | None, scratch: Path,
+    context: ExecutionContext,
+) -> dict[str, Table]:  # fmt: skip
+    interactions = sources.get("interactions")
+    if isinstance(interactions, SyntheticInteractions):
+        readers = [SyntheticReader(name, interactions) for name in ("interactions", *_ID_COLUMNS)]
+        return {reader.table: Table(reader, reader.plan(), reader.pieces()) for reader in readers}
+    unknown: dict[str, Unknown] = {}
+    for name, source in sources.items():
+        if not isinstance(source, SyntheticInteractions | FromInteractions):
+            reader = make_reader(name, source, files.get(name, ()), base_dir)
+            pieces = reader.pieces()
+            if not pieces:
+                raise DataError(f"{name} has no rows")
+            unknown[name] = Unknown(reader, source, pieces, reader.types(pieces))
+    context.progress("reading " + ", ".join(f"{name} ({len(table.pieces)})" for name, table in unknown.items()))
+    reports = scratch / "discovered"
+    reports.mkdir()
+    found = discover(unknown, reports=reports, runner=context.beam)
+    return {
+        name: Table(table.reader, _plan(name, table, found[name], derived), table.pieces)
+        for name, table in unknown.items()
+    }
+
+
+def _plan(name: str, table: Unknown, found: Discovered, derived: Mapping[str, list[str]]) -> TablePlan:
+    source = table.source
+
+    def example(column: str) -> str:
+        return first_value(rows_of(table.reader, piece, None, [column]) for piece in table.pieces)
+
+    if not isinstance(source, MappedInteractions):
+        return plan_entities(name, source, found.types, time_unit=found.time_unit, example=example)
+    return plan_interactions(
+        source,
+        found.types,
+        presplit=any(piece.split for piece in table.pieces),
+        time_unit=found.time_unit,
+        carried=dict.fromkeys(column for columns in derived.values() for column in columns),
+        example=example,
+    )
+
+
+def _check_complete(tables: Iterable[Table], reports: Path) -> None:
+    for piece in (piece for table in tables for piece in table.pieces):
+        if not (reports / report_name(piece)).exists():
+            raise AssertionError(f"nobody read piece {piece.index} of {piece.table}, {piece.name}")
+
+
+def _totals(reports: list[Report], tables: list[str]) -> dict[str, Report]:
+    errors = [report.error for report in reports if report.error]
+    if errors:
+        raise DataError("\n".join(errors[:_EXAMPLES_OF_REASONS]))
+    totals = {table: Report(table) for table in tables}
+    for report in reports:
+        totals[report.table].add(report)
+    return totals
+
+
+def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
+    if report.rows_in == 0:
+        raise DataError(f"{report.table} has no rows")
+    unusable = report.dead - report.reasons[REPEATED_HEADER]
+    if unusable > max_bad_fraction * report.rows_in:
+        raise DataError(
+            f"{unusable} of {report.rows_in} rows of {report.table} are unusable, more than "
+            f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{_reasons(report)}\n"
+            f"All of them are in {letters} until the next run"
+        )
+    if report.rows_out == 0:
+        raise DataError(
+            f"no row of {report.table} is left: {report.rows_in} read, {report.dead} unusable, "
+            f"{report.filtered} below min_weight or not before pivot.before\n{_reasons(report)}".rstrip()
+        )
+
+
+def _reasons(report: Report) -> str:
+    return "\n".join(
+        f"  {count} x {reason}{_hint(reason)}, such as {report.examples[reason]}"
+        for reason, count in report.reasons.most_common(_EXAMPLES_OF_REASONS)
+    )
+
+
+def _hint(reason: str) -> str:
+    return next((f" ({hint})" for words, hint in _HINTS.items() if words in reason), "")
+
+
+def _summary(
+    reports: Mapping[str, Report], plans: Mapping[str, TablePlan], derived: Mapping[str, list[str]]
+) -> dict[str, Any]:
+    rows = {
+        name: {
+            "in": report.rows_in,
+            "out": report.rows_out,
+            "dead": report.dead,
+            "filtered": report.filtered,
+            **({"merged": report.merged} if report.merged else {}),
+            "reasons": dict(sorted(report.reasons.items())),
+        }
+        for name, report in reports.items()
+    }
+    columns = {name: plan.output_types() for name, plan in plans.items()}
+    for name, described in derived.items():
+        types = {column: plans["interactions"].kept_type(column) for column in described}
+        columns[name] = {_ID_COLUMNS[name]: "string", **types}
+    return {"tables": rows, "columns": columns, "derived": list(derived)}
+
+
+def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for name, report in reports.items():
+        facts[name] = report.rows_out
+        if report.dead:
+            facts[f"{name}_dead"] = report.dead
+        if report.filtered:
+            facts[f"{name}_filtered"] = report.filtered
+        if report.merged:
+            facts[f"{name}_merged"] = report.merged
+    if "interactions" in plans and plans["interactions"].time_unit is not None:
+        facts["time_unit"] = plans["interactions"].time_unit
+    dropped = {name: dict(plan.dropped) for name, plan in plans.items() if plan.dropped}
+    if dropped:
+        facts["columns_left_out"] = dropped
+    return facts

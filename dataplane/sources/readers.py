@@ -1,0 +1,48 @@
+"""Which reader reads which format."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataplane.sources.config import (
+    CsvEntities,
+    CsvInteractions,
+    JsonlEntities,
+    JsonlInteractions,
+    MappedEntities,
+    MappedInteractions,
+    ParquetEntities,
+    ParquetInteractions,
+)
+from dataplane.sources.files import SourceFile
+from dataplane.sources.formats.csv_files import CsvReader
+from dataplane.sources.formats.jsonl_files import JsonlReader
+from dataplane.sources.formats.parquet_files import ParquetReader
+from dataplane.sources.formats.tfds_sets import TfdsReader
+from dataplane.sources.ingestion.notations import in_notation_of
+from dataplane.sources.reading import Reader
+
+
+def make_reader(
+    table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile], base_dir: Path | None
+) -> Reader:
+    """The reader for a source's format.
+
+    Args:
+        table: which table.
+        source: its settings.
+        files: its files, where the format is one of files.
+        base_dir: what a relative TFDS directory is relative to.
+    """
+    return in_notation_of(_reader(table, source, files, base_dir), source)
+
+
+def _reader(
+    table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile], base_dir: Path | None
+) -> Reader:
+    if isinstance(source, ParquetInteractions | ParquetEntities):
+        return ParquetReader(table, source, files)
+    if isinstance(source, CsvInteractions | CsvEntities):
+        return CsvReader(table, source, files)
+    if isinstance(source, JsonlInteractions | JsonlEntities):
+        return JsonlReader(table, source, files)
+    return TfdsReader(table, source, base_dir)

@@ -1,0 +1,180 @@
+"""What departs from the schema, found by comparing it with statistics.
+
+table_missing       error    the schema has the table, the data have not
+table_new           warning  the data have the table, the schema has not
+empty_table         error    no rows
+too_few_queries     error    fewer distinct query ids than needed
+too_few_candidates  error    fewer distinct candidate ids than needed
+column_missing      error    not in the data (a warning if the schema does not require values)
+column_new          warning  not in the schema
+wrong_type          error    another type than in the schema
+all_missing         warning  no row has a value (an error if the schema requires values)
+too_many_missing    error    fewer rows have a value than the schema requires
+nan_values          error    NaN or infinity, more than tolerated (a warning if tolerated)
+unseen_values       error    strings outside the domain, more than tolerated (a warning if tolerated)
+out_of_range        error    numbers below or above the bounds of the domain
+list_length         error    lists of another length than a vector's (a warning if lengths vary in the schema)
+constant_timestamp  warning  all events at one moment, so they have no order
+ids_disjoint        error    a table of queries or candidates has next to none of the interactions' ids
+ids_misspelt        warning  it has some of them in another spelling only (an error if it has more so than as they are)
+few_ids_described   warning  it has few of them
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from dataplane.statistics.coverage_anomalies import DescribedLimits, coverage_findings
+from dataplane.statistics.tfmd import ColumnSchema, TableSchemas
+
+Anomaly: TypeAlias = dict[str, Any]
+_Finding: TypeAlias = tuple[str, str, str]
+"""Kind, severity and message."""
+
+
+def find_anomalies(
+    statistics: Mapping[str, Any],
+    schema: TableSchemas,
+    *,
+    max_nan_fraction: float,
+    max_unseen_fraction: float,
+    min_queries: int,
+    min_candidates: int,
+    described: Mapping[str, DescribedLimits],
+) -> list[Anomaly]:
+    """All anomalies, errors before warnings, otherwise in the order of tables and columns.
+
+    Args:
+        statistics: content of `statistics.json`.
+        schema: expected columns.
+        max_nan_fraction: share of values that may be NaN or infinite.
+        max_unseen_fraction: share of values that may lie outside a string domain.
+        min_queries: distinct queries the interactions must have.
+        min_candidates: distinct candidates the interactions must have.
+        described: by table, how many of the interactions' ids it must describe.
+    """
+    found = [*_tables(statistics, schema), *_amounts(statistics, min_queries, min_candidates)]
+    found += _coverage(statistics, described)
+    for table, report in statistics.items():
+        expected, present = schema.get(table), report["columns"]
+        for name in sorted({*present, *(expected or {})}) if report["rows"] else ():
+            findings = [*_nan_values(present.get(name, {}), max_nan_fraction)]
+            if expected is not None:
+                departures = _departures(present.get(name), expected.get(name), report["rows"], max_unseen_fraction)
+                findings = [*findings, *departures]
+            found += [_anomaly(table, name, *finding) for finding in findings]
+    return sorted(found, key=lambda anomaly: anomaly["severity"] != "error")
+
+
+def _tables(statistics: Mapping[str, Any], schema: TableSchemas) -> Iterator[Anomaly]:
+    for table in sorted({*statistics, *schema}):
+        if table not in statistics:
+            yield _anomaly(table, None, "table_missing", "error", "the schema has this table, the data have not")
+        elif not statistics[table]["rows"]:
+            yield _anomaly(
+                table, None, "empty_table", "error", "has no rows; is the source empty, or all of it rejected?"
+            )
+        elif table not in schema:
+            yield _anomaly(table, None, "table_new", "warning", "the schema does not have this table")
+
+
+def _amounts(statistics: Mapping[str, Any], min_queries: int, min_candidates: int) -> Iterator[Anomaly]:
+    interactions = statistics["interactions"]
+    for name, noun, least in (("query_id", "queries", min_queries), ("candidate_id", "candidates", min_candidates)):
+        if interactions["rows"] and name in interactions["columns"]:
+            distinct = interactions["columns"][name]["distinct"]
+            if distinct < least:
+                message = f"has {distinct} distinct {noun}, at least {least} are needed (validation.min_{noun})"
+                yield _anomaly("interactions", name, f"too_few_{noun}", "error", message)
+    times = interactions["columns"].get("timestamp", {})
+    if interactions["rows"] > 1 and "min" in times and times["min"] == times["max"]:
+        message = "all events have the same timestamp, so they have no order in time"
+        yield _anomaly("interactions", "timestamp", "constant_timestamp", "warning", message)
+
+
+def _coverage(statistics: Mapping[str, Any], described: Mapping[str, DescribedLimits]) -> Iterator[Anomaly]:
+    for table, limits in described.items():
+        coverage = statistics.get(table, {}).get("ids")
+        if coverage is not None:
+            for finding in coverage_findings(coverage, limits, f"validation.described_{table}"):
+                yield _anomaly(table, coverage["column"], *finding)
+
+
+def _departures(
+    facts: Mapping[str, Any] | None, column: ColumnSchema | None, rows: int, max_unseen_fraction: float
+) -> Iterator[_Finding]:
+    """How a column departs from its schema; either of the two may be absent, not both."""
+    if column is None:
+        yield "column_new", "warning", "the schema does not have this column"
+    elif facts is None:
+        severity = "error" if column.min_fraction or column.min_count else "warning"
+        yield "column_missing", severity, "the schema has this column, the data have not"
+    elif facts["type"] != column.type:
+        yield "wrong_type", "error", f"is {facts['type']}, the schema says {column.type}"
+    else:
+        yield from _missing(facts, column, rows)
+        yield from _lengths(facts, column)
+        yield from _unseen(facts, column, max_unseen_fraction)
+        yield from _range(facts, column)
+
+
+def _missing(facts: Mapping[str, Any], column: ColumnSchema, rows: int) -> Iterator[_Finding]:
+    present = rows - facts["missing"]
+    least = max(column.min_fraction * rows, column.min_count)
+    if not present:
+        yield "all_missing", "error" if least else "warning", f"none of {rows} rows has a value"
+    elif present < least:
+        message = f"{facts['missing']} of {rows} rows have no value; the schema requires one in at least {least:.10g}"
+        yield "too_many_missing", "error", message
+
+
+def _nan_values(facts: Mapping[str, Any], tolerated: float) -> Iterator[_Finding]:
+    count = facts.get("nan", 0) + facts.get("infinite", 0)
+    if count:
+        fraction = count / facts["elements"]
+        severity = "error" if fraction > tolerated else "warning"
+        message = f"{count} of {facts['elements']} values ({_percent(fraction)}) are NaN or infinite"
+        yield "nan_values", severity, f"{message}; tolerated: {_percent(tolerated)} (validation.max_nan_fraction)"
+
+
+def _lengths(facts: Mapping[str, Any], column: ColumnSchema) -> Iterator[_Finding]:
+    if not facts.get("list_length"):
+        return
+    shortest, longest = facts["list_length"]["min"], facts["list_length"]["max"]
+    low, high = column.min_length or 0, column.max_length
+    if shortest < low or (high is not None and longest > high):
+        severity = "error" if low == high else "warning"
+        expected = f"{low}" if low == high else f"{low} to {'any number of' if high is None else high}"
+        yield "list_length", severity, f"lists have {shortest} to {longest} elements, the schema says {expected}"
+
+
+def _unseen(facts: Mapping[str, Any], column: ColumnSchema, tolerated: float) -> Iterator[_Finding]:
+    if column.domain is None or not facts["elements"]:
+        return
+    domain, top = set(column.domain), facts.get("top_values", [])
+    outside = [value for value in top if value["value"] not in domain]
+    # Frequent values are listed. Of those that are not, all that cannot be in the domain occur at least once.
+    unlisted = facts["distinct"] - len(top) - (len(domain) - (len(top) - len(outside)))
+    count = sum(value["count"] for value in outside) + max(0, unlisted)
+    if count:
+        fraction = count / facts["elements"]
+        examples = f", such as '{outside[0]['value']}'" if outside else ""
+        message = f"at least {count} values ({_percent(fraction)}) are outside the schema's domain{examples}"
+        severity = "error" if fraction > tolerated else "warning"
+        yield "unseen_values", severity, f"{message}; tolerated: {_percent(tolerated)} (validation.max_unseen_fraction)"
+
+
+def _range(facts: Mapping[str, Any], column: ColumnSchema) -> Iterator[_Finding]:
+    if "min" not in facts:
+        return
+    if column.low is not None and facts["min"] < column.low:
+        yield "out_of_range", "error", f"the smallest value is {facts['min']}, the schema allows {column.low} or more"
+    if column.high is not None and facts["max"] > column.high:
+        yield "out_of_range", "error", f"the largest value is {facts['max']}, the schema allows {column.high} or less"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %"
+
+
+def _anomaly(table: str, column: str | None, kind: str, severity: str, message: str) -> Anomaly:
+    return {"table": table, "column": column, "kind": kind, "severity": severity, "message": message}

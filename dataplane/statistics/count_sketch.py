@@ -1,0 +1,143 @@
+"""Distinct values and their counts, in bounded memory and independent of merge order.
+
+Up to `CAPACITY` distinct values everything is exact. Beyond, the values with the smallest hashes are kept
+(bottom-k, "KMV": Bar-Yossef et al. 2002; Beyer et al. 2007). Their counts stay exact,
+because the bound only falls: a value among the smallest at the end was among the smallest of every part it appears
+in. What is kept is therefore a uniform sample of the distinct values, the same however the data were cut up.
+
+Values are told apart by their 64-bit hashes, which are those of all numbers and, but for one chance in a million among
+six million, of all strings.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataplane.columns.hashing import hash_strings, mix
+
+CAPACITY = 1 << 17
+_PENDING = 1 << 19
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Values with their hashes, uint64, and counts, int64."""
+
+    hashes: np.ndarray
+    counts: np.ndarray
+    values: pa.Array
+
+
+@dataclass
+class CountSketch:
+    """Counts of the values of a string or number column.
+
+    Attributes:
+        capacity: distinct values that are kept.
+        parts: what is not merged yet; merging waits until it is more than what is kept.
+        pending: values in `parts`.
+        kept: the merged values, each once, in the order of the hash.
+        complete: no value was dropped yet.
+    """
+
+    capacity: int = CAPACITY
+    parts: list[_Counted] = field(default_factory=list)
+    pending: int = 0
+    kept: _Counted | None = None
+    complete: bool = True
+
+    def add(self, values: pa.Array, hashes: np.ndarray) -> None:
+        """Counts every element of an array of numbers without nulls, whose `hash_values` are `hashes`."""
+        few = self._among_the_smallest(hashes)
+        counted = pc.value_counts(values if few is None else values.filter(pa.array(few)))
+        distinct = counted.field("values")
+        self._append(_Counted(hash_values(distinct), counted.field("counts").to_numpy(), distinct))
+
+    def add_counted(self, values: pa.Array, hashes: np.ndarray, counts: np.ndarray) -> None:
+        """Adds distinct values, whose `hash_values` are `hashes`, that occurred `counts` `[len(values)]` times."""
+        few = self._among_the_smallest(hashes)
+        if few is not None:
+            values, hashes, counts = values.filter(pa.array(few)), hashes[few], counts[few]
+        self._append(_Counted(hashes, counts, values))
+
+    def merge(self, other: "CountSketch") -> None:
+        """Adds everything another sketch of the same capacity has counted."""
+        other.compact()
+        self.complete &= other.complete
+        if other.kept is not None:
+            self.add_counted(other.kept.values, other.kept.hashes, other.kept.counts)
+
+    def compact(self) -> None:
+        """Merges what is pending; afterwards `kept` holds everything."""
+        if not self.parts:
+            return
+        parts = self.parts if self.kept is None else [self.kept, *self.parts]
+        hashes = np.concatenate([part.hashes for part in parts])
+        order = np.argsort(hashes)
+        ordered = hashes[order]
+        first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        counts = np.add.reduceat(np.concatenate([part.counts for part in parts])[order], first)
+        self.complete &= len(first) <= self.capacity
+        chosen = first[: self.capacity]
+        values = pa.chunked_array([part.values for part in parts]).take(pa.array(order[chosen]))
+        self.kept = _Counted(ordered[chosen], counts[: self.capacity], _one_chunk(values))
+        self.parts, self.pending = [], 0
+
+    def counts(self) -> np.ndarray:
+        """Count of every kept value, int64, in the order of their hashes."""
+        self.compact()
+        return np.empty(0, np.int64) if self.kept is None else self.kept.counts
+
+    def values(self) -> pa.Array | None:
+        """The kept values, in the order of their hashes; None if nothing was counted."""
+        self.compact()
+        return None if self.kept is None else self.kept.values
+
+    def distinct(self) -> int:
+        """Number of distinct values: exact if `complete`, else estimated to within about 0.3 %."""
+        self.compact()
+        if self.kept is None:
+            return 0
+        if self.complete:
+            return len(self.kept.hashes)
+        return (self.capacity - 1) * (1 << 64) // (int(self.kept.hashes[-1]) + 1)
+
+    def top(self, limit: int) -> list[tuple[object, int]]:
+        """The most frequent kept values with their counts; ties in the order of the values."""
+        self.compact()
+        if self.kept is None:
+            return []
+        table = pa.table({"value": self.kept.values, "count": self.kept.counts})
+        best = table.take(pc.sort_indices(table, [("count", "descending"), ("value", "ascending")])[:limit])
+        return list(zip(best["value"].to_pylist(), best["count"].to_pylist(), strict=True))
+
+    def _among_the_smallest(self, hashes: np.ndarray) -> np.ndarray | None:
+        """Which hashes are not beyond those that are kept; None if there is no bound yet."""
+        return None if self.complete or self.kept is None else hashes <= self.kept.hashes[-1]
+
+    def _append(self, part: _Counted) -> None:
+        if len(part.hashes):
+            self.parts.append(part)
+            self.pending += len(part.hashes)
+        if self.pending > max(_PENDING, 0 if self.kept is None else len(self.kept.hashes)):
+            self.compact()
+
+    def __getstate__(self) -> dict[str, object]:
+        self.compact()
+        return self.__dict__
+
+
+def hash_values(values: pa.Array) -> np.ndarray:
+    """Hashes of strings, integers, floats or booleans without nulls, uint64 `[n]`."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return hash_strings(values)
+    numbers = values.to_numpy(zero_copy_only=False)
+    bits = numbers.astype(np.float64).view(np.uint64) if numbers.dtype.kind == "f" else numbers.astype(np.uint64)
+    return mix(bits)
+
+
+def _one_chunk(values: pa.ChunkedArray) -> pa.Array:
+    combined = values.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined

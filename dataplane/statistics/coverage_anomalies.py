@@ -1,0 +1,116 @@
+"""Tables of queries or candidates whose ids are not those of the interactions: how this is judged and told."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from models.spec.strict import Strict
+
+_NOUNS = {"query_id": "queries", "candidate_id": "candidates"}
+_ADVICE = {
+    "leading zeros": "keep ids as text where the files are written: as numbers they lose their zeros",
+    "a decimal part": "set 'whole_number_ids: true' for the table that has it, or write ids as text or whole numbers: "
+    "a program that reads them as decimals adds the '.0'",
+}
+_OTHER_ADVICE = "write each id the same way in both"
+
+
+class DescribedLimits(Strict):
+    """How many of the interactions' ids a table must describe."""
+
+    refuse_below: float = Field(default=0.05, ge=0, le=1)
+    """The run is refused if the table has a smaller share than this of the interactions' ids, of their events, and if
+    a smaller share than this of its own ids occurs; also if more ids differ in their spelling than are the same.
+    0 turns it off."""
+    warn_below: float = Field(default=0.5, ge=0, le=1)
+    """A warning is given if the table has a smaller share of the interactions' ids, or some in another spelling. 0
+    turns it off."""
+
+
+def coverage_findings(coverage: Mapping[str, Any], limits: DescribedLimits, key: str) -> Iterator[tuple[str, str, str]]:
+    """At most one finding about a table: kind, severity and message.
+
+    Args:
+        coverage: `ids` of the table in `statistics.json`.
+        limits: what is tolerated.
+        key: the setting that holds the limits.
+    """
+    if not coverage["ids"] or not coverage["table_ids"]:
+        return
+    kind = _kind(coverage, limits)
+    severity = "error" if _is_refused(coverage, limits) else "warning"
+    if kind and (severity == "error" or limits.warn_below):
+        setting = f"{key}.refuse_below" if severity == "error" else f"{key}.warn_below"
+        yield kind, severity, f"{_amount(coverage)}. {_evidence(coverage)} ({setting}: 0 turns this off)"
+
+
+def coverage_text(coverage: Mapping[str, Any]) -> str:
+    """The shares in a few words, to follow the name of the table."""
+    ids, events = _share(coverage, "described", "ids"), _share(coverage, "described_events", "events")
+    return f"describe {_percent(ids)} of ids ({_percent(events)} of events), {_percent(_used(coverage))} occur"
+
+
+def _kind(coverage: Mapping[str, Any], limits: DescribedLimits) -> str:
+    if coverage["alike"]:
+        return "ids_misspelt"
+    if _is_refused(coverage, limits):
+        return "ids_disjoint"
+    return "few_ids_described" if _share(coverage, "described", "ids") < limits.warn_below else ""
+
+
+def _is_refused(coverage: Mapping[str, Any], limits: DescribedLimits) -> bool:
+    if not limits.refuse_below:
+        return False
+    # A table of a few queries that all occur, or of the best-sellers only, has few of the ids but is the right one.
+    shares = _share(coverage, "described", "ids"), _share(coverage, "described_events", "events"), _used(coverage)
+    return max(shares) < limits.refuse_below or coverage["alike"] > coverage["described"]
+
+
+def _amount(coverage: Mapping[str, Any]) -> str:
+    noun, events = _NOUNS[coverage["column"]], _percent(_share(coverage, "described_events", "events"))
+    return (
+        f"describes {coverage['described']:,} of the {coverage['ids']:,} {noun} in the interactions ({events} of the "
+        f"events); {coverage['used']:,} of its own {coverage['table_ids']:,} ids occur in them"
+    )
+
+
+def _evidence(coverage: Mapping[str, Any]) -> str:
+    if coverage["alike"]:
+        return _spellings(coverage["alike"], coverage["spellings"])
+    only = (
+        f"Only the interactions have {_quoted(coverage['undescribed_examples'])}{_all(coverage['undescribed_prefix'])}"
+    )
+    if coverage["unused_examples"]:
+        only += f"; only the table has {_quoted(coverage['unused_examples'])}{_all(coverage['unused_prefix'])}"
+    return f"{only}. Is the id column of each file the right one, and is one file of another time or place?"
+
+
+def _spellings(count: int, spellings: Sequence[Mapping[str, Any]]) -> str:
+    shown = [f"'{found['interactions']}' in the interactions, '{found['table']}' in the table" for found in spellings]
+    ways = list(dict.fromkeys(way for found in spellings for way in found["differ_in"]))
+    advice = list(dict.fromkeys(_ADVICE.get(way, _OTHER_ADVICE) for way in ways))
+    ids = "1 id differs" if count == 1 else f"{count:,} ids differ"
+    return f"{ids} only in {' and '.join(ways)}: {'; '.join(shown)}. To mend it, {'; '.join(advice)}"
+
+
+def _quoted(ids: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in ids)
+
+
+def _all(prefix: str) -> str:
+    return f" (all that do begin with '{prefix}')" if prefix else ""
+
+
+def _used(coverage: Mapping[str, Any]) -> float:
+    return _share(coverage, "used", "table_ids")
+
+
+def _share(coverage: Mapping[str, Any], part: str, whole: str) -> float:
+    return float(coverage[part] / coverage[whole]) if coverage[whole] else 0.0
+
+
+def _percent(share: float) -> str:
+    """A share rounded down, so that 100 % is all of it."""
+    return "under 0.1 %" if 0 < share < 0.001 else f"{math.floor(1000 * share) / 10:g} %"

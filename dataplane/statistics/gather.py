@@ -1,0 +1,119 @@
+"""The Beam pipeline that gathers statistics: shards → record batches → one `TableStatistics` a table.
+
+Beside it the ids of the tables are compared (`id_coverage`).
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataplane.context import ExecutionContext
+from dataplane.errors import DataError
+from dataplane.statistics.column_statistics import type_name
+from dataplane.statistics.id_coverage import comparable_tables, compare_ids
+from dataplane.statistics.report import table_report
+from dataplane.statistics.table_statistics import TableStatistics
+
+BATCH_ROWS = 1 << 16
+_BATCH_BYTES = 64 << 20
+
+
+def gather_statistics(
+    shards: Mapping[str, Sequence[Path]], context: ExecutionContext, *, derived: Collection[str] = ()
+) -> dict[str, Any]:
+    """Statistics of each table as `dataplane.statistics.report` describes them.
+
+    Args:
+        shards: Parquet files of each table.
+        context: which Beam runner is used, and where results may be put meanwhile.
+        derived: tables that were taken from the interactions, and so have the same ids.
+
+    Raises:
+        DataError: a shard is no Parquet file, a column is of a type that is not supported, or shards disagree.
+    """
+    files = [(table, path) for table, paths in shards.items() for path in paths]
+    _check_types(files)
+    compared = [table for table in comparable_tables(shards) if table not in derived]
+    with context.scratch_directory() as scratch:
+        (scratch / "ids").mkdir()
+        with context.beam.pipeline() as pipeline:
+            (
+                pipeline
+                | "Shards" >> beam.Create([(table, str(path)) for table, path in files])
+                | "Spread" >> beam.Reshuffle()
+                | "ReadBatches" >> beam.FlatMapTuple(_read_batches)
+                | "Combine" >> beam.CombinePerKey(_CombineTables())
+                | "Write" >> beam.Map(_write_report, str(scratch))
+            )
+            for table in compared:
+                compare_ids(
+                    pipeline, shards, table, spill=scratch / "spilled" / table, target=scratch / "ids" / f"{table}.json"
+                )
+        gathered = _read_reports(scratch)
+        for table, coverage in _read_reports(scratch / "ids").items():
+            gathered[table]["ids"] = coverage
+        return gathered
+
+
+def _read_reports(directory: Path) -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))}
+
+
+class _CombineTables(beam.CombineFn):
+    """Merges record batches into one `TableStatistics`."""
+
+    def create_accumulator(self) -> TableStatistics:
+        return TableStatistics()
+
+    def add_input(self, accumulator: TableStatistics, batch: pa.RecordBatch) -> TableStatistics:
+        accumulator.add(batch)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[TableStatistics]) -> TableStatistics:
+        merged = TableStatistics()
+        for accumulator in accumulators:
+            merged.merge(accumulator)
+        return merged
+
+    def extract_output(self, accumulator: TableStatistics) -> TableStatistics:
+        return accumulator
+
+
+def _check_types(shards: list[tuple[str, Path]]) -> None:
+    """Looks at the footers first, since an error inside a pipeline reaches the user as a long Beam traceback."""
+    seen: dict[tuple[str, str], tuple[str, Path]] = {}
+    for table, path in shards:
+        try:
+            schema = pq.read_schema(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{path}: not a readable Parquet file: {error}") from error
+        for column in schema:
+            try:
+                found = type_name(column.type)
+            except DataError as error:
+                raise DataError(f"{path}: column '{column.name}': {error}") from error
+            known, where = seen.setdefault((table, column.name), (found, path))
+            if known != found:
+                raise DataError(f"{path}: column '{column.name}' is {found}, but {known} in {where.name}")
+
+
+def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]:
+    strings = [column.name for column in pq.read_schema(path) if type_name(column.type) == "string"]
+    with pq.ParquetFile(path, read_dictionary=strings) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        row_bytes = sum(group.total_byte_size for group in groups) // max(1, file.metadata.num_rows)
+        # Rows of long vectors come in smaller batches.
+        rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, row_bytes)))
+        for batch in file.iter_batches(rows):
+            yield table, batch
+
+
+def _write_report(gathered: tuple[str, TableStatistics], directory: str) -> None:
+    table, statistics = gathered
+    text = json.dumps(table_report(statistics), ensure_ascii=False, allow_nan=False)
+    (Path(directory) / f"{table}.json").write_text(text, encoding="utf-8")

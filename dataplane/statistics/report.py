@@ -1,0 +1,177 @@
+"""Turns the statistics of a table into plain JSON values, the content of `statistics.json`.
+
+    {TABLE: {"rows": n, "columns": {COLUMN: {...}}, "events": {...}, "ids": {...}}}
+
+Every column has `type`, `missing`, `missing_fraction`, `elements` (values, those inside lists counted one by one)
+and, unless it is a list of floats, `distinct` and `exact`: whether no value was left out of the counts. Where
+`exact` is false, `distinct` is an estimate, quantiles and histogram come from a sample of the rows, and
+`top_values` is absent, since the most frequent value may have been left out. Further keys by type:
+
+    lists       list_length {min, max, mean}, null_elements
+    strings     string_length {min, max, mean} in characters, top_values [{value, count}, …]
+    numbers     nan, infinite, zeros, min, max, mean, std, quantiles {"0.5": …}, histogram [{low, high, count}, …];
+                NaN and infinity are counted only there. Timestamps are int64 microseconds UTC.
+
+`events`, of interactions only: see `events_report`. `ids`, of tables of queries and candidates that were not taken
+from the interactions: how their ids meet those of the interactions, all counts exact:
+
+    column                            the id column
+    ids, described                    distinct ids of the interactions, and how many of them the table has
+    events, described_events          rows of the interactions, and how many of them have an id of the table
+    table_ids, used                   distinct ids of the table, and how many of them the interactions have
+    alike, spellings                  ids of the interactions that the table has in another spelling only, with examples
+                                      [{interactions, table, differ_in}, …]
+    undescribed_examples, unused_examples    ids that only the interactions have, or only the table
+    undescribed_prefix, unused_prefix        what all of them begin with
+
+Keys that have no value (the mean of nothing) are absent.
+"""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from dataplane.statistics.column_statistics import ColumnStatistics, Extent
+from dataplane.statistics.count_sketch import CountSketch
+from dataplane.statistics.table_statistics import TableStatistics
+
+TOP_VALUES = 1000
+QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+BUCKETS = 10
+
+
+def table_report(table: TableStatistics) -> dict[str, Any]:
+    """Everything known about one table, columns in the order of their names."""
+    report: dict[str, Any] = {
+        "rows": table.rows,
+        "columns": {name: column_report(table, name) for name in sorted(table.columns)},
+    }
+    if {"query_id", "candidate_id"} <= table.columns.keys() and table.rows:
+        report["events"] = events_report(table)
+    return report
+
+
+def column_report(table: TableStatistics, name: str) -> dict[str, Any]:
+    """Everything known about one column."""
+    column = table.columns[name]
+    missing = table.rows - column.present
+    report: dict[str, Any] = {
+        "type": column.type,
+        "missing": missing,
+        "missing_fraction": missing / table.rows if table.rows else 0.0,
+        "elements": column.elements,
+    }
+    if column.type.startswith("list"):
+        report |= {"list_length": _extent(column.list_length), "null_elements": column.null_elements}
+    if column.type != "list<float64>":
+        report |= {"distinct": column.counts.distinct(), "exact": column.counts.complete}
+    if "string" in column.type:
+        report["string_length"] = _extent(column.string_length)
+        if column.counts.complete:
+            top = column.counts.top(TOP_VALUES)
+            report["top_values"] = [{"value": value, "count": count} for value, count in top]
+        return report
+    return report | _numbers(table, name)
+
+
+def events_report(table: TableStatistics) -> dict[str, Any]:
+    """What a recommender wants to know about its interactions.
+
+    `queries`, `candidates`, `pairs`: distinct ones; `density`: pairs out of all possible ones; `repeat_fraction`:
+    events that repeat an earlier pair; `single_event_query_fraction`; `events_per_query`, `events_per_candidate`:
+    mean and quantiles; `first`, `last`: the range in time; `exact`: false if there were so many queries, candidates or
+    pairs that a uniform sample of them was counted (`count_sketch.CAPACITY`).
+    """
+    queries, candidates = table.columns["query_id"].counts, table.columns["candidate_id"].counts
+    per_query, per_pair = queries.counts(), table.pairs.counts()
+    pairs = min(table.pairs.distinct(), table.rows)  # an estimate may exceed what is possible
+    report: dict[str, Any] = {
+        "queries": queries.distinct(),
+        "candidates": candidates.distinct(),
+        "pairs": pairs,
+        "density": pairs / (queries.distinct() * candidates.distinct()),
+        "repeat_fraction": 1 - len(per_pair) / int(per_pair.sum()),
+        "single_event_query_fraction": int((per_query == 1).sum()) / len(per_query),
+        "events_per_query": _count_report(queries),
+        "events_per_candidate": _count_report(candidates),
+        "exact": queries.complete and candidates.complete and table.pairs.complete,
+    }
+    times = table.columns.get("timestamp")
+    if times is not None and times.numbers.minimum is not None and times.numbers.maximum is not None:
+        report |= {"first": _iso(int(times.numbers.minimum)), "last": _iso(int(times.numbers.maximum))}
+    return report
+
+
+def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...]) -> list[Any]:
+    """For each share the smallest value that at least this share of the total weight does not exceed.
+
+    Args:
+        values: ascending, `[n]`, at least one.
+        weights: positive int64 `[n]`.
+        shares: between 0 and 1.
+    """
+    cumulative = np.cumsum(weights)
+    positions = np.searchsorted(cumulative, [math.ceil(share * int(cumulative[-1])) for share in shares])
+    quantiles: list[Any] = values[positions].tolist()
+    return quantiles
+
+
+def _numbers(table: TableStatistics, name: str) -> dict[str, Any]:
+    column = table.columns[name]
+    numbers = column.numbers
+    report: dict[str, Any] = {"nan": numbers.nan, "infinite": numbers.infinite, "zeros": numbers.zeros}
+    if not numbers.moments.count:
+        return report
+    report |= {"min": numbers.minimum, "max": numbers.maximum}
+    report |= {"mean": numbers.moments.mean, "std": numbers.moments.std}
+    values, weights = _distribution(table, column, name)
+    if len(values):
+        quantiles = weighted_quantiles(values, weights, QUANTILES)
+        report["quantiles"] = {str(share): value for share, value in zip(QUANTILES, quantiles, strict=True)}
+        # The sample may have missed both ends, which are known.
+        report["quantiles"] |= {"0.0": numbers.minimum, "1.0": numbers.maximum}
+        report["histogram"] = _histogram(
+            values, weights, total=numbers.moments.count, low=report["min"], high=report["max"]
+        )
+    return report
+
+
+def _distribution(table: TableStatistics, column: ColumnStatistics, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ascending values with weights: all of them where they were all counted, else the sampled rows'."""
+    counted = column.counts.values() if column.counts.complete else None
+    if counted is not None:
+        values, weights = counted.to_numpy(zero_copy_only=False), column.counts.counts()
+        order = np.argsort(values)
+        return values[order], weights[order]
+    return np.unique(table.sampled_numbers(name), return_counts=True)
+
+
+def _histogram(
+    values: np.ndarray, weights: np.ndarray, *, total: int, low: float, high: float
+) -> list[dict[str, float]]:
+    """Buckets of equal width from `low` to `high`; counts of a sample are scaled up to `total`."""
+    # Not low + i · width: the difference of two finite floats may overflow.
+    edges = np.array([low * (1 - i / BUCKETS) + high * (i / BUCKETS) for i in range(BUCKETS + 1)])
+    edges[-1] = high
+    buckets = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BUCKETS - 1)
+    counts = np.bincount(buckets, weights, BUCKETS) * (total / int(weights.sum()))
+    return [{"low": float(edges[i]), "high": float(edges[i + 1]), "count": float(counts[i])} for i in range(BUCKETS)]
+
+
+def _count_report(sketch: CountSketch) -> dict[str, float]:
+    counts, weights = np.unique(sketch.counts(), return_counts=True)
+    quantiles = weighted_quantiles(counts, weights, QUANTILES)
+    mean = int(np.dot(counts, weights)) / int(weights.sum())
+    return {"mean": mean} | {str(share): value for share, value in zip(QUANTILES, quantiles, strict=True)}
+
+
+def _extent(extent: Extent) -> dict[str, float]:
+    if extent.minimum is None or extent.maximum is None:
+        return {}
+    return {"min": extent.minimum, "max": extent.maximum, "mean": extent.total / extent.count}
+
+
+def _iso(microseconds: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat()

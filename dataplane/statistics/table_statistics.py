@@ -1,0 +1,128 @@
+"""Mergeable statistics of a table: its columns, a sample of its rows and, for interactions, their pairs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataplane.columns.hashing import hash_pairs
+from dataplane.statistics.column_statistics import ColumnStatistics, as_numbers, type_name
+from dataplane.statistics.count_sketch import CountSketch, hash_values
+
+SAMPLE_ROWS = 8192
+
+
+@dataclass
+class RowSample:
+    """The rows with the smallest hashes of their content: a uniform sample that no order of merging changes.
+
+    Rows that tie are equal in all columns, so it does not matter which of them stays.
+
+    Attributes:
+        capacity: rows that are kept.
+        parts: tables of the sampled columns and `hash`.
+        pending: rows in `parts` beyond those that were merged before.
+    """
+
+    capacity: int = SAMPLE_ROWS
+    parts: list[pa.Table] = field(default_factory=list)
+    pending: int = 0
+
+    def add(self, columns: Mapping[str, pa.Array], hashes: np.ndarray) -> None:
+        """Offers rows with their hashes, uint64 `[rows]`."""
+        table = pa.table({**columns, _HASH: pa.array(hashes)})
+        if len(hashes) > self.capacity:
+            table = table.take(pa.array(np.argpartition(hashes, self.capacity)[: self.capacity]))
+        self._append(table)
+
+    def merge(self, other: "RowSample") -> None:
+        """Adds another sample's rows."""
+        for part in other.parts:
+            self._append(part)
+
+    def column(self, name: str) -> pa.ChunkedArray | None:
+        """The sampled rows' values of one column; None if no row has it."""
+        self._compact()
+        return self.parts[0][name] if self.parts and name in self.parts[0].column_names else None
+
+    def _append(self, table: pa.Table) -> None:
+        self.parts.append(table)
+        self.pending += len(table)
+        if self.pending > 4 * self.capacity:
+            self._compact()
+
+    def _compact(self) -> None:
+        if self.parts:
+            merged = pa.concat_tables(self.parts, promote_options="permissive")
+            order = np.argsort(merged[_HASH].to_numpy(), kind="stable")[: self.capacity]
+            self.parts = [merged.take(pa.array(order))]
+        self.pending = 0
+
+    def __getstate__(self) -> dict[str, object]:
+        self._compact()
+        return self.__dict__
+
+
+@dataclass
+class TableStatistics:
+    """Statistics of one table of Examples.
+
+    Attributes:
+        rows: how many rows.
+        columns: statistics of every column by name.
+        sample: numeric columns of a sample of the rows.
+        pairs: counts of hashes of (query id, candidate id), where the table has both.
+    """
+
+    rows: int = 0
+    columns: dict[str, ColumnStatistics] = field(default_factory=dict)
+    sample: RowSample = field(default_factory=RowSample)
+    pairs: CountSketch = field(default_factory=CountSketch)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Adds the rows of one batch; string columns may be dictionary-encoded.
+
+        Raises:
+            DataError: a column has a type that is not supported.
+        """
+        self.rows += batch.num_rows
+        hashes: dict[str, np.ndarray] = {}
+        for name in batch.schema.names:
+            if name not in self.columns:
+                self.columns[name] = ColumnStatistics(type_name(batch.schema.field(name).type))
+            hashes[name] = self.columns[name].add(batch[name])
+        if batch.num_rows:
+            self._add_rows(batch, hashes)
+
+    def merge(self, other: "TableStatistics") -> None:
+        """Adds another part of the same table."""
+        self.rows += other.rows
+        for name, column in other.columns.items():
+            self.columns.setdefault(name, ColumnStatistics(column.type)).merge(column)
+        self.sample.merge(other.sample)
+        self.pairs.merge(other.pairs)
+
+    def sampled_numbers(self, name: str) -> np.ndarray:
+        """Finite numbers of one column in the sampled rows, those inside lists included."""
+        column = self.sample.column(name)
+        if column is None:
+            return np.empty(0, np.float64)
+        if self.columns[name].type.startswith("list"):
+            column = pc.list_flatten(column)
+        numbers = np.concatenate([as_numbers(chunk.drop_null()) for chunk in column.chunks])
+        return numbers[np.isfinite(numbers)] if numbers.dtype.kind == "f" else numbers
+
+    def _add_rows(self, batch: pa.RecordBatch, hashes: dict[str, np.ndarray]) -> None:
+        combined = np.zeros(batch.num_rows, np.uint64)
+        for name in sorted(hashes):
+            combined = hash_pairs(combined, hashes[name])
+        numeric = [name for name in sorted(hashes) if "string" not in self.columns[name].type]
+        self.sample.add({name: batch[name] for name in numeric}, combined)
+        if {"query_id", "candidate_id"} <= hashes.keys():
+            pairs = pa.array(hash_pairs(hashes["query_id"], hashes["candidate_id"]))
+            self.pairs.add(pairs, hash_values(pairs))
+
+
+_HASH = "hash of the row"

@@ -1,0 +1,238 @@
+"""Conversion to and from the protocol buffers of tensorflow-metadata, which TFDV and Facets read.
+
+A schema there is one flat list of features; ours holds all tables, so a feature is named `TABLE/COLUMN`.
+A plain column has `value_count {min: 1 max: 1}`, any other value count means a list.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+from dataplane.errors import DataError
+
+_STATISTICS_TYPES = {"string": "STRING", "int64": "INT", "float64": "FLOAT", "bool": "INT", "timestamp": "INT"}
+_SCHEMA_TYPES = {"string": "BYTES", "int64": "INT", "float64": "FLOAT", "bool": "INT", "timestamp": "INT"}
+_DECILES = tuple(str(i / 10) for i in range(11))
+
+
+@dataclass(frozen=True)
+class ColumnSchema:
+    """What a column is expected to be.
+
+    Attributes:
+        type: as `column_statistics.type_name` gives it.
+        min_fraction: share of the rows that must have a value.
+        min_count: rows that must have a value.
+        min_length: elements every list must have at least; None where not limited or not a list.
+        max_length: elements every list may have at most; None where not limited or not a list.
+        domain: values a string may have; None for any.
+        low: smallest number allowed; None for any.
+        high: largest number allowed; None for any.
+    """
+
+    type: str
+    min_fraction: float = 0.0
+    min_count: int = 0
+    min_length: int | None = None
+    max_length: int | None = None
+    domain: tuple[str, ...] | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether rows hold lists of values."""
+        return self.type.startswith("list<")
+
+    @property
+    def element_type(self) -> str:
+        """Type of a single value."""
+        return self.type.removeprefix("list<").removesuffix(">")
+
+
+TableSchemas = Mapping[str, Mapping[str, ColumnSchema]]
+"""Expected columns by table and name."""
+
+
+def statistics_proto(report: Mapping[str, Any]) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """The statistics of all tables.
+
+    Args:
+        report: content of `statistics.json`.
+    """
+    datasets = statistics_pb2.DatasetFeatureStatisticsList()
+    for name, table in report.items():
+        dataset = datasets.datasets.add(name=name, num_examples=table["rows"])
+        for column, facts in table["columns"].items():
+            _fill_feature(dataset.features.add(name=column), facts, table["rows"])
+    return datasets
+
+
+def schema_text(tables: TableSchemas) -> str:
+    """The schema as text, with a line of explanation in front."""
+    schema = schema_pb2.Schema(feature=[_feature(t, c, tables[t][c]) for t in tables for c in tables[t]])
+    text = text_format.MessageToString(schema, as_utf8=True)
+    return f"# What every column is expected to be, by TABLE/COLUMN. Review it, then pin it with 'schema.path'.\n{text}"
+
+
+def read_schema(path: Path) -> dict[str, dict[str, ColumnSchema]]:
+    """Reads `schema.pbtxt`.
+
+    Raises:
+        DataError: the file is not a schema as this module writes it; the message names file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        schema = text_format.Parse(text, schema_pb2.Schema())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    except text_format.ParseError as error:
+        raise DataError(f"{path}:{error.GetLine() or 1}: not a tensorflow-metadata schema: {error}") from error
+    tables: dict[str, dict[str, ColumnSchema]] = {}
+    for feature in schema.feature:
+        table, _, column = feature.name.partition("/")
+        try:
+            if table not in ("interactions", "queries", "candidates") or not column:
+                raise ValueError("features are named interactions/COLUMN, queries/COLUMN or candidates/COLUMN")
+            if column in tables.setdefault(table, {}):
+                raise ValueError("the feature is there twice")
+            tables[table][column] = _column(feature, schema.string_domain)
+        except ValueError as error:
+            raise DataError(f"{path}:{_line_of(text, feature.name)}: feature '{feature.name}': {error}") from error
+    return tables
+
+
+def _fill_feature(feature: statistics_pb2.FeatureNameStatistics, facts: Mapping[str, Any], rows: int) -> None:
+    element = facts["type"].removeprefix("list<").removesuffix(">")
+    feature.type = statistics_pb2.FeatureNameStatistics.Type.Value(_STATISTICS_TYPES[element])
+    # tensorflow-metadata has fewer types than Arrow.
+    feature.custom_stats.add(name="type", str=facts["type"])
+    if element == "string":
+        _fill_common(feature.string_stats.common_stats, facts, rows)
+        _fill_strings(feature.string_stats, facts)
+    else:
+        _fill_common(feature.num_stats.common_stats, facts, rows)
+        _fill_numbers(feature.num_stats, facts)
+
+
+def _fill_common(common: statistics_pb2.CommonStatistics, facts: Mapping[str, Any], rows: int) -> None:
+    length = facts.get("list_length", {"min": 1, "max": 1, "mean": 1.0})
+    common.num_missing, common.num_non_missing = facts["missing"], rows - facts["missing"]
+    common.tot_num_values = facts["elements"]
+    if common.num_non_missing:
+        common.min_num_values, common.max_num_values = length["min"], length["max"]
+        common.avg_num_values = length["mean"]
+
+
+def _fill_strings(strings: statistics_pb2.StringStatistics, facts: Mapping[str, Any]) -> None:
+    strings.unique = facts["distinct"]
+    strings.avg_length = facts["string_length"].get("mean", 0.0)
+    for rank, top in enumerate(facts.get("top_values", ())):
+        strings.top_values.add(value=top["value"], frequency=top["count"])
+        strings.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=top["value"], sample_count=top["count"])
+
+
+def _fill_numbers(numbers: statistics_pb2.NumericStatistics, facts: Mapping[str, Any]) -> None:
+    numbers.num_zeros = facts["zeros"]
+    for key, name in (("mean", "mean"), ("std", "std_dev"), ("min", "min"), ("max", "max")):
+        setattr(numbers, name, facts.get(key, 0.0))
+    if "quantiles" not in facts:
+        return
+    numbers.median = facts["quantiles"]["0.5"]
+    histogram_types = statistics_pb2.Histogram
+    standard = numbers.histograms.add(type=histogram_types.STANDARD, num_nan=facts["nan"])
+    for bucket in facts["histogram"]:
+        standard.buckets.add(low_value=bucket["low"], high_value=bucket["high"], sample_count=bucket["count"])
+    quantiles = numbers.histograms.add(type=histogram_types.QUANTILES, num_nan=facts["nan"])
+    count = sum(bucket["count"] for bucket in facts["histogram"]) / (len(_DECILES) - 1)
+    for low, high in pairwise(_DECILES):
+        ends = facts["quantiles"][low], facts["quantiles"][high]
+        quantiles.buckets.add(low_value=ends[0], high_value=ends[1], sample_count=count)
+
+
+def _feature(table: str, name: str, column: ColumnSchema) -> schema_pb2.Feature:
+    feature = schema_pb2.Feature(name=f"{table}/{name}")
+    feature.type = schema_pb2.FeatureType.Value(_SCHEMA_TYPES[column.element_type])
+    if column.min_fraction:
+        feature.presence.min_fraction = column.min_fraction
+    if column.min_count:
+        feature.presence.min_count = column.min_count
+    _fill_value_count(feature, column)
+    if column.domain is not None:
+        feature.string_domain.value.extend(column.domain)
+    if column.element_type == "bool":
+        feature.bool_domain.SetInParent()
+    elif column.element_type == "timestamp":
+        feature.time_domain.integer_format = schema_pb2.TimeDomain.UNIX_MICROSECONDS
+    elif column.low is not None or column.high is not None:
+        domain = feature.int_domain if column.element_type == "int64" else feature.float_domain
+        for field, value in (("min", column.low), ("max", column.high)):
+            if value is not None:
+                setattr(domain, field, value)
+    return feature
+
+
+def _fill_value_count(feature: schema_pb2.Feature, column: ColumnSchema) -> None:
+    if not column.is_list:
+        feature.value_count.min = feature.value_count.max = 1
+        return
+    feature.value_count.SetInParent()
+    if column.min_length is not None:
+        feature.value_count.min = column.min_length
+    if column.max_length is not None:
+        feature.value_count.max = column.max_length
+
+
+def _column(feature: schema_pb2.Feature, shared: Iterable[schema_pb2.StringDomain]) -> ColumnSchema:
+    count = feature.value_count
+    if not feature.HasField("value_count"):
+        raise ValueError("has no 'value_count'; write {min: 1 max: 1} for a plain column")
+    plain = (count.min, count.max) == (1, 1)
+    element = _element_type(feature)
+    domain = feature.WhichOneof("domain_info")
+    low, high = _bounds(feature, domain) if domain in ("int_domain", "float_domain") else (None, None)
+    return ColumnSchema(
+        type=element if plain else f"list<{element}>",
+        min_fraction=feature.presence.min_fraction,
+        min_count=feature.presence.min_count,
+        min_length=count.min if not plain and count.HasField("min") else None,
+        max_length=count.max if not plain and count.HasField("max") else None,
+        domain=_string_domain(feature, shared),
+        low=low,
+        high=high,
+    )
+
+
+def _element_type(feature: schema_pb2.Feature) -> str:
+    if feature.type == schema_pb2.INT:
+        return {"bool_domain": "bool", "time_domain": "timestamp"}.get(feature.WhichOneof("domain_info"), "int64")
+    types = {schema_pb2.BYTES: "string", schema_pb2.FLOAT: "float64"}
+    if feature.type not in types:
+        raise ValueError("'type' must be BYTES, INT or FLOAT")
+    return types[feature.type]
+
+
+def _bounds(feature: schema_pb2.Feature, domain: str) -> tuple[float | None, float | None]:
+    limits = getattr(feature, domain)
+    return (limits.min if limits.HasField("min") else None, limits.max if limits.HasField("max") else None)
+
+
+def _string_domain(feature: schema_pb2.Feature, shared: Iterable[schema_pb2.StringDomain]) -> tuple[str, ...] | None:
+    if feature.HasField("string_domain"):
+        return tuple(feature.string_domain.value)
+    if not feature.HasField("domain"):
+        return None
+    for domain in shared:
+        if domain.name == feature.domain:
+            return tuple(domain.value)
+    raise ValueError(f"'domain' names '{feature.domain}', but the schema has no string_domain of that name")
+
+
+def _line_of(text: str, name: str) -> int:
+    lines = text.splitlines()
+    return next((i for i, line in enumerate(lines, start=1) if f'"{name}"' in line), 1)

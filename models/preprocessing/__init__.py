@@ -1,0 +1,1 @@
+"""The one preprocessing: raw features to integers and floats, as a TensorFlow graph."""

@@ -1,0 +1,111 @@
+"""What a model has to beat: popularity and item-based nearest neighbours, as scorers of the same interface."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from scipy import sparse
+
+from models.ranking.ranking import CandidateLists
+from models.ranking.sort_keys import NOTHING, from_sort_keys, sort_keys
+
+_BLOCK_PAIRS = 20_000_000
+
+
+class PopularityScorer:
+    """Scores every candidate by its number of training events, for every query alike.
+
+    Args:
+        counts: training events of each candidate, int `[candidates]`.
+    """
+
+    def __init__(self, counts: np.ndarray) -> None:
+        self.candidates = len(counts)
+        # Places instead of counts: float32 does not tell large integers apart.
+        self._places = np.unique(counts, return_inverse=True)[1].astype(np.float32)
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """See `models.ranking.ranking.Scorer`."""
+        return np.tile(self._places, (stop - start, 1))
+
+
+class ItemKnnScorer:
+    """Scores a candidate by the summed similarity of its nearest neighbours in the query's history.
+
+    Args:
+        similarities: `item_similarities`, row = candidate in the history, column = candidate scored.
+        histories: what each query interacted with; repeats count once.
+    """
+
+    def __init__(self, similarities: sparse.csr_matrix, histories: CandidateLists) -> None:
+        self.candidates = similarities.shape[1]
+        self._similarities = similarities
+        self._histories = _incidence(histories, self.candidates)
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """See `models.ranking.ranking.Scorer`."""
+        dense: np.ndarray = (self._histories[start:stop] @ self._similarities).toarray()
+        return dense
+
+
+def co_occurrences(interactions: CandidateLists) -> int:
+    """Pairs of events that `item_similarities` goes through: Σ over queries of (events)²."""
+    return int((np.diff(interactions.offsets).astype(np.int64) ** 2).sum())
+
+
+def item_similarities(
+    interactions: CandidateLists, candidates: int, *, neighbours: int = 100, shrinkage: float = 10.0
+) -> sparse.csr_matrix:
+    """Shrunk cosine similarity of candidates by the queries they share (Sarwar et al. 2001).
+
+    sim(i, j) = |queries of both| / (√(|queries of i| · |queries of j|) + shrinkage), for i ≠ j.
+
+    Args:
+        interactions: training candidates of each query.
+        candidates: size of the catalogue.
+        neighbours: how many of the most similar are kept for each scored candidate, equal ones by row.
+        shrinkage: makes similarities that rest on few queries smaller.
+
+    Returns:
+        float32 `[candidates, candidates]`, column `j` has the neighbours of `j`.
+    """
+    by_query = _incidence(interactions, candidates)
+    by_candidate = by_query.T.tocsr()
+    lengths = np.sqrt(np.asarray(by_query.sum(axis=0)).ravel())
+    blocks = [
+        _nearest((by_candidate[start:stop] @ by_query).tocsr(), start, lengths, neighbours, shrinkage)
+        for start, stop in _blocks(by_candidate @ np.asarray(by_query.sum(axis=1)).ravel())
+    ]
+    return sparse.vstack(blocks, format="csr").T.tocsr()
+
+
+def _blocks(work: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that are about equal in work and bounded in memory."""
+    part = np.cumsum(work, dtype=np.float64) // _BLOCK_PAIRS
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(part)) + 1, [len(work)]]).tolist()
+    yield from pairwise(bounds)
+
+
+def _nearest(
+    shared: sparse.csr_matrix, start: int, lengths: np.ndarray, neighbours: int, shrinkage: float
+) -> sparse.csr_matrix:
+    """Keeps the largest similarities of every row, given the shared queries of candidates `start…` with all."""
+    row = np.repeat(np.arange(start, start + shared.shape[0]), np.diff(shared.indptr))
+    similarity = (shared.data / (lengths[row] * lengths[shared.indices] + shrinkage)).astype(np.float32)
+    keys = sort_keys(similarity, shared.indices)
+    keys[row == shared.indices] = NOTHING
+    kept = [
+        np.sort(keys[first:end])[: min(neighbours, end - first - 1)]  # one of them is the candidate itself
+        for first, end in pairwise(shared.indptr.tolist())
+    ]
+    column, similarity = from_sort_keys(np.concatenate(kept))
+    offsets = np.cumsum([0, *map(len, kept)])
+    return sparse.csr_matrix((similarity, column, offsets), shape=shared.shape)
+
+
+def _incidence(lists: CandidateLists, candidates: int) -> sparse.csr_matrix:
+    ones = np.ones(len(lists.rows), np.float32)
+    matrix = sparse.csr_matrix((ones, lists.rows, lists.offsets), shape=(len(lists), candidates), copy=True)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix

@@ -1,0 +1,1 @@
+"""The search for the best candidates, and the served graph around it."""

@@ -1,0 +1,1 @@
+"""Specifications and configuration, free of TensorFlow."""

@@ -1,0 +1,35 @@
+"""Which events an epoch takes, and in which order: a function of (seed, epoch) alone."""
+
+import numpy as np
+
+from models.spec.examples_config import ExamplesConfig, PerQuery, Recent
+
+
+def epoch_events(
+    config: ExamplesConfig, offsets: np.ndarray, age: np.ndarray | None, *, seed: int, epoch: int
+) -> np.ndarray:
+    """Events of an epoch in their order; every epoch has as many.
+
+    Args:
+        config: `events`, `per_query` or `recent`.
+        offsets: events of query `q` are `offsets[q]:offsets[q + 1]`, `[queries + 1]`.
+        age: days from each event to the newest one, `[events]`; needed by `recent`.
+        seed: decides the order, with the epoch.
+        epoch: counted from 0.
+    """
+    random, events = np.random.default_rng([seed, epoch]), int(offsets[-1])
+    if isinstance(config, Recent):
+        if age is None:
+            raise ValueError("examples: recent needs events with a timestamp")
+        cumulative = np.cumsum(0.5 ** (age.astype(np.float64) / config.half_life_days))
+        drawn = np.searchsorted(cumulative, random.random(events) * cumulative[-1], side="right")
+        events_drawn: np.ndarray = np.minimum(drawn, events - 1)
+        return events_drawn
+    order = np.arange(events, dtype=np.int32 if events < 1 << 31 else np.int64)
+    random.shuffle(order)
+    if isinstance(config, PerQuery):
+        sizes = np.diff(offsets)
+        shuffled = order[np.argsort(np.repeat(np.arange(len(sizes)), sizes)[order], kind="stable")]
+        chosen = shuffled[np.arange(events) - np.repeat(offsets[:-1], sizes) < config.n]
+        order = chosen[random.permutation(len(chosen))]
+    return order

@@ -1,0 +1,93 @@
+"""Optimisers whose step costs what the batch costs, not what the vocabulary does."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from models.spec.config import TrainingConfig
+
+
+class _RowwiseDecay(tf.keras.optimizers.Optimizer):
+    """Decoupled weight decay that reaches only the rows a sparse gradient touches; Keras decays whole tables.
+
+    A scalar, such as a temperature, does not decay.
+    """
+
+    decay: float
+
+    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
+        if self.decay and variable.shape.rank:
+            rate = tf.cast(self.learning_rate, variable.dtype) * self.decay
+            if isinstance(gradient, tf.IndexedSlices):
+                rows = tf.gather(variable, gradient.indices)
+                variable.scatter_sub(tf.IndexedSlices(rate * rows, gradient.indices))
+            else:
+                variable.assign_sub(rate * variable)
+        super().update_step(gradient, variable)
+
+
+class DecayedAdam(_RowwiseDecay, tf.keras.optimizers.Adam):
+    """Adam (Kingma & Ba 2015) with decoupled decay; momentum moves every row of a table at every step.
+
+    Args:
+        learning_rate: the step size.
+        decay: weight decay a step, times the learning rate.
+    """
+
+    def __init__(self, learning_rate: float = 0.001, *, decay: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(learning_rate, jit_compile=False, **kwargs)
+        self.decay = decay
+
+
+class LazyAdam(DecayedAdam):
+    """Adam that leaves the rows alone which the batch does not touch, moments included.
+
+    On dense gradients it is Adam; on sparse ones its cost follows the number of rows.
+    """
+
+    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
+        """Moves the variable by one gradient."""
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable)
+            return
+        rows, values = gradient.indices, gradient.values
+        position = self._index_dict[self._var_key(variable)]
+        momentum, velocity = self._momentums[position], self._velocities[position]
+        mean = self.beta_1 * tf.gather(momentum, rows) + (1 - self.beta_1) * values
+        square = self.beta_2 * tf.gather(velocity, rows) + (1 - self.beta_2) * tf.square(values)
+        momentum.scatter_update(tf.IndexedSlices(mean, rows))
+        velocity.scatter_update(tf.IndexedSlices(square, rows))
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        rate = tf.cast(self.learning_rate, variable.dtype)
+        scale = tf.sqrt(1 - tf.pow(self.beta_2, step)) / (1 - tf.pow(self.beta_1, step))
+        change = scale * mean / (tf.sqrt(square) + self.epsilon)
+        if self.decay:
+            change += self.decay * tf.gather(variable, rows)
+        variable.scatter_sub(tf.IndexedSlices(rate * change, rows))
+
+
+class DecayedAdagrad(_RowwiseDecay, tf.keras.optimizers.Adagrad):
+    """Adagrad (Duchi et al. 2011) with decoupled decay; sparse as Keras has it.
+
+    Args:
+        learning_rate: the step size.
+        decay: weight decay a step, times the learning rate.
+    """
+
+    def __init__(self, learning_rate: float = 0.01, *, decay: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(learning_rate, jit_compile=False, **kwargs)
+        self.decay = decay
+
+
+def build_optimizer(config: TrainingConfig, *, steps: int) -> tf.keras.optimizers.Optimizer:
+    """The configured optimiser.
+
+    Args:
+        config: the settings.
+        steps: of a training that nothing stops early.
+    """
+    kinds = {"lazy_adam": LazyAdam, "adam": DecayedAdam, "adagrad": DecayedAdagrad}
+    rate: Any = config.learning_rate
+    if config.learning_rate_schedule == "cosine":
+        rate = tf.keras.optimizers.schedules.CosineDecay(rate, steps)
+    return kinds[config.optimizer](rate, decay=config.weight_decay)

@@ -1,0 +1,67 @@
+"""Exact metrics on held-out events outside the train step, to choose the weights to keep."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from models.ranking.metrics import mean_metrics, query_metrics
+from models.ranking.ranking import CandidateLists, EmbeddingScorer, NotFiniteError, rank_candidates
+from models.training.batches import Columns
+
+_ROWS = 512
+"""Rows embedded at a time: self-attention over long histories takes memory by the square of their length."""
+CUTOFFS = (10, 20, 50)
+
+
+class Embedder(Protocol):
+    """A tower that is ready to be called with columns of tensors."""
+
+    def __call__(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Embeddings `[rows, dim]`."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Queries, and what is to be found for them in the full catalogue.
+
+    Attributes:
+        queries: inputs of the query tower, each `[queries, width]`.
+        candidates: inputs of the candidate tower, each `[candidates, width]`.
+        relevant: what each query has to find, at least one, none of it excluded.
+        excluded: what is not recommended to each query.
+    """
+
+    queries: Columns
+    candidates: Columns
+    relevant: CandidateLists
+    excluded: CandidateLists
+
+    def metrics(self, query_tower: Embedder, candidate_tower: Embedder) -> dict[str, float]:
+        """Recall and NDCG at the `CUTOFFS`, means over the queries; ties count against the towers.
+
+        Raises:
+            NotFiniteError: an embedding or a score is not finite.
+        """
+        try:
+            scorer = EmbeddingScorer(embed(query_tower, self.queries), embed(candidate_tower, self.candidates))
+            ranking = rank_candidates(scorer, relevant=self.relevant, excluded=self.excluded, depth=max(CUTOFFS))
+        except NotFiniteError as error:
+            raise NotFiniteError(
+                f"the model is not made of numbers any more: {error}. Lower training.learning_rate, or look for "
+                "extreme values in numeric and vector features"
+            ) from error
+        means = mean_metrics(query_metrics(ranking.ranks, self.relevant.offsets, CUTOFFS))
+        return {f"{name}@{k}": means[f"{name}@{k}"] for name in ("recall", "ndcg") for k in CUTOFFS}
+
+
+def embed(tower: Embedder, columns: Columns) -> np.ndarray:
+    """Embeddings of all rows, float32 `[rows, dim]`, computed in slices."""
+    rows = len(next(iter(columns.values())))
+    slices = [
+        tower({name: tf.convert_to_tensor(values[start : start + _ROWS]) for name, values in columns.items()}).numpy()
+        for start in range(0, rows, _ROWS)
+    ]
+    return np.concatenate(slices)

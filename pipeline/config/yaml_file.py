@@ -1,0 +1,154 @@
+"""Reading a configuration file: safe YAML with line numbers, `extends`, and `key=value` settings on top."""
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataplane.errors import ConfigError
+from dataplane.files.credentials import redacted
+from dataplane.files.storage import is_remote
+from models.spec.messages import shown
+from pipeline.config.written import Written
+from pipeline.config.yaml_values import MAX_BYTES, MAX_DEPTH, Budget, parse_yaml
+
+MAX_FILES = 64
+_EXTENDS = "extends"
+
+
+@dataclass(frozen=True)
+class Document:
+    """Values read from files and settings.
+
+    Attributes:
+        written: all of them, with where they were written: `file:line` or `--set`.
+    """
+
+    written: Written
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The merged mapping, a new one each time."""
+        values: dict[str, Any] = self.written.plain()
+        return values
+
+    def origin(self, key: str) -> str:
+        """Where `key`, or the closest part of the file that contains it, was written."""
+        return self.written.origin_of(key)
+
+
+def read_document(file: Path, settings: Sequence[str] = ()) -> Document:
+    """Reads a YAML file, the files it extends, and settings such as `training.batch_size=256`.
+
+    A file with `extends: OTHER.yaml` (relative to itself), or a list of files, starts from their values, each laid
+    over those before it; mappings are merged key by key, everything else is replaced.
+
+    Raises:
+        ConfigError: a file is missing, is not a YAML mapping or is not within the limits of size, depth and number,
+            or a setting has no key.
+    """
+    files = _Files()
+    written = files.read(file)
+    for setting in settings:
+        written = _setting(setting, files.budget).over(written)
+    return Document(written)
+
+
+@dataclass
+class _Files:
+    """The files of one configuration, all together within one limit.
+
+    Attributes:
+        budget: of their values.
+        bytes_left: of their content.
+        files_left: how many more may be read, each counted as often as it is extended.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    bytes_left: int = MAX_BYTES
+    files_left: int = MAX_FILES
+
+    def read(self, file: Path, extended_by: str = "", above: tuple[tuple[int, int], ...] = ()) -> Written:
+        """A file laid over those that it extends.
+
+        Args:
+            file: the file.
+            extended_by: `file:line` that extends it.
+            above: identities of the files on the way to it.
+        """
+        name = shown(redacted(str(file)), 400)
+        told = f"{extended_by}: extends: {name}" if extended_by else name
+        self.files_left -= 1
+        if self.files_left < 0:
+            raise ConfigError(f"{told}: more than {MAX_FILES} files are extended, each counted as often as it is named")
+        identity, text = self._text(file, told)
+        if identity in above:
+            raise ConfigError(f"{told}: 'extends' goes round in a circle")
+        written = parse_yaml(text, name, self.budget)
+        if written is None or written.kind != "mapping":
+            found = "nothing" if written is None else {"list": "a list"}.get(written.kind, "a single value")
+            raise ConfigError(f"{name}: expected a mapping of sections at the top, found {found}")
+        own = {key: part for key, part in written.parts.items() if key != _EXTENDS}
+        document = Written.of(written.origin, "mapping", {})
+        for base in _bases(written):
+            path = file.parent / base.scalar
+            document = self.read(path, base.origin, (*above, identity)).over(document)
+        return Written.of(written.origin, "mapping", own).over(document)
+
+    def _text(self, file: Path, told: str) -> tuple[tuple[int, int], str]:
+        """Identity and content of a file, which must be an ordinary one: others may never end, or wait for ever."""
+        try:
+            with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as stream:
+                status = os.fstat(stream.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise ConfigError(f"{told}: cannot be read: it is a device, pipe or socket, not a file")
+                content = stream.read(self.bytes_left + 1)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{told}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        self.bytes_left -= len(content)
+        if self.bytes_left < 0:
+            raise ConfigError(f"{told}: the configuration is larger than {MAX_BYTES >> 20} MiB, all its files together")
+        try:
+            return (status.st_dev, status.st_ino), content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise ConfigError(
+                f"{told}: cannot be read: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x}); save the "
+                "file as UTF-8"
+            ) from None
+
+
+def _bases(written: Written) -> list[Written]:
+    extends = written.parts.get(_EXTENDS)
+    if extends is None:
+        return []
+    bases = list(extends.parts.values()) if extends.kind == "list" else [extends]
+    for base in bases:
+        if not isinstance(base.scalar, str) or not base.scalar:
+            raise ConfigError(f"{base.origin}: extends: expected the name of a file, or a list of names")
+        if is_remote(base.scalar):
+            raise ConfigError(
+                f"{base.origin}: extends: only local files can be extended, not {shown(redacted(base.scalar))}"
+            )
+    return bases
+
+
+def _setting(setting: str, budget: Budget) -> Written:
+    key, separator, text = setting.partition("=")
+    key = key.strip()
+    if not separator or not key:
+        raise ConfigError(f"--set {shown(redacted(setting))}: expected key=value, such as training.batch_size=256")
+    name = f"--set {shown(redacted(key))}"
+    parts = key.split(".")
+    if len(parts) >= MAX_DEPTH:
+        raise ConfigError(f"{name}: nested more than {MAX_DEPTH} levels deep")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: the key is not UTF-8 text") from None
+    value = parse_yaml(text, name, budget, origin="--set") or Written("--set")
+    for part in reversed(parts):
+        value = Written.of("--set", "mapping", {part: value})
+    return value

@@ -1,0 +1,80 @@
+"""Drafts a configuration for files nobody has described: looks at a sample of each and explains its guesses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataplane.errors import ConfigError, DataError
+from dataplane.sources.partitions import is_partition
+from pipeline.drafting.entities import find_entities
+from pipeline.drafting.facts import facts_of
+from pipeline.drafting.listing import absolute, common_directory, data_files
+from pipeline.drafting.roles import by_evidence, find_roles, why_no_interactions
+from pipeline.drafting.sorting import sort_into_tables
+from pipeline.drafting.tables import Table
+from pipeline.drafting.writing import Draft
+
+_MOST_TOLD = 10
+
+
+def infer_draft(paths: Sequence[str], name: str = "") -> Draft:
+    """What a configuration for a user's Parquet, CSV or JSONL files could be.
+
+    Sorts files into tables by their columns, guesses formats, delimiters, encodings and headers, which table holds
+    the interactions and which describe queries or candidates, the roles of columns, and what kind of feature each
+    other column could be.
+
+    Args:
+        paths: files, directories or globs, local or in object stores; files named train, validation and test are
+            taken for a split made already.
+        name: of the pipeline; by default that of the directory.
+
+    Raises:
+        ConfigError: there is no such file, none can be read, or none holds interactions; the message tells what was
+            seen.
+        RunError: a directory or store cannot be read.
+    """
+    try:
+        return _draft([absolute(path) for path in paths], name)
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+
+
+def draft_config(paths: Sequence[str], name: str = "") -> str:
+    """The draft for some files as YAML with comments, its paths absolute; see `infer_draft`."""
+    return infer_draft(paths, name).text()
+
+
+def _draft(given: Sequence[str], name: str) -> Draft:
+    base = common_directory(given)
+    tables, problems = _tables(given, base)
+    found = {
+        place: roles
+        for place, table in enumerate(tables)
+        if (roles := find_roles(table, [other for other in tables if other is not table])) is not None
+    }
+    if not found:
+        raise ConfigError("\n".join(_nothing_found(tables, problems)))
+    place = by_evidence(found, tables)
+    interactions, roles = tables[place], found[place]
+    entities = find_entities(roles, [table for table in tables if table is not interactions])
+    facts = facts_of(interactions, roles, entities.found.values())
+    # A directory that is one table is named as such, not as the place where paths start.
+    is_all = len(tables) == 1 and [*given] == [str(base)] and not interactions.splits
+    whole = is_all and (len(interactions.files) > 1 or bool(interactions.files[0].partitions))
+    start = base.parent if whole and not is_partition(base.name) else base
+    return Draft(name or base.name, start, given, interactions, roles, entities, facts, problems)
+
+
+def _tables(given: Sequence[str], base: Path) -> tuple[list[Table], list[str]]:
+    listed = {path: data_files(path) for path in given}
+    files = {file.location: file for found in listed.values() for file in found}
+    return sort_into_tables(list(files.values()), base, asked=frozenset(given) & files.keys())
+
+
+def _nothing_found(tables: Sequence[Table], problems: Sequence[str]) -> list[str]:
+    told = [why_no_interactions(table) for table in tables] + list(problems)
+    more = [f"… and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
+    return [
+        "no table of interactions: none has two columns that could be the ids of queries and candidates. Seen:",
+        *(f"  {line}" for line in [*told[:_MOST_TOLD], *more]),
+    ]

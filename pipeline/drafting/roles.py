@@ -1,0 +1,126 @@
+"""Which columns of a table are ids, time, order, weight and kind of event, if it is one of interactions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from pipeline.drafting.event_columns import find_time, find_weight, says_split
+from pipeline.drafting.ids import Id, find_pair, named_but_unusable, row_keys, why_taken
+from pipeline.drafting.kinds import is_kind_of_event
+from pipeline.drafting.names import concepts
+from pipeline.drafting.profile import Column, short
+from pipeline.drafting.tables import Table
+
+_SEVERAL_IDS = r"^[\[(]?'?[A-Za-z]?[0-9]+[-:\w]*'?([ ,;|]+'?[A-Za-z]?[0-9]+[-:\w]*'?)+[\])]?$"
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns of a table of interactions.
+
+    Attributes:
+        query: who chose.
+        candidate: what was chosen.
+        time: when.
+        order: order of a query's events, where there is no time.
+        weight: rating or the like.
+        split: which split each row is of.
+        kind: kind of event.
+        score: how clear the ids are.
+        remarks: why each was taken, and why columns with telling names were not; for comments.
+    """
+
+    query: Column
+    candidate: Column
+    time: Column | None
+    order: Column | None
+    weight: Column | None
+    split: Column | None
+    kind: Column | None
+    score: float
+    remarks: tuple[str, ...]
+
+    def mapped(self) -> dict[str, str]:
+        """Column of each role in `columns`."""
+        roles = {
+            "query_id": self.query, "candidate_id": self.candidate, "timestamp": self.time, "order": self.order,
+            "weight": self.weight, "split": self.split,
+        }  # fmt: skip
+        return {role: column.name for role, column in roles.items() if column is not None}
+
+
+def find_roles(table: Table, others: Sequence[Table]) -> Roles | None:
+    """Roles of the columns of a table; None if it is not one of interactions.
+
+    Args:
+        table: to be looked at.
+        others: tables that its columns may refer to.
+    """
+    pair = find_pair(table, others)
+    if pair is None:
+        return None
+    score, query, candidate = pair
+    left = [c for c in table.columns.values() if c.name not in (query.column.name, candidate.column.name)]
+    return _with_others(table, query, candidate, left, score)
+
+
+def why_no_interactions(table: Table) -> str:
+    """What a table lacks to be one of interactions, for a message."""
+    columns = ", ".join(short(name)[1:-1] for name in list(table.columns)[:12])
+    lists = [column for column in table.columns.values() if _holds_several_ids(column)]
+    unusable = [column for column in named_but_unusable(table) if column not in lists]
+    if unusable:
+        [first, *_] = unusable
+        kind = "records" if first.kind == "unsupported" else first.kind
+        told = f"{first.name} holds {kind} ({first.examples()}), no ids; write them as whole numbers or text"
+    elif lists:
+        [first, *_] = lists
+        told = f"{first.name} holds several ids a row ({first.examples()}); write one row for each event"
+    else:
+        keys = [f"every row has its own {short(key)[1:-1]}" for key in row_keys(table)][:1]
+        told = keys[0] if keys else "no two columns could be the ids of queries and candidates"
+    return f"{table.name} ({columns}): {told}"
+
+
+def _with_others(table: Table, query: Id, candidate: Id, left: list[Column], score: float) -> Roles:
+    remarks = [why_taken(query, "query_id"), why_taken(candidate, "candidate_id")]
+    remarks += [
+        f"{column.name}: passed over as id, it holds {column.kind} ({column.examples()}); write whole numbers or text"
+        for column in named_but_unusable(table)
+    ]
+    moment = find_time(left, has_header=table.has_header)
+    left = [column for column in left if column not in (moment.time, moment.order)]
+    split = next((column for column in left if says_split(column)), None)
+    kind = next((column for column in left if column is not split and is_kind_of_event(column)), None)
+    left = [column for column in left if column not in (split, kind)]
+    weight, told = find_weight(left, has_header=table.has_header)
+    remarks += [*moment.remarks, *told]
+    return Roles(
+        query.column, candidate.column, moment.time, moment.order, weight, split, kind, score, tuple(remarks)
+    )  # fmt: skip
+
+
+def _holds_several_ids(column: Column) -> bool:
+    if column.kind in ("list<string>", "list<int64>"):
+        return True
+    if column.kind != "string" or column.distinct < 2:
+        return False
+    texts = pc.drop_null(column.values.cast("string")).slice(0, 1000)
+    several = pc.match_substring_regex(texts, _SEVERAL_IDS)
+    return bool(pc.mean(several.cast("int8")).as_py() > 0.3)
+
+
+def by_evidence(found: Mapping[int, Roles], tables: Sequence[Table]) -> int:
+    """Position of the table that is likeliest the interactions'."""
+
+    def fitness(place: int) -> float:
+        table, roles = tables[place], found[place]
+        said = concepts(table.stem)
+        score = roles.score + (roles.time is not None)
+        score += 0.7 * (roles.weight is not None) + 0.5 * (roles.kind is not None)
+        score += 0.7 * ("log" in said) - 0.7 * bool(said & {"attribute"})
+        return score + 0.5 * math.log10(max(table.size, 1))
+
+    return max(found, key=fitness)

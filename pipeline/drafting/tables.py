@@ -1,0 +1,225 @@
+"""A table of one or more files, and a bounded sample of it."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain, islice
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dataplane.errors import DataError
+from dataplane.sources.config import Split
+from dataplane.sources.files import SourceFile
+from dataplane.sources.ingestion.column_types import cast
+from dataplane.sources.ingestion.id_values import ids_of
+from dataplane.sources.ingestion.moment_texts import parse_dates
+from dataplane.sources.ingestion.piece_rows import partition_types, rows_of
+from dataplane.sources.partitions import is_partition
+from dataplane.sources.readers import make_reader
+from dataplane.sources.reading import SAMPLE, Piece, Rows
+from pipeline.drafting.file_names import split_of
+from pipeline.drafting.looking import SOURCES, Layout, Settings, source_of
+from pipeline.drafting.names import concepts, words
+from pipeline.drafting.notation import Notation, find_notation
+from pipeline.drafting.profile import Column, profile
+
+_FILES = 4
+_BATCHES = 4
+_ROWS = 200_000
+_NEARLY_ALL = 0.99
+_ROWS_OF_A_COLUMN = 5_000_000
+_MOST_BROKEN = 0.5
+_MOST_BROKEN_UNASKED = 0.2
+_OF_NOTATION = ("null_values", "date_formats", "decimal_commas")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Files that are one table.
+
+    Attributes:
+        files: in the order of their names.
+        settings: of the table in `data`, without paths and roles.
+        columns: what a sample says.
+        complete: whether the sample is all there is.
+        broken: share of the sampled rows that cannot be parsed.
+        notation: what its texts call for; it is part of the settings.
+    """
+
+    files: tuple[SourceFile, ...]
+    settings: Settings
+    columns: Mapping[str, Column]
+    complete: bool
+    broken: float = 0.0
+    notation: Notation = field(default_factory=Notation)
+
+    @property
+    def name(self) -> str:
+        """What to call it: its first file."""
+        return self.files[0].name + (f" and {len(self.files) - 1} more" if len(self.files) > 1 else "")
+
+    @property
+    def stem(self) -> str:
+        """What the name of a file says the table holds, and that of its directory."""
+        parts = [part for part in self.files[0].name.split("/") if not is_partition(part)]
+        stem = parts[-1].partition(".")[0]
+        return stem if words(stem) and "part" not in words(stem) else " ".join([*parts[-2:-1], stem])
+
+    @property
+    def rows(self) -> int:
+        """Rows of the sample."""
+        return max((len(column.values) for column in self.columns.values()), default=0)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the columns have names of their own."""
+        return "names" not in self.settings
+
+    @cached_property
+    def keys(self) -> Mapping[str, pa.Array]:
+        """Columns that could name the rows, as nearly each has a value of its own, and all these values as text."""
+        return {
+            column.name: pc.unique(read_column(self, column.name).drop_null())
+            for column in self.columns.values()
+            if _could_be_key(column)
+        }
+
+    @property
+    def layout_settings(self) -> Settings:
+        """Settings without those that the notation of the values called for."""
+        return {key: value for key, value in self.settings.items() if key not in _OF_NOTATION}
+
+    @property
+    def splits(self) -> Mapping[Split, Sequence[SourceFile]]:
+        """Files of each split, where the names of all of them say it; otherwise nothing."""
+        found: dict[Split, list[SourceFile]] = {}
+        for file in self.files:
+            split = split_of(file.name)
+            if split is None:
+                return {}
+            found.setdefault(split, []).append(file)
+        return found if {"train", "test"} <= found.keys() else {}
+
+
+def read_table(files: Sequence[SourceFile], layout: Layout, *, asked: bool) -> Table:
+    """Reads a sample of a table, in the notation that its texts call for.
+
+    Args:
+        files: of the table.
+        layout: how they are written.
+        asked: whether the user named one of them, so that more of it may be broken.
+
+    Raises:
+        DataError: it has no rows, cannot be read, or too many rows are broken.
+    """
+    table = _read(files, layout.settings)
+    notation = find_notation(table.columns)
+    wanted = _settings_for(notation, layout.settings)
+    if wanted:
+        table = replace(_read(files, {**layout.settings, **wanted}), notation=notation)
+    if table.rows == 0:
+        raise DataError(f"{files[0].name} has no rows")
+    if table.broken > (_MOST_BROKEN if asked else _MOST_BROKEN_UNASKED):
+        raise DataError(f"{files[0].name} is no table: {table.broken:.0%} of its rows do not have the same fields")
+    return table
+
+
+def _settings_for(notation: Notation, settings: Settings) -> dict[str, object]:
+    known = SOURCES[settings["format"]].model_fields
+    wanted = {
+        "null_values": ["", *notation.missing] if notation.missing else [],
+        "date_formats": dict(notation.date_formats),
+        "decimal_commas": list(notation.decimal_commas),
+    }
+    return {key: value for key, value in wanted.items() if value and key in known}
+
+
+def _read(files: Sequence[SourceFile], settings: Settings) -> Table:
+    chosen = list(files[:: math.ceil(len(files) / _FILES)])
+    reader = make_reader(SAMPLE, source_of(settings, chosen[0].location), chosen, None)
+    pieces = reader.pieces()
+    first = list({piece.file: piece for piece in reversed(pieces)}.values())[::-1]
+    parts = [_first_rows(rows_of(reader, piece, None, None), _ROWS // len(first)) for piece in first]
+    table = _joined([part.rows for part in parts], first)
+    complete = len(chosen) == len(files) and len(first) == len(pieces) and all(part.complete for part in parts)
+    broken = sum(part.broken for part in parts)
+    table = _with_iso_dates(table, settings.get("date_formats", {}))
+    columns = profile(table, texts=settings["format"] == "csv")
+    return Table(tuple(files), settings, columns, complete, broken / max(broken + table.num_rows, 1))
+
+
+def _with_iso_dates(table: pa.Table, date_formats: Mapping[str, str]) -> pa.Table:
+    """The table with dates rewritten, so that they are seen as such; texts that do not fit stay."""
+    for name, written in date_formats.items():
+        texts = table[name].combine_chunks()
+        iso = pc.strftime(parse_dates(texts, written)[1], "%Y-%m-%dT%H:%M:%SZ")
+        table = table.set_column(table.column_names.index(name), name, pc.coalesce(iso, texts))
+    return table
+
+
+def _could_be_key(column: Column) -> bool:
+    rows = len(column.values)
+    unique = column.missing_share <= 1 - _NEARLY_ALL and column.distinct >= _NEARLY_ALL * rows > 1
+    if not unique or not column.can_hold_ids or column.is_prose:
+        return False
+    said = concepts(column.name)
+    return not column.moments.is_time or "key" in said or not (column.moments.typed or "time" in said)
+
+
+def read_column(table: Table, name: str) -> pa.Array:
+    """Values of a column as ids, as far as a few million rows reach; the sample's where it has all rows."""
+    column = table.columns[name]
+    if table.complete:
+        return column.ids
+    reader = make_reader(SAMPLE, source_of(table.settings, table.files[0].location), table.files, None)
+    parts: list[pa.Array] = []
+    rows = 0
+    for batch in chain.from_iterable(rows_of(reader, piece, None, [name]) for piece in reader.pieces()):
+        if name in batch.batch.schema.names:
+            values = batch.batch.column(name)
+            values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+            parts.append(ids_of(values, whole_numbers=column.has_whole_floats)[0])
+        rows += batch.batch.num_rows
+        if rows > _ROWS_OF_A_COLUMN:
+            break
+    return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+
+
+@dataclass(frozen=True)
+class _Part:
+    rows: list[pa.Table]
+    broken: int
+    complete: bool
+
+
+def _first_rows(batches: Iterator[Rows], most: int) -> _Part:
+    taken: list[pa.Table] = []
+    broken = rows = 0
+    for batch in islice(batches, _BATCHES):
+        broken += len(batch.rejects)
+        if batch.batch.num_rows:
+            taken.append(pa.Table.from_batches([batch.batch]).slice(0, most - rows))
+            rows += batch.batch.num_rows
+        if rows > most:
+            return _Part(taken, broken, complete=False)
+    return _Part(taken, broken, complete=next(batches, None) is None)
+
+
+def _joined(parts: Iterable[list[pa.Table]], pieces: Sequence[Piece]) -> pa.Table:
+    tables = list(chain.from_iterable(parts))
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+    except pa.ArrowException as error:
+        raise DataError(f"the types of a column differ among {', '.join(p.name for p in pieces)}: {error}") from error
+    for name, kind in partition_types(pieces).items():
+        if name in table.column_names:
+            column = cast(table[name].combine_chunks(), kind)
+            table = table.set_column(table.column_names.index(name), name, column)
+    return table

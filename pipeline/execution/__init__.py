@@ -1,0 +1,1 @@
+"""How the chain runs: records, cache keys, progress and the summary."""

@@ -1,0 +1,75 @@
+"""Whether the outputs of an execution are still what was written: every file, and nothing beside them."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from dataplane.files.digests import file_digest
+
+_SHOWN = 3
+
+
+def entries(directory: Path, outputs: Iterable[str]) -> Iterator[str]:
+    """Paths below a directory of all files in its outputs; an empty directory's ends with a slash."""
+    for output in outputs:
+        for folder, folders, names in os.walk(directory / output, followlinks=True):
+            folders.sort()
+            place = Path(folder).relative_to(directory).as_posix()
+            if not folders and not names:
+                yield f"{place}/"
+            yield from (f"{place}/{name}" for name in sorted(names))
+
+
+def take_digests(directory: Path, outputs: Iterable[str]) -> dict[str, str]:
+    """The digest of every file in the outputs of an execution by its path; "" for an empty directory."""
+    return {path: "" if path.endswith("/") else file_digest(directory / path) for path in entries(directory, outputs)}
+
+
+def damages(
+    directory: Path, outputs: Iterable[str], sizes: Mapping[str, int], digests: Mapping[str, str]
+) -> Iterator[str]:
+    """Says of each file of an execution that is not what was written what is wrong with it; cheap checks come first.
+
+    Args:
+        directory: the execution's directory.
+        outputs: names of its outputs.
+        sizes: bytes of the files by path.
+        digests: from `take_digests`; empty in the records of releases that took none, whose files' sizes alone count.
+    """
+    changed = {path: told for path, size in sizes.items() if (told := _size_problem(directory / path, size))}
+    yield from (f"{path} {told}" for path, told in changed.items())
+    if not digests:
+        return
+    there = set()
+    for path in entries(directory, outputs):
+        there.add(path)
+        if path not in digests:
+            yield f"{path} was not there when the step ended"
+    yield from (f"{path} is missing" for path in digests if path not in there and path not in changed)
+    for path, digest in digests.items():
+        if path in there and path not in changed and digest and (told := _content_problem(directory / path, digest)):
+            yield f"{path} {told}"
+
+
+def in_short(found: Iterable[str]) -> str:
+    """The first damages, in one line; "" if there are none."""
+    shown = list(found)
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more
+
+
+def _size_problem(file: Path, size: int) -> str:
+    try:
+        if not file.is_file():
+            return "is missing" if not file.exists() else "is not a file"
+        found = file.stat().st_size
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if found == size else f"has a size of {found:,} instead of {size:,} bytes"
+
+
+def _content_problem(file: Path, digest: str) -> str:
+    try:
+        return "" if file_digest(file) == digest else "is not what was written"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"

@@ -1,0 +1,104 @@
+"""The lock on a pipeline's records: held by the one process that may change them, looked at without being touched.
+
+Two locks on one file: flock, which releases before this one take, and a lock of the open file (fcntl's OFD locks),
+whose holder can be asked for without taking it. `status` must never be what turns a starting run away.
+"""
+
+import errno
+import fcntl
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from dataplane.errors import RunError
+
+RUN, CLEAN = "run", "clean"
+"""What the lock can be held for. A run is waited for by nobody; `clean` is done soon, so that a run waits for it."""
+
+_WAIT_SECONDS, _LOOK_SECONDS = 60.0, 0.1
+_LONGEST_HOLDER = 100
+_FLOCK = struct.Struct("@hhqqi0q")
+"""C's struct flock on Linux: type, whence, start, length (0: all), process."""
+
+
+@contextmanager
+def held(file: Path, purpose: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Holds a lock for this process; it dies with the process.
+
+    Args:
+        file: the lock's file, made if it is not there.
+        purpose: RUN or CLEAN.
+        tell: takes a line if somebody is waited for.
+
+    Raises:
+        RunError: another process holds it, or the file cannot be opened or locked.
+    """
+    try:
+        stream = _opened(file)
+    except OSError as error:
+        raise RunError(f"{file} cannot be opened: {error.strerror}") from None
+    with stream:
+        _take(stream, file, tell)
+        stream.truncate(0)
+        stream.write(str(os.getpid()) if purpose == RUN else f"{os.getpid()} {purpose}")
+        stream.flush()
+        yield
+
+
+def is_held(file: Path, pid: int) -> bool:
+    """Whether a process holds a lock; looks at it without taking it."""
+    if _holder(file).partition(" ")[0] != str(pid):
+        return False
+    try:
+        with file.open("rb") as stream:
+            found = fcntl.fcntl(stream, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError:
+        return False
+    kind: int = _FLOCK.unpack(found)[0]
+    return kind != fcntl.F_UNLCK
+
+
+def _opened(file: Path) -> IO[str]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists() and not file.is_file():
+        raise FileExistsError(errno.EEXIST, "it is not a file; remove it")
+    return file.open("a+", encoding="utf-8")
+
+
+def _take(stream: IO[str], file: Path, tell: Callable[[str], None]) -> None:
+    last_look = time.monotonic() + _WAIT_SECONDS
+    is_told = False
+    while not _taken(stream, file):
+        pid, _, purpose = _holder(file).partition(" ")
+        if purpose != CLEAN or time.monotonic() > last_look:
+            raise RunError(f"{file.parent} is in use by process {pid or 'unknown'}; wait for it")
+        if not is_told:
+            tell(f"waiting for process {pid}, which cleans {file.parent}")
+        is_told = True
+        time.sleep(_LOOK_SECONDS)
+
+
+def _taken(stream: IO[str], file: Path) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.fcntl(stream, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise RunError(f"{file} cannot be locked: {error.strerror}; put --root on another file system") from None
+    return True
+
+
+def _holder(file: Path) -> str:
+    """The process that holds the lock or held it last, and for what if not for a run; "" if that is not told."""
+    try:
+        if not file.is_file():  # a pipe would be waited for
+            return ""
+        with file.open("rb") as stream:
+            return stream.read(_LONGEST_HOLDER).decode().strip()
+    except (OSError, ValueError):
+        return ""

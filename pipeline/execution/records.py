@@ -1,0 +1,209 @@
+"""What is recorded of executions and runs, as JSON files that any release can read.
+
+A key that this release does not know is kept, and written again with the rest. A file that cannot be understood is
+an error with a reason, so that whoever reads many of them can name it and go on.
+"""
+
+import json
+import stat
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+
+_LARGEST_RECORD = 64 << 20
+_LONGEST_REASON = 200
+
+
+class UnreadableRecordError(Exception):
+    """A record that cannot be used.
+
+    Attributes:
+        lost: whether its content is useless; False if the file system did not let it be read.
+    """
+
+    def __init__(self, reason: str, *, lost: bool) -> None:
+        super().__init__(reason[:_LONGEST_REASON])
+        self.lost = lost
+
+
+def now() -> str:
+    """The current time, ISO 8601 in UTC to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _plain_name(name: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"'{name}' is not the name of a file")
+    return name
+
+
+def _relative(path: str) -> str:
+    for part in path.split("/"):
+        _plain_name(part)
+    return path
+
+
+def _relative_of_any(path: str) -> str:
+    _relative(path.removesuffix("/"))
+    return path
+
+
+def _address(address: str) -> str:
+    if _relative(address).count("/") != 2:
+        raise ValueError(f"'{address}' is not of the form STEP/EXECUTION/OUTPUT")
+    return address
+
+
+def _moment(text: str) -> str:
+    if text and datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"'{text}' has no time zone")
+    return text
+
+
+def _or_empty(check: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda text: check(text) if text else text
+
+
+_Name = Annotated[str, AfterValidator(_plain_name)]
+_File = Annotated[str, AfterValidator(_relative)]
+_FileOrDirectory = Annotated[str, AfterValidator(_relative_of_any)]
+_Moment = Annotated[str, AfterValidator(_moment)]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A finished execution of a node, as its manifest tells it.
+
+    Attributes:
+        node: id of the node.
+        id: id of the execution.
+        component: class name of the component.
+        fingerprint: its cache key.
+        inputs: `node/execution/output` of every input.
+        outputs: names of the outputs.
+        params: the component's parameters.
+        libraries: versions it ran with.
+        facts: what the executor reported.
+        run: the run that executed it.
+        started: ISO time.
+        seconds: wall-clock time.
+        files: bytes of every file of the outputs, by path below the execution's directory.
+        digests: their content's (`pipeline.execution.integrity`), "" for empty directories; older releases took none.
+        input_fingerprints: cache key of what made each input; older releases did not record it.
+        unknown: what another release recorded beside these.
+    """
+
+    node: _Name
+    id: _Name
+    component: str
+    fingerprint: str
+    inputs: dict[str, Annotated[str, AfterValidator(_address)]]
+    outputs: list[_Name]
+    params: dict[str, Any]
+    libraries: dict[str, str]
+    facts: dict[str, Any]
+    run: str
+    started: str
+    seconds: float
+    files: dict[_File, int] = field(default_factory=dict)
+    digests: dict[_FileOrDirectory, str] = field(default_factory=dict)
+    input_fingerprints: dict[str, str] = field(default_factory=dict)
+    unknown: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Step:
+    """A step of a run: `state` is cached, run, failed, refused, interrupted or waiting."""
+
+    node: _Name
+    state: str = "waiting"
+    execution: Annotated[str, AfterValidator(_or_empty(_plain_name))] = ""
+    seconds: float = 0.0
+    unknown: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """A run of the pipeline: `state` is running, done, failed, refused or interrupted."""
+
+    id: _Name
+    config: str
+    pid: int
+    started: _Moment = field(default_factory=now)
+    finished: _Moment = ""
+    state: str = "running"
+    message: str = ""
+    steps: list[Step] = field(default_factory=list)
+    unknown: dict[str, Any] = field(default_factory=dict)
+
+
+RecordT = TypeVar("RecordT", Execution, Run)
+_CHECKS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Execution, Run)}
+
+
+def to_json(record: Execution | Run) -> dict[str, Any]:
+    """A record as a JSON object, with what another release recorded in it."""
+    values = _spread(asdict(record))
+    if isinstance(record, Run):
+        values["steps"] = [_spread(step) for step in values["steps"]]
+    return values
+
+
+def read_record(kind: type[RecordT], file: Path) -> RecordT:
+    """Reads a record.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UnreadableRecordError: the file is no record of this kind, or cannot be read.
+    """
+    value = _gathered(kind, _read_json(file))
+    if kind is Run and isinstance(value.get("steps"), list):
+        value["steps"] = [_gathered(Step, step) for step in value["steps"]]
+    try:
+        record: RecordT = _CHECKS[kind].validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UnreadableRecordError(f"{place}: {first['msg']}", lost=True) from None
+    return record
+
+
+def _spread(values: dict[str, Any]) -> dict[str, Any]:
+    unknown = values.pop("unknown")
+    return {**values, **unknown}
+
+
+def _gathered(kind: type, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UnreadableRecordError(f"a JSON object is expected, not {json.dumps(value)[:40]}", lost=True)
+    known = {field.name for field in fields(kind)} - {"unknown"}
+    unknown = {name: content for name, content in value.items() if name not in known}
+    return {**{name: content for name, content in value.items() if name in known}, "unknown": unknown}
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        content = _read(file)
+        value = json.loads(content)
+        json.dumps(value, ensure_ascii=False).encode()  # half characters (lone surrogates) could not be printed
+        return value
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UnreadableRecordError(error.strerror or str(error), lost=False) from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is empty" if not content else f"it is not JSON: {error}"
+        raise UnreadableRecordError(reason, lost=True) from None
+
+
+def _read(file: Path) -> bytes:
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+        raise UnreadableRecordError("it is not a file", lost=True)
+    if found.st_size > _LARGEST_RECORD:
+        raise UnreadableRecordError(f"it has {found.st_size:,} bytes", lost=True)
+    return file.read_bytes()

@@ -1,0 +1,106 @@
+"""The summary at the end of a run: is the model good, where is it, how is it asked."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dataplane import verdict
+from dataplane.artifacts import Blessing, Evaluation, InfraBlessing, PushedModel, ServingModel
+from pipeline.execution.metadata import Execution, Run, Store
+from pipeline.execution.progress import notes
+from pipeline.execution.published import REFRESHED, TRAINED
+
+_METRICS = ("recall@10", "hit_rate@10", "ndcg@10", "recall@100", "coverage@10")
+
+
+def summary(store: Store, run: Run, executions: Mapping[str, Execution], options: Sequence[str] = ()) -> str:
+    """The text shown when a run is done.
+
+    Args:
+        store: where the executions are kept.
+        run: the finished run.
+        executions: the execution that stands for each node.
+        options: of the command line, such as `--root`, that a next command needs as well.
+    """
+    parts = [_steps(run)]
+    if "ExampleValidator" in executions:
+        parts.append(_data(executions["ExampleValidator"].facts))
+    if "CatalogueGen" in executions:
+        parts.append(_catalogue(executions["CatalogueGen"].facts))
+    if "Evaluator" in executions:
+        evaluation = Evaluation(store.output(executions["Evaluator"], "evaluation"))
+        parts.append(_metrics(evaluation.read_json("metrics.json")))
+        blessing = Blessing(store.output(executions["Evaluator"], "blessing"))
+        parts.append("\n".join(verdict.summary(blessing.read_json("blessing.json"))))
+    if indexer := executions.get("RefreshScannIndexer") or executions.get("ScannIndexer"):
+        serving_model = ServingModel(store.output(indexer, "serving_model"))
+        parts.append(_index(serving_model))
+    if validator := executions.get("RefreshInfraValidator") or executions.get("InfraValidator"):
+        infra = InfraBlessing(store.output(validator, "infra_blessing")).read_json("infra_blessing.json")
+        parts.append(_served(infra["models"], serving_model.read_json("index.json")["bytes"]))
+    if pusher := executions.get(REFRESHED) or executions.get(TRAINED):  # and so is the indexer that it waited for
+        is_new = any(step.execution == pusher.id and step.state == "run" for step in run.steps)
+        parts.append(_pushed(PushedModel(store.output(pusher, "pushed_model")), is_new=is_new))
+        known = serving_model.read_json("expected_answers.json")[0]["query_id"]
+        again = shlex.join([store.directory.name, *options, "--query-id", known])
+        parts.append(f"Ask it     python -m pipeline recommend {again}")
+    parts.append(f"Artifacts  {store.directory}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _steps(run: Run) -> str:
+    if all(step.state == "cached" for step in run.steps):
+        return f"Nothing to do: all {len(run.steps)} steps are done for these inputs, parameters and code."
+    rows = [f"  {step.node:<21} {step.seconds:>7.1f} s" for step in run.steps if step.state == "run"]
+    cached = [step.node for step in run.steps if step.state == "cached"]
+    rows += [f"  cached: {', '.join(cached)}"] if cached else []
+    return "\n".join([f"Steps      {sum(step.seconds for step in run.steps):.1f} s", *rows])
+
+
+def _data(facts: Mapping[str, Any]) -> str:
+    """What tables describe, and what is suspicious, also where the step was cached."""
+    lines = [f"{table} {facts[table]}" for table in ("queries", "candidates") if table in facts]
+    lines += notes(facts)
+    return "Data       " + "\n  ".join(lines) if lines else ""
+
+
+def _catalogue(facts: Mapping[str, Any]) -> str:
+    return (
+        f"Catalogue  {facts['candidates']:,} candidates: {facts['added']:,} not in the training's, "
+        f"{facts['removed']:,} of its removed; the model is the published one, evaluated when it was trained"
+    )
+
+
+def _index(serving_model: ServingModel) -> str:
+    index = serving_model.read_json("index.json")
+    recall = ", ".join(f"{name} {value:.4f}" for name, value in index["recall"].items())
+    latency = index["latency_ms"]
+    return (
+        f"Index      {index['candidates']:,} candidates, {index['search']}; against exact search: {recall}\n"
+        f"  one query: {latency['scann']:.2f} ms, exact {latency['exact']:.2f} ms"
+    )
+
+
+def _served(models: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
+    lines = [
+        f"  {name:<11}{measured['memory_bytes'] / 2**20:>12,.0f} MiB{measured['latency_ms']:>11.2f} ms"
+        f"{measured['load_seconds']:>12.1f} s{sizes[name] / 2**20:>11,.1f} MiB"
+        for name, measured in models.items()
+    ]
+    titles = "".join(
+        f"{title:>{width}}" for title, width in (("memory", 16), ("a request", 14), ("load", 14), ("on disk", 15))
+    )
+    return "\n".join([f"Models     {titles}", *lines])
+
+
+def _pushed(pushed_model: PushedModel, *, is_new: bool) -> str:
+    """Where the model is, and what its publisher had to tell if that was in this run."""
+    pushed = pushed_model.read_json("pushed.json")
+    told = f"\n  {pushed['told']}" if is_new and pushed.get("told") else ""
+    paths = f"  {pushed['scann']}\n  {pushed['exact']} (exact, stock TensorFlow)"
+    return f"Published  version {pushed['version']}\n{paths}{told}"
+
+
+def _metrics(metrics: Mapping[str, Any]) -> str:
+    shown = [name for name in _METRICS if name in metrics["test"]]
+    return "\n".join(verdict.table(verdict.columns(metrics), shown))

@@ -1,0 +1,267 @@
+"""Runs a pipeline on this machine: node after node, each either found in the cache or executed.
+
+What a step produced becomes visible by its manifest, written last; a step that was killed or failed left
+nothing behind that counts. Running again therefore continues where the last run stopped.
+"""
+
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from components.base import ExecutionContext
+from dataplane.artifacts import Artifact
+from dataplane.beam_runner import BeamConfig
+from dataplane.errors import ConfigError, PipelineError, RefusedError, RunError
+from dataplane.files.credentials import redacted
+from dataplane.files.disk_errors import disk_error
+from pipeline.execution.dag import Node, OutputRef, Pipeline
+from pipeline.execution.fingerprint import fingerprint, library_versions
+from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
+
+_LEFT = ".resume"
+"""Folder of what interrupted executions leave to the next, by step and cache key."""
+_EXECUTED_AGAIN = "the step is executed again"
+
+
+class Progress(Protocol):
+    """Where a run tells how it goes."""
+
+    def step_started(self, node: str) -> None:
+        """A step begins to execute."""
+
+    def step_progress(self, line: str) -> None:
+        """The step that executes has something to say."""
+
+    def step_finished(self, step: Step, facts: Mapping[str, object]) -> None:
+        """A step was found in the cache, finished, or failed."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which steps must execute although the cache has them.
+
+    Attributes:
+        start: this step and all that wait for it, or "".
+        only: this step alone, all others taken from the cache or left out, or "".
+        use_cache: False executes every step.
+    """
+
+    start: str = ""
+    only: str = ""
+    use_cache: bool = True
+
+    def forced(self, pipeline: Pipeline) -> frozenset[str]:
+        """Ids of the steps to execute whatever the cache says.
+
+        Raises:
+            ConfigError: there is no step of that name.
+        """
+        known = [node.id for node in pipeline.nodes]
+        for option, name in (("--from", self.start), ("--only", self.only)):
+            if name and name not in known:
+                raise ConfigError(f"{option} {name}: no such step; steps are {', '.join(known)}")
+        if not self.use_cache:
+            return frozenset(known)
+        if self.only:
+            return frozenset({self.only})
+        return pipeline.downstream(self.start) if self.start else frozenset()
+
+
+class LocalRunner:
+    """Executes pipelines in this process.
+
+    Attributes:
+        store: where executions and runs are recorded.
+        beam: the Beam runner handed to the data steps.
+        progress: told about every step.
+    """
+
+    def __init__(self, store: Store, beam: BeamConfig, progress: Progress) -> None:
+        self.store = store
+        self.beam = beam
+        self.progress = progress
+        self._done: dict[str, Execution] = {}
+        self._forced: set[str] = set()
+        self._damaged: dict[str, Execution] = {}
+
+    def run(
+        self, pipeline: Pipeline, run: Run, selection: Selection, given: Mapping[str, Execution] | None = None
+    ) -> dict[str, Execution]:
+        """Runs every step; returns the execution that stands for each.
+
+        Args:
+            pipeline: what to run.
+            run: the run's record, saved after every step.
+            selection: what to execute again.
+            given: finished executions by node id, for what the pipeline takes as given (`Pipeline.given`).
+
+        Raises:
+            ConfigError: what the Beam runner needs is not there; nothing was started.
+            RunError: a step failed, or a gate refused; `run` says which.
+        """
+        self._forced = set(selection.forced(pipeline))
+        with self.store.lock():
+            self.store.admit(run)
+            self._done = dict(given or {})
+            self._damaged = {}
+            self._check(self._done.values())
+            self.beam.check()
+            if self.beam.exposure():
+                self.store.warn(self.beam.exposure())
+            self.beam.check_workers(self.store.directory.parent)
+            nodes = self._needed(pipeline, selection)
+            self.store.remove_leftovers()
+            run.steps = [Step(node.id) for node in nodes]
+            self.store.save_run(run)
+            try:
+                for node, step in zip(nodes, run.steps, strict=True):
+                    may_execute = not selection.only or node.id == selection.only
+                    self._done[node.id] = self._run_step(node, step, run, may_execute)
+                    if self._is_replaced(node, self._done[node.id]):
+                        self._forced |= pipeline.readers(node.id)
+                    self.store.save_run(run)
+                run.state = "done"
+            except BaseException as error:
+                run.state, run.message = _state_after(error), redacted(str(error)) or type(error).__name__
+                raise
+            finally:
+                run.finished = now()
+                # On a full disk the record cannot be written either, which is not what went wrong.
+                with nullcontext() if run.state == "done" else suppress(OSError):
+                    self.store.save_run(run)
+        return {node.id: self._done[node.id] for node in nodes}
+
+    def _needed(self, pipeline: Pipeline, selection: Selection) -> list[Node]:
+        if not selection.only:
+            return list(pipeline.nodes)
+        needed = {selection.only}
+        for node in reversed(pipeline.nodes):
+            if node.id in needed:
+                needed |= node.upstream
+        return [node for node in pipeline.nodes if node.id in needed]
+
+    def _check(self, given: Iterable[Execution]) -> None:
+        for execution in given:
+            if damage := self.store.damage(execution):
+                raise RunError(f"{execution.node}/{execution.id} is damaged: {damage}; run the pipeline again")
+
+    def _is_replaced(self, node: Node, execution: Execution) -> bool:
+        """Whether this run executed a step because what there was is damaged, and it came out in other bytes.
+
+        What was made of the damaged one, such as a blessing, then says nothing of this one.
+        """
+        damaged = self._damaged.get(node.id)
+        return damaged is not None and damaged.digests not in ({}, execution.digests)
+
+    def _run_step(self, node: Node, step: Step, run: Run, may_execute: bool) -> Execution:
+        key = fingerprint(node.component, {name: self._input_key(ref) for name, ref in node.inputs.items()})
+        found = None if node.id in self._forced else self.store.find(node.id, key, otherwise=_EXECUTED_AGAIN)
+        if found is not None and node.component.is_current(self._outputs(node, found.id)):
+            step.state, step.execution = "cached", found.id
+            self.progress.step_finished(step, found.facts)
+            return found
+        if found is None and node.id not in self._forced and (damaged := self.store.matching(node.id, key)):
+            self._damaged[node.id] = damaged[-1]
+        if not may_execute:
+            raise RunError(f"{node.id} is not in the cache for this configuration; run without --only first")
+        self.progress.step_started(node.id)
+        began = time.monotonic()
+        try:
+            execution = self._execute(node, step, run, key)
+        except BaseException as error:
+            step.state, step.seconds = _state_after(error), time.monotonic() - began
+            self.progress.step_finished(step, {})
+            raise
+        step.state, step.seconds = "run", execution.seconds
+        self.progress.step_finished(step, execution.facts)
+        return execution
+
+    def _execute(self, node: Node, step: Step, run: Run, key: str) -> Execution:
+        step.execution, started, began = self.store.new_id(), now(), time.monotonic()
+        directory = self.store.execution_directory(node.id, step.execution)
+        outputs = self._outputs(node, step.execution)
+        names = list(node.component.output_types())
+        for name in names:
+            (directory / name).mkdir(parents=True)
+        inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
+        scratch = directory / ".scratch"
+        left = self.store.directory / _LEFT / node.id
+        context = ExecutionContext(
+            beam=self.beam,
+            progress=self.progress.step_progress,
+            warn=lambda line: self.store.warn(f"{node.id}: {line}"),
+            scratch=scratch,
+            resume=left / key[:32],
+        )
+        try:
+            facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
+        except PipelineError:
+            raise
+        except Exception as error:
+            if (told := disk_error(error)) is None:
+                raise
+            raise RunError(f"the file system failed it: {told} ({_free(directory)})") from error
+        shutil.rmtree(scratch, ignore_errors=True)
+        execution = Execution(
+            node=node.id,
+            id=step.execution,
+            component=type(node.component).__name__,
+            fingerprint=key,
+            inputs={name: f"{ref.node}/{self._done[ref.node].id}/{ref.output}" for name, ref in node.inputs.items()},
+            input_fingerprints={name: self._done[ref.node].fingerprint for name, ref in node.inputs.items()},
+            outputs=names,
+            params=node.component.params.model_dump(mode="json"),
+            libraries=library_versions(),
+            facts=dict(facts),
+            run=run.id,
+            started=started,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        committed = self.store.commit(execution)
+        self.store.remove_unreadable(node.id)
+        shutil.rmtree(left, ignore_errors=True)
+        return committed
+
+    def _outputs(self, node: Node, execution: str) -> Any:
+        directory = self.store.execution_directory(node.id, execution)
+        return node.component.Outputs(
+            **{name: kind(directory / name) for name, kind in node.component.output_types().items()}
+        )
+
+    def _input_key(self, ref: OutputRef) -> str:
+        return f"{self._done[ref.node].fingerprint}/{ref.output}"
+
+    def _artifact(self, node: Node, name: str, ref: OutputRef) -> Artifact:
+        path: Path = self.store.output(self._done[ref.node], ref.output)
+        return node.component.input_types()[name](path)
+
+
+def new_run(config: Path) -> Run:
+    """The record of a run that starts now in this process."""
+    return Run(id=new_id(), config=str(config), pid=os.getpid())
+
+
+def _free(directory: Path) -> str:
+    """What is free where a step writes; of a place that is gone, that it is."""
+    try:
+        return f"{shutil.disk_usage(directory).free / 2**20:,.0f} MiB are free in {directory}"
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
+
+
+def internal_error(error: BaseException) -> str:
+    """One line for an error nobody foresaw: its type, its message and where it was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def _state_after(error: BaseException) -> str:
+    if isinstance(error, RefusedError):
+        return "refused"
+    return "failed" if isinstance(error, PipelineError | Exception) else "interrupted"

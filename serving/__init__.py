@@ -1,0 +1,1 @@
+"""What is served, from the SavedModel's contract to the socket."""

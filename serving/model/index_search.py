@@ -1,0 +1,77 @@
+"""Asking the index of an exported ScaNN model with embeddings, many queries at a time."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
+from models.towers.history import PADDING
+
+_BLOCK = 1024  # queries asked at once; all of a block are asked for as many answers as any of them needs
+
+
+class IndexSearch:
+    """The search inside a ScaNN serving model."""
+
+    def __init__(self, model: Path) -> None:
+        """Loads the model."""
+        import scann  # noqa: F401  registers the operations that the model needs
+
+        self._model = tf.saved_model.load(str(model))
+
+    def best_candidates(
+        self, queries: np.ndarray, candidates: np.ndarray, *, excluded: CandidateLists, count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best candidates of every query that are not excluded, at the recall of the index.
+
+        Asks for as many more as are excluded and takes those out. A query for which the index finds too few is
+        answered exactly.
+
+        Args:
+            queries: float32 `[queries, dim]`.
+            candidates: float32 `[candidates, dim]`, what the index was built of.
+            excluded: what is left out.
+            count: answers wanted, at most the number of candidates.
+
+        Returns:
+            As `models.ranking.ranking.best_candidates`.
+        """
+        rows = np.full((len(queries), count), PADDING, np.int32)
+        scores = np.empty(rows.shape, np.float32)
+        lengths = np.diff(excluded.offsets)
+        # Queries that exclude about as many are asked together.
+        order = np.argsort(lengths, kind="stable")
+        for start in range(0, len(queries), _BLOCK):
+            block = order[start : start + _BLOCK]
+            asked = min(count + int(lengths[block[-1]]), len(candidates))
+            found, found_scores = (values.numpy() for values in self._model.find(queries[block], asked))
+            kept = ~_is_excluded(found, excluded, block)
+            kept &= np.cumsum(kept, axis=1, dtype=np.int32) <= count
+            enough = np.count_nonzero(kept, axis=1) == count
+            kept &= enough[:, None]
+            rows[block[enough]] = found[kept].reshape(-1, count)
+            scores[block[enough]] = found_scores[kept].reshape(-1, count)
+        short = np.flatnonzero(rows[:, 0] == PADDING)
+        if len(short):
+            scorer = EmbeddingScorer(queries[short], candidates)
+            rows[short], scores[short] = best_candidates(scorer, excluded=_of(excluded, short), count=count)
+        return rows, scores
+
+
+def _of(lists: CandidateLists, queries: np.ndarray) -> CandidateLists:
+    """The lists of some queries."""
+    parts = [lists.entries(query, query + 1) for query in queries]
+    return CandidateLists(np.concatenate([[0], np.cumsum([len(part) for part in parts])]), np.concatenate(parts))
+
+
+def _is_excluded(found: np.ndarray, excluded: CandidateLists, queries: np.ndarray) -> np.ndarray:
+    """Which rows found for `queries`, of ever longer lists, are padding or in the query's list; of `found`'s shape."""
+    out: np.ndarray = found == PADDING
+    starts = excluded.offsets[queries]
+    lengths = excluded.offsets[queries + 1] - starts
+    for place in range(int(lengths[-1])):
+        # One comparison of a whole column: lists are short, and searching in them takes ten times as long.
+        first = np.searchsorted(lengths, place, side="right")
+        out[first:] |= found[first:] == excluded.rows[starts[first:] + place, None]
+    return out

@@ -1,0 +1,63 @@
+"""Which candidates are served: those of the data, or those of a table that came later."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from dataplane.artifacts import Catalogue, ServingModel
+from dataplane.dataset.sequences import Dataset, Entities, read_entities
+from dataplane.errors import DataError
+from models.ranking.ranking import CandidateLists
+
+
+@dataclass(frozen=True)
+class ServedCatalogue:
+    """The candidates that requests are answered with, and the stored events in terms of them.
+
+    Attributes:
+        dataset: queries and events; what a query is told of its history comes from here.
+        candidates: what is served.
+        refresh_of: identity of the model whose index is refreshed; None where the data's own candidates are served.
+    """
+
+    dataset: Dataset
+    candidates: Entities
+    refresh_of: Mapping[str, Any] | None
+
+    @classmethod
+    def of(cls, dataset: Dataset, catalogue: Catalogue | None) -> "ServedCatalogue":
+        """The candidates of `catalogue`, or of the data where there is none."""
+        if catalogue is None:
+            return cls(dataset, dataset.candidates, None)
+        refresh_of = catalogue.read_json("catalogue.json")["refresh_of"]
+        return cls(dataset, read_entities(catalogue.path / "candidates"), refresh_of)
+
+    def exported_embeddings(self, serving_model: ServingModel) -> np.ndarray:
+        """Embeddings that a serving model of these candidates searches, float32 `[candidates, dim]`.
+
+        Raises:
+            DataError: it was made of another catalogue.
+        """
+        from models.retrieval.serving import exported_embeddings
+
+        embeddings = exported_embeddings(serving_model.path / "exact")
+        if len(embeddings) != len(self.candidates):
+            raise DataError(
+                f"the serving model has {len(embeddings)} candidates and the data {len(self.candidates)}; index again"
+            )
+        return embeddings
+
+    def seen(self, start: int, stop: int) -> CandidateLists:
+        """Rows of the served candidates in all events of queries `start:stop`."""
+        events = self.dataset.events
+        offsets = events.offsets[start : stop + 1] - events.offsets[start]
+        rows = np.asarray(events.candidate[events.offsets[start] : events.offsets[stop]])
+        if self.refresh_of is None:
+            return CandidateLists(offsets, rows)
+        named = self.dataset.candidates.ids.take(rows)
+        served = pc.fill_null(pc.index_in(named, value_set=self.candidates.ids), -1).to_numpy(zero_copy_only=False)
+        kept_before = np.concatenate([[0], np.cumsum(served >= 0, dtype=np.int64)])
+        return CandidateLists(kept_before[offsets], served[served >= 0])

@@ -1,0 +1,145 @@
+"""Digests of the files of a serving model, which tell a damaged version from a whole one.
+
+Every exported SavedModel has `assets.extra/digests.json`, written last: the XXH3 of each of its other files. The
+description, and a rollback's record, promise that it is there, so that it cannot go unnoticed either. What an older
+release published promises nothing: of such a version only the files that nothing can load it without are looked for.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dataplane.errors import RefusedError
+from dataplane.files.digests import bytes_digest, damaged_files, digests_below
+from serving.model.descriptions import DESCRIPTION
+
+DIGESTS = Path("assets.extra") / "digests.json"
+"""Where a SavedModel has the digests of its other files."""
+ROLLBACK = Path("assets.extra") / "rollback.json"
+"""Where in a published version it is told that it is an older one's content."""
+PROMISE = {"digests": DIGESTS.as_posix()}
+"""What a description or a rollback's record says of a model that has digests."""
+_NEEDED = (Path("saved_model.pb"), DESCRIPTION)
+_SHOWN = 3
+
+
+def write_digests(model: Path) -> None:
+    """Writes the digests of all files of a SavedModel into it; whatever is written later counts as damage."""
+    (model / DIGESTS).parent.mkdir(exist_ok=True)
+    (model / DIGESTS).write_bytes(digests_content(_digests_of(model)))
+
+
+def digests_content(digests: Mapping[str, str]) -> bytes:
+    """Content of `digests.json`: one form only for the same digests, so that a change of any byte of it is seen."""
+    files = dict(sorted(digests.items()))
+    seal = bytes_digest(json.dumps(files, sort_keys=True).encode())
+    return (json.dumps({"digest": seal, "files": files}, indent=2) + "\n").encode()
+
+
+def parse_digests(content: bytes) -> Mapping[str, str] | None:
+    """Digests by file; None if `digests.json` is not what was written."""
+    try:
+        files = json.loads(content)["files"]
+        return files if digests_content(files) == content else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def digests_with(model: Path, extra: Mapping[Path, bytes | None]) -> bytes:
+    """Content of `digests.json` for a copy of a model in which some files are replaced or, by None, left out."""
+    file = model / DIGESTS
+    digests = dict((parse_digests(file.read_bytes()) if file.exists() else None) or _digests_of(model))
+    for name, content in extra.items():
+        digests.pop(name.as_posix(), None)
+        if content is not None:
+            digests[name.as_posix()] = bytes_digest(content)
+    return digests_content(digests)
+
+
+def has_digests(model: Path) -> bool:
+    """Whether a model's files can be checked: an older release published them without digests."""
+    return (model / DIGESTS).exists() or _is_promised(model)
+
+
+def check_version(directory: Path) -> list[str]:
+    """Holds every file of a version against what was written.
+
+    Returns:
+        One short text for each file that is missing, changed, or was added; empty if the version is whole. Of a version
+        that was published without digests only files that are missing are found.
+    """
+    special = [_name(path, directory) for path in directory.rglob("*") if not (path.is_file() or path.is_dir())]
+    if special:  # opening a named pipe would wait for ever
+        return [f"{name} is neither a file nor a directory" for name in special]
+    if not has_digests(directory):
+        return _unusable(directory)
+    expected = _expected(directory)
+    there = sorted(_name(path, directory) for path in directory.rglob("*") if path.is_file())
+    added = [] if expected is None else [name for name in there if name not in {*expected, DIGESTS.as_posix()}]
+    return [*changed_files(directory), *(f"{name} was added" for name in added)]
+
+
+def changed_files(directory: Path) -> list[str]:
+    """As `check_version`, of a version with digests, but for files that were added."""
+    expected = _expected(directory)
+    if expected is None:
+        state = "is not what was written" if (directory / DIGESTS).exists() else "is missing"
+        return [f"{DIGESTS.as_posix()} {state}"]
+    return damaged_files(directory, expected)
+
+
+def require_whole(model: Path, hint: str) -> None:
+    """Refuses a damaged model.
+
+    Args:
+        model: its directory.
+        hint: what to do about it.
+
+    Raises:
+        RefusedError: some of its files are not what was written.
+    """
+    damage = check_version(model)
+    if damage:
+        raise RefusedError(f"{model} is damaged: {shortened(damage)}; {hint}")
+
+
+def shortened(damage: Iterable[str]) -> str:
+    """The first few texts of `check_version` on one line, and how many more there are."""
+    texts = list(damage)
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
+
+
+def _digests_of(model: Path) -> dict[str, str]:
+    return {name: digest for name, digest in digests_below(model).items() if name != DIGESTS.as_posix()}
+
+
+def _expected(directory: Path) -> Mapping[str, str] | None:
+    try:
+        return parse_digests((directory / DIGESTS).read_bytes())
+    except OSError:
+        return None
+
+
+def _unusable(directory: Path) -> list[str]:
+    """What a version without digests lacks to be loaded."""
+    missing = [f"{file.as_posix()} is missing" for file in _NEEDED if not (directory / file).is_file()]
+    return missing or ([] if _json(directory / DESCRIPTION) else [f"{DESCRIPTION.as_posix()} is not JSON"])
+
+
+def _is_promised(model: Path) -> bool:
+    return any("digests" in _json(model / file) for file in (DESCRIPTION, ROLLBACK))
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    """Content of a JSON file; empty if it is not there or cannot be read."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _name(path: Path, directory: Path) -> str:
+    return path.relative_to(directory).as_posix()

@@ -1,0 +1,1 @@
+"""Versions of models on disks and in buckets."""

@@ -1,0 +1,140 @@
+"""Versions of models in a directory: whole or not there at all, as a rename makes them.
+
+Copies are made under a hidden directory and renamed into place. Everything happens under a file lock, which dies with
+its holder: what lies in the staging area when the lock is taken is abandoned.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dataplane.errors import RunError
+from serving.model.version_digests import check_version
+from serving.published.models_config import write_models_config
+
+
+class LocalVersions:
+    """The versions of models in a local directory; see `serving.published.publishing.Versions`.
+
+    Attributes:
+        location: the directory.
+    """
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.location = str(directory)
+        self._directory = directory
+        self._hidden = directory / f".{name}"
+        self._staging = self._hidden / "staging"
+        self._note = self._hidden / "note"
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Keeps other publishers out."""
+        try:
+            _make_directory(self._hidden)
+            with (self._hidden / "lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                shutil.rmtree(self._staging, ignore_errors=True)
+                self._staging.mkdir()
+                try:
+                    yield
+                finally:
+                    shutil.rmtree(self._staging, ignore_errors=True)
+        except OSError as error:
+            raise RunError(f"cannot publish to {self._directory}: {error}") from error
+
+    def numbers(self, model: str) -> set[int]:
+        """Versions that are there."""
+        directory = self._directory / model
+        if not directory.is_dir():
+            return set()
+        return {int(entry.name) for entry in directory.iterdir() if entry.name.isascii() and entry.name.isdigit()}
+
+    def read(self, model: str, version: int, file: Path) -> bytes | None:
+        """Content of a file of a version; None if it is not there or cannot be read."""
+        try:
+            return (self.fetch(model, version) / file).read_bytes()
+        except OSError:
+            return None
+
+    def check(self, model: str, version: int) -> list[str]:
+        """What is damaged in a version."""
+        return check_version(self.fetch(model, version))
+
+    def where(self, model: str, version: int) -> str:
+        """Where a version is."""
+        return str(self.fetch(model, version))
+
+    def fetch(self, model: str, version: int) -> Path:
+        """The version's directory."""
+        return self._directory / model / str(version)
+
+    def new_number(self, models: Sequence[str]) -> int:
+        """A number above those of the models' versions: the time, unless the clock is behind."""
+        last = max((number for model in models for number in self.numbers(model)), default=0)
+        return max(int(time.time()), last + 1)
+
+    def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
+        """Copies a SavedModel, not yet to be seen, with the content of some files replaced or taken out."""
+        target = self._staging / f"{model}.{version}"
+        shutil.copytree(source, target)
+        for file, content in extra.items():
+            (target / file).unlink(missing_ok=True)
+            if content is not None:
+                (target / file).write_bytes(content)
+        for path in [*target.rglob("*"), target]:
+            _sync(path)
+
+    def reveal(self, model: str, version: int) -> None:
+        """Makes visible what was staged."""
+        parent = self._directory / model
+        _make_directory(parent)
+        (self._staging / f"{model}.{version}").rename(parent / str(version))
+        _sync(parent)
+
+    def remove(self, model: str, version: int) -> None:
+        """Removes a version."""
+        # Renamed first: a version being deleted must not be seen half.
+        doomed = self._staging / f"{model}.{version}.removed"
+        self.fetch(model, version).rename(doomed)
+        shutil.rmtree(doomed)
+
+    def tidy(self, models: Sequence[str], *, suffix: str) -> None:
+        """Writes `models.spec.config` and removes what is staged."""
+        write_models_config(self._directory, suffix=suffix)
+        shutil.rmtree(self._staging)
+
+    def note(self) -> bytes | None:
+        """What `leave_note` left, if anything."""
+        return self._note.read_bytes() if self._note.exists() else None
+
+    def leave_note(self, content: bytes | None) -> None:
+        """Leaves a note for whoever publishes next, or takes it away."""
+        if content is None:
+            self._note.unlink(missing_ok=True)
+        else:
+            temporary = self._staging / self._note.name
+            temporary.write_bytes(content)
+            _sync(temporary)
+            temporary.replace(self._note)
+        _sync(self._hidden)
+
+
+def _make_directory(directory: Path) -> None:
+    """Makes a directory that is still there after a crash, and those it is in."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

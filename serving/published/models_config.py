@@ -1,0 +1,49 @@
+"""The configuration file with which TensorFlow Serving serves what is published in a directory."""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+FILE = "models.spec.config"
+_HEADER = """\
+# tensorflow_model_server --rest_api_port=8501 --model_config_file=models.spec.config
+# Written anew at every push and rollback; change base_path in a copy of yours where the server sees another path.
+# The ScaNN models are commented out: stock TensorFlow Serving has no ScaNN operation, a server built with it has.
+"""
+
+
+def write_models_config(directory: Path, *, suffix: str) -> None:
+    """Writes `models.spec.config` for all models in `directory`, so that a reader sees the old file or the new one.
+
+    Args:
+        directory: where the models' folders are.
+        suffix: what the names of ScaNN models end in.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # two pipelines may publish to one directory at once
+        names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir() and entry.name[0] != ".")
+        content = models_config({name: str(directory / name) for name in names}, suffix=suffix)
+        temporary = directory / f".{FILE}"
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(directory / FILE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def models_config(bases: Mapping[str, str], *, suffix: str) -> str:
+    """Content of the file for models by name, each with the path or URI of the folder of its versions."""
+    entries = "".join(_entry(name, base, is_comment=name.endswith(suffix)) for name, base in sorted(bases.items()))
+    return f"{_HEADER}model_config_list {{\n{entries}}}\n"
+
+
+def _entry(model: str, base: str, *, is_comment: bool) -> str:
+    name, path = (json.dumps(text, ensure_ascii=False) for text in (model, base))
+    lines = ["config {", f"  name: {name}", f"  base_path: {path}", '  model_platform: "tensorflow"', "}"]
+    return "".join(f"  {'# ' if is_comment else ''}{line}\n" for line in lines)

@@ -1,0 +1,206 @@
+"""Versions of models in an object store, which knows no rename and no lock.
+
+A version is there when its `saved_model.pb` is, without which nothing can load it. That file is uploaded last, after
+all others have been found in the store at their full size, and deleted first. What lacks it is a leftover, never
+counted as a version, and removed a day after its time.
+
+Two publishers cannot get the same number: each claims one by an empty object of its own name and then lists the claims
+and versions; whoever sees another claim as high as its own gives way and claims a higher one. Of two that claim at the
+same moment at least one sees the other, since stores list what has been written. The one with the higher number is the
+newest also where the other one is done later.
+"""
+
+import hashlib
+import os
+import random
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dataplane.errors import RunError
+from dataplane.files import storage
+from serving.model.version_digests import changed_files, check_version, has_digests
+from serving.published.models_config import models_config
+
+_LAST = "saved_model.pb"
+_ABANDONED_SECONDS = 86_400
+_LONGEST_PAUSE = 1.0
+
+
+class ObjectVersions:
+    """The versions of models below a URI; see `serving.published.publishing.Versions`.
+
+    Attributes:
+        location: the URI.
+    """
+
+    def __init__(self, uri: str, name: str) -> None:
+        self.location = uri.rstrip("/")
+        self._claims = storage.join(self.location, f".{name}", "claims")
+        self._note = storage.join(self.location, f".{name}", "note")
+        self._staged: dict[tuple[str, int], bytes] = {}
+
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Keeps nobody out: claims keep publishers apart."""
+        yield
+
+    def numbers(self, model: str) -> set[int]:
+        """Versions that are there, whole."""
+        return {number for number, is_whole in self._found(model).items() if is_whole}
+
+    def read(self, model: str, version: int, file: Path) -> bytes | None:
+        """Content of a file of a version; None if it is not there."""
+        return _read(storage.join(self.where(model, version), file.as_posix()))
+
+    def check(self, model: str, version: int) -> list[str]:
+        """What is damaged in a version, of which all files are downloaded for that."""
+        with self._downloaded(model, version) as copy:
+            return check_version(copy)
+
+    def where(self, model: str, version: int) -> str:
+        """Where a version is."""
+        return storage.join(self.location, model, str(version))
+
+    def fetch(self, model: str, version: int) -> Path:
+        """A local copy of a version, in the user's cache; copies of versions that are gone are removed."""
+        copy = self._cache(model) / str(version)
+        if copy.is_dir() and not (has_digests(copy) and changed_files(copy)):
+            return copy
+        with self._downloaded(model, version) as fresh:
+            there = self.numbers(model)
+            for entry in copy.parent.iterdir():
+                if entry.name.isdigit() and int(entry.name) not in there:
+                    shutil.rmtree(entry, ignore_errors=True)
+            with suppress(FileNotFoundError):  # a copy that has changed
+                copy.rename(fresh.with_name("old"))
+            with suppress(OSError):  # another process was faster
+                fresh.rename(copy)
+        return copy
+
+    @contextmanager
+    def _downloaded(self, model: str, version: int) -> Iterator[Path]:
+        """A fresh copy of a version, gone after use unless it is moved."""
+        if version not in self.numbers(model):
+            raise RunError(f"{self.where(model, version)} is not there any more")
+        self._cache(model).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._cache(model), prefix=".download-") as scratch:
+            self._download(model, version, Path(scratch) / "model")
+            yield Path(scratch) / "model"
+
+    def _cache(self, model: str) -> Path:
+        return _cache_directory() / hashlib.sha256(self.location.encode()).hexdigest()[:16] / model
+
+    def new_number(self, models: Sequence[str]) -> int:
+        """Claims a number above those of the models' versions that nobody else has."""
+        own = uuid.uuid4().hex
+        number = max(int(time.time()), 1 + max(map(self._highest, models)))
+        while True:
+            claim = storage.join(self._claims, f"{number}-{own}")
+            storage.write_bytes(claim, b"")
+            highest = max((claimed for claimed, owner in self._claimed() if owner != own), default=0)
+            # Looked at after the claims: a claim is not removed before a higher version is there.
+            highest = max(highest, *map(self._highest, models))
+            if highest < number:
+                return number
+            storage.delete(claim)
+            time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311
+            number = highest + 1
+
+    def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
+        """Uploads all files but the one that makes it a version, and sees that they are there."""
+        target, sizes = self.where(model, version), {}
+        for path in sorted(path for path in source.rglob("*") if path.is_file()):
+            file = path.relative_to(source)
+            if file not in extra and file != Path(_LAST):
+                storage.upload(path, storage.join(target, file.as_posix()))
+                sizes[file] = path.stat().st_size
+        for file, content in extra.items():
+            if content is not None:
+                storage.write_bytes(storage.join(target, file.as_posix()), content)
+                sizes[file] = len(content)
+        found = {file.location: file.size for file in storage.list_files(target)}
+        for file, size in sizes.items():
+            location = storage.join(target, file.as_posix())
+            if found.get(location) != size:
+                raise RunError(f"{location} has {found.get(location)} of {size} bytes after its upload; push again")
+        self._staged[model, version] = (source / _LAST).read_bytes()
+
+    def reveal(self, model: str, version: int) -> None:
+        """Uploads the file that makes it a version."""
+        storage.write_bytes(storage.join(self.where(model, version), _LAST), self._staged.pop((model, version)))
+
+    def remove(self, model: str, version: int) -> None:
+        """Removes a version, first what makes it one."""
+        storage.delete(storage.join(self.where(model, version), _LAST))
+        storage.delete_tree(self.where(model, version))
+
+    def tidy(self, models: Sequence[str], *, suffix: str) -> None:
+        """Removes leftovers and claims of publishers that are long gone, and writes `models.spec.config`."""
+        long_ago = min(int(time.time()) - _ABANDONED_SECONDS, *map(self._highest, models))
+        for model in models:
+            for number, is_whole in self._found(model).items():
+                if not is_whole and number < long_ago:
+                    storage.delete_tree(self.where(model, number))
+        for number, owner in self._claimed():
+            if number < long_ago:
+                storage.delete(storage.join(self._claims, f"{number}-{owner}"))
+        every = [name for name in storage.list_directories(self.location) if not name.startswith(".")]
+        bases = {model: storage.join(self.location, model) for model in every}
+        storage.write_bytes(
+            storage.join(self.location, "models.spec.config"), models_config(bases, suffix=suffix).encode()
+        )
+
+    def note(self) -> bytes | None:
+        """What `leave_note` left, if anything."""
+        return _read(self._note)
+
+    def leave_note(self, content: bytes | None) -> None:
+        """Leaves a note for whoever publishes next, or takes it away."""
+        if content is not None:
+            storage.write_bytes(self._note, content)
+        else:
+            storage.delete(self._note)
+
+    def _found(self, model: str) -> dict[int, bool]:
+        """Numbers that there are files of, and whether one of them makes it a version."""
+        found: dict[int, bool] = {}
+        directory = storage.join(self.location, model, "")
+        for file in storage.list_files(directory):
+            name, _, rest = file.location[len(directory) :].partition("/")
+            if rest and name.isascii() and name.isdigit():
+                found[int(name)] = found.get(int(name), False) or rest == _LAST
+        return found
+
+    def _highest(self, model: str) -> int:
+        return max(self.numbers(model), default=0)
+
+    def _claimed(self) -> list[tuple[int, str]]:
+        names = [file.location.rpartition("/")[2] for file in storage.list_files(self._claims)]
+        return [(int(number), owner) for number, _, owner in (name.partition("-") for name in names)]
+
+    def _download(self, model: str, version: int, target: Path) -> None:
+        directory = storage.join(self.where(model, version), "")
+        for file in storage.list_files(directory):
+            path = target / file.location[len(directory) :]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            storage.download(file.location, path)
+        if not (target / _LAST).exists():
+            raise RunError(f"{directory} was removed while it was read; try again")
+
+
+def _read(location: str) -> bytes | None:
+    try:
+        return storage.read_bytes(location)
+    except RunError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
+def _cache_directory() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tfrs-pipeline"

@@ -1,0 +1,143 @@
+"""A version of a published model, loaded into this process and ready to answer."""
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+from pydantic import BaseModel, Field, ValidationError
+
+from dataplane.errors import ConfigError, RunError
+from serving.model.descriptions import SIGNATURE, modules_to_import, read_description
+from serving.model.requests import Request, as_batch
+from serving.model.version_digests import check_version, shortened
+from serving.model.warm_up import read_warm_up
+from serving.server.batching import Batcher, BatchingOptions
+from serving.server.model_metadata import signature_definitions
+from serving.server.predict_json import PredictRequest, answer_json
+
+_MOST_VALUES = 1_000_000  # of one input after padding
+_JOINED_WIDTH = 64  # lists up to this length share batches; longer ones with those of about their length
+_WIDEST_JOINED = 1024
+_MOST_CHARACTERS = 200  # of a reason that clients are told
+
+
+class LoadedModel:
+    """One version, loaded and warm.
+
+    Attributes:
+        version: its number.
+        signatures: inputs of each signature by name, as the model describes them.
+        definitions: of the signatures, as JSON of TensorFlow's SignatureDef.
+        batcher: joins what is asked at the same time.
+    """
+
+    def __init__(self, path: Path, batching: BatchingOptions, *, on_batch: Callable[[int], None]) -> None:
+        """Loads a version and answers its warm-up requests.
+
+        Args:
+            path: directory of the version, which is its number.
+            batching: how requests are joined.
+            on_batch: told the rows of each batch that is run.
+
+        Raises:
+            RunError: it cannot be loaded, whatever is wrong with it; the message names no directory.
+        """
+        self.version = int(path.name)
+        try:
+            if damage := check_version(path):
+                raise ValueError(f"it is damaged: {shortened(damage)}")
+            description = read_description(path)
+            self.signatures = _described_signatures(description)
+            for module in modules_to_import(description):
+                importlib.import_module(module)
+            self.definitions = signature_definitions(path)
+            self._model = tf.saved_model.load(str(path))
+            for signature, inputs in read_warm_up(path):
+                self._model.signatures[signature](**inputs)
+        except Exception as error:  # what stands in a version is not ours to foresee
+            raise RunError(f"version {self.version} cannot be loaded: {without_paths(error)}") from error
+        self.batcher = Batcher[PredictRequest, bytes](self._answers, batching, on_batch=on_batch)
+
+    async def answer(self, request: PredictRequest) -> bytes:
+        """JSON of the answer to one request, which may be computed together with others.
+
+        Raises:
+            ConfigError: its lists are so long that padded to one width they are too large, or it holds numbers so large
+                that scores are not finite.
+            QueueFullError: too many requests wait.
+            tensorflow.errors.OpError: the model fails to answer it.
+        """
+        width = self._width(request)
+        if width * len(request.rows) > _MOST_VALUES:
+            raise ConfigError(
+                f"request: lists of {width} are too long for a batch of {len(request.rows)}; send fewer rows"
+            )
+        joined = max(_JOINED_WIDTH, 1 << (width - 1).bit_length()) if width <= _WIDEST_JOINED else object()
+        return await self.batcher.submit(request, key=(request.signature, joined), rows=len(request.rows))
+
+    def _width(self, request: PredictRequest) -> int:
+        """Length of the longest list in it."""
+        lists = [name for name, spec in self.signatures[request.signature].items() if len(spec["shape"]) == 2]
+        return max((len(row[name]) for row in request.rows for name in lists), default=0)
+
+    def _answers(self, requests: Sequence[PredictRequest]) -> list[bytes | Exception]:
+        rows = [row for request in requests for row in request.rows]
+        outputs = self._predict(requests[0].signature, rows)
+        answers: list[bytes | Exception] = []
+        start = 0
+        for request in requests:
+            stop = start + len(request.rows)
+            part = {name: values[start:stop] for name, values in outputs.items()}
+            try:
+                answers.append(answer_json(part, is_by_row=request.is_by_row))
+            except ConfigError as error:
+                answers.append(error)
+            start = stop
+        return answers
+
+    def _predict(self, signature: str, rows: Sequence[Request]) -> dict[str, np.ndarray]:
+        specs = self.signatures[signature]
+        batch = as_batch(specs, rows)
+        tensors = {name: tf.constant(batch[name], spec["dtype"]) for name, spec in specs.items()}
+        return {name: value.numpy() for name, value in self._model.signatures[signature](**tensors).items()}
+
+
+class _Input(BaseModel):
+    dtype: Literal["string", "float32", "int64"]
+    shape: list[int | None] = Field(min_length=1, max_length=2)
+
+
+class _Signature(BaseModel):
+    inputs: dict[str, _Input]
+
+
+class _Description(BaseModel):
+    signatures: dict[str, _Signature] = Field(min_length=1)
+
+
+def _described_signatures(description: Mapping[str, Any]) -> dict[str, Mapping[str, Mapping[str, Any]]]:
+    """Dtype and shape of the inputs of each signature.
+
+    Raises:
+        ValueError: the description is not one of ours.
+    """
+    try:
+        described = _Description.model_validate(description)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"model.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if SIGNATURE not in described.signatures:
+        raise ValueError(f"model.json: it has no signature '{SIGNATURE}'")
+    return {name: signature.model_dump()["inputs"] for name, signature in described.signatures.items()}
+
+
+def without_paths(error: BaseException) -> str:
+    """The first line of an error's message, cut to 200 characters, with the last name of each absolute path only."""
+    lines = str(error).strip().splitlines() or [""]
+    text = re.sub(r"(?<![\w./])/(?:[^\s/'\":,;]+/)*([^\s/'\":,;]*)", r"\1", lines[0])
+    shown = text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "…"
+    return shown or type(error).__name__

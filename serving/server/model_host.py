@@ -1,0 +1,154 @@
+"""A published model held in this process, replaced by the next version once that is warm."""
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dataplane.errors import RunError
+from serving.published.versions import Versions
+from serving.server.batching import BatchingOptions
+from serving.server.loaded_model import LoadedModel, without_paths
+
+_LOG = logging.getLogger(__name__)
+_TRY_AGAIN_SECONDS = 60
+_MOST_LOGGED = 2000  # characters of the reason why a version cannot be loaded
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """State of a version in TensorFlow Serving's terms.
+
+    Attributes:
+        version: its number.
+        state: LOADING, AVAILABLE, or END for one that could not be loaded.
+        error: why it could not be loaded, without paths of this machine; "" otherwise.
+    """
+
+    version: int
+    state: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: str
+    try_again: float
+
+
+class ModelHost:
+    """The newest version of one model that can be loaded; whoever took the one before finishes with that.
+
+    A version that cannot be loaded is reported, left aside, and tried again a minute later; meanwhile the next best one
+    serves.
+    """
+
+    def __init__(
+        self,
+        versions: Versions,
+        name: str,
+        batching: BatchingOptions,
+        *,
+        on_batch: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        """Loads the newest version that can be loaded.
+
+        Args:
+            versions: where to look.
+            name: of the model.
+            batching: how requests are joined.
+            on_batch: told the rows of each batch that is run.
+
+        Raises:
+            RunError: there is none.
+        """
+        self._versions, self._name, self._batching, self._on_batch = versions, name, batching, on_batch
+        self._loading: int | None = None
+        self._failures: dict[int, _Failure] = {}
+        published = sorted(self._versions.numbers(name), reverse=True)
+        if not published:
+            raise RunError(f"there is no version of {name} in {versions.location}")
+        first = self._first_that_loads(published)
+        if first is None:
+            newest = self._failures[published[0]]
+            raise RunError(f"no version of {name} in {versions.location} can be loaded; the newest: {newest.error}")
+        self.current = first
+
+    @property
+    def states(self) -> list[VersionState]:
+        """The version that answers and newer ones that are being loaded or could not be, newest first."""
+        current = self.current.version
+        found = {
+            version: VersionState(version, "END", failure.error)
+            for version, failure in dict(self._failures).items()
+            if version > current
+        }
+        found[current] = VersionState(current, "AVAILABLE")
+        if (loading := self._loading) is not None:
+            found[loading] = VersionState(loading, "LOADING")
+        return [found[version] for version in sorted(found, reverse=True)]
+
+    def refresh(self) -> bool:
+        """Takes the newest version that can be loaded if it is another one; returns whether it did.
+
+        Never raises: whatever is published, what is served goes on.
+        """
+        try:
+            published = sorted(self._versions.numbers(self._name), reverse=True)
+        except Exception as error:  # the directory may be on another machine
+            _LOG.error("%s: cannot look for versions: %s", self._name, error)
+            return False
+        self._failures = {version: failure for version, failure in self._failures.items() if version in published}
+        newer = published
+        if self.current.version in published:
+            newer = published[: published.index(self.current.version)]
+        found = self._first_that_loads(newer)
+        if found is None:
+            return False
+        self.current = found
+        _LOG.info("%s: version %d", self._name, found.version)
+        return True
+
+    def _first_that_loads(self, versions: list[int]) -> LoadedModel | None:
+        """The first of the versions that can be loaded; those that failed less than a minute ago are passed over."""
+        for version in versions:
+            failure = self._failures.get(version)
+            if failure is not None and time.monotonic() < failure.try_again:
+                continue
+            if (loaded := self._load(version)) is not None:
+                return loaded
+        return None
+
+    def _load(self, version: int) -> LoadedModel | None:
+        self._loading = version
+        try:
+            path = self._versions.fetch(self._name, version)
+            loaded = LoadedModel(path, self._batching, on_batch=self._on_batch)
+        except Exception as error:
+            cause = error.__cause__ or error  # with the paths that clients are not told
+            told = (self._name, version, type(cause).__name__, str(cause)[:_MOST_LOGGED])
+            _LOG.error("%s: version %d is left aside: %s: %s", *told)
+            self._failures[version] = _Failure(without_paths(error), time.monotonic() + _TRY_AGAIN_SECONDS)
+            return None
+        finally:
+            self._loading = None
+        self._failures.pop(version, None)
+        return loaded
+
+
+def watch(hosts: Mapping[str, ModelHost], *, seconds: float, stop: threading.Event) -> None:
+    """Refreshes the hosts every so many seconds until `stop` is set."""
+    changed = True  # the models were loaded just now
+    while not stop.wait(seconds):
+        if changed:  # a look ago, so that what was asked of the version before has been answered
+            _free_memory()
+        changed = sum(host.refresh() for host in hosts.values()) > 0
+
+
+def _free_memory() -> None:
+    # Loaded models are full of cycles, and too many objects to be looked through while requests wait.
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,148 @@
+"""The JSON of TensorFlow Serving's predict API: requests by row or by column in, answers in the same format out.
+
+Missing inputs and nulls stand for missing values, which TensorFlow Serving itself does not take.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from dataplane.errors import ConfigError
+from serving.model.descriptions import SIGNATURE
+from serving.model.requests import Request, complete_request, quoted
+
+Signatures = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Inputs of each signature, their dtype and shape by name."""
+
+MOST_LISTED_VALUES = 100_000
+"""Items of all lists of a request; more take a time for which other requests would have to wait."""
+_B64 = "b64"
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A predict request that fits its model.
+
+    Attributes:
+        signature: one that the model has.
+        rows: completed requests, at least one.
+        is_by_row: whether it asked with `instances`, and is answered so, or with `inputs`.
+    """
+
+    signature: str
+    rows: Sequence[Request]
+    is_by_row: bool
+
+
+def parse_request(
+    body: bytes, signatures: Signatures, *, max_rows: int, max_values: int = MOST_LISTED_VALUES
+) -> PredictRequest:
+    """Reads a predict request. Nothing here recurses, so that no nesting of the JSON can exhaust the stack.
+
+    Args:
+        body: JSON.
+        signatures: of the model.
+        max_rows: the most it may ask at once.
+        max_values: the most items its lists may have together.
+
+    Raises:
+        ConfigError: it is not a predict request, or does not fit the model; tells why.
+    """
+    try:
+        asked = orjson.loads(body)
+    except ValueError as error:
+        raise ConfigError(f"request: not JSON (null stands for a missing number): {error}") from None
+    if not isinstance(asked, dict) or ("instances" in asked) == ("inputs" in asked):
+        raise ConfigError("request: must be a JSON object with either 'instances' (rows) or 'inputs' (columns)")
+    signature = asked.get("signature_name") or SIGNATURE
+    if not isinstance(signature, str) or signature not in signatures:
+        raise ConfigError(f"request: no signature {quoted(signature)}; there is {', '.join(signatures)}")
+    specs = signatures[signature]
+    is_by_row = "instances" in asked
+    rows = _rows(asked["instances"], specs) if is_by_row else _columns(asked["inputs"], specs)
+    if not 1 <= len(rows) <= max_rows:
+        raise ConfigError(f"request: a batch has 1 to {max_rows} rows, this one has {len(rows)}")
+    values = sum(len(value) for row in rows for value in row.values() if isinstance(value, list))
+    if values > max_values:
+        raise ConfigError(f"request: its lists have {values:,} items together, at most {max_values:,} are allowed")
+    if _B64.encode() in body:
+        rows = [{name: _decoded(value) for name, value in row.items()} for row in rows]
+    return PredictRequest(signature, [complete_request(specs, row) for row in rows], is_by_row)
+
+
+def answer_json(outputs: Mapping[str, np.ndarray], *, is_by_row: bool) -> bytes:
+    """The answer to a predict request.
+
+    Args:
+        outputs: arrays of the same number of rows by output name, of numbers or of UTF-8 byte strings.
+        is_by_row: whether it was asked by row.
+
+    Raises:
+        ConfigError: a number is not finite, which JSON cannot say.
+    """
+    columns = {name: _json_values(value) for name, value in outputs.items()}
+    single = next(iter(columns.values())) if len(columns) == 1 else None
+    if not is_by_row:
+        return _dumps({"outputs": columns if single is None else single})
+    if single is not None:
+        return _dumps({"predictions": single})
+    rows = zip(*columns.values(), strict=True)
+    return _dumps({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
+
+
+def _dumps(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _json_values(array: np.ndarray) -> Any:
+    if array.dtype == object:
+        return [[text.decode("utf-8", "replace") for text in row] for row in array.tolist()]
+    if not np.isfinite(array).all():
+        raise ConfigError("request: a number is out of range, the answer to it is not finite")
+    return np.ascontiguousarray(array)
+
+
+def _rows(instances: Any, specs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if not isinstance(instances, list):
+        raise ConfigError("request: 'instances' must be a list, an item a row")
+    if len(specs) == 1 and not any(_is_object(row) for row in instances):
+        return [{next(iter(specs)): row} for row in instances]
+    if not all(_is_object(row) for row in instances):
+        raise ConfigError(f"request: each instance must be an object with some of: {', '.join(specs)}")
+    return instances
+
+
+def _columns(inputs: Any, specs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    columns = {next(iter(specs)): inputs} if len(specs) == 1 and isinstance(inputs, list) else inputs
+    if not isinstance(columns, dict) or not all(isinstance(values, list) for values in columns.values()):
+        raise ConfigError("request: 'inputs' must be an object with a list for each input, an item a row")
+    if len({len(values) for values in columns.values()}) != 1:
+        raise ConfigError("request: the lists of 'inputs' must be of one length")
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _is_object(row: Any) -> bool:
+    return isinstance(row, dict) and not _is_encoded(row)
+
+
+def _is_encoded(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {_B64}
+
+
+def _decoded(value: Any) -> Any:
+    """An input's value, or the items of its list, with each `{"b64": …}` replaced by the bytes it stands for."""
+    return [_decoded_item(item) for item in value] if isinstance(value, list) else _decoded_item(value)
+
+
+def _decoded_item(value: Any) -> Any:
+    if not _is_encoded(value):
+        return value
+    try:
+        return base64.b64decode(value[_B64], validate=True)
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise ConfigError(f"request: {quoted(value)} is not base64: {error}") from None

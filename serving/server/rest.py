@@ -1,0 +1,227 @@
+"""TensorFlow Serving's REST API over models in this process."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterable, Mapping
+
+import orjson
+import tensorflow as tf
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dataplane.errors import ConfigError
+from serving.model.requests import quoted
+from serving.server.batching import QueueFullError
+from serving.server.compression import TooLargeError, accepts_gzip, content_encoding, gunzip, gzip
+from serving.server.loaded_model import LoadedModel, without_paths
+from serving.server.model_host import ModelHost
+from serving.server.predict_json import PredictRequest, Signatures, parse_request
+from serving.server.server_metrics import ServerMetrics
+
+_PREDICT = re.compile("/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict")
+_APOLOGY = "the server failed to answer; its log tells more"
+_PARSED_AT_ONCE = 16_384  # bytes; longer requests are parsed in a thread, so that short ones need not wait for them
+_SHOWN = 40  # characters of a version that is not there
+_COMPRESSED_FROM = 1_000  # bytes; shorter answers are sent as they are
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def create_app(
+    hosts: Mapping[str, ModelHost],
+    metrics: ServerMetrics,
+    *,
+    max_body_bytes: int,
+    max_rows: int,
+    timeout_seconds: float,
+) -> ASGIApp:
+    """The application.
+
+    Args:
+        hosts: models by name.
+        metrics: what is counted.
+        max_body_bytes: larger requests are answered with 413.
+        max_rows: requests with more rows are answered with 400.
+        timeout_seconds: a predict request that takes longer is answered with 504.
+    """
+    api = _Api(hosts, metrics, max_body_bytes, max_rows, timeout_seconds)
+    app = FastAPI(title="two-tower retrieval", docs_url=None, redoc_url=None, openapi_url=None)
+    model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
+    app.add_route(f"{model}/labels/{{label}}:predict", api.label, methods=["POST"])
+    for path in (model, version):
+        app.add_route(path, api.status)
+        app.add_route(f"{path}/metadata", api.metadata)
+    app.add_route("/healthz", api.healthz)
+    app.add_route("/metrics", api.metrics)
+    app.add_exception_handler(StarletteHTTPException, _explain)
+    app.add_exception_handler(Exception, _apologise)
+    app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
+
+    async def predict_or_other(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = _PREDICT.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if asked is None:
+            await app(scope, receive, send)
+        else:
+            # What FastAPI's layers do for a request costs as much as all else beside the model.
+            await api.predict(asked["name"], asked["version"], scope, receive, send)
+
+    return predict_or_other
+
+
+class _Api:
+    def __init__(
+        self,
+        hosts: Mapping[str, ModelHost],
+        metrics: ServerMetrics,
+        max_body_bytes: int,
+        max_rows: int,
+        timeout_seconds: float,
+    ) -> None:
+        self._hosts, self._metrics = hosts, metrics
+        self._max_body_bytes, self._max_rows, self._timeout = max_body_bytes, max_rows, timeout_seconds
+        # Parsing holds the interpreter. One long request at a time leaves the turns between them to short ones.
+        self._long_parse = asyncio.Semaphore(1)
+
+    async def predict(self, name: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        began, code = time.perf_counter(), 500
+        body, headers = _error(_APOLOGY), dict[str, str]()
+        try:
+            if scope["method"] != "POST":
+                raise HTTPException(405, "predict requests are sent with POST", {"Allow": "POST"})
+            async with asyncio.timeout(self._timeout):
+                body = await self._answer(self._find(name, version), scope["headers"], receive)
+            code = 200
+        except TimeoutError:
+            code, body = 504, _error(f"no answer within {self._timeout:g} s")
+        except QueueFullError as error:
+            code, body, headers = 503, _error(str(error)), {"Retry-After": "1"}
+        except ConfigError as error:
+            code, body = 400, _error(str(error))
+        except tf.errors.InvalidArgumentError as error:
+            code, body = 400, _error(without_paths(error))
+        except HTTPException as error:
+            code, body, headers = error.status_code, _error(error.detail), dict(error.headers or {})
+        finally:  # also where the error is for the log
+            if name in self._hosts:
+                self._metrics.observe(name, code, time.perf_counter() - began)
+            if len(body) >= _COMPRESSED_FROM and accepts_gzip(scope["headers"]):
+                body, headers = gzip(body), {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+            await _send(send, code, body, headers)
+
+    async def label(self, request: Request) -> Response:
+        raise HTTPException(404, f"no label {quoted(request.path_params['label'])}: versions have no labels here")
+
+    async def status(self, request: Request) -> Response:
+        host, version = self._host(request.path_params["name"]), request.path_params.get("version")
+        states = [
+            {
+                "version": str(found.version),
+                "state": found.state,
+                "status": {"error_code": "UNKNOWN" if found.error else "OK", "error_message": found.error},
+            }
+            for found in host.states
+            if version in (None, str(found.version))
+        ]
+        if not states:
+            raise HTTPException(
+                404, f"version {str(version)[:_SHOWN]} of '{request.path_params['name']}' is not served"
+            )
+        return JSONResponse({"model_version_status": states})
+
+    async def metadata(self, request: Request) -> Response:
+        model = self._find(request.path_params["name"], request.path_params.get("version"))
+        spec = {"name": request.path_params["name"], "signature_name": "", "version": str(model.version)}
+        signatures = {"signature_def": {"signature_def": model.definitions}}
+        return JSONResponse({"model_spec": spec, "metadata": signatures})
+
+    async def healthz(self, _: Request) -> Response:
+        versions = {name: host.current.version for name, host in self._hosts.items()}
+        left_aside = {name: _left_aside(host) for name, host in self._hosts.items()}
+        return JSONResponse({"status": "ok", "versions": versions, "left_aside": left_aside})
+
+    async def metrics(self, _: Request) -> Response:
+        for name, host in self._hosts.items():
+            self._metrics.tell(
+                name,
+                version=host.current.version,
+                queued_rows=host.current.batcher.queued_rows,
+                left_aside=len(_left_aside(host)),
+            )
+        return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    def _host(self, name: str) -> ModelHost:
+        if name not in self._hosts:
+            raise HTTPException(404, f"no model {quoted(name)}; there is {', '.join(self._hosts)}")
+        return self._hosts[name]
+
+    def _find(self, name: str, version: str | None) -> LoadedModel:
+        model = self._host(name).current
+        if version not in (None, str(model.version)):
+            raise HTTPException(
+                404, f"version {version[:_SHOWN]} of '{name}' is not served, version {model.version} is"
+            )
+        return model
+
+    async def _answer(self, model: LoadedModel, headers: Headers, receive: Receive) -> bytes:
+        encoding = content_encoding(headers)
+        if encoding not in ("", "gzip", "x-gzip"):
+            raise HTTPException(415, f"Content-Encoding {quoted(encoding)} is not understood; allowed: gzip")
+        body = await _read(receive, self._max_body_bytes)
+        if len(body) <= _PARSED_AT_ONCE and not encoding:
+            asked = parse_request(body, model.signatures, max_rows=self._max_rows)
+        else:
+            async with self._long_parse:
+                asked = await run_in_threadpool(self._parse, body, model.signatures, is_compressed=bool(encoding))
+        return await model.answer(asked)
+
+    def _parse(self, body: bytes, signatures: Signatures, *, is_compressed: bool) -> PredictRequest:
+        try:
+            content = gunzip(body, self._max_body_bytes) if is_compressed else body
+        except TooLargeError:
+            raise HTTPException(413, f"the request is larger than {self._max_body_bytes} bytes") from None
+        except ValueError as error:
+            raise HTTPException(400, f"the body is not gzip: {error}") from None
+        return parse_request(content, signatures, max_rows=self._max_rows)
+
+
+def _left_aside(host: ModelHost) -> list[int]:
+    return [state.version for state in host.states if state.state == "END"]
+
+
+async def _explain(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StarletteHTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _apologise(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": _APOLOGY}, 500)
+
+
+def _error(reason: str) -> bytes:
+    return orjson.dumps({"error": reason})
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    body, is_whole = bytearray(), False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "the connection was closed before the request was whole")
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise HTTPException(413, f"the request is larger than {limit} bytes")
+        is_whole = not message.get("more_body", False)
+    return bytes(body)
+
+
+async def _send(send: Send, code: int, body: bytes, headers: Mapping[str, str]) -> None:
+    told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    lines = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": code, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,182 @@
+"""The gates as rules: which numbers are blessed, and what is said of them."""
+
+from typing import Any
+
+import pytest
+
+from components.evaluator import EvaluationConfig
+from components.evaluator.gates import blessing, not_finite
+from dataplane.verdict import refusal, summary
+
+NONE_HELD_BACK = {"events": 200, "seen_before": 0, "queries": 200, "queries_without": 0}
+MAIN = ("recall@10", "hit_rate@10", "ndcg@10", "mrr@10")
+
+
+def values(value: float) -> dict[str, float]:
+    return dict.fromkeys(MAIN, value)
+
+
+def measured(
+    ours: float, popularity: float | None = 0.1, published: dict[str, Any] | None = None, **other: Any
+) -> dict[str, Any]:
+    """What `metrics.json` says that the gates read."""
+    intervals: dict[str, Any] = {"test": dict.fromkeys(MAIN, (ours - 0.01, ours + 0.01))}
+    if popularity is not None:
+        lead = ours - popularity
+        intervals["test_minus_popularity"] = dict.fromkeys(MAIN, (lead - 0.02, lead + 0.02))
+    return {
+        "test": values(ours),
+        "baselines": {} if popularity is None else {"popularity": values(popularity)},
+        "published": published or {"skipped": "nothing has been published yet"},
+        "intervals": intervals,
+        "not_measured": {"test": NONE_HELD_BACK},
+    } | other
+
+
+def served(value: float, ours: float, *, width: float, queries: int = 200) -> dict[str, Any]:
+    lead = ours - value
+    return {
+        "version": 17,
+        "queries": queries,
+        "test": values(value),
+        "model": values(ours),
+        "intervals": dict.fromkeys(MAIN, (lead - width, lead + width)),
+    }
+
+
+def verdict(metrics: dict[str, Any], **config: Any) -> dict[str, Any]:
+    return blessing(EvaluationConfig.model_validate(config), metrics)
+
+
+@pytest.mark.parametrize(
+    ("ours", "popularity", "blessed"),
+    [(0.2, 0.1, True), (0.1001, 0.1, True), (0.1, 0.1, False), (0.05, 0.1, False), (0, 0, False), (1, 1, True)],
+)
+def test_by_default_popularity_has_to_be_beaten(ours: float, popularity: float, blessed: bool) -> None:
+    found = verdict(measured(ours, popularity))
+    assert found["blessed"] is blessed
+    assert (found["checks"][0]["name"], found["checks"][0]["passed"]) == ("better_than_popularity", blessed)
+
+
+def test_a_lead_that_may_be_chance_is_told() -> None:
+    told = "more than popularity asked for (the interval is not all above zero: may be chance): passed"
+    assert told in verdict(measured(0.11, 0.1))["checks"][0]["message"]
+    for value in (0.2, 0.05):
+        assert "chance" not in verdict(measured(value, 0.1))["checks"][0]["message"]
+
+
+def test_the_cutoff_is_that_of_the_configuration() -> None:
+    metrics = measured(0.2)
+    metrics["test"] |= {"ndcg@5": 0.01, "recall@5": 0.5, "hit_rate@5": 0.5, "mrr@5": 0.5}
+    metrics["baselines"]["popularity"] |= {"ndcg@5": 0.02}
+    metrics["intervals"]["test_minus_popularity"]["ndcg@5"] = (-0.02, 0.0)
+    assert verdict(metrics)["blessed"]
+    assert not verdict(metrics, main_at=5)["blessed"]
+
+
+@pytest.mark.parametrize("off", [None, False, {}])
+def test_each_gate_can_be_turned_off_which_is_told(off: Any) -> None:
+    worse = measured(0.05, 0.1, served(0.4, 0.05, width=0.01))
+    found = verdict(worse, min_lift_over_popularity=off, min_lift_over_published=off)
+    assert (found["blessed"], found["checks"]) == (True, [])
+    assert found["notes"] == [
+        "popularity decides nothing: evaluation.min_lift_over_popularity is turned off",
+        "not compared with a served model: evaluation.min_lift_over_published is turned off",
+    ]
+    only_popularity = verdict(worse, min_lift_over_popularity=off)
+    assert [check["name"] for check in only_popularity["checks"]] == ["not_worse_than_published"]
+    assert not only_popularity["blessed"]
+
+
+def test_without_the_baseline_there_is_nothing_to_beat_which_is_told() -> None:
+    found = verdict(measured(0.05, None), baselines=[])
+    assert found["blessed"]
+    assert found["notes"][0] == "not compared with popularity: it is not among evaluation.baselines"
+
+
+@pytest.mark.parametrize(
+    ("published", "blessed"),
+    [
+        (served(0.3, 0.2, width=0.02), False),
+        (served(0.3, 0.2, width=0.2), True),  # may be chance
+        (served(0.3, 0.295, width=0.001), True),  # certain, and within the 2% that may be lost
+        (served(0.3, 0.29, width=0.001), False),
+        (served(0.3, 0.4, width=0.01), True),
+        (served(0.3, 0.0, width=0.0, queries=9), True),  # too few to show anything
+        (served(0.3, 0.0, width=0.0, queries=10), False),
+        (served(0.0, 0.0, width=0.0), True),
+    ],
+)
+def test_by_default_a_clearly_worse_model_than_the_served_one_is_refused(
+    published: dict[str, Any], blessed: bool
+) -> None:
+    found = verdict(measured(0.5, published=published))
+    assert found["blessed"] is blessed
+    assert found["checks"][1]["version"] == 17
+
+
+def test_ratios_replace_the_default_rule() -> None:
+    metrics = measured(0.2, 0.1, served(0.3, 0.2, width=0.02))
+    ratios = {"min_lift_over_popularity": {"recall@10": 3}, "min_lift_over_published": {"recall@10": 0.6}}
+    found = verdict(metrics, **ratios)
+    assert [(check["name"], check["passed"]) for check in found["checks"]] == [
+        ("lift_over_popularity", False),
+        ("lift_over_published", True),
+    ]
+    assert found["checks"][1]["value"] == pytest.approx(2 / 3)
+
+
+def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_table() -> None:
+    metrics = measured(0.05, 0.1, served(0.3, 0.05, width=0.02))
+    told = "\n".join(refusal(verdict(metrics)))
+    for expected in (
+        "ndcg@10 0.0500 against popularity's 0.1000: -0.0500 (-0.0700 … -0.0300), more than popularity asked for: "
+        "refused (evaluation.min_lift_over_popularity)",
+        "ndcg@10 0.0500 against served version 17's 0.3000: -0.2500 (-0.2700 … -0.2300) on 200 queries, not clearly "
+        "below 0.2940 asked for (2% may be lost): refused (evaluation.min_lift_over_published)",
+        "Test            two-tower    popularity        served",
+        "  ndcg@10            0.0500        0.1000        0.3000",
+        "to publish this model as it is, loosen or turn off (null) what is named in brackets",
+    ):
+        assert expected in told
+
+
+def test_the_served_model_is_shown_beside_what_it_is_compared_with() -> None:
+    other_queries = served(0.3, 0.4, width=0.02, queries=20)
+    told = "\n".join(refusal(verdict(measured(0.05, 0.1, other_queries))))
+    assert "Test            two-tower    popularity    two-tower*       served*" in told
+    assert "* on the queries and features that the served model can be compared on" in told
+
+
+def test_the_summary_says_what_was_and_what_was_not_compared() -> None:
+    assert summary(verdict(measured(0.2))) == [
+        "Verdict    blessed",
+        "  ndcg@10 0.2000 against popularity's 0.1000: +0.1000 (0.0800 … 0.1200), more than popularity asked for: "
+        "passed",
+        "  not compared with a served model: nothing has been published yet",
+    ]
+    few = measured(0.2, not_measured={"test": {**NONE_HELD_BACK, "queries": 3}})
+    assert summary(verdict(few))[-1] == "  note: test: only 3 queries decide: what is better may be chance"
+
+
+def test_no_setting_lets_a_useless_model_pass() -> None:
+    off = {"min_lift_over_popularity": None, "min_lift_over_published": None, "max_unmeasured_fraction": None}
+    found = verdict(measured(0.5, collapsed="all 60 candidate embeddings are zero"), **off)
+    assert not found["blessed"]
+    assert "No setting publishes such a model" in refusal(found)[-1]
+    assert not not_finite("NaN")["blessed"]
+
+
+@pytest.mark.parametrize(("bound", "blessed"), [(0.5, False), (0.75, True), (1, True), (None, True), (False, True)])
+def test_most_queries_unmeasured_is_no_blessing(bound: Any, blessed: bool) -> None:
+    counts = {"events": 8, "seen_before": 6, "queries": 4, "queries_without": 3}
+    found = verdict(measured(0.5, not_measured={"test": counts}), max_unmeasured_fraction=bound)
+    assert found["blessed"] is blessed
+    assert any("6 of 8 events are not measured" in note for note in found["notes"])
+
+
+def test_a_verdict_of_an_older_version_is_shown() -> None:
+    old = {"name": "threshold", "metric": "recall@10", "value": 0.1, "threshold": 0.5, "passed": False}
+    assert refusal({"blessed": False, "checks": [old]})[0] == "  threshold recall@10: 0.1 of 0.5"
+    assert summary({"blessed": True, "checks": []}) == ["Verdict    blessed"]
+    assert refusal({"blessed": False}) == []

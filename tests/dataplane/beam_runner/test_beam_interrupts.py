@@ -1,0 +1,145 @@
+"""What becomes of a Beam pipeline, and of its workers, when its process is told to stop or killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+
+from dataplane.beam_runner import InProcess
+from dataplane.beam_runner.failures import as_raised, interrupts_kept
+from dataplane.errors import RunError
+from tests.e2e.runners import FAST_START, JOB_SERVER, SPARK_JOB_SERVER, needs_flink, needs_spark
+
+_SECONDS = 120
+"""After which what does not come is taken not to come."""
+RUNNERS = [{"runner": "in_process"}, {"runner": "multi_process", "workers": 2}]
+WITH_JAVA = [
+    pytest.param({"runner": runner, "environment": environment, "job_server_jar": str(jar), "java_options": FAST_START},
+                 marks=needs, id=f"{runner} {environment}")
+    for runner, jar, needs in (("flink", JOB_SERVER, needs_flink), ("spark", SPARK_JOB_SERVER, needs_spark))
+    for environment in ("loopback", "process")
+]  # fmt: skip
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def children(process: int) -> list[int]:
+    """All that a process has started, at any remove."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process:
+            child = int(stat.parent.name)
+            found += [child, *children(child)]
+    return found
+
+
+@pytest.fixture
+def begin(tmp_path) -> Iterator[Callable[[dict], tuple[subprocess.Popen, list[int]]]]:
+    """Starts an endless step on a runner; gives the process, which works on it, and all that it has started."""
+    started: list[subprocess.Popen] = []
+
+    def start(runner: dict) -> tuple[subprocess.Popen, list[int]]:
+        command = [sys.executable, "-m", "tests.components.endless_step", json.dumps(runner), str(tmp_path)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        started.append(process)
+        until(lambda: process.poll() is not None or len(list(tmp_path.iterdir())) == runner.get("workers", 1))
+        return process, children(process.pid)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("runner", [*(pytest.param(runner, id=runner["runner"]) for runner in RUNNERS), *WITH_JAVA])
+def test_a_signal_in_a_step_ends_the_pipeline_as_an_interrupt(begin, runner, number):
+    process, workers = begin(runner)
+    assert len(workers) >= runner.get("workers", 0)
+    os.killpg(process.pid, number)  # a terminal's Ctrl-C is for all processes of the group
+    _, told = process.communicate(timeout=_SECONDS)
+    assert told.strip().splitlines()[-1] == "interrupted"
+    until(lambda: not any(map(alive, workers)))  # those that a cluster has started take a second
+
+
+@pytest.mark.parametrize("runner", [pytest.param(RUNNERS[1], id="multi_process"), *WITH_JAVA])
+def test_workers_die_with_the_process_that_is_killed(begin, runner):
+    process, workers = begin(runner)
+    assert len(workers) >= runner.get("workers", 1)
+    process.kill()
+    process.wait()
+    until(lambda: not any(map(alive, workers)))
+
+
+LOOPBACK = {"0100007F", "0" * 24 + "01000000", "0" * 16 + "FFFF00000100007F"}
+"""127.0.0.1, ::1 and ::ffff:127.0.0.1 as /proc writes them."""
+
+
+def listening(process: int) -> set[str]:
+    """Addresses that a process listens on, as /proc writes them."""
+    sockets = set()
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):
+            sockets.add(str(link.readlink()))
+    tables = [Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables for line in table]
+    return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+
+
+def test_endpoints_of_this_process_are_for_this_machine_alone(begin):
+    process, _ = begin({"runner": "multi_process", "workers": 1})
+    addresses = listening(process.pid)
+    assert addresses
+    assert addresses <= LOOPBACK
+
+
+def interrupt(wrapped: type[Exception]) -> None:
+    """Raises a signal whose KeyboardInterrupt becomes another error."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise wrapped(f"step: {error!r}") from None
+
+
+@pytest.mark.parametrize("wrapped", [RuntimeError, RunError, OSError])
+def test_an_interrupt_stays_one_whatever_is_made_of_it(wrapped):
+    with pytest.raises(KeyboardInterrupt), interrupts_kept(), as_raised():
+        interrupt(wrapped)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_is_swallowed_is_not_lost():
+    with pytest.raises(KeyboardInterrupt), interrupts_kept(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_error_without_a_signal_stays_what_it_is():
+    with pytest.raises(RunError, match="the Beam runner broke down"), interrupts_kept(), as_raised():
+        raise RuntimeError("KeyboardInterrupt")
+    with InProcess().pipeline() as pipeline:
+        _ = pipeline | beam.Create([1])

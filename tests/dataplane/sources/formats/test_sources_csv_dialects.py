@@ -1,0 +1,385 @@
+"""Delimited text as databases and warehouses write it is read as it was meant, or refused with what to set."""
+
+import csv as csv_module
+import io
+import random
+
+import pytest
+
+from dataplane.errors import DataError
+from dataplane.sources.config import CsvInteractions
+from dataplane.sources.formats.csv_header import csv_header, translation_of
+from dataplane.sources.formats.csv_stream import CsvStream, CsvTextError
+from dataplane.sources.formats.csv_translation import Translation
+from dataplane.sources.formats.quote_guard import QuoteGuard
+from dataplane.sources.headers import check_headers
+from models.spec.features import FeatureSpec
+from tests.components.source_runs import PAIR, Run, csv
+from tests.paths import SHARED
+
+CASES = SHARED / "cases"
+SPARK = {"escape": "\\"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(tmp_path)
+
+
+def told(run, **settings):
+    """The messages of `validate` and of the run, which refuses."""
+    problems = check_headers(run.component(interactions=csv(**settings)).params, FeatureSpec())
+    with pytest.raises(DataError) as error:
+        run(interactions=csv(**settings))
+    return [problem.message for problem in problems], str(error.value)
+
+
+def values(run, column="t"):
+    return [row[column] for row in run.rows("interactions")]
+
+
+@pytest.mark.parametrize(
+    ("field", "meant"),
+    [
+        (r'"The \"Real\" Thing, part 6"', 'The "Real" Thing, part 6'),
+        (r'"The \"Real\" Thing"', 'The "Real" Thing'),
+        (r'"Purple 12\""', 'Purple 12"'),
+        (r'"12\", then 7\""', '12", then 7"'),
+        (r'"C:\\"', "C:\\"),
+        (r'"C:\temp\new, and so on"', r"C:\temp\new, and so on"),
+        (r'"back\\\"slash"', r"back\"slash"),
+        ('"two\nlines, \\"quoted\\""', 'two\nlines, "quoted"'),
+        (r"5\" without quotes", '5" without quotes'),
+        ("ends in a backslash\\", "ends in a backslash\\"),
+        ('"a ""doubled"" one"', 'a "doubled" one'),
+        ("\x1f and \x1e0 and \x1d", "\x1f and \x1e0 and \x1d"),
+        (r"\N", r"\N"),
+    ],
+)
+def test_quotes_escaped_by_backslashes(run, field, meant):
+    run.write("events.csv", f"u,i,t,n\na,x,{field},1\nb,y,plain,2\n")
+    run(interactions=csv(**SPARK))
+    assert values(run) == [meant, "plain"]
+    assert values(run, "n") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        r'"The \"Real\" Thing"', r'"Purple 12\""', 'plain\nb,y,"he said \\"no\\" twice"', r'"\"a\""',
+        'x\nb,y,"two\nlines \\"quoted\\" here"',
+    ],
+)  # fmt: skip
+def test_backslashes_that_nobody_mentioned_are_noticed(run, field):
+    """Read with doubled quotes these rows would come out wrong without a word."""
+    run.write("events.csv", f"u,i,t\na,x,{field}\n" + "c,z,w\n" * 30)
+    messages, message = told(run)
+    assert messages == []
+    line = 2 if field.startswith('"') else 3
+    assert f"events.csv, line {line}: " in message
+    assert r"looks escaped by backslashes: set escape: '\'" in message
+    run(interactions=csv(**SPARK))
+    assert run.summary()["dead"] == 0
+
+
+def test_backslashes_that_add_fields_are_named_in_the_reason(run):
+    run.write("events.csv", "u,i,t\n" + 'a,x,"5\\", 6"\n' * 3)
+    _, message = told(run)
+    assert r"set escape: '\'" in message
+    run.write("events.csv", "u,i,t\n" + "a,x,5\\, 6\n" * 3)
+    _, message = told(run, quote=None)
+    assert r"4 fields instead of 3; with backslashes as escapes there would be: set escape: '\'" in message
+    run(interactions=csv(quote=None, **SPARK))
+    assert values(run) == ["5, 6"] * 3
+
+
+@pytest.mark.parametrize(
+    "field", [r'"ends in \"', r"un\"quoted", '"a ""doubled"" \\ one"', r'"\\server\share"', '"x\ny"', "'s, t"[:2], '""']
+)
+def test_backslashes_and_quotes_that_are_meant(run, field):
+    run.write("events.csv", f"u,i,t,n\na,x,{field},1\nb,y,w,2\n")
+    run(interactions=csv())
+    assert values(run, "n") == [1, 2]
+    [expected] = [row[2] for row in csv_module.reader(io.StringIO(f"a,x,{field},1\n", newline=""))]
+    assert values(run)[0] == (expected or None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ('a,"Weird Al\nb,"Foo\nc,x\n', 2),
+        ('a,x\nb,"never closed\nc,y\n', 3),
+        ('a,"two\nlines"\nb,"Weird Al\nc,"Foo\n', 4),
+        ("a,x\r\n" + 'b,"cut off', 3),
+    ],
+)
+def test_quotes_that_would_swallow_rows(run, rows, line):
+    run.write("events.csv", "u,i\n" + rows)
+    _, message = told(run)
+    assert f"events.csv, line {line}: a field begins with a quote that " in message
+    assert "set 'quote: null'" in message
+
+
+def test_hive_text(run):
+    run.write("part", "a\x01x\x01one\\\x01two\x01\\N\nb\x01y\x01three\\\\\x014\n")
+    settings = {"names": ["u", "i", "t", "n"], "delimiter": "\x01", "quote": None, "null_values": ["\\N"]}
+    run(interactions=csv("part", **settings, **SPARK))
+    assert values(run) == ["one\x01two", "three\\"]
+    assert values(run, "n") == [None, 4]
+
+
+def test_directories_of_hive_and_spark(run):
+    """Their parts have no ending; a glob names them, and the refusal says so."""
+    (run.directory / "events").mkdir()
+    settings = {"names": ["u", "i"], "delimiter": "\x01", "quote": None}
+    run.write("events/000000_0", "a\x01x\n")
+    run.write("events/000001_0", "b\x01y\n")
+    run.write("events/_SUCCESS", "")
+    messages, message = told(run, path="events", **settings)
+    assert messages == [message]
+    assert f"if 000000_0 is one, name it by a glob: {run.directory}/events/*" in message
+    run(interactions=csv("events/*", **settings))
+    assert run.summary()["out"] == 2
+
+
+@pytest.mark.parametrize("delimiter", ["::", "|||", "\t|\t", "~|~", ", ", "¦", "\x1f::", "aXa"])
+@pytest.mark.parametrize("quote", ['"', None])
+def test_long_delimiters(run, delimiter, quote):
+    rows = [
+        ["u", "i", "t"],
+        ["a", "x", "x\x1fy:|\t"],
+        ["b", "y", f"one{delimiter}two" if quote else "\x1e1"],
+        ["c", "é", ":"],
+    ]
+    written = [[f'"{v}"' if delimiter in v else v for v in row] for row in rows]
+    run.write("events.csv", "".join(delimiter.join(row) + "\n" for row in written))
+    source = csv(delimiter=delimiter, quote=quote)
+    assert check_headers(run.component(interactions=source).params, FeatureSpec()) == []
+    run(interactions=source)
+    assert values(run) == [row[2] for row in rows[1:]]
+    assert values(run, "candidate_id") == ["x", "y", "é"]
+
+
+def test_ratings_of_movielens(run):
+    run.write("ratings.dat", "1::1193::5::978300760\n1::661::3::978302109\n2::bad\n")
+    names = ["u", "i", "rating", "at"]
+    columns = {**PAIR, "timestamp": "at", "weight": "rating"}
+    run(interactions=csv("ratings.dat", columns, names=names, delimiter="::"), max_bad_fraction=0.5)
+    assert [(row["candidate_id"], row["weight"]) for row in run.rows("interactions")] == [("1193", 5.0), ("661", 3.0)]
+    [dead] = run.rows("dead_letters")
+    assert (dead["record"], dead["reason"], dead["row"]) == ("2::bad", "2 fields instead of 4", 2)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le", "shift-jis", "cp1252"])
+def test_long_delimiters_and_escapes_in_other_encodings(run, encoding):
+    text = "表|ソ" if encoding == "shift-jis" else "é|"
+    run.write("events.csv", f'u::i::t\na::x::"{text} \\"q\\""\n', encoding)
+    run(interactions=csv(encoding=encoding, delimiter="::", **SPARK))
+    assert values(run) == [f'{text} "q"']
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r", "mixed"])
+@pytest.mark.parametrize("settings", [{}, {"delimiter": "::"}])
+def test_line_endings(run, ending, settings):
+    mark = settings.get("delimiter", ",")
+    lines = [mark.join(row) for row in (["u", "i", "t"], ["a", "x", "1"], ["b", "y", "2"], ["c", "z", "3"])]
+    text = "".join(line + end for line, end in zip(lines, ["\r\n", "\n", "\r", ""], strict=True))
+    run.write("events.csv", text if ending == "mixed" else ending.join(lines))
+    run(interactions=csv(**settings))
+    assert values(run) == [1, 2, 3]
+
+
+def test_empty_lines_marks_and_names_over_lines_before_the_rows(run):
+    run.write("events.csv", '\ufeff\n\r\n"u",i,"t\nt"\na,x,1\n\nb,y\n')
+    run(interactions=csv(), max_bad_fraction=0.5)
+    assert values(run, "t\nt") == [1]
+    [dead] = run.rows("dead_letters")
+    assert (dead["row"], dead["record"]) == (1, "b,y")
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [("u,i,t", ["a,x,1,", "b,y,2,"]), ("u,i,t,", ["a,x,1", "b,y,2"]), ("u,i,t,", ["a,x,1,", "b,y,2,"])],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_trailing_delimiters(run, header, rows, named):
+    if named:
+        run.write("events.csv", "\n".join([header, *rows]))
+    else:
+        run.write("events.csv", "\n".join(rows))
+    run(interactions=csv(names=None if named else header.split(",")))
+    assert values(run) == [1, 2]
+    assert set(run.types()) == {"query_id", "candidate_id", "t"}
+
+
+def test_something_after_a_trailing_delimiter_is_not_lost(run):
+    run.write("events.csv", "u,i\n" + "a,x,\n" * 30 + "b,y,more\n")
+    run(interactions=csv(), max_bad_fraction=0.1)
+    [dead] = run.rows("dead_letters")
+    assert (dead["row"], dead["reason"], dead["record"]) == (30, "3 fields instead of 2", "b,y,more")
+    assert run.summary()["out"] == 30
+
+
+@pytest.mark.parametrize(
+    "again",
+    ["u,i,t", '"u","i","t"', "\ufeffu,i,t", '\ufeff"u",i,t', "u,i,t\r"],
+)
+@pytest.mark.parametrize("columns", [PAIR, {**PAIR, "weight": "t"}])
+def test_headers_in_the_middle_are_no_data(run, again, columns):
+    run.write("events.csv", "u,i,t\n" + "a,x,1\n" * 2 + f"{again}\n" + "b,y,2\n" * 2)
+    run(interactions=csv(columns=columns))
+    assert [row["query_id"] for row in run.rows("interactions")] == ["a", "a", "b", "b"]
+    [dead] = run.rows("dead_letters")
+    assert (dead["row"], dead["reason"]) == (2, "repeated header line")
+    assert run.summary() | {"reasons": {}} == {"in": 5, "out": 4, "dead": 1, "filtered": 0, "reasons": {}}
+    if columns is PAIR:
+        assert run.types()["t"] == "int64"
+
+
+def test_headers_in_the_middle_of_a_table_of_candidates_and_of_files_with_names(run):
+    run.write("events.csv", "u,i\na,x\nu,i\n")
+    run.write("items.csv", "i,price\nx,1.5\ni,price\ny,2.5\n")
+    run(interactions=csv(names=["u", "i"]), candidates={"format": "csv", "path": "items.csv", "id": "i"})
+    assert [row["query_id"] for row in run.rows("interactions")] == ["a"]
+    assert [row["price"] for row in run.rows("candidates", "candidate_id")] == [1.5, 2.5]
+    assert run.summary()["reasons"] == {"repeated header line": 2}
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_header"),
+    [
+        (["user,item,at", "1,2,1606468650", "3,4,1606468651", "5,6,1606468652"], True),
+        (["user,item,at", "u1,i2,2020-01-01", "u3,i4,2020-01-02", "u5,i6,2020-01-03"], True),
+        (["u0,i0,NULL", "u1,i2,1606468650", "u3,i4,1606468651", "u5,i6,1606468652"], False),
+        (["u0,i0,1606468650", "u1,i2,1606468650", "u3,i4,1606468651", "u5,i6,1606468652"], False),
+        (["ann,x,y", "bob,y,z", "cid,z,x", "dot,x,z"], False),
+    ],
+)
+def test_a_header_where_names_say_that_there_is_none(run, rows, is_header):
+    run.write("events.csv", "\n".join(rows))
+    settings = {"names": ["u", "i", "t"], "columns": {**PAIR, "timestamp": "t"}}
+    if is_header:
+        messages, message = told(run, **settings)
+        assert [text.replace(f"{run.directory}/", "") for text in messages] == [message]
+        assert "the first row of events.csv looks like a header (user, item, at)" in message
+    else:
+        assert check_headers(run.component(interactions=csv(**settings)).params, FeatureSpec()) == []
+
+
+def test_a_header_in_another_order_in_the_middle(run):
+    run.write("events.csv", "u,i,t\na,x,1\ni,u,t\ny,b,2\n")
+    _, message = told(run)
+    assert "events.csv has another header in row 1, with the columns in another order: i, u, t" in message
+
+
+def test_a_name_twice(run):
+    run.write("events.csv", "u,i,t, t \na,x,1,2\n")
+    messages, message = told(run)
+    assert [message] == [text.replace(str(run.directory) + "/", "") for text in messages]
+    assert message == "the header of events.csv has t twice"
+
+
+@pytest.mark.parametrize("name", ["backslash-escaped-quotes"])
+def test_the_case_of_spark(run, name):
+    if not (CASES / name).is_dir():
+        pytest.skip(f"{CASES / name} is not there")
+    columns = {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "ts"}
+    source = csv(str(CASES / name / "events.csv"), columns)
+    items = {"format": "csv", "path": str(CASES / name / "items.csv"), "id": "item_id"}
+    with pytest.raises(DataError, match="looks escaped by backslashes"):
+        run(interactions=source)
+    run(interactions={**source, **SPARK}, candidates={**items, **SPARK})
+    assert values(run, "title")[0] == 'The "Real" Thing, part 6'
+    assert run.rows("candidates", "candidate_id")[0]["title"] == 'The "Real" Thing 0'
+
+
+def _random_text(random_, signs, length):
+    return "".join(random_.choice(signs) for _ in range(length))
+
+
+@pytest.mark.parametrize(
+    "translation", [Translation("::", '"', "\\"), Translation("|", None, "\\"), Translation("\t|\t", "'", None)]
+)
+def test_translation_loses_nothing(translation):
+    """Text of other signs comes back, wherever a reader's blocks end."""
+    random_ = random.Random(3)
+    for _ in range(500):
+        text = _random_text(random_, ["\x1f", "\x1e", "0", "1", "3", "a", "\\x", ":", "é"], 12)
+        assert translation.back(translation.forward(text.encode()).decode()) == text
+        field = _random_text(random_, ["\x1f", "\x1e", "1", "a", "é", "\\", *filter(None, translation.quote or "")], 8)
+        escaped = field.replace("\\", "\\\\") if translation.escape else field
+        if translation.escape and translation.quote:
+            escaped = escaped.replace(translation.quote, f"\\{translation.quote}")
+        assert translation.back(translation.forward(escaped.encode()).decode()) == field
+
+
+class _Drips(io.RawIOBase):
+    """Gives a few bytes at a time."""
+
+    def __init__(self, content):
+        self._content = io.BytesIO(content)
+
+    def read(self, size=-1):
+        return self._content.read(min(size, 7))
+
+
+def test_streams_do_not_cut_what_is_translated():
+    text = 'a::"x \\"y\\" ::"\r\nb::\\\\::é\r\n' * 5
+    translation = Translation("::", '"', "\\")
+    stream = CsvStream(_Drips(text.encode()), translation, "utf-8")
+    parts = []
+    while part := stream.read(5):
+        parts.append(part)
+    assert b"".join(parts) == translation.forward(text.encode())
+
+
+def test_the_guard_agrees_with_a_reader_that_looks_at_every_sign():
+    """All quotes at once or one after the other: the same verdict, however the bytes arrive."""
+    random_ = random.Random(5)
+    verdicts = set()
+    for _ in range(3000):
+        text = _random_text(random_, ['"', '"', ",", "\n", "a", "\\"], random_.randint(1, 14)).encode()
+        expected = _faulty(text.decode())
+        assert {_refused(text, size) for size in (1, 3, 100)} == {expected}, text
+        verdicts.add(expected)
+    assert verdicts == {True, False}
+
+
+def _refused(text, size):
+    guard = QuoteGuard(",", '"', None)
+    try:
+        for start in range(0, len(text), size):
+            guard(text[start : start + size])
+        guard(b"")
+    except CsvTextError:
+        return True
+    return False
+
+
+def _faulty(text):
+    """The same rules, one sign after the other."""
+    start, position, before = None, 0, "\n"
+    while position < len(text):
+        sign, after = text[position], text[position + 1 : position + 2]
+        if start is None and sign == '"' and before in ",\n":
+            start = position
+        elif start is not None and sign == '"' and after == '"':
+            position += 1
+        elif start is not None and sign == '"':
+            field = text[start : position + 1]
+            if after not in ("", ",", "\n") and ("\n" in field or '\\"' in field):
+                return True
+            start = None
+        before = text[position]
+        position += 1
+    return start is not None
+
+
+def test_headers_are_read_alike_by_validate_and_the_run(run):
+    source = CsvInteractions.model_validate(csv(delimiter="::", **SPARK))
+    run.write("events.csv", '"u"::i::"say \\"so\\""\na::x::1\n')
+    header = csv_header(source, str(run.directory / "events.csv"))
+    assert header.names == ["u", "i", 'say "so"']
+    assert translation_of(source).needed
+    run(interactions=csv(delimiter="::", **SPARK))
+    assert values(run, 'say "so"') == [1]

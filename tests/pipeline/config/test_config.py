@@ -1,0 +1,291 @@
+"""What `validate` refuses, and how it says so."""
+
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from dataplane.errors import ConfigError
+from pipeline.cli import main
+from pipeline.config.config import load_config
+from tests.paths import PROJECT
+
+ROOT = PROJECT
+
+GOOD = """
+schema_version: 1
+name: shop
+data:
+  interactions:
+    format: csv
+    path: clicks.csv
+    columns: {query_id: user, candidate_id: item, timestamp: at}
+  queries: {format: csv, path: users.csv, id: user}
+  candidates: {format: parquet, path: items.parquet, id: item}
+features:
+  query:
+    country: {type: categorical}
+  candidate:
+    price: {type: numeric}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "clicks.csv").write_text("user,item,at,device\nu1,i1,1,phone\n")
+    (tmp_path / "users.csv").write_text("user,country\nu1,NL\n")
+    pq.write_table(pa.table({"item": ["i1"], "price": [1.5]}), tmp_path / "items.parquet")
+
+    def write(change=None, text=None):
+        values = yaml.safe_load(GOOD)
+        if change:
+            change(values)
+        file = tmp_path / "shop.yaml"
+        file.write_text(text if text is not None else yaml.safe_dump(values, sort_keys=False))
+        return file
+
+    return write
+
+
+def put(path, value):
+    """A change that sets a dotted key."""
+
+    def change(values):
+        *parents, last = path.split(".")
+        for parent in parents:
+            values = values.setdefault(parent, {})
+        values[last] = value
+
+    return change
+
+
+def drop(path):
+    def change(values):
+        *parents, last = path.split(".")
+        for parent in parents:
+            values = values[parent]
+        del values[last]
+
+    return change
+
+
+def test_a_good_configuration_is_loaded(write):
+    config = load_config(write())
+    assert config.name == "shop"
+    assert config.resolved_split.method == "leave_last_n", "there is a timestamp to order by"
+
+
+REFUSED = {
+    "unknown section": (put("trainig", {}), "trainig", "did you mean 'training'"),
+    "unknown key": (put("training.batchsize", 3), "training", "did you mean 'batch_size'"),
+    "unknown key in a feature": (put("features.query.country.mincount", 3), "features.query.country", "min_count"),
+    "missing section": (drop("data"), "data", "required"),
+    "missing version": (drop("schema_version"), "schema_version", "required"),
+    "version of the future": (put("schema_version", 2), "schema_version", "1"),
+    "name with a slash": (put("name", "../shop"), "name", "pattern"),
+    "reserved name": (put("name", "serving"), "name", "published"),
+    "name with capitals": (put("name", "Shop"), "name", "pattern"),
+    "negative seed": (put("seed", -1), "seed", "greater than or equal to 0"),
+    "number as text": (put("training.batch_size", "many"), "training.batch_size", "integer"),
+    "number out of range": (put("training.batch_size", 1), "training.batch_size", "greater than or equal to 2"),
+    "not a number": (put("training.learning_rate", float("nan")), "training.learning_rate", "finite"),
+    "zero temperature": (put("model.temperature", 0), "model.temperature", "greater than 0"),
+    "temperature of a loss without one": (
+        lambda values: (put("model.temperature", 0.2)(values), put("training.loss", "triplet")(values)),
+        "model.temperature",
+        "leave temperature out",
+    ),
+    "temperature that several workers would have to try out": (
+        put("training.distribution", "multi_worker"),
+        "model.temperature",
+        "learned",
+    ),
+    "labels that several workers would have to try out": (
+        lambda values: (
+            put("training.distribution", "multi_worker")(values),
+            put("model.temperature", 0.1)(values),
+            values.update(split={"method": "time"}),
+        ),
+        "training.labels",
+        "name next or later",
+    ),
+    "later labels of a bag": (
+        lambda values: (drop("data.interactions.columns.timestamp")(values), put("training.labels", "later")(values)),
+        "training.labels",
+        "timestamp or order",
+    ),
+    "later labels of no history": (
+        lambda values: (put("features.history", None)(values), put("training.labels", "later")(values)),
+        "training.labels",
+        "features.history is null",
+    ),
+    "unknown loss": (put("training.loss", "hinge"), "training.loss", "full_softmax"),
+    "siamese towers of different inputs": (put("model.siamese", True), "model.siamese", "country, price"),
+    "features that nothing would read": (
+        put("model.query_tower", {"projection": False}),
+        "model.query_tower.projection",
+        "leave out country",
+    ),
+    "order that a bag does not have": (
+        lambda values: (
+            drop("data.interactions.columns.timestamp")(values),
+            put("model.history_encoder", "gru")(values),
+        ),
+        "model.history_encoder",
+        "timestamp or order",
+    ),
+    "sequences for an encoder without order": (put("training.examples", "sequences"), "training.examples", "gru"),
+    "age of examples without a time": (
+        lambda values: (drop("data.interactions.columns.timestamp")(values), put("model.example_age", True)(values)),
+        "model.example_age",
+        "timestamp",
+    ),
+    "augmented vectors of nobody": (
+        put("model.augmentation", {"query_id": "country"}),
+        "model.augmentation.query_id",
+        "type id",
+    ),
+    "weights of events that are not used": (
+        lambda values: (
+            put("training.use_weights", False)(values),
+            put("training.event_weights", {"column": "device", "weights": {"tv": 1}})(values),
+        ),
+        "training",
+        "no effect",
+    ),
+    "weights of kinds of events that nothing tells": (
+        put("training.event_weights", {"column": "action", "weights": {"buy": 1}}),
+        "training.event_weights.column",
+        "device",
+    ),
+    "a queue on several devices": (
+        lambda values: (
+            put("training.loss", "sampled_softmax")(values),
+            put("training.negatives", "cross_batch")(values),
+            put("training.distribution", "mirrored")(values),
+        ),
+        "training",
+        "remember",
+    ),
+    "a queue for a loss that does not correct": (
+        lambda values: (put("training.loss", "bpr")(values), put("training.negatives", "cross_batch")(values)),
+        "training",
+        "cross_batch",
+    ),
+    "negatives that are not used": (put("training.negatives", "uniform"), "training", "another loss"),
+    "unknown negatives": (put("training.negatives", "hard"), "training.negatives", "popularity"),
+    "unknown optimiser": (put("training.optimizer", "sgd"), "training.optimizer", "adagrad"),
+    "unknown score": (put("model.score", "euclid"), "model.score", "cosine"),
+    "dropout of one": (put("model.query_tower.dropout", 1), "model.query_tower.dropout", "less than 1"),
+    "unknown format": (put("data.interactions.format", "xml"), "data.interactions.format", "parquet"),
+    "no format": (drop("data.interactions.format"), "data.interactions.format", "required"),
+    "unknown encoding": (put("data.interactions.encoding", "utf-9"), "data.interactions.encoding", "latin-1"),
+    "no query id": (drop("data.interactions.columns.query_id"), "data.interactions.columns.query_id", "required"),
+    "two roles for a column": (put("data.interactions.columns.order", "at"), "data.interactions", "cannot be both"),
+    "bad fraction above one": (put("data.max_bad_fraction", 2), "data.max_bad_fraction", "less than"),
+    "column not in the CSV header": (
+        put("data.interactions.columns.timestamp", "when"),
+        "data.interactions.columns.timestamp",
+        "device",
+    ),
+    "id not in the table": (put("data.queries.id", "uid"), "data.queries.id", "country"),
+    "column not in the Parquet schema": (
+        put("features.candidate.colour", {"type": "categorical"}),
+        "features.candidate.colour",
+        "price",
+    ),
+    "feature of a table that is not given": (drop("data.queries"), "features.query.country", "data.queries"),
+    "missing file": (put("data.queries.path", "nobody.csv"), "data.queries", "nobody.csv"),
+    "unknown feature type": (put("features.query.country.type", "color"), "features.query.country.type", "categorical"),
+    "buckets without quantiles": (put("features.candidate.price.buckets", 5), "features.candidate.price", "quantile"),
+    "feature name with a dash": (put("features.query.a-b", {"type": "id"}), "features.query", "pattern"),
+    "query tower without input": (
+        lambda values: values.update(features={"history": None}),
+        "features",
+        "at least one query or context feature",
+    ),
+    "unknown split": (put("split", {"method": "random"}), "split.method", "leave_last_n"),
+    "split by files that are not": (put("split", {"method": "files"}), "split.method", "train"),
+    "order needed and not there": (
+        lambda values: (
+            drop("data.interactions.columns.timestamp")(values),
+            put("split.method", "leave_last_n")(values),
+        ),
+        "split.method",
+        "timestamp",
+    ),
+    "split fractions beyond all": (
+        put("split", {"method": "ratio", "test_fraction": 0.6, "validation_fraction": 0.6}),
+        "split",
+        "",
+    ),
+    "threshold on an unknown metric": (put("evaluation.thresholds", {"auc@10": 0.5}), "evaluation", "recall@10"),
+    "slice by an unknown feature": (put("evaluation.slices", ["colour"]), "evaluation.slices", "country"),
+    "no answers": (put("serving.top_k", 0), "serving.top_k", "greater than or equal to 1"),
+    "unknown runner": (put("beam.runner", "direct"), "beam.runner", "in_process"),
+    "a list where a mapping belongs": (put("training", [1]), "training", "dictionary"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_key_and_what_is_allowed(case, write, capsys):
+    change, key, allowed = REFUSED[case]
+    file = write(change)
+    assert main(["validate", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert str(file) in told
+    problem = next((line for line in told.splitlines() if line.strip().startswith(key)), None)
+    assert problem is not None, told
+    assert allowed in problem, told
+    assert "Traceback" not in told
+
+
+def test_all_problems_are_told_at_once(write, capsys):
+    change = lambda values: (put("seed", -1)(values), put("training.loss", "hinge")(values))  # noqa: E731
+    assert main(["validate", str(write(change))]) == 2
+    told = capsys.readouterr().err
+    assert "2 problems" in told
+    assert "shop.yaml:" in told, "the line it was written on"
+
+
+def test_settings_are_checked_like_the_file(write, capsys):
+    assert main(["validate", str(write()), "--set", "training.batch_size=none"]) == 2
+    assert "[--set]" in capsys.readouterr().err
+
+
+def test_several_workers_need_no_temperature_where_the_loss_has_none(write):
+    training = {"distribution": "multi_worker", "loss": "triplet"}
+    file = write(lambda values: values.update(training=training))
+    assert load_config(file).model.temperature == "auto"
+
+
+def test_missing_configuration_file(tmp_path, capsys):
+    assert main(["validate", str(tmp_path / "absent.yaml")]) == 2
+    assert "absent.yaml" in capsys.readouterr().err
+
+
+def test_checked_before_anything_heavy_loads(write):
+    script = (
+        "import sys; from pipeline.cli import main; code = main(['validate', sys.argv[1]]);"
+        "heavy = {'tensorflow', 'apache_beam', 'scann', 'scipy'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, write()], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "file", sorted(path for path in (ROOT / "tfx_config").rglob("*.yaml") if "format: synthetic" in path.read_text())
+)
+def test_shipped_configurations_that_need_no_files_are_valid(file):
+    assert load_config(file).schema_version == 1
+
+
+def test_paths_start_from_the_configuration_file(write, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    assert load_config(write()).data.base_dir == tmp_path
+    with pytest.raises(ConfigError):
+        load_config(write(), ["data.base_dir=/nowhere"])

@@ -1,0 +1,68 @@
+import pytest
+
+from dataplane.errors import ConfigError
+from pipeline.config.yaml_file import read_document
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_values_come_with_where_they_were_written(tmp_path):
+    file = write(tmp_path / "a.yaml", "name: x\ntraining:\n  layers: [1, 2]\n")
+    document = read_document(file)
+    assert document.values == {"name": "x", "training": {"layers": [1, 2]}}
+    assert document.origin("training.layers") == f"{file}:3"
+    assert document.origin("training.absent") == f"{file}:2"
+
+
+def test_extends_and_settings_are_laid_over_the_base(tmp_path):
+    write(tmp_path / "base.yaml", "name: base\ntraining: {batch_size: 1, layers: [1, 2]}\n")
+    file = write(tmp_path / "top.yaml", "extends: base.yaml\ntraining: {layers: [3]}\n")
+    document = read_document(file, ["training.batch_size=8", "features.history=null"])
+    assert document.values == {
+        "name": "base",
+        "training": {"batch_size": 8, "layers": [3]},
+        "features": {"history": None},
+    }
+    assert document.origin("training.batch_size") == "--set"
+    assert document.origin("name").endswith("base.yaml:1")
+
+
+def test_of_several_files_the_later_ones_are_laid_over_the_earlier(tmp_path):
+    write(tmp_path / "a.yaml", "name: a\ntraining: {batch_size: 1, layers: [1]}\n")
+    write(tmp_path / "b.yaml", "training: {batch_size: 2}\nbeam: {runner: in_process}\n")
+    file = write(tmp_path / "top.yaml", "extends: [a.yaml, b.yaml]\nname: top\n")
+    document = read_document(file)
+    assert document.values == {
+        "name": "top",
+        "training": {"batch_size": 2, "layers": [1]},
+        "beam": {"runner": "in_process"},
+    }
+    assert document.origin("training.batch_size") == f"{tmp_path / 'b.yaml'}:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "expected a mapping"),
+        ("", "expected a mapping"),
+        ("a: [1\n", "not valid YAML"),
+        ("a: 1\na: 2\n", "'a' is written twice"),
+        ("extends: bad.yaml\n", "goes round in a circle"),
+        ("extends: absent.yaml\n", "cannot be read"),
+        ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, text, message):
+    file = write(tmp_path / "bad.yaml", text)
+    with pytest.raises(ConfigError, match=message):
+        read_document(file)
+
+
+@pytest.mark.parametrize("setting", ["batch_size", "=3", "a=[1"])
+def test_bad_settings_are_refused(tmp_path, setting):
+    file = write(tmp_path / "a.yaml", "name: x\n")
+    with pytest.raises(ConfigError, match="--set"):
+        read_document(file, [setting])

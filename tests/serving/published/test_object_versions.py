@@ -1,0 +1,163 @@
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from components.pusher import PushConfig
+from dataplane.errors import RunError
+from dataplane.files import storage
+from serving.model.descriptions import directory_digest, read_identity
+from serving.published.object_versions import ObjectVersions
+from serving.published.publishing import Publisher
+from tests.components.pusher.test_pusher import push, save_pair
+
+MODELS = ("toy", "toy-scann")
+
+
+@pytest.fixture(params=["s3", "gs"])
+def directory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return request.getfixturevalue(f"{request.param}_bucket") + "/models"
+
+
+@pytest.fixture
+def s3(s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return f"{s3_bucket}/models"
+
+
+def versions(directory: str, model: str) -> list[int]:
+    return sorted(ObjectVersions(directory, "toy").numbers(model))
+
+
+def test_a_pair_is_published_whole_and_only_once(directory: str, tmp_path: Path) -> None:
+    serving = save_pair(tmp_path / "model", "first")
+    pushed = push(serving, directory)
+    assert pushed["exact"] == f"{directory}/toy/{pushed['version']}"
+    assert (pushed["new"], pushed["identity"]) == (True, {"towers": "first"})
+    again = push(serving, directory)
+    assert (again["new"], again["version"]) == (False, pushed["version"])
+    exact, scann = Publisher(directory, "toy").fetch(pushed["version"])
+    assert directory_digest(exact) == directory_digest(serving.path / "exact")
+    assert directory_digest(scann) == directory_digest(serving.path / "scann")
+    assert f'base_path: "{directory}/toy"' in storage.read_bytes(f"{directory}/models.spec.config").decode()
+
+
+def test_old_versions_go_and_a_rollback_comes_back(directory: str, tmp_path: Path) -> None:
+    pairs = [save_pair(tmp_path / f"model{number}", f"identity {number}") for number in range(3)]
+    pushed = [push(pair, directory, keep_versions=2)["version"] for pair in pairs]
+    assert pushed == sorted(set(pushed))
+    assert versions(directory, "toy") == versions(directory, "toy-scann") == pushed[1:]
+    assert storage.list_files(f"{directory}/toy/{pushed[0]}") == []
+    publisher = Publisher(directory, "toy")
+    back = publisher.rollback(None, keep_versions=2)
+    assert back.version > pushed[-1]
+    assert read_identity(publisher.fetch(back.version)[1]) == {"towers": "identity 1"}
+    assert push(pairs[2], directory)["withdrawn"] is True
+
+
+_KILLED = """
+import os, pathlib, signal, sys
+from dataplane.files import storage
+from serving.published.publishing import Publisher
+operations = int(sys.argv[3])
+def dying(function):
+    def wrapper(*args, **kwargs):
+        global operations
+        if operations == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        operations -= 1
+        return function(*args, **kwargs)
+    return wrapper
+for name in ("upload", "write_bytes", "delete", "delete_tree"):
+    setattr(storage, name, dying(getattr(storage, name)))
+model = pathlib.Path(sys.argv[1])
+Publisher(sys.argv[2], "toy").publish(exact=model / "exact", scann=model / "scann", keep_versions=1)
+"""
+
+
+def test_a_push_killed_anywhere_leaves_whole_versions_and_is_completed(s3: str, tmp_path: Path) -> None:
+    old, new = save_pair(tmp_path / "old", "old"), save_pair(tmp_path / "new", "new")
+    halves = killed = 0
+    for operations in (0, 3, 5, 8, 9):
+        directory = f"{s3}/{operations}"
+        push(old, directory)
+        ended = subprocess.run([sys.executable, "-c", _KILLED, new.path, directory, str(operations)]).returncode
+        killed += ended == -signal.SIGKILL
+        for model in MODELS:
+            name = "exact" if model == "toy" else "scann"
+            for version in versions(directory, model):
+                found = directory_digest(ObjectVersions(directory, "toy").fetch(model, version))
+                assert found in {directory_digest(serving.path / name) for serving in (old, new)}
+        halves += versions(directory, "toy")[-1] != versions(directory, "toy-scann")[-1]
+        before = versions(directory, "toy")[-1]
+        pushed = push(new, directory, keep_versions=1)
+        assert versions(directory, "toy") == versions(directory, "toy-scann") == [pushed["version"]]
+        assert pushed["version"] >= before
+    assert killed > 3
+    assert halves > 0
+
+
+def test_leftovers_are_no_versions_and_go_after_a_day(s3: str, tmp_path: Path) -> None:
+    long_ago, lately = int(time.time()) - 90_000, int(time.time()) - 1000
+    for version in (long_ago, lately):
+        storage.write_bytes(f"{s3}/toy/{version}/variables/variables.index", b"half")
+        storage.write_bytes(f"{s3}/.toy/claims/{version}-somebody", b"")
+    assert Publisher(s3, "toy").versions() == []
+    assert Publisher(s3, "toy").newest() is None
+    pushed = push(save_pair(tmp_path / "model", "first"), s3)
+    assert versions(s3, "toy") == [pushed["version"]]
+    assert storage.list_directories(f"{s3}/toy") == [str(lately), str(pushed["version"])]
+    left = [file.location.rpartition("/")[2] for file in storage.list_files(f"{s3}/.toy/claims")]
+    assert f"{lately}-somebody" in left
+    assert f"{long_ago}-somebody" not in left
+
+
+def test_nobody_claims_a_number_that_another_has(s3: str) -> None:
+    def claim(_: int) -> int:
+        return ObjectVersions(s3, "toy").new_number(MODELS)
+
+    with ThreadPoolExecutor(4) as threads:
+        claimed = list(threads.map(claim, range(8)))
+    assert len(set(claimed)) == 8
+    assert ObjectVersions(s3, "toy").new_number(MODELS) > max(claimed)
+
+
+def test_pushers_at_once_publish_different_versions(s3: str, tmp_path: Path) -> None:
+    pairs = [save_pair(tmp_path / f"model{number}", f"identity {number}") for number in range(3)]
+    command = [sys.executable, "-c", _KILLED.replace("keep_versions=1", "keep_versions=9")]
+    processes = [subprocess.Popen([*command, pair.path, s3, "-1"]) for pair in pairs]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert versions(s3, "toy") == versions(s3, "toy-scann")
+    there = Publisher(s3, "toy").versions()
+    assert {found.identity["towers"] for found in there if found.identity} == {f"identity {n}" for n in range(3)}
+
+
+def test_copies_are_kept_as_long_as_their_version(s3: str, tmp_path: Path) -> None:
+    publisher = Publisher(s3, "toy")
+    first = push(save_pair(tmp_path / "first", "first"), s3, keep_versions=1)["version"]
+    copy, _ = publisher.fetch(first)
+    (copy / "marker").write_text("not downloaded again")
+    assert (publisher.fetch(first)[0] / "marker").exists()
+    second = push(save_pair(tmp_path / "second", "second"), s3, keep_versions=1)["version"]
+    publisher.fetch(second)
+    assert not copy.exists()
+    with pytest.raises(RunError, match="is not there any more"):
+        publisher.fetch(first)
+
+
+def test_a_store_that_refuses_is_told(s3: str, tmp_path: Path) -> None:
+    nowhere = s3.replace("bucket-", "no-bucket-")
+    with pytest.raises(RunError, match=r"no-bucket-.* cannot be (listed|written)"):
+        push(save_pair(tmp_path / "model", "first"), nowhere)
+
+
+@pytest.mark.parametrize("directory", ["https://host/models", "s3:///models", "s3://key:secret@bucket/models"])
+def test_other_targets_are_refused_before_anything_runs(directory: str) -> None:
+    with pytest.raises(ValueError, match=r"not supported|bucket|credentials"):
+        PushConfig(directory=directory)

@@ -1,0 +1,272 @@
+import asyncio
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf.json_format import ParseDict
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from components.base import ExecutionContext
+from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
+from dataplane.artifacts import ServingModel
+from dataplane.errors import RunError
+from serving.model.version_digests import write_digests
+from serving.published.local_versions import LocalVersions
+from serving.server.batching import BatchingOptions
+from serving.server.loaded_model import LoadedModel, without_paths
+from serving.server.model_host import ModelHost, watch
+from serving.server.predict_json import parse_request
+from tests.components.tiny_world import make_world
+
+JOINED = BatchingOptions(num_batch_threads=1, wait_ms=1000)
+CANDIDATES, TOP_K = 200, 8
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`exact/1` and `scann/1`, a tree."""
+    root = tmp_path_factory.mktemp("models")
+    world = make_world(root / "world", candidates=CANDIDATES)
+    inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
+    outputs = ScannIndexer.Outputs(ServingModel(root / "serving"))
+    params = ScannIndexerParams(top_k=TOP_K, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
+    ScannIndexer(params).execute(inputs, outputs, ExecutionContext())
+    for name in ("exact", "scann"):
+        (root / name).mkdir()
+        (root / "serving" / name).rename(root / name / "1")
+    return root
+
+
+@pytest.fixture(scope="module", params=["exact", "scann"])
+def model(exported: Path, request: pytest.FixtureRequest) -> LoadedModel:
+    return LoadedModel(exported / request.param / "1", JOINED, on_batch=lambda rows: None)
+
+
+def asked(model: LoadedModel, instances: Sequence[Any], signature: str = "serving_default") -> Any:
+    body = json.dumps({"signature_name": signature, "instances": instances}).encode()
+    return parse_request(body, model.signatures, max_rows=10_000)
+
+
+def answers(model: LoadedModel, requests: Sequence[Any]) -> list[Any]:
+    """Asked all at once: the first goes alone, the others are joined behind it."""
+
+    async def work() -> list[Any]:
+        return await asyncio.gather(*map(model.answer, requests), return_exceptions=True)
+
+    replies = asyncio.run(work())
+    return [reply if isinstance(reply, Exception) else json.loads(reply)["predictions"] for reply in replies]
+
+
+ids = st.integers(0, CANDIDATES + 5).map("c{:05d}".format)
+instance = st.fixed_dictionaries(
+    {},
+    optional={
+        "country": st.sampled_from(["nl", "de", "é", None, ""]),
+        "age": st.one_of(st.none(), st.floats(0, 120, width=32)),
+        "tags": st.lists(st.sampled_from(["a", "b", "?"]), max_size=5),
+        "taste": st.lists(st.floats(-2, 2, width=32), min_size=2, max_size=2),
+        "history": st.lists(ids, max_size=12),
+    },
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=st.lists(st.lists(instance, min_size=1, max_size=3), min_size=2, max_size=6))
+def test_joined_requests_are_answered_as_each_alone(
+    model: LoadedModel, batch: list[list[Any]], request: pytest.FixtureRequest
+) -> None:
+    is_exact = "exact" in request.node.name
+    requests = [asked(model, [{}]), *(asked(model, instances) for instances in batch)]
+    for question, joined in zip(requests, answers(model, requests), strict=True):
+        (alone,) = answers(model, [question])
+        assert len(joined) == len(alone)
+        for mine, other in zip(joined, alone, strict=True):
+            # Never worse; better from a tree, which a neighbour's longer history makes search wider.
+            assert (np.array(mine["scores"]) >= np.array(other["scores"]) - 1e-4).all()
+            if is_exact:
+                np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-4, atol=1e-5)
+
+
+def test_lists_too_long_for_a_batch_are_refused_before_they_are_padded(model: LoadedModel) -> None:
+    (refused,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}, *[{}] * 200])])
+    assert "lists of 9000 are too long for a batch of 201" in str(refused)
+    (answered,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}])])
+    assert len(answered[0]["candidate_ids"]) == TOP_K
+
+
+def test_definitions_are_tensorflows_own(model: LoadedModel) -> None:
+    assert set(model.definitions) == set(model.signatures)
+    for signature, definition in model.definitions.items():
+        ParseDict(definition, meta_graph_pb2.SignatureDef())
+        assert set(definition["inputs"]) == set(model.signatures[signature])
+    outputs = model.definitions["serving_default"]["outputs"]
+    assert outputs["scores"]["dtype"] == "DT_FLOAT"
+    sizes = [dimension["size"] for dimension in outputs["candidate_ids"]["tensor_shape"]["dim"]]
+    assert sizes == ["-1", str(TOP_K)]
+
+
+def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "1")
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    old = host.current
+    assert not host.refresh()
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "2")
+    graph = tmp_path / "toy" / "2" / "saved_model.pb"
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:1000])
+    assert not host.refresh()
+    assert host.current is old
+    assert [(state.version, state.state) for state in host.states] == [(2, "END"), (1, "AVAILABLE")]
+    assert "it is damaged: saved_model.pb is not what was written" in host.states[0].error
+    graph.write_bytes(whole)
+    assert not host.refresh()  # not again at every look
+    (tmp_path / "toy" / "2").rename(tmp_path / "toy" / "3")
+    assert host.refresh()
+    assert [(state.version, state.state) for state in host.states] == [(3, "AVAILABLE")]
+    assert answers(old, [asked(old, [{}])])[0]  # who has the old one finishes with it
+    freed, stop = weakref.ref(old), threading.Event()
+    del old
+    watching = threading.Thread(target=watch, args=({"toy": host},), kwargs={"seconds": 0.01, "stop": stop})
+    watching.start()
+    for _ in range(1000):
+        if freed() is None:
+            break
+        time.sleep(0.01)
+    stop.set()
+    watching.join()
+    assert freed() is None
+
+
+def cut(name: str) -> Callable[[Path], None]:
+    return lambda version: (version / name).write_bytes((version / name).read_bytes()[:100])
+
+
+def described_as(content: str) -> Callable[[Path], None]:
+    return lambda version: (version / "assets.extra" / "model.json").write_text(content)
+
+
+def described_with(**changes: Any) -> Callable[[Path], None]:
+    def change(version: Path) -> None:
+        file = version / "assets.extra" / "model.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return change
+
+
+def replaced_by_a_pipe(version: Path) -> None:
+    (version / "saved_model.pb").unlink()
+    os.mkfifo(version / "saved_model.pb")
+
+
+def as_if_written_so(harm: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A version that was published with the harm in it, so that its digests do not tell."""
+
+    def change(version: Path) -> None:
+        harm(version)
+        write_digests(version)
+
+    return change
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "graph is a pipe": replaced_by_a_pipe,
+    "variables cut": cut("variables/variables.data-00000-of-00001"),
+    "empty": lambda version: (shutil.rmtree(version), version.mkdir()),
+    "a file": lambda version: (shutil.rmtree(version), version.write_text("")),
+    "description gone": lambda version: (version / "assets.extra" / "model.json").unlink(),
+    "warm-up cut": cut("assets.extra/tf_serving_warmup_requests"),
+    "added": lambda version: (version / "assets" / "more.txt").write_text("more"),
+}
+STRANGE: dict[str, Callable[[Path], object]] = {
+    "graph cut": cut("saved_model.pb"),
+    "graph gone": lambda version: (version / "saved_model.pb").unlink(),
+    "index of variables cut": cut("variables/variables.index"),
+    "variables cut": cut("variables/variables.data-00000-of-00001"),
+    "variables gone": lambda version: shutil.rmtree(version / "variables"),
+    "description gone": lambda version: (version / "assets.extra" / "model.json").unlink(),
+    "description empty": described_as(""),
+    "description a list": described_as("[1, 2]"),
+    "description nested": described_as('{"signatures": ' + "[" * 100_000),
+    "signatures a list": described_with(signatures=[]),
+    "signatures nested": described_with(signatures={"serving_default": {"inputs": {"x": []}}}),
+    "no such type": described_with(signatures={"serving_default": {"inputs": {"x": {"dtype": "x", "shape": [None]}}}}),
+    "no default signature": described_with(signatures={"score": {"inputs": {}}}),
+    "imports a module": described_with(imports=["antigravity"]),
+    "imports a text": described_with(imports="scann"),
+    "imports nested": described_with(imports=[["scann"]]),
+    "warm-up cut": cut("assets.extra/tf_serving_warmup_requests"),
+}
+HARM = [*DAMAGE.values(), *map(as_if_written_so, STRANGE.values())]
+
+
+def test_whatever_a_version_is_it_is_left_aside_and_the_next_good_one_is_taken(exported: Path, tmp_path: Path) -> None:
+    def publish(version: int) -> Path:
+        return Path(shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / str(version)))
+
+    publish(1)
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    for number, harm in enumerate(HARM):
+        harm(publish(100 + number))
+        assert not host.refresh()
+    reasons = {state.version: state.error for state in host.states if state.state == "END"}
+    assert list(reasons) == [100 + number for number in reversed(range(len(HARM)))]
+    for reason in reasons.values():
+        assert 0 < len(reason) < 300
+        assert str(tmp_path) not in reason
+    assert "antigravity" not in sys.modules
+    publish(2)
+    assert host.refresh()
+    assert host.current.version == 2
+    assert len(host.states) == len(HARM) + 1
+    publish(200)
+    assert host.refresh()
+    assert [(state.version, state.state) for state in host.states] == [(200, "AVAILABLE")]
+
+
+def test_a_server_that_starts_beside_a_broken_version_serves_the_one_before(exported: Path, tmp_path: Path) -> None:
+    for version in (1, 2):
+        shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / str(version))
+    cut("saved_model.pb")(tmp_path / "toy" / "2")
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    assert [(state.version, state.state) for state in host.states] == [(2, "END"), (1, "AVAILABLE")]
+    cut("saved_model.pb")(tmp_path / "toy" / "1")
+    with pytest.raises(RunError, match=r"no version of toy in .*; the newest: version 2 cannot be loaded"):
+        ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+
+
+def test_looking_for_versions_survives_a_directory_that_cannot_be_read(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "1")
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    (tmp_path / "toy").rename(tmp_path / "away")
+    (tmp_path / "toy").write_text("a file")
+    assert not host.refresh()
+    (tmp_path / "toy").unlink()
+    assert not host.refresh()
+    (tmp_path / "away").rename(tmp_path / "toy")
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "2")
+    assert host.refresh()
+    assert host.current.version == 2
+
+
+def test_reasons_do_not_tell_where_things_are() -> None:
+    error = OSError("cannot open /srv/models/toy/3/variables/variables.index: No such file\nand more")
+    assert without_paths(error) == "cannot open variables.index: No such file"
+    assert without_paths(ValueError("/srv/models/toy: 'a/b' and x/y")) == "toy: 'a/b' and x/y"
+    assert len(without_paths(ValueError("x" * 1000))) == 201
+    assert without_paths(RecursionError()) == "RecursionError"
+
+
+def test_without_a_version_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no version of toy in"):
+        ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)

@@ -1,0 +1,151 @@
+"""The HTTP interface over stand-ins for loaded models, called as an ASGI application, without a server."""
+
+import asyncio
+import gzip
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from serving.server.batching import QueueFullError
+from serving.server.model_host import VersionState
+from serving.server.predict_json import PredictRequest
+from serving.server.rest import create_app
+from serving.server.server_metrics import ServerMetrics
+
+
+class Model:
+    version = 7
+    batcher = SimpleNamespace(queued_rows=0)
+    signatures = {"serving_default": {"country": {"dtype": "string", "shape": [None]}}}
+
+    async def answer(self, request: PredictRequest) -> bytes:
+        country = request.rows[0]["country"]
+        if country == "slow":
+            await asyncio.sleep(30)
+        if country == "much":
+            return b'{"predictions": "' + b"x" * 2000 + b'"}'
+        if country == "full":
+            raise QueueFullError("9 rows are waiting already")
+        if country == "broken":
+            raise ArithmeticError
+        return b'{"predictions": []}'
+
+
+METRICS = ServerMetrics()
+STATES = [VersionState(8, "END", "it is cut"), VersionState(7, "AVAILABLE")]
+APP = create_app(
+    {"toy": SimpleNamespace(current=Model(), states=STATES)},  # type: ignore[dict-item]
+    METRICS,
+    max_body_bytes=100_000,
+    max_rows=5000,
+    timeout_seconds=0.2,
+)
+
+
+Reply = tuple[int, dict[bytes, bytes], Any]
+
+
+def post(
+    body: bytes,
+    path: str = "/v1/models/toy:predict",
+    *,
+    ends: bool = True,
+    method: str = "POST",
+    headers: dict[bytes, bytes] | None = None,
+) -> Reply:
+    """Sends a request, or only its beginning, and returns status, headers and JSON."""
+    sent: list[dict[str, Any]] = []
+    parts = [{"type": "http.request", "body": body, "more_body": not ends}]
+
+    async def receive() -> dict[str, Any]:
+        return parts.pop() if parts else await asyncio.sleep(30, {"type": "http.disconnect"})
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    given = list((headers or {}).items())
+    scope = {"type": "http", "method": method, "path": path, "headers": given}
+    scope |= {"query_string": b"", "http_version": "1.1"}
+    try:
+        asyncio.run(APP(scope, receive, send))
+    except ArithmeticError:
+        assert sent  # the server writes a log of it; the client got an answer
+    status, told = sent[0]["status"], dict(sent[0]["headers"])
+    content = sent[1]["body"]
+    if told.get(b"content-encoding") == b"gzip":
+        content = gzip.decompress(content)
+    return status, told, json.loads(content) if told[b"content-type"] == b"application/json" else content
+
+
+def ask(country: str) -> Reply:
+    return post(json.dumps({"instances": [{"country": country}]}).encode())
+
+
+def test_a_question_is_answered() -> None:
+    assert ask("nl")[::2] == (200, {"predictions": []})
+    assert post(json.dumps({"instances": [{}] * 4000}).encode())[0] == 200
+
+
+def test_a_full_queue_asks_to_come_back() -> None:
+    status, headers, answer = ask("full")
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+    assert answer == {"error": "9 rows are waiting already"}
+
+
+def test_the_deadline_holds_for_the_answer_and_for_the_sending_of_a_request() -> None:
+    assert ask("slow")[::2] == (504, {"error": "no answer within 0.2 s"})
+    assert post(b'{"instances"', ends=False)[0] == 504
+
+
+def test_an_error_of_ours_is_not_the_clients() -> None:
+    assert ask("broken")[::2] == (500, {"error": "the server failed to answer; its log tells more"})
+    counted = METRICS.registry.get_sample_value("requests_total", {"model": "toy", "code": "500"})
+    assert counted == 1
+
+
+def test_a_body_is_not_read_beyond_its_limit() -> None:
+    assert post(b" " * 100_001)[::2] == (413, {"error": "the request is larger than 100000 bytes"})
+
+
+def test_a_path_that_is_none_is_told_as_json() -> None:
+    assert post(b"", "/v1/nothing")[::2] == (404, {"error": "Not Found"})
+    assert post(b"", "/healthz")[0] == 405
+    assert post(b"", "/v1/models/toy/labels/stable:predict")[0] == 404
+    assert post(b"{}", "/v1/models/other:predict")[::2] == (404, {"error": "no model 'other'; there is toy"})
+
+
+def test_a_version_is_asked_for_by_its_number() -> None:
+    body = b'{"instances": [{}]}'
+    assert post(body, "/v1/models/toy/versions/7:predict")[0] == 200
+    reason = "version 8 of 'toy' is not served, version 7 is"
+    assert post(body, "/v1/models/toy/versions/8:predict")[::2] == (404, {"error": reason})
+
+
+def test_predict_requests_are_posted() -> None:
+    status, headers, _ = post(b"", method="GET")
+    assert (status, headers[b"allow"]) == (405, b"POST")
+
+
+def test_bodies_may_be_compressed() -> None:
+    body, told = json.dumps({"instances": [{}]}).encode(), {b"content-encoding": b"gzip"}
+    assert post(gzip.compress(body), headers=told)[0] == 200
+    assert "not gzip" in post(body, headers=told)[2]["error"]
+    assert "not gzip: it ends too early" in post(gzip.compress(body)[:-4], headers=told)[2]["error"]
+    assert post(gzip.compress(b"0" * 200_000), headers=told)[0] == 413
+    assert post(gzip.compress(body), headers={b"content-encoding": b"br"})[0] == 415
+    assert "not JSON" in post(gzip.compress(body))[2]["error"]
+
+
+def test_long_answers_are_compressed_for_those_who_ask() -> None:
+    body, accepted = json.dumps({"instances": [{"country": "much"}]}).encode(), {b"accept-encoding": b"deflate, gzip"}
+    status, headers, answer = post(body, headers=accepted)
+    assert (status, headers[b"content-encoding"], len(answer["predictions"])) == (200, b"gzip", 2000)
+    assert int(headers[b"content-length"]) < 200
+    assert b"content-encoding" not in post(body)[1]
+    assert b"content-encoding" not in post(b'{"instances": [{}]}', headers=accepted)[1]
+    assert post(b"", "/metrics", method="GET", headers=accepted)[1][b"content-encoding"] == b"gzip"
+
+
+def test_versions_that_are_left_aside_are_told() -> None:
+    assert post(b"", "/healthz", method="GET")[2]["left_aside"] == {"toy": [8]}
+    assert b'model_versions_left_aside{model="toy"} 1.0' in post(b"", "/metrics", method="GET")[2]
