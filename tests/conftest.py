@@ -2,12 +2,16 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import uuid
 
 import pytest
 from hypothesis import settings
+
+# A shell starts what runs in the background with interrupts ignored, and so would be what tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

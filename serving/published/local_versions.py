@@ -104,7 +104,7 @@ class LocalVersions:
         shutil.rmtree(doomed)
 
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
-        """Writes `models.spec.config` and removes what is staged."""
+        """Writes `models.config` and removes what is staged."""
         write_models_config(self._directory, suffix=suffix)
         shutil.rmtree(self._staging)
 

@@ -6,16 +6,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-FILE = "models.spec.config"
+FILE = "models.config"
 _HEADER = """\
-# tensorflow_model_server --rest_api_port=8501 --model_config_file=models.spec.config
+# tensorflow_model_server --rest_api_port=8501 --model_config_file=models.config
 # Written anew at every push and rollback; change base_path in a copy of yours where the server sees another path.
 # The ScaNN models are commented out: stock TensorFlow Serving has no ScaNN operation, a server built with it has.
 """
 
 
 def write_models_config(directory: Path, *, suffix: str) -> None:
-    """Writes `models.spec.config` for all models in `directory`, so that a reader sees the old file or the new one.
+    """Writes `models.config` for all models in `directory`, so that a reader sees the old file or the new one.
 
     Args:
         directory: where the models' folders are.

@@ -140,7 +140,7 @@ class ObjectVersions:
         storage.delete_tree(self.where(model, version))
 
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
-        """Removes leftovers and claims of publishers that are long gone, and writes `models.spec.config`."""
+        """Removes leftovers and claims of publishers that are long gone, and writes `models.config`."""
         long_ago = min(int(time.time()) - _ABANDONED_SECONDS, *map(self._highest, models))
         for model in models:
             for number, is_whole in self._found(model).items():
@@ -151,9 +151,7 @@ class ObjectVersions:
                 storage.delete(storage.join(self._claims, f"{number}-{owner}"))
         every = [name for name in storage.list_directories(self.location) if not name.startswith(".")]
         bases = {model: storage.join(self.location, model) for model in every}
-        storage.write_bytes(
-            storage.join(self.location, "models.spec.config"), models_config(bases, suffix=suffix).encode()
-        )
+        storage.write_bytes(storage.join(self.location, "models.config"), models_config(bases, suffix=suffix).encode())
 
     def note(self) -> bytes | None:
         """What `leave_note` left, if anything."""

@@ -3,7 +3,7 @@
     DIRECTORY/NAME/VERSION/         the exact model
     DIRECTORY/NAME-scann/VERSION/   the ScaNN model of the same version
     DIRECTORY/.NAME/                what publishers need among themselves
-    DIRECTORY/models.spec.config         for TensorFlow Serving: all models in DIRECTORY
+    DIRECTORY/models.config         for TensorFlow Serving: all models in DIRECTORY
 
 DIRECTORY is a local one (`local_versions`) or in an object store (`object_versions`). A version of a model appears at
 once, a pair in two steps: a process killed between them leaves one half, and the next push of the same identity

@@ -60,7 +60,7 @@ def test_a_pair_is_published_under_one_version(tmp_path: Path) -> None:
         assert directory_digest(published) == directory_digest(serving.path / name)
     assert sorted(entry.name for entry in (tmp_path / "serving").iterdir()) == [
         ".toy",
-        "models.spec.config",
+        "models.config",
         "toy",
         "toy-scann",
     ]

@@ -99,8 +99,11 @@ def test_a_training_apart_tells_a_full_disk_from_a_lost_worker(monkeypatch, erro
     from components.trainer import executor as training
 
     monkeypatch.setattr(training, "train", fails)
+    # This process is the parent's stand-in for the other: it goes on after the test.
+    monkeypatch.setattr(training_process, "end_with_parent", lambda parent: None)
+    monkeypatch.setattr(training_process.signal, "signal", lambda number, handler: None)
     sender = Sender()
-    training_process._train(sender, {})
+    training_process._train(sender, {}, os.getpid())
     what, sent = sender.sent
     assert (what, type(sent)) == ("failed", kind)
     assert os.strerror(errno.ENOSPC) in str(sent) or kind is RunError

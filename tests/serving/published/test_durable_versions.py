@@ -52,7 +52,7 @@ def test_a_version_is_on_the_disk_before_its_name_and_its_name_before_the_end(
         assert ("sync", version.parent) in events[place:], "the name of the version"
     made = (tmp_path, tmp_path / "far", directory)
     assert {("sync", path) for path in made} <= {*events}, "the names of the directories that were made"
-    place = events.index(("rename", directory / "models.spec.config"))
+    place = events.index(("rename", directory / "models.config"))
     assert ("sync", directory / ".models.config") in events[:place]
     assert ("sync", directory) in events[place:]
 
@@ -95,7 +95,7 @@ def test_models_config_is_written_by_one_pipeline_at_a_time(tmp_path: Path, monk
     finally:
         may_go_on.set()
         first.join()
-    assert (tmp_path / "models.spec.config").exists()
+    assert (tmp_path / "models.config").exists()
 
 
 def test_publishers_of_one_name_wait_for_each_other(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_the_exact_models_are_served_and_the_others_can_be(tmp_path: Path) -> No
         (directory / name / "1").mkdir(parents=True)
     for _ in range(2):  # the file itself is not taken for a model
         write_models_config(directory, suffix="-scann")
-    text = (directory / "models.spec.config").read_text(encoding="utf-8")
+    text = (directory / "models.config").read_text(encoding="utf-8")
     assert parsed(text) == {name: str(directory / name) for name in ("shop", "toy")}
     uncommented = text.replace("  # ", "  ")
     assert parsed(uncommented) == {name: str(directory / name) for name in ("shop", "shop-scann", "toy", "toy-scann")}

@@ -45,7 +45,7 @@ def test_a_pair_is_published_whole_and_only_once(directory: str, tmp_path: Path)
     exact, scann = Publisher(directory, "toy").fetch(pushed["version"])
     assert directory_digest(exact) == directory_digest(serving.path / "exact")
     assert directory_digest(scann) == directory_digest(serving.path / "scann")
-    assert f'base_path: "{directory}/toy"' in storage.read_bytes(f"{directory}/models.spec.config").decode()
+    assert f'base_path: "{directory}/toy"' in storage.read_bytes(f"{directory}/models.config").decode()
 
 
 def test_old_versions_go_and_a_rollback_comes_back(directory: str, tmp_path: Path) -> None:
