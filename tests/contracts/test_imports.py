@@ -1,4 +1,4 @@
-"""No circle of files: whoever reads a file need not have read another that needs it. Imports for types count as well."""
+"""No circle of files: whoever reads one need not have read another that needs it. Imports for types count as well."""
 
 import ast
 from graphlib import TopologicalSorter
