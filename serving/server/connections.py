@@ -7,6 +7,7 @@ idle the longest; if none is idle, it is answered with 503.
 
 import asyncio
 import resource
+import time
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -55,8 +56,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._limits = limits
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._stage, self._since = _Stage.HEAD, self.loop.time()
-        self._deadline = self._since + limits.head_seconds
+        self._stage, self._since = _Stage.HEAD, time.monotonic()
+        self._deadline = self.loop.time() + limits.head_seconds
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accepts a client, in the place of an idle one if there are too many."""
@@ -108,8 +109,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _enter(self, stage: _Stage, seconds: float) -> None:
         self._stage, self._head_bytes = stage, 0
-        self._since = self.loop.time()
-        self._deadline = self._since + seconds
+        self._since = time.monotonic()  # the loop's own clock tells milliseconds only, too few to say who was first
+        self._deadline = self.loop.time() + seconds
         # A timer that is due before the deadline looks again then, which is cheaper than a new one for every stage.
         if self._timer is None or self._timer.when() > self._deadline:
             self._watch()
