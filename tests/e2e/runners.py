@@ -26,8 +26,6 @@ from pipeline.execution.progress import PlainProgress
 from pipeline.execution.runner import LocalRunner, Selection, new_run
 from tests.paths import PROJECT
 
-PROJECT = PROJECT
-
 
 def _job_server(runner: str) -> Path:
     """Where `make job-server` puts it."""

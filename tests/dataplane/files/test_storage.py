@@ -121,7 +121,7 @@ def test_an_endpoint_with_credentials_is_refused(s3_bucket, monkeypatch):
 
 def test_pyarrow_is_imported_only_for_uris(tmp_path):
     code = (
-        "import sys; from components import storage; "
+        "import sys; from dataplane.files import storage; "
         f"storage.list_files({str(tmp_path)!r}); print('pyarrow' in sys.modules)"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

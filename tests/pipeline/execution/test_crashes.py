@@ -18,8 +18,6 @@ from tests.e2e.crashing import count_accesses
 from tests.paths import PROJECT
 from tests.pipeline.execution.test_runner import Session, make_pipeline
 
-PROJECT = PROJECT
-
 
 def run_first(root: Path) -> None:
     Session(root).run()

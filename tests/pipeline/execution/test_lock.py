@@ -9,15 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dataplane.errors import RunError
-from pipeline import ids, lock
 from pipeline.cli import main
+from pipeline.execution import ids, lock
 from pipeline.execution.ids import new_id
 from pipeline.execution.lock import CLEAN
 from pipeline.execution.metadata import Run, Store
 from tests.paths import PROJECT
 from tests.pipeline.execution.test_runner import Session, make_pipeline
-
-PROJECT = PROJECT
 
 
 def test_looking_at_the_lock_never_turns_a_run_away(tmp_path):
