@@ -5,3 +5,4 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 """Real data and cases; tests that need them skip where it is absent."""
+DATA = SHARED / "data"

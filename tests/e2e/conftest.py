@@ -19,9 +19,6 @@ import yaml
 from dataplane.artifacts import Artifact
 from pipeline.cli import main
 from pipeline.execution.metadata import Store
-from tests.paths import SHARED
-
-SHARED = SHARED / "data"
 
 
 @dataclass(frozen=True)

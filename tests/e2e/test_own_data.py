@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.drafting.infer import draft_config
-from tests.e2e.conftest import QUICK, SHARED, cli
+from tests.e2e.conftest import QUICK, cli
+from tests.paths import DATA
 
 pytestmark = pytest.mark.e2e
 
-needs_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets are not beside this checkout")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real data sets are not beside this checkout")
 
 QUICK_SETTINGS = [
     f"--set={setting}"
@@ -81,7 +82,7 @@ def test_gzipped_json_lines_with_an_order_column(project):
 
 @needs_data
 def test_parquet_trio(project):
-    source = SHARED / "ml-1m"
+    source = DATA / "ml-1m"
     table = pq.read_table(source / "interactions.parquet")
     pq.write_table(table.filter(pc.field("user_id") <= 80), project.directory / "interactions.parquet")
     for name in ("users", "movies"):
@@ -100,7 +101,7 @@ def cut(source, target, *, keep, encoding="utf-8"):
 def test_pre_split_lines(project):
     for name in ("train", "valid", "test"):
         cut(
-            SHARED / "amazon-beauty" / f"{name}.txt",
+            DATA / "amazon-beauty" / f"{name}.txt",
             project.directory / f"{name}.txt",
             keep=lambda line: int(line.split()[0]) < 200,
         )
@@ -111,7 +112,7 @@ def test_pre_split_lines(project):
 
 @needs_data
 def test_raw_latin_1_text_without_headers(project):
-    raw = SHARED / "ml-100k-raw"
+    raw = DATA / "ml-100k-raw"
     cut(raw / "u.data", project.directory / "u.data", keep=lambda line: int(line.split("\t")[0]) <= 60)
     for name in ("u.user", "u.item"):
         cut(raw / name, project.directory / name, keep=lambda line: True, encoding="latin-1")
@@ -121,7 +122,7 @@ def test_raw_latin_1_text_without_headers(project):
 
 @needs_data
 def test_spreadsheet_export(project):
-    export = SHARED / "movie-export"
+    export = DATA / "movie-export"
     (project.directory / "movies.csv").write_bytes((export / "movies.csv").read_bytes())
     cut(
         export / "ratings.csv",
@@ -135,7 +136,7 @@ def test_spreadsheet_export(project):
 
 @needs_data
 def test_movielens_through_tensorflow_datasets(project, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(SHARED / "tfds"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(DATA / "tfds"))
     project.run("tfx_config/movielens_100k.yaml", *QUICK_SETTINGS, "--set=training.batch_size=8192")
     check(project, "movielens_100k", ids=map(str, range(1, 1683)))
 
@@ -145,6 +146,6 @@ def test_drafts_for_real_files_are_valid(project):
     for files in (["ml-1m/interactions.parquet", "ml-1m/users.parquet", "ml-1m/movies.parquet"],
                   ["movie-export/ratings.csv", "movie-export/movies.csv"]):  # fmt: skip
         file = project.directory / "draft.yaml"
-        file.write_text(draft_config([str(SHARED / name) for name in files]), encoding="utf-8")
+        file.write_text(draft_config([str(DATA / name) for name in files]), encoding="utf-8")
         result = cli("validate", file)
         assert result.code == 0, result.err

@@ -9,13 +9,11 @@ import pytest
 from pipeline.cli import main
 from tests.paths import PROJECT
 
-ROOT = PROJECT
-
 
 def stages() -> dict[str, list[str]]:
     """Instructions of each stage, after those of the stage it starts from."""
     found: dict[str, list[str]] = {}
-    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    text = (PROJECT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
     for line in filter(None, (line.strip() for line in text.splitlines() if not line.startswith("#"))):
         start = re.fullmatch(r"FROM (\S+) AS (\S+)", line)
         if start:
@@ -30,7 +28,7 @@ def test_everything_that_is_copied_is_there() -> None:
     copied = [shlex.split(line)[1:-1] for line in stages()["builder"] + stages()["pipeline"] if line.startswith("COPY")]
     sources = [source for names in copied if not names[0].startswith("--from") for source in names]
     assert len(sources) > 5
-    assert [source for source in sources if not (ROOT / source).exists()] == []
+    assert [source for source in sources if not (PROJECT / source).exists()] == []
 
 
 @pytest.mark.parametrize("name", ["serving", "pipeline"])

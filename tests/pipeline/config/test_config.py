@@ -13,8 +13,6 @@ from pipeline.cli import main
 from pipeline.config.config import load_config
 from tests.paths import PROJECT
 
-ROOT = PROJECT
-
 GOOD = """
 schema_version: 1
 name: shop
@@ -273,12 +271,12 @@ def test_checked_before_anything_heavy_loads(write):
         "heavy = {'tensorflow', 'apache_beam', 'scann', 'scipy'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else code)"
     )
-    done = subprocess.run([sys.executable, "-c", script, write()], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script, write()], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
-    "file", sorted(path for path in (ROOT / "tfx_config").rglob("*.yaml") if "format: synthetic" in path.read_text())
+    "file", sorted(path for path in (PROJECT / "tfx_config").rglob("*.yaml") if "format: synthetic" in path.read_text())
 )
 def test_shipped_configurations_that_need_no_files_are_valid(file):
     assert load_config(file).schema_version == 1
