@@ -5,7 +5,6 @@ its holder: what lies in the staging area when the lock is taken is abandoned.
 """
 
 import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dataplane.errors import RunError
+from dataplane.files.durable import sync, sync_tree
 from serving.model.version_digests import check_version
 from serving.published.models_config import write_models_config
 
@@ -86,15 +86,14 @@ class LocalVersions:
             (target / file).unlink(missing_ok=True)
             if content is not None:
                 (target / file).write_bytes(content)
-        for path in [*target.rglob("*"), target]:
-            _sync(path)
+        sync_tree(target)
 
     def reveal(self, model: str, version: int) -> None:
         """Makes visible what was staged."""
         parent = self._directory / model
         _make_directory(parent)
         (self._staging / f"{model}.{version}").rename(parent / str(version))
-        _sync(parent)
+        sync(parent)
 
     def remove(self, model: str, version: int) -> None:
         """Removes a version."""
@@ -119,9 +118,9 @@ class LocalVersions:
         else:
             temporary = self._staging / self._note.name
             temporary.write_bytes(content)
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(self._note)
-        _sync(self._hidden)
+        sync(self._hidden)
 
 
 def _make_directory(directory: Path) -> None:
@@ -129,12 +128,4 @@ def _make_directory(directory: Path) -> None:
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     for path in missing:
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path.parent)
