@@ -13,9 +13,10 @@ from components.evaluator.published_model import PublishedModel
 from dataplane.artifacts import Examples, Model
 from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset
+from dataplane.files.digests import shortened
 from models.ranking.metrics import mean_metrics
 from serving.model.identities import part_digest
-from serving.model.version_digests import check_version, shortened
+from serving.model.version_digests import check_version
 from serving.published.publishing import Publisher
 
 if TYPE_CHECKING:

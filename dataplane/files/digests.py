@@ -9,7 +9,9 @@ from pathlib import Path
 
 from models.spec.digests import bytes_digest, file_digest
 
-__all__ = ["bytes_digest", "damaged_files", "digests_below", "file_digest"]
+__all__ = ["bytes_digest", "damaged_files", "digests_below", "file_damage", "file_digest", "shortened"]
+
+_SHOWN = 3
 
 
 def digests_below(directory: Path, parts: Iterable[str] = ("",)) -> dict[str, str]:
@@ -33,15 +35,22 @@ def damaged_files(directory: Path, expected: Mapping[str, str]) -> list[str]:
     Returns:
         One short text a file, such as `variables/variables.index is missing`; empty if all is as it was written.
     """
-    found = []
-    for name, digest in expected.items():
-        try:
-            actual = file_digest(directory / name)
-        except FileNotFoundError:
-            found.append(f"{name} is missing")
-        except OSError as error:
-            found.append(f"{name} cannot be read: {error.strerror}")
-        else:
-            if actual != digest:
-                found.append(f"{name} is not what was written")
-    return found
+    damage = {name: file_damage(directory / name, digest) for name, digest in expected.items()}
+    return [f"{name} {told}" for name, told in damage.items() if told]
+
+
+def file_damage(file: Path, digest: str) -> str:
+    """What is wrong with a file that had a digest when it was written, such as `is missing`; "" if nothing is."""
+    try:
+        return "" if file_digest(file) == digest else "is not what was written"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def shortened(damage: Iterable[str]) -> str:
+    """The first few texts about damaged files on one line, and how many more there are; "" if there are none."""
+    texts = list(damage)
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more

@@ -27,11 +27,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Refreshes; exit codes as `run`, 2 if nothing has been published or there is no candidate table."""
+    from dataplane.files.digests import shortened
     from pipeline.config.config import load_config
     from pipeline.execution.published import Published
     from pipeline.execution.runner import Selection
     from pipeline.refresh import create_refresh
-    from serving.model.version_digests import shortened
 
     config = load_config(arguments.config, arguments.settings)
     published = Published.newest(arguments.root.resolve(), config.name)

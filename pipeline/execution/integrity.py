@@ -4,9 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from dataplane.files.digests import file_digest
-
-_SHOWN = 3
+from dataplane.files.digests import file_damage, file_digest
 
 
 def entries(directory: Path, outputs: Iterable[str]) -> Iterator[str]:
@@ -47,15 +45,8 @@ def damages(
             yield f"{path} was not there when the step ended"
     yield from (f"{path} is missing" for path in digests if path not in there and path not in changed)
     for path, digest in digests.items():
-        if path in there and path not in changed and digest and (told := _content_problem(directory / path, digest)):
+        if path in there and path not in changed and digest and (told := file_damage(directory / path, digest)):
             yield f"{path} {told}"
-
-
-def in_short(found: Iterable[str]) -> str:
-    """The first damages, in one line; "" if there are none."""
-    shown = list(found)
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more
 
 
 def _size_problem(file: Path, size: int) -> str:
@@ -66,10 +57,3 @@ def _size_problem(file: Path, size: int) -> str:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return "" if found == size else f"has a size of {found:,} instead of {size:,} bytes"
-
-
-def _content_problem(file: Path, digest: str) -> str:
-    try:
-        return "" if file_digest(file) == digest else "is not what was written"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"

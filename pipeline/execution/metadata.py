@@ -14,10 +14,11 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dataplane.files.digests import shortened
 from dataplane.files.durable import sync, sync_tree, write_atomically
 from pipeline.execution import lock
 from pipeline.execution.ids import begins_with_id, is_id, new_id
-from pipeline.execution.integrity import damages, in_short, take_digests
+from pipeline.execution.integrity import damages, take_digests
 from pipeline.execution.records import Execution, Run, Step, UnreadableRecordError, now, read_record, to_json
 
 __all__ = ["Execution", "Run", "Step", "Store", "new_id", "no_such_pipeline", "now", "pipelines"]
@@ -160,7 +161,7 @@ class Store:
     def damage(self, execution: Execution) -> str:
         """What of an execution's outputs is not as it was written; "" if all is."""
         directory = self.execution_directory(execution.node, execution.id)
-        return in_short(damages(directory, execution.outputs, execution.files, execution.digests))
+        return shortened(damages(directory, execution.outputs, execution.files, execution.digests))
 
     def latest(self, node: str) -> Execution | None:
         """The newest finished execution of a node."""

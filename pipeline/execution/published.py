@@ -11,10 +11,11 @@ from pydantic import BaseModel, StrictBool, StrictInt, ValidationError
 from components.pusher import PusherParams
 from dataplane.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError, RefusedError, RunError
+from dataplane.files.digests import shortened
 from pipeline.execution.lineage import artifact, producer
 from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
 from serving.model.descriptions import read_description, read_identity, signature_inputs
-from serving.model.version_digests import check_version, shortened
+from serving.model.version_digests import check_version
 from serving.published.publishing import Publisher
 
 TRAINED, REFRESHED = "Pusher", "RefreshPusher"

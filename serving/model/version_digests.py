@@ -6,12 +6,12 @@ release published promises nothing: of such a version only the files that nothin
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dataplane.errors import RefusedError
-from dataplane.files.digests import bytes_digest, damaged_files, digests_below
+from dataplane.files.digests import bytes_digest, damaged_files, digests_below, shortened
 from serving.model.descriptions import DESCRIPTION
 
 DIGESTS = Path("assets.extra") / "digests.json"
@@ -21,7 +21,6 @@ ROLLBACK = Path("assets.extra") / "rollback.json"
 PROMISE = {"digests": DIGESTS.as_posix()}
 """What a description or a rollback's record says of a model that has digests."""
 _NEEDED = (Path("saved_model.pb"), DESCRIPTION)
-_SHOWN = 3
 
 
 def write_digests(model: Path) -> None:
@@ -102,13 +101,6 @@ def require_whole(model: Path, hint: str) -> None:
     damage = check_version(model)
     if damage:
         raise RefusedError(f"{model} is damaged: {shortened(damage)}; {hint}")
-
-
-def shortened(damage: Iterable[str]) -> str:
-    """The first few texts of `check_version` on one line, and how many more there are."""
-    texts = list(damage)
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more
 
 
 def _digests_of(model: Path) -> dict[str, str]:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from dataplane.errors import ConfigError, RefusedError, RunError
+from dataplane.files.digests import shortened
 from serving.model.descriptions import read_description, read_identity
 from serving.model.version_digests import (
     DIGESTS,
@@ -37,7 +38,6 @@ from serving.model.version_digests import (
     check_version,
     digests_with,
     has_digests,
-    shortened,
 )
 from serving.published.published_versions import Publication, PublishedVersions, parsed_object
 from serving.published.rollbacks import (

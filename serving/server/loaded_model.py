@@ -11,9 +11,10 @@ import tensorflow as tf
 from pydantic import BaseModel, Field, ValidationError
 
 from dataplane.errors import ConfigError, RunError
+from dataplane.files.digests import shortened
 from serving.model.descriptions import SIGNATURE, modules_to_import, read_description
 from serving.model.requests import Request, as_batch
-from serving.model.version_digests import check_version, shortened
+from serving.model.version_digests import check_version
 from serving.model.warm_up import read_warm_up
 from serving.server.batching import Batcher, BatchingOptions
 from serving.server.model_metadata import signature_definitions

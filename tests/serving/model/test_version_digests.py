@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataplane.errors import RefusedError
+from dataplane.files.digests import shortened
 from serving.model.version_digests import (
     DIGESTS,
     PROMISE,
@@ -14,7 +15,6 @@ from serving.model.version_digests import (
     digests_with,
     has_digests,
     require_whole,
-    shortened,
     write_digests,
 )
 from tests.components.damage import DAMAGES
