@@ -88,9 +88,9 @@ def evaluate(
             asked = _asked(dataset, spec, task, first_contexts(task.held_out, task.query_rows))
             queries = embed_queries(model, asked, context)
             check_finite(queries, candidates, name=_naming(dataset, task))
-            columns = dataset.candidates.columns
-            # What stays is the last split's, test.
-            collapsed = collapse(queries, candidates, query_inputs=asked, candidate_inputs=columns)
+            if split == "test":
+                columns = dataset.candidates.columns
+                collapsed = collapse(queries, candidates, query_inputs=asked, candidate_inputs=columns)
             scorer = EmbeddingScorer(queries, candidates)
             model_on[split] = measure(scorer, task, dataset, config, progress_reporter(context, f"{split}: two-tower"))
     baselines = _baselines(tasks["test"], dataset, config, context)

@@ -331,20 +331,15 @@ def _targets(dataset: Dataset, *, enough: int, remove_seen: bool) -> tuple[np.nd
     catalogue, found, queries = len(dataset.candidates), [np.empty(0, np.int64)], 0
     for first, last in query_ranges(dataset.events.offsets):
         events = dataset.events.bare().take(np.arange(first, last))
-        pairs = np.unique(_pairs(events.select(["validation"]), catalogue))
+        pairs = np.unique(events.select(["validation"]).pairs(catalogue))
         if remove_seen:
-            pairs = np.setdiff1d(pairs, _pairs(events.select(_KNOWN), catalogue))
+            pairs = np.setdiff1d(pairs, events.select(_KNOWN).pairs(catalogue))
         found.append(pairs + first * catalogue)
         queries += len(np.unique(pairs // catalogue))
         if queries >= enough:
             break
     of_query, candidates = np.divmod(np.concatenate(found), catalogue)
     return of_query, candidates
-
-
-def _pairs(events: Events, catalogue: int) -> np.ndarray:
-    pairs: np.ndarray = events.queries() * catalogue + events.candidate
-    return pairs
 
 
 def _offsets(sizes: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dataplane.dataset.retrieval_task import seen_splits
-from dataplane.dataset.sequences import Dataset, Events, Split
+from dataplane.dataset.sequences import Dataset, Split
 from dataplane.errors import RefusedError
 from models.training.batches import query_ranges
 
@@ -54,8 +54,8 @@ def held_out(dataset: Dataset, split: Split, *, remove_seen: bool) -> HeldOut:
     for first, last in query_ranges(dataset.events.offsets):
         events = dataset.events.bare().take(np.arange(first, last))
         asked = events.select([split])
-        known = _pairs(events.select(seen_splits(split)), catalogue)
-        seen = np.isin(_pairs(asked, catalogue), known) if remove_seen else np.zeros(len(asked), bool)
+        known = events.select(seen_splits(split)).pairs(catalogue)
+        seen = np.isin(asked.pairs(catalogue), known) if remove_seen else np.zeros(len(asked), bool)
         queries, measured = np.unique(asked.queries()), np.unique(asked.queries()[~seen])
         counts += [len(asked), int(seen.sum()), len(queries), len(queries) - len(measured)]
     return HeldOut(*counts.tolist())
@@ -108,8 +108,3 @@ def _verb(count: int, role: str) -> str:
     return (
         f"queries {role}" if count != 1 else "query " + role.replace("choose", "chooses").replace("decide", "decides")
     )
-
-
-def _pairs(events: Events, catalogue: int) -> np.ndarray:
-    pairs: np.ndarray = events.queries() * catalogue + events.candidate
-    return pairs

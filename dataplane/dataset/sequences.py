@@ -59,6 +59,15 @@ class Events:
         """Query row of every event, int64 `[events]`."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
+    def pairs(self, catalogue: int) -> np.ndarray:
+        """One number for the query and candidate of each event, int64 `[events]`: `query * catalogue + candidate`.
+
+        Args:
+            catalogue: how many candidates there are.
+        """
+        numbers: np.ndarray = self.queries() * catalogue + self.candidate
+        return numbers
+
     def bare(self) -> "Events":
         """The same events without moments, weights and context."""
         return replace(self, timestamp=None, weight=None, context={})
