@@ -38,33 +38,6 @@ def candidate_embeddings(
     return _embed(model, "embed_candidate", columns, context)
 
 
-def query_embeddings(
-    model: Model,
-    dataset: Dataset,
-    context: ExecutionContext,
-    *,
-    query_rows: np.ndarray,
-    history: Events,
-    history_length: int | None,
-    contexts: Mapping[str, np.ndarray],
-) -> np.ndarray:
-    """Embeddings of queries at the end of a given history, float32 `[len(query_rows), dim]`.
-
-    Args:
-        model: its `towers/` are applied.
-        dataset: where the encoded queries are.
-        context: names the Beam runner and a place for temporary files.
-        query_rows: see `query_columns`, as for the others.
-        history: events the tower may look back on.
-        history_length: how many of the latest it sees.
-        contexts: encoded context columns.
-    """
-    columns = query_columns(
-        dataset, query_rows=query_rows, history=history, history_length=history_length, contexts=contexts
-    )
-    return embed_queries(model, columns, context)
-
-
 def query_columns(
     dataset: Dataset,
     *,

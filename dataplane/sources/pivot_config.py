@@ -1,11 +1,11 @@
 """Tables in long form, a property of an entity on each row: which column is what, and up to when values are known."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from dataplane.sources.value_config import ColumnName, TimeUnit
+from models.spec.moments import UtcMoment
 from models.spec.strict import Strict
 
 
@@ -25,18 +25,11 @@ class Pivot(Strict):
     """When the value came to be; if absent, of several values the last in the files counts."""
     time_unit: TimeUnit = "auto"
     """What the timestamp counts, as `time_unit` of the interactions."""
-    before: datetime | None = None
+    before: UtcMoment | None = None
     """Only values from before this moment are known; ISO date or time, UTC unless it says otherwise."""
     keep: Annotated[list[ColumnName], Field(min_length=1)]
     """Properties that become columns. They are text; a numeric or timestamp feature, `types`, `date_formats` or
     `list_columns` make numbers, moments or lists of them."""
-
-    @field_validator("before")
-    @classmethod
-    def _is_utc(cls, moment: datetime | None) -> datetime | None:
-        if moment is None:
-            return None
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> "Pivot":

@@ -3,11 +3,11 @@
 Validation is for choosing, test for reporting; the model learns from neither.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from models.spec.moments import UtcMoment
 from models.spec.strict import Strict
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
@@ -26,22 +26,15 @@ class TimeSplit(Strict):
     """Global cuts in time: the model is tested on the future of everything it has seen; needs a timestamp."""
 
     method: Literal["time"]
-    validation_from: datetime | None = None
+    validation_from: UtcMoment | None = None
     """Events from this moment on are validation; ISO date or time, UTC unless it says otherwise."""
-    test_from: datetime | None = None
+    test_from: UtcMoment | None = None
     """Events from this moment on are test."""
     validation_fraction: Fraction = 0.1
     """Without moments: share of the events, the latest before test, that are validation. Events of one moment stay
     together."""
     test_fraction: Fraction = 0.1
     """Without moments: share of the events, the latest, that are test."""
-
-    @field_validator("validation_from", "test_from")
-    @classmethod
-    def _is_utc(cls, moment: datetime | None) -> datetime | None:
-        if moment is None:
-            return None
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
     @model_validator(mode="after")
     def _moments_or_fractions(self) -> "TimeSplit":

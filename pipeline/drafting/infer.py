@@ -39,11 +39,6 @@ def infer_draft(paths: Sequence[str], name: str = "") -> Draft:
         raise ConfigError(str(error)) from error
 
 
-def draft_config(paths: Sequence[str], name: str = "") -> str:
-    """The draft for some files as YAML with comments, its paths absolute; see `infer_draft`."""
-    return infer_draft(paths, name).text()
-
-
 def _draft(given: Sequence[str], name: str) -> Draft:
     base = common_directory(given)
     tables, problems = _tables(given, base)

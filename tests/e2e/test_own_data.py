@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.drafting.infer import draft_config
 from tests.e2e.conftest import QUICK, cli
 from tests.paths import DATA
+from tests.pipeline.drafting.drafts import draft_config
 
 pytestmark = pytest.mark.e2e
 

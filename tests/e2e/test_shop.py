@@ -10,7 +10,7 @@ import pytest
 
 from components.base import ExecutionContext
 from dataplane.artifacts import Model, TransformedExamples
-from dataplane.dataset.embedding import candidate_embeddings, query_embeddings
+from dataplane.dataset.embedding import candidate_embeddings, embed_queries, query_columns
 from dataplane.dataset.sequences import read_dataset
 from tests.e2e.conftest import Project, cli
 
@@ -85,9 +85,8 @@ def served(shop):
     history = dataset.events.select(("train", "validation"))
     spec = shop.artifact("shop", "Transform", "transform_graph").read_json("spec.json")
     context = {name: np.zeros((len(rows), column["width"]), np.int32) for name, column in spec["context"].items()}
-    queries = query_embeddings(
-        model, dataset, ExecutionContext(), query_rows=rows, history=history, history_length=50, contexts=context
-    )
+    asked = query_columns(dataset, query_rows=rows, history=history, history_length=50, contexts=context)
+    queries = embed_queries(model, asked, ExecutionContext())
     candidates = candidate_embeddings(model, dataset, ExecutionContext())
     ids = np.array(dataset.candidates.ids.to_pylist())
     examples = shop.artifact("shop", "ExampleGen", "examples").path

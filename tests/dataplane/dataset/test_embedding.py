@@ -6,7 +6,13 @@ import pytest
 
 from components.base import ExecutionContext
 from dataplane.artifacts import Model
-from dataplane.dataset.embedding import candidate_embeddings, first_contexts, history_tokens, query_embeddings
+from dataplane.dataset.embedding import (
+    candidate_embeddings,
+    embed_queries,
+    first_contexts,
+    history_tokens,
+    query_columns,
+)
 from dataplane.dataset.sequences import Dataset, Entities, Events
 from tests.components.tiny_towers import save_towers
 
@@ -60,15 +66,9 @@ def test_queries_see_their_latest_history_and_their_features(
     model: Model, dataset: Dataset, context: ExecutionContext, weights: np.ndarray
 ) -> None:
     rows = np.array([2, 0, 1])
-    embedded = query_embeddings(
-        model,
-        dataset,
-        context,
-        query_rows=rows,
-        history=dataset.events,
-        history_length=2,
-        contexts={"device": column(10, 20, 30)},
-    )
+    contexts = {"device": column(10, 20, 30)}
+    columns = query_columns(dataset, query_rows=rows, history=dataset.events, history_length=2, contexts=contexts)
+    embedded = embed_queries(model, columns, context)
     # group + device, then the last two of the history: 3 (token 5); 2 and 1 (tokens 4 and 3); none.
     expected = np.array([[11.0], [21.0], [32.0]]) + np.stack([weights[5], weights[4] + weights[3], np.zeros(6)])
     np.testing.assert_allclose(embedded, expected, rtol=1e-6)

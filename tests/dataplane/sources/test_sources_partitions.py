@@ -8,8 +8,8 @@ import pytest
 from dataplane.errors import DataError
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
-from pipeline.drafting.infer import draft_config
 from tests.components.source_runs import PAIR, Run, csv
+from tests.pipeline.drafting.drafts import draft_config
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from dataplane.errors import DataError, RunError
 from dataplane.files import storage
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
-from pipeline.drafting.infer import draft_config
 from tests.components.source_runs import PAIR, Run, csv
 from tests.e2e.conftest import cli
+from tests.pipeline.drafting.drafts import draft_config
 
 
 @pytest.fixture

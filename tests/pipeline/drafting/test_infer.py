@@ -12,7 +12,7 @@ from components.example_gen import ExampleGenParams
 from dataplane.errors import ConfigError
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
-from pipeline.drafting.infer import draft_config
+from tests.pipeline.drafting.drafts import draft_config
 
 RANDOM = np.random.default_rng(0)
 

@@ -10,7 +10,7 @@ import yaml
 
 from dataplane.errors import ConfigError
 from pipeline.config.config import load_config
-from pipeline.drafting.infer import draft_config
+from tests.pipeline.drafting.drafts import draft_config
 
 START = 1_600_000_000
 EVENTS = [(n % 37 + 1, n * 7 % 53 + 1, n % 5 + 1, START + n * 4001) for n in range(400)]

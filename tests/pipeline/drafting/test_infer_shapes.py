@@ -14,9 +14,10 @@ import yaml
 from components.evaluator import EvaluationConfig
 from dataplane.errors import ConfigError
 from pipeline.config.config import load_config
-from pipeline.drafting.infer import draft_config, infer_draft
+from pipeline.drafting.infer import infer_draft
 from tests.e2e.conftest import cli
 from tests.paths import SHARED
+from tests.pipeline.drafting.drafts import draft_config
 
 CASES = SHARED / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the failing inputs are not beside this checkout")
