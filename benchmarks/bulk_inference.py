@@ -92,6 +92,7 @@ def _bulk_inferrer(run: Path, scratch: Path) -> list[Row]:
     from components.base import ExecutionContext
     from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
     from dataplane.artifacts import Model, Recommendations, ServingModel, TransformedExamples, TransformGraph
+    from dataplane.beam_runner import InProcess
 
     marks: list[float] = []
     inputs = BulkInferrer.Inputs(
@@ -102,7 +103,9 @@ def _bulk_inferrer(run: Path, scratch: Path) -> list[Row]:
     )
     outputs = BulkInferrer.Outputs(Recommendations(scratch / "recommendations"))
     # It tells when it starts to embed, and when it starts to rank.
-    context = ExecutionContext(scratch=scratch, progress=lambda line: marks.append(time.perf_counter()))
+    context = ExecutionContext(
+        beam=InProcess(), scratch=scratch, progress=lambda line: marks.append(time.perf_counter())
+    )
     began = time.perf_counter()
     facts = BulkInferrer(BulkInferrerParams(top_k=_TOP_K)).execute(inputs, outputs, context)
     ended = time.perf_counter()

@@ -52,11 +52,14 @@ def trained(run: Path, *, scratch: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     from components.base import ExecutionContext
     from dataplane.artifacts import Model, TransformedExamples
+    from dataplane.beam_runner import InProcess
     from dataplane.dataset.embedding import candidate_embeddings
     from dataplane.dataset.sequences import read_dataset
 
     dataset = read_dataset(TransformedExamples(latest(run, "transformed_examples")))
-    candidates = candidate_embeddings(Model(latest(run, "model")), dataset, ExecutionContext(scratch=scratch))
+    candidates = candidate_embeddings(
+        Model(latest(run, "model")), dataset, ExecutionContext(beam=InProcess(), scratch=scratch)
+    )
     return candidates, stored_queries(run, scratch=scratch, limit=2000)
 
 
@@ -70,13 +73,16 @@ def stored_queries(run: Path, *, scratch: Path, limit: int | None = None) -> np.
     """
     from components.base import ExecutionContext
     from dataplane.artifacts import Model, TransformedExamples, TransformGraph
+    from dataplane.beam_runner import InProcess
     from dataplane.dataset.sequences import read_dataset
     from serving.model.stored_queries import stored_query_embeddings
 
     dataset = read_dataset(TransformedExamples(latest(run, "transformed_examples")))
     rows = np.arange(len(dataset.queries))[:limit]
     model, graph = Model(latest(run, "model")), TransformGraph(latest(run, "transform_graph"))
-    return stored_query_embeddings(model, graph, dataset, ExecutionContext(scratch=scratch), query_rows=rows)
+    return stored_query_embeddings(
+        model, graph, dataset, ExecutionContext(beam=InProcess(), scratch=scratch), query_rows=rows
+    )
 
 
 def write(directory: Path, *, candidates: np.ndarray, queries: np.ndarray) -> None:

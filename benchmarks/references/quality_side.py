@@ -23,6 +23,7 @@ from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.evaluator.executor import two_tower_scorer
 from components.trainer import Trainer, TrainerParams
 from dataplane.artifacts import Blessing, Evaluation, Model
+from dataplane.beam_runner import InProcess
 from dataplane.dataset.embedding import candidate_embeddings, first_contexts
 from dataplane.dataset.retrieval_task import RetrievalTask, retrieval_task
 from dataplane.dataset.sequences import read_dataset
@@ -103,7 +104,7 @@ def _write_per_query(output: Path, values: Mapping[str, np.ndarray], at: int) ->
 
 def system(seed: int, prepared: Prepared, output: Path, *, at: int) -> dict[str, Any]:
     """Trains and evaluates a configuration with one seed."""
-    config, context = prepared.config, ExecutionContext(progress=lambda line: print(line, flush=True))
+    config, context = prepared.config, ExecutionContext(beam=InProcess(), progress=lambda line: print(line, flush=True))
     model, evaluation = Model(output / "model"), Evaluation(output / "evaluation")
     training = config.training.model_copy(update={"final_fit": False})
     trainer = Trainer(TrainerParams(model=config.model, training=training, remove_seen=config.remove_seen, seed=seed))

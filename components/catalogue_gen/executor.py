@@ -55,7 +55,7 @@ def make_catalogue(
     write_ids(directory, ids)
     context.progress(f"encoding {len(ids):,} candidates")
     encode_catalogue(
-        beam_config=context.beam,
+        runner=context.beam,
         saved_model=transform_graph.path / "saved_model",
         spec=spec,
         files=files,

@@ -173,7 +173,7 @@ class Transformation:
         preprocessing.save(saved_model)
         self.transform_graph.write_json("spec.json", preprocessing.spec.model_dump(mode="json"))
         encode_everything(
-            beam_config=self.context.beam,
+            runner=self.context.beam,
             saved_model=saved_model,
             spec=preprocessing.spec,
             target=self.transformed.path,

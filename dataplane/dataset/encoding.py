@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from apache_beam.utils.shared import Shared
 
-from dataplane.beam_runner import BeamConfig
 from dataplane.columns.columnar import RowGroup, read_arrow, read_row_group, row_groups, single, slices
 from dataplane.columns.event_columns import context_columns
 from dataplane.columns.raw_features import plain_column, raw_features
+from dataplane.context import BeamRunner
 from dataplane.dataset.id_index import IdIndex
 from dataplane.dataset.sequences import allocate_npy, read_ids
 from models.preprocessing.preprocessing import encode, load_preprocessing
@@ -159,7 +159,7 @@ def _filled_up(values: np.ndarray, rows: int) -> np.ndarray:
 
 def encode_everything(
     *,
-    beam_config: BeamConfig,
+    runner: BeamRunner,
     saved_model: Path,
     spec: EncodedSpec,
     target: Path,
@@ -170,7 +170,7 @@ def encode_everything(
     """Writes the encoded columns of queries, candidates and events.
 
     Args:
-        beam_config: which runner does it.
+        runner: which runner does it.
         saved_model: the preprocessing.
         spec: what it makes.
         target: the TransformedExamples, where `ids.arrow` of both entities already is.
@@ -179,7 +179,7 @@ def encode_everything(
         events: number of events.
     """
     shared = Shared()
-    with beam_config.pipeline() as pipeline:
+    with runner.pipeline() as pipeline:
         for side, (ids, files) in entities.items():
             encoder = Encoder(saved_model, spec, side, shared)
             if encoder.features:
@@ -194,12 +194,12 @@ def encode_everything(
 
 
 def encode_catalogue(
-    *, beam_config: BeamConfig, saved_model: Path, spec: EncodedSpec, files: Sequence[Path], directory: Path
+    *, runner: BeamRunner, saved_model: Path, spec: EncodedSpec, files: Sequence[Path], directory: Path
 ) -> None:
     """Writes the encoded columns of a candidate table alone.
 
     Args:
-        beam_config: which runner does it.
+        runner: which runner does it.
         saved_model: the preprocessing.
         spec: what it makes.
         files: of the table.
@@ -207,7 +207,7 @@ def encode_catalogue(
     """
     encoder = Encoder(saved_model, spec, "candidate", Shared())
     encoder.allocate(directory, "", len(read_ids(directory)))
-    with beam_config.pipeline() as pipeline:
+    with runner.pipeline() as pipeline:
         _encode_parts(pipeline, "candidate", row_groups(files), EncodeEntities(encoder, directory))
 
 

@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.base import ExecutionContext
 from components.example_gen import ExampleGen, ExampleGenParams
 from dataplane.artifacts import Examples
+from tests.contexts import in_process
 
 PAIR = {"query_id": "u", "candidate_id": "i"}
 
@@ -28,7 +28,7 @@ class Run:
 
     def __call__(self, **data):
         component = self.component(**data)
-        context = ExecutionContext(scratch=self.directory / "scratch")
+        context = in_process(scratch=self.directory / "scratch")
         return component.execute(ExampleGen.Inputs(), ExampleGen.Outputs(self.examples), context)
 
     def rows(self, table, order=None):

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext
 from dataplane.artifacts import Model, TransformedExamples
 from dataplane.dataset.embedding import candidate_embeddings, embed_queries, query_columns
 from dataplane.dataset.sequences import read_dataset
+from tests.contexts import in_process
 from tests.e2e.conftest import Project, cli
 
 pytestmark = pytest.mark.e2e
@@ -86,8 +86,8 @@ def served(shop):
     spec = shop.artifact("shop", "Transform", "transform_graph").read_json("spec.json")
     context = {name: np.zeros((len(rows), column["width"]), np.int32) for name, column in spec["context"].items()}
     asked = query_columns(dataset, query_rows=rows, history=history, history_length=50, contexts=context)
-    queries = embed_queries(model, asked, ExecutionContext())
-    candidates = candidate_embeddings(model, dataset, ExecutionContext())
+    queries = embed_queries(model, asked, in_process())
+    candidates = candidate_embeddings(model, dataset, in_process())
     ids = np.array(dataset.candidates.ids.to_pylist())
     examples = shop.artifact("shop", "ExampleGen", "examples").path
     table = pq.read_table(examples / "queries")

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.base import ExecutionContext
 from components.pusher import PusherParams
 from components.scann_indexer import IndexConfig, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import ServingModel
 from pipeline.execution.metadata import Execution, Run, Store
 from serving.published.publishing import Publisher
 from tests.components.tiny_world import World, make_world
+from tests.contexts import in_process
 
 
 def index(world: World, path: Path, top_k: int) -> Path:
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     outputs = ScannIndexer.Outputs(ServingModel(path))
-    ScannIndexer(ScannIndexerParams(top_k=top_k, index=IndexConfig())).execute(inputs, outputs, ExecutionContext())
+    ScannIndexer(ScannIndexerParams(top_k=top_k, index=IndexConfig())).execute(inputs, outputs, in_process())
     return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import apache_beam as beam
 import pyarrow as pa
 
-from dataplane.beam_runner import BeamConfig
+from dataplane.context import BeamRunner
 from dataplane.errors import DataError
 from dataplane.sources.config import CsvEntities, CsvInteractions, MappedEntities, MappedInteractions
 from dataplane.sources.ingestion.column_types import described, is_text, type_of_declared, type_of_text
@@ -73,7 +73,7 @@ class Unknown:
         return types is not None and (self.vote_on is None or self.vote_on not in types)
 
 
-def discover(unknown: Mapping[str, Unknown], *, reports: Path, runner: BeamConfig) -> dict[str, Discovered]:
+def discover(unknown: Mapping[str, Unknown], *, reports: Path, runner: BeamRunner) -> dict[str, Discovered]:
     """Finds out the types of columns and the unit of timestamps, reading values only where needed.
 
     Args:

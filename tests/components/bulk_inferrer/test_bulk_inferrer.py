@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext
 from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import Recommendations, ServingModel
 from dataplane.dataset.sequences import read_dataset
 from dataplane.errors import DataError
 from tests.components.tiny_world import World, make_world
+from tests.contexts import in_process
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +23,14 @@ def serving_model(world: World, tmp_path_factory: pytest.TempPathFactory) -> Ser
     serving_model = ServingModel(tmp_path_factory.mktemp("serving"))
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     indexer = ScannIndexer(ScannIndexerParams(top_k=30))
-    indexer.execute(inputs, ScannIndexer.Outputs(serving_model), ExecutionContext())
+    indexer.execute(inputs, ScannIndexer.Outputs(serving_model), in_process())
     return serving_model
 
 
 def infer(world: World, serving_model: ServingModel, path: Path, **params: object) -> list[dict[str, object]]:
     inputs = BulkInferrer.Inputs(world.transformed_examples, world.transform_graph, world.model, serving_model)
     outputs = BulkInferrer.Outputs(Recommendations(path))
-    BulkInferrer(BulkInferrerParams(**params)).execute(inputs, outputs, ExecutionContext())
+    BulkInferrer(BulkInferrerParams(**params)).execute(inputs, outputs, in_process())
     rows: list[dict[str, object]] = pq.read_table(path / "recommendations").to_pylist()
     return rows
 
@@ -87,7 +87,7 @@ def test_the_index_answers_at_its_recall_without_what_was_seen(tmp_path: Path, r
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     serving_model = ServingModel(tmp_path / "serving")
     ScannIndexer(ScannIndexerParams(top_k=30, index=tree)).execute(
-        inputs, ScannIndexer.Outputs(serving_model), ExecutionContext()
+        inputs, ScannIndexer.Outputs(serving_model), in_process()
     )
     asked: dict[str, object] = {"top_k": 30, "remove_seen": remove_seen}
     exact = infer(world, serving_model, tmp_path / "exact", search="exact", **asked)

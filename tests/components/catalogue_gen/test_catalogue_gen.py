@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.infra_validator import InfraValidationConfig, InfraValidator
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
@@ -16,6 +15,7 @@ from dataplane.errors import DataError, RefusedError
 from serving.model.descriptions import read_description
 from serving.model.identities import part_digest
 from tests.components.tiny_world import World, make_world
+from tests.contexts import in_process
 
 NEW = [f"c{number:05d}" for number in range(10, 60)] + ["", "new 1", "new 2", "new 2"]
 """Without the first ten candidates, with two new ones, one of them twice, and one without an id."""
@@ -38,7 +38,7 @@ def generate(world: World, path: Path, ids: list[str], **params: Any) -> tuple[C
         )
     )
     facts = generator.execute(
-        CatalogueGen.Inputs(world.transformed_examples, world.transform_graph), outputs, ExecutionContext()
+        CatalogueGen.Inputs(world.transformed_examples, world.transform_graph), outputs, in_process()
     )
     return outputs, dict(facts)
 
@@ -104,7 +104,7 @@ def index(world: World, catalogue: Catalogue, path: Path) -> ServingModel:
     indexer = ScannIndexer(
         ScannIndexerParams(top_k=52, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
     )
-    indexer.execute(inputs, ScannIndexer.Outputs(serving_model), ExecutionContext())
+    indexer.execute(inputs, ScannIndexer.Outputs(serving_model), in_process())
     return serving_model
 
 
@@ -124,7 +124,7 @@ def test_the_new_catalogue_is_served_and_histories_count_as_before(
     blessing = InfraBlessing(tmp_path / "infra")
     validator = InfraValidator(InfraValidationConfig())
     inputs = InfraValidator.Inputs(world.examples, world.transformed_examples, serving_model, catalogue)
-    validator.execute(inputs, InfraValidator.Outputs(blessing), ExecutionContext())
+    validator.execute(inputs, InfraValidator.Outputs(blessing), in_process())
     assert blessing.read_json("infra_blessing.json")["checks"]["expected_scores"] == 32
     description = read_description(serving_model.path / "exact")
     assert description["refresh_of"] == identity(world)

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext
 from components.embedding_exporter import EmbeddingExporter, EmbeddingExporterParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import Embeddings, ServingModel
@@ -14,6 +13,7 @@ from dataplane.dataset.sequences import read_dataset
 from dataplane.errors import DataError
 from serving.model.descriptions import read_identity
 from tests.components.tiny_world import World, make_world
+from tests.contexts import in_process
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +26,14 @@ def serving_model(world: World, tmp_path_factory: pytest.TempPathFactory) -> Ser
     serving_model = ServingModel(tmp_path_factory.mktemp("serving"))
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     indexer = ScannIndexer(ScannIndexerParams(top_k=30, remove_seen=False))
-    indexer.execute(inputs, ScannIndexer.Outputs(serving_model), ExecutionContext())
+    indexer.execute(inputs, ScannIndexer.Outputs(serving_model), in_process())
     return serving_model
 
 
 def export(world: World, serving_model: ServingModel, path: Path, **params: bool) -> dict[str, object]:
     inputs = EmbeddingExporter.Inputs(world.transformed_examples, world.transform_graph, world.model, serving_model)
     outputs = EmbeddingExporter.Outputs(Embeddings(path))
-    return dict(EmbeddingExporter(EmbeddingExporterParams(**params)).execute(inputs, outputs, ExecutionContext()))
+    return dict(EmbeddingExporter(EmbeddingExporterParams(**params)).execute(inputs, outputs, in_process()))
 
 
 def vectors(table: pa.Table) -> np.ndarray:

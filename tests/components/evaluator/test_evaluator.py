@@ -12,13 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 import components.evaluator.executor
-from components.base import ExecutionContext
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams, unusable_slices
 from dataplane.artifacts import Blessing, Evaluation, Model, TransformedExamples, TransformGraph
 from dataplane.dataset.sequences import SPLITS, Dataset, Entities, Events, Split, write_dataset
 from dataplane.errors import DataError, RefusedError
 from models.spec.features import EncodedColumn, EncodedSpec, FeatureSpec
 from tests.components.tiny_towers import save_towers
+from tests.contexts import in_process
 
 A, B, C, D, E, F = range(6)
 AT = (1, 5, 100)
@@ -127,7 +127,7 @@ class Run:
         self.facts = evaluator.execute(
             Evaluator.Inputs(transformed_examples=examples, transform_graph=graph, model=model),
             Evaluator.Outputs(evaluation=self.evaluation, blessing=self.blessing),
-            ExecutionContext(scratch=path / "scratch", progress=self.lines.append),
+            in_process(scratch=path / "scratch", progress=self.lines.append),
         )
         self.metrics = self.evaluation.read_json("metrics.json")
         self.blessed = self.blessing.read_json("blessing.json")

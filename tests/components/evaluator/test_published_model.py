@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.base import ExecutionContext
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.evaluator.published_model import divided_alike
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
@@ -21,6 +20,7 @@ from serving.model.descriptions import DESCRIPTION
 from serving.model.version_digests import write_digests
 from serving.published.publishing import Publisher
 from tests.components.tiny_world import FEATURES, World, make_world
+from tests.contexts import in_process
 
 WITHOUT_CONTEXT = FeatureSpec.model_validate(FEATURES.model_dump(exclude_unset=True) | {"context": {}})
 
@@ -29,7 +29,7 @@ def publish(world: World, path: Path) -> Path:
     """Publishes the world's model as `shop`; the folder of its exact versions."""
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     outputs = ScannIndexer.Outputs(ServingModel(path / "serving_model"))
-    ScannIndexer(ScannIndexerParams(top_k=5)).execute(inputs, outputs, ExecutionContext(scratch=path / ".scratch"))
+    ScannIndexer(ScannIndexerParams(top_k=5)).execute(inputs, outputs, in_process(scratch=path / ".scratch"))
     directory = path / "serving"
     models = {name: outputs.serving_model.path / name for name in ("exact", "scann")}
     Publisher(directory, "shop").publish(**models, keep_versions=3)
@@ -42,7 +42,7 @@ class Evaluated:
         self.evaluator = Evaluator(EvaluatorParams(evaluation=config, published=str(published)))
         self.outputs = Evaluator.Outputs(Evaluation(path / "evaluation"), Blessing(path / "blessing"))
         inputs = Evaluator.Inputs(world.transformed_examples, world.transform_graph, world.model, world.examples)
-        self.evaluator.execute(inputs, self.outputs, ExecutionContext(scratch=path / ".scratch"))
+        self.evaluator.execute(inputs, self.outputs, in_process(scratch=path / ".scratch"))
         self.metrics: dict[str, Any] = self.outputs.evaluation.read_json("metrics.json")
         self.blessing: dict[str, Any] = self.outputs.blessing.read_json("blessing.json")
         (self.check,) = self.blessing["checks"]

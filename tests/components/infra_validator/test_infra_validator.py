@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from components.base import ExecutionContext
 from components.infra_validator import InfraValidationConfig, InfraValidator
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import InfraBlessing, ServingModel
@@ -14,6 +13,7 @@ from dataplane.errors import ConfigError, RefusedError, RunError
 from serving.model import ask as asking
 from serving.model.ask import ask
 from tests.components.tiny_world import World, make_world
+from tests.contexts import in_process
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def exported(world: World, tmp_path_factory: pytest.TempPathFactory) -> ServingM
     serving_model = ServingModel(tmp_path_factory.mktemp("serving"))
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     params = ScannIndexerParams(top_k=8, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
-    ScannIndexer(params).execute(inputs, ScannIndexer.Outputs(serving_model), ExecutionContext())
+    ScannIndexer(params).execute(inputs, ScannIndexer.Outputs(serving_model), in_process())
     return serving_model
 
 
@@ -40,9 +40,7 @@ def validate(world: World, serving_model: ServingModel, **params: Any) -> dict[s
     blessing = InfraBlessing(serving_model.path.parent / "infra")
     inputs = InfraValidator.Inputs(world.examples, world.transformed_examples, serving_model)
     try:
-        InfraValidator(InfraValidationConfig(**params)).execute(
-            inputs, InfraValidator.Outputs(blessing), ExecutionContext()
-        )
+        InfraValidator(InfraValidationConfig(**params)).execute(inputs, InfraValidator.Outputs(blessing), in_process())
     finally:
         verdict: dict[str, Any] = blessing.read_json("infra_blessing.json")
     return verdict

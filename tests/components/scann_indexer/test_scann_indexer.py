@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from components.base import ExecutionContext
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import ServingModel
 from dataplane.dataset.sequences import read_dataset
@@ -18,6 +17,7 @@ from dataplane.errors import DataError, RefusedError
 from models.spec.features import EncodedSpec
 from serving.model.descriptions import read_description, read_identity
 from tests.components.tiny_world import RandomTowers, World, make_world
+from tests.contexts import in_process
 
 SMALL_TREE = IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9), training_sample=1000, tuning_budget=600)
 
@@ -26,7 +26,7 @@ def index(world: World, path: Path, **params: Any) -> tuple[ServingModel, dict[s
     serving_model = ServingModel(path)
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     indexer = ScannIndexer(ScannIndexerParams(**params))
-    facts = indexer.execute(inputs, ScannIndexer.Outputs(serving_model), ExecutionContext(scratch=path / ".scratch"))
+    facts = indexer.execute(inputs, ScannIndexer.Outputs(serving_model), in_process(scratch=path / ".scratch"))
     return serving_model, dict(facts)
 
 

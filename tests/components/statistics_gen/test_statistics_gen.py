@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.base import ExecutionContext, Params
+from components.base import Params
 from components.statistics_gen import StatisticsGen
 from dataplane.artifacts import Examples, Statistics
 from dataplane.columns.exact_moments import ExactMoments
@@ -20,6 +20,7 @@ from dataplane.errors import DataError
 from dataplane.statistics.count_sketch import CountSketch, hash_values
 from dataplane.statistics.report import table_report
 from dataplane.statistics.table_statistics import TableStatistics
+from tests.contexts import in_process
 
 UTC_US = pa.timestamp("us", tz="UTC")
 
@@ -51,7 +52,7 @@ def run(examples, tmp_path, name="statistics"):
     statistics = Statistics(tmp_path / name)
     component = StatisticsGen(Params())
     component.execute(
-        StatisticsGen.Inputs(Examples(examples)), StatisticsGen.Outputs(statistics), ExecutionContext(scratch=tmp_path)
+        StatisticsGen.Inputs(Examples(examples)), StatisticsGen.Outputs(statistics), in_process(scratch=tmp_path)
     )
     return statistics
 

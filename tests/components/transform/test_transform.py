@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext
 from components.transform import Transform, TransformParams
 from components.transform.survey import PERIOD
 from dataplane.artifacts import Examples, Schema, TransformedExamples, TransformGraph
@@ -20,6 +19,7 @@ from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import SPLITS, Dataset, read_dataset
 from dataplane.errors import DataError
 from models.spec.features import FeatureSpec, Side
+from tests.contexts import in_process
 
 FEATURES = FeatureSpec.model_validate(
     {
@@ -99,7 +99,7 @@ def transform(
     Transform(TransformParams.model_validate(settings)).execute(
         Transform.Inputs(examples, Schema(out)),
         Transform.Outputs(graph, transformed),
-        ExecutionContext(scratch=out / "scratch"),
+        in_process(scratch=out / "scratch"),
     )
     return read_dataset(transformed), graph
 

@@ -15,6 +15,7 @@ from dataplane.dataset.embedding import (
 )
 from dataplane.dataset.sequences import Dataset, Entities, Events
 from tests.components.tiny_towers import save_towers
+from tests.contexts import in_process
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, weights: np.ndarray) -> Mode
 
 @pytest.fixture
 def context(tmp_path: Path) -> ExecutionContext:
-    return ExecutionContext(scratch=tmp_path / "scratch")
+    return in_process(scratch=tmp_path / "scratch")
 
 
 def column(*values: int) -> np.ndarray:

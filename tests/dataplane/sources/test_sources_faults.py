@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from components.base import ExecutionContext
 from dataplane.errors import DataError, RunError
 from dataplane.sources.formats import csv_files
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
+from tests.contexts import in_process
 from tests.e2e.conftest import cli
 
 LINES = "u,i\n" + "".join(f"u{n % 50},i{n}\n" for n in range(5000))
@@ -190,7 +190,7 @@ def test_a_directory_that_changes_while_it_is_read(run, monkeypatch, kind, chang
     component.external_fingerprint()
     meddle()
     outputs = component.Outputs(run.examples)
-    context = ExecutionContext(scratch=run.directory / "scratch")
+    context = in_process(scratch=run.directory / "scratch")
     if change == "added":
         component.execute(component.Inputs(), outputs, context)
         assert run.summary()["out"] == 6, "what came later is not part of it"

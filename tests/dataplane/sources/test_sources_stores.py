@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from components.base import ExecutionContext
 from components.example_gen import ExampleGenParams
 from dataplane.beam_runner import MultiProcess
 from dataplane.errors import DataError, RunError
@@ -17,6 +16,7 @@ from dataplane.files import storage
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
+from tests.contexts import in_process
 from tests.e2e.conftest import cli
 from tests.pipeline.drafting.drafts import draft_config
 
@@ -87,13 +87,13 @@ def test_an_object_that_changes_while_it_is_read(run, bucket):
     component.external_fingerprint()
     storage.write_bytes(f"{bucket}/e.csv", b"u,i\na,y\n")
     with pytest.raises(DataError, match=rf"{bucket}/e\.csv changed while it was being read"):
-        component.execute(component.Inputs(), component.Outputs(run.examples), ExecutionContext(scratch=run.directory))
+        component.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
 
 
 def test_workers_in_other_processes_reach_the_store(run, s3_bucket):
     storage.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n,y\n")
     component = run.component(interactions=csv(f"{s3_bucket}/e.csv"), max_bad_fraction=0.5)
-    context = ExecutionContext(beam=MultiProcess(workers=2), scratch=run.directory / "scratch")
+    context = in_process(beam=MultiProcess(workers=2), scratch=run.directory / "scratch")
     component.execute(component.Inputs(), component.Outputs(run.examples), context)
     assert run.rows("interactions") == [{"query_id": "a", "candidate_id": "x"}]
     [letter] = run.rows("dead_letters")
@@ -165,4 +165,4 @@ def test_an_unreachable_store_while_reading_is_no_bad_data(run, s3_bucket, monke
     component.external_fingerprint()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(RunError, match="cannot be reached"):
-        component.execute(component.Inputs(), component.Outputs(run.examples), ExecutionContext(scratch=run.directory))
+        component.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))

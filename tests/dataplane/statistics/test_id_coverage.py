@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext, Params
+from components.base import Params
 from components.example_validator import ExampleValidator, ExampleValidatorParams
 from components.schema_gen import SchemaGen, SchemaGenParams
 from components.statistics_gen import StatisticsGen
@@ -22,6 +22,7 @@ from pipeline.execution.progress import PlainProgress
 from pipeline.execution.report import summary
 from pipeline.execution.runner import LocalRunner, Selection, new_run
 from tests.components.source_runs import Run, csv
+from tests.contexts import in_process
 from tests.paths import SHARED
 
 CASE = SHARED / "cases" / "ids-of-two-tables-disjoint"
@@ -44,7 +45,7 @@ def events(ids, *, side="candidate_id"):
 def gather(examples, directory):
     statistics = Statistics(directory / "statistics")
     StatisticsGen(Params()).execute(
-        StatisticsGen.Inputs(examples), StatisticsGen.Outputs(statistics), ExecutionContext(scratch=directory)
+        StatisticsGen.Inputs(examples), StatisticsGen.Outputs(statistics), in_process(scratch=directory)
     )
     return statistics
 
@@ -52,10 +53,10 @@ def gather(examples, directory):
 def validate(statistics, directory, **params):
     """Facts of ExampleValidator, and the anomalies."""
     schema, anomalies = Schema(directory / "schema"), Anomalies(directory / "anomalies")
-    SchemaGen(SchemaGenParams()).execute(SchemaGen.Inputs(statistics), SchemaGen.Outputs(schema), ExecutionContext())
+    SchemaGen(SchemaGenParams()).execute(SchemaGen.Inputs(statistics), SchemaGen.Outputs(schema), in_process())
     component = ExampleValidator(ExampleValidatorParams(**params))
     inputs, outputs = ExampleValidator.Inputs(statistics, schema), ExampleValidator.Outputs(anomalies)
-    facts = component.execute(inputs, outputs, ExecutionContext())
+    facts = component.execute(inputs, outputs, in_process())
     return facts, anomalies.read_json("anomalies.json")
 
 

@@ -9,7 +9,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.base import ExecutionContext
 from components.infra_validator import InfraValidationConfig, InfraValidator
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import InfraBlessing, ServingModel
@@ -18,6 +17,7 @@ from dataplane.dataset.sequences import read_dataset
 from serving.model.requests import as_batch, complete_request, stored_requests
 from serving.model.stored_queries import stored_query_embeddings
 from tests.components.tiny_world import FEATURES, World, make_world
+from tests.contexts import in_process
 
 CANDIDATES, QUERIES, K = 120, 40, 12
 IDS = [f"c{number:05d}" for number in range(CANDIDATES)]
@@ -65,9 +65,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     serving_model = ServingModel(tmp_path_factory.mktemp("serving"))
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     ScannIndexer(ScannIndexerParams(top_k=K, index=TREE)).execute(
-        inputs, ScannIndexer.Outputs(serving_model), ExecutionContext()
+        inputs, ScannIndexer.Outputs(serving_model), in_process()
     )
-    dataset, context = read_dataset(world.transformed_examples), ExecutionContext()
+    dataset, context = read_dataset(world.transformed_examples), in_process()
     return Served(
         world,
         serving_model,
@@ -162,6 +162,6 @@ def test_the_index_of_queries_is_validated(served: Served, tmp_path_factory: pyt
     blessing = InfraBlessing(tmp_path_factory.mktemp("infra"))
     inputs = InfraValidator.Inputs(served.world.examples, served.world.transformed_examples, served.serving_model)
     InfraValidator(InfraValidationConfig(sample_queries=4)).execute(
-        inputs, InfraValidator.Outputs(blessing), ExecutionContext()
+        inputs, InfraValidator.Outputs(blessing), in_process()
     )
     assert blessing.read_json("infra_blessing.json")["checks"]["signatures"] == 2 * 7

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from components.base import ExecutionContext
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import ServingModel
 from dataplane.errors import RunError
@@ -28,6 +27,7 @@ from serving.server.loaded_model import LoadedModel, without_paths
 from serving.server.model_host import ModelHost, watch
 from serving.server.predict_json import parse_request
 from tests.components.tiny_world import make_world
+from tests.contexts import in_process
 
 JOINED = BatchingOptions(num_batch_threads=1, wait_ms=1000)
 CANDIDATES, TOP_K = 200, 8
@@ -41,7 +41,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     outputs = ScannIndexer.Outputs(ServingModel(root / "serving"))
     params = ScannIndexerParams(top_k=TOP_K, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
-    ScannIndexer(params).execute(inputs, outputs, ExecutionContext())
+    ScannIndexer(params).execute(inputs, outputs, in_process())
     for name in ("exact", "scann"):
         (root / name).mkdir()
         (root / "serving" / name).rename(root / name / "1")

@@ -5,12 +5,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext
 from components.example_gen import ExampleGen, ExampleGenParams
 from dataplane.artifacts import Examples
 from dataplane.sources.config import SyntheticInteractions
 from dataplane.sources.formats.synthetic import SyntheticReader
 from dataplane.sources.formats.synthetic_world import make_candidates, make_events
+from tests.contexts import in_process
 
 SETTINGS = SyntheticInteractions(format="synthetic", queries=600, candidates=300, events_per_query=20, topics=8)
 
@@ -28,7 +28,7 @@ def world():
 def test_tables_fit_together(tmp_path):
     params = ExampleGenParams(interactions={"format": "synthetic", "queries": 50, "candidates": 60, "topics": 4})
     outputs = ExampleGen.Outputs(Examples(tmp_path / "examples"))
-    facts = ExampleGen(params).execute(ExampleGen.Inputs(), outputs, ExecutionContext(scratch=tmp_path))
+    facts = ExampleGen(params).execute(ExampleGen.Inputs(), outputs, in_process(scratch=tmp_path))
     tables = {
         name: pa.concat_tables(map(pq.read_table, (tmp_path / "examples" / name).glob("*.parquet")))
         for name in ("interactions", "queries", "candidates")

@@ -4,11 +4,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.base import ExecutionContext
 from components.example_gen import ExampleGen, ExampleGenParams
 from dataplane.artifacts import Examples
 from dataplane.beam_runner.addresses import free_port
 from dataplane.errors import DataError
+from tests.contexts import in_process
 from tests.paths import SHARED
 
 PREPARED = SHARED / "data" / "tfds"
@@ -57,7 +57,7 @@ def make_dataset(directory, *, rows=10):
 def run(directory, **data):
     examples = Examples(directory / "examples")
     component = ExampleGen(ExampleGenParams(base_dir=directory, **data))
-    context = ExecutionContext(scratch=directory / "scratch")
+    context = in_process(scratch=directory / "scratch")
     facts = component.execute(ExampleGen.Inputs(), ExampleGen.Outputs(examples), context)
     return facts, component
 

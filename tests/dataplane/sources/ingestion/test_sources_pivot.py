@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from components.base import ExecutionContext
 from components.example_gen import ExampleGen, ExampleGenParams
 from dataplane.beam_runner import MultiProcess
 from dataplane.errors import DataError
@@ -18,6 +17,7 @@ from pipeline.config.config import load_config
 from pipeline.config.problems import ConfigError
 from pipeline.create_pipeline import create_pipeline
 from tests.components.source_runs import Run, csv
+from tests.contexts import in_process
 
 PROPERTIES = [
     ("x", "price", "1.5", 100), ("x", "price", "2.5", 300), ("x", "price", "9", 500), ("x", "color", "red", 200),
@@ -103,7 +103,7 @@ def test_neither_order_nor_files_nor_workers_change_anything(tmp_path):
         source = long(run, rows[:1], name="unused") | {"path": "items[0-9].csv"}
         params = ExampleGenParams(base_dir=run.directory, interactions=csv(), candidates=source)
         beam = {"beam": MultiProcess(runner="multi_process", workers=2)} if parts == 3 else {}
-        context = ExecutionContext(scratch=run.directory / "scratch", **beam)
+        context = in_process(scratch=run.directory / "scratch", **beam)
         ExampleGen(params).execute(ExampleGen.Inputs(), ExampleGen.Outputs(run.examples), context)
         files = sorted((run.examples.path / "candidates").iterdir())
         results.append([(file.name, file.read_bytes()) for file in files])
