@@ -104,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_content(self, bucket, name):
         content, generation = self.server.objects[bucket, name]
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-"))
+        assert wanted is not None
         start, end = int(wanted[1]), int(wanted[2] or len(content) - 1)
         part = content[start : end + 1]
         headers = {"x-goog-generation": str(generation)}

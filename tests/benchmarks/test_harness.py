@@ -9,7 +9,7 @@ from benchmarks.harness import Goal, finish, measured, parser
 def test_a_process_is_measured_with_its_children():
     child = "x = bytearray(100 << 20); import time; time.sleep(0.3); sum(range(5_000_000))"
     parent = f"import subprocess, sys; y = bytearray(100 << 20); subprocess.run([sys.executable, '-c', {child!r}])"
-    timeline = []
+    timeline: list[tuple[float, float]] = []
     own = bytearray(b"\1" * (500 << 20))  # the memory of who measures is not that of what is measured
     usage = measured([sys.executable, "-c", parent], timeline=timeline)
     assert 200 < usage.peak_mib < 400

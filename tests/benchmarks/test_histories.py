@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from dataplane.dataset.sequences import Events
 EVENTS = Events(
     offsets=np.array([0, 4, 6]), candidate=np.array([0, 1, 0, 2, 3, 1], np.int32), split=np.zeros(6, np.int8)
 )
-DATASET = SimpleNamespace(candidates=range(4), ordered=True)
+DATASET: Any = SimpleNamespace(candidates=range(4), ordered=True)
 EVERYBODY = History(EVENTS, np.arange(2))
 
 

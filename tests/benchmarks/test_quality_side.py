@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_order_of_new_candidates_is_counted_pair_by_pair():
         for candidate in wanted[-1][train_count[wanted[-1]] == 0]:
             others = np.setdiff1d(np.flatnonzero(train_count == 0), [candidate, *seen[-1]])
             shares.append(np.mean(scores[query, others] < scores[query, candidate]))
-    task = SimpleNamespace(query_rows=np.arange(QUERIES), relevant=lists(wanted), excluded=lists(seen))
+    task: Any = SimpleNamespace(query_rows=np.arange(QUERIES), relevant=lists(wanted), excluded=lists(seen))
     assert new_auc(scorer, task, train_count) == pytest.approx(np.mean(shares))
     assert new_auc(PopularityScorer(train_count), task, train_count) == 0.5, "to popularity all new ones are alike"
     assert new_auc(scorer, task, np.ones(CANDIDATES)) is None

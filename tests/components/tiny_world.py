@@ -14,7 +14,7 @@ from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
 from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing, encode, load_preprocessing
-from models.spec.features import FeatureSpec
+from models.spec.features import FeatureSpec, Side
 from models.towers.content import write_configuration
 
 FEATURES = FeatureSpec.model_validate(
@@ -121,7 +121,7 @@ def _save_preprocessing(
     path: Path, features: FeatureSpec, candidate_ids: list[str]
 ) -> tuple[TransformGraph, Preprocessing]:
     path.mkdir(parents=True)
-    statistics = {
+    statistics: dict[Side, dict[str, FeatureStatistics]] = {
         "query": {
             "country": FeatureStatistics(vocabulary=["nl", "de"]),
             "tags": FeatureStatistics(vocabulary=["a", "b", "c"]),
@@ -144,7 +144,7 @@ def _write_queries(path: Path, query_ids: pa.Array, random: np.random.Generator)
     table = pa.table(
         {
             "query_id": query_ids.cast(pa.string()),
-            "country": pa.array(np.where(known, random.choice(["nl", "de", "fr"], count), None), pa.string()),
+            "country": pa.array(random.choice(["nl", "de", "fr"], count), pa.string(), mask=~known),
             "tags": pa.array([["a", "c"][: row % 3] for row in range(count)], pa.list_(pa.string())),
             "age": pa.array(random.integers(18, 80, count), mask=~known),
             "joined": pa.array(random.integers(0, 10**15, count), pa.timestamp("us", "UTC"), mask=~known),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -95,7 +96,7 @@ class Project:
         return [candidate["id"] for candidate in json.loads(result.out)["candidates"]]
 
 
-QUICK = {
+QUICK: dict[str, dict[str, Any]] = {
     "training": {"max_epochs": 2, "batch_size": 256},
     "model": {"embedding_dim": 16, "query_tower": {"layers": [16]}, "temperature": 0.1},
 }

@@ -119,7 +119,7 @@ def worker_environment(directory: Path) -> Path:
     The worker starts elsewhere and without PYTHONPATH, so that nothing of the source tree can help it.
     """
     python = directory / "venv" / "bin" / "python"
-    command = [sys.executable, "setup.py", "-q", "egg_info", "-e", directory, "sdist", "-d", directory]
+    command = [sys.executable, "setup.py", "-q", "egg_info", "-e", str(directory), "sdist", "-d", str(directory)]
     subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
     (archive,) = directory.glob("*.tar.gz")
     with tarfile.open(archive) as contents:

@@ -118,7 +118,9 @@ def test_what_cannot_be_refreshed_is_told(store_front):
     )
     assert cli("refresh-index", nothing, "--root", store_front.root).code == 2
     store = Store(store_front.root, "front")
-    towers = store.output(store.latest("Trainer"), "model") / "towers" / "variables"
+    trained = store.latest("Trainer")
+    assert trained is not None
+    towers = store.output(trained, "model") / "towers" / "variables"
     weights = next(towers.glob("*.data*"))
     content = weights.read_bytes()
     try:

@@ -34,8 +34,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
     return project, config
 
 
+def latest(store: Store, node: str) -> Execution:
+    execution = store.latest(node)
+    assert execution is not None
+    return execution
+
+
 def executions(store: Store) -> dict[str, Execution]:
-    return {node: store.latest(node) for node in store.nodes()}
+    return {node: latest(store, node) for node in store.nodes()}
 
 
 def files_of(store: Store, execution: Execution) -> list[Path]:
@@ -97,7 +103,7 @@ def test_what_is_damaged_is_made_again_and_nothing_else_changes(finished, damage
     before, store = outcome(project), Store(project.root, "tampered")
     named = {}
     for node, damage in damaged.items():
-        execution = store.latest(node)
+        execution = latest(store, node)
         file = largest(files_of(store, execution))
         damage(file)
         named[node] = f"warning: {node}/{execution.id} is damaged: "
@@ -114,7 +120,7 @@ def test_what_is_damaged_is_made_again_and_nothing_else_changes(finished, damage
 def test_what_is_looked_up_for_a_question_is_checked(finished):
     project, config = finished
     before, store = outcome(project), Store(project.root, "tampered")
-    transform = store.latest("Transform")
+    transform = latest(store, "Transform")
     file = next(file for file in files_of(store, transform) if file.name == "candidate.npy")
     kept = file.read_bytes()
     flip(file)

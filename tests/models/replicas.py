@@ -55,7 +55,7 @@ def main(kind: str, directory: Path, killed_after: int | None) -> None:
             result = train(kind, name, directory / f"{name}-{worker}", killed_after)
         except Killed:
             continue
-        np.savez(directory / f"{name}-{worker}.npz", **result)
+        np.savez(directory / f"{name}-{worker}.npz", allow_pickle=False, **result)
 
 
 if __name__ == "__main__":

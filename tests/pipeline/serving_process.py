@@ -61,10 +61,9 @@ def running_server(root: Path, *options: str) -> Iterator[Server]:
     store = Store(root, "toy")
     store.save_run(Run(id="run", config="", pid=0, state="done"))
     (store.directory / "Pusher" / "e").mkdir(parents=True)
-    record = {"params": params.model_dump(mode="json"), "libraries": {}, "facts": {}, "inputs": {}, "outputs": []}
-    store.commit(
-        Execution(node="Pusher", id="e", component="Pusher", fingerprint="", run="run", started="", seconds=0, **record)
-    )
+    record: dict[str, Any] = {key: {} for key in ("libraries", "facts", "inputs")}
+    record |= {"fingerprint": "", "run": "run", "started": "", "params": params.model_dump(mode="json"), "outputs": []}
+    store.commit(Execution(node="Pusher", id="e", component="Pusher", seconds=0, **record))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

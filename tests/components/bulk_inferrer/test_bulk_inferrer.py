@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -27,11 +28,11 @@ def serving_model(world: World, tmp_path_factory: pytest.TempPathFactory) -> Ser
     return serving_model
 
 
-def infer(world: World, serving_model: ServingModel, path: Path, **params: object) -> list[dict[str, object]]:
+def infer(world: World, serving_model: ServingModel, path: Path, **params: object) -> list[dict[str, Any]]:
     inputs = BulkInferrer.Inputs(world.transformed_examples, world.transform_graph, world.model, serving_model)
     outputs = BulkInferrer.Outputs(Recommendations(path))
     BulkInferrer(BulkInferrerParams(**params)).execute(inputs, outputs, in_process())
-    rows: list[dict[str, object]] = pq.read_table(path / "recommendations").to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(path / "recommendations").to_pylist()
     return rows
 
 
@@ -69,7 +70,7 @@ def test_slices_do_not_change_the_answers(
     parts = infer(world, serving_model, tmp_path / "parts", top_k=4)
     assert [row["candidate_ids"] for row in parts] == [row["candidate_ids"] for row in whole]
     scores = ([row["scores"] for row in rows] for rows in (parts, whole))
-    assert all(np.allclose(*pair, rtol=1e-5) for pair in zip(*scores, strict=True))
+    assert all(np.allclose(part, one, rtol=1e-5) for part, one in zip(*scores, strict=True))
     names = sorted(file.name for file in (tmp_path / "parts" / "recommendations").iterdir())
     assert names == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
 
@@ -106,6 +107,7 @@ def test_the_index_answers_at_its_recall_without_what_was_seen(tmp_path: Path, r
             for text, score in zip(given["candidate_ids"], given["scores"], strict=True)
             if text in shared
         ]
-        assert np.allclose(*np.array(both).T, rtol=1e-4, atol=1e-4)
+        of_index, of_exact = np.array(both).T
+        assert np.allclose(of_index, of_exact, rtol=1e-4, atol=1e-4)
         hits += len(both)
     assert 0.85 <= hits / (30 * len(exact)) < 1, "a tree of this kind should miss a few"

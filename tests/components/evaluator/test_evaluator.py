@@ -449,7 +449,8 @@ def test_scores_beyond_float32_are_refused(tmp_path: Path, graph: TransformGraph
 
 def test_queries_that_are_all_one_are_refused_with_the_table(tmp_path: Path, graph: TransformGraph) -> None:
     dead = towers(tmp_path / "model", np.tile(np.arange(8.0), (8, 1)) * 1e6)  # what a query is, hardly counts
-    same = dataset(events(*({"train": [A, c], "test": [D]} for c in (B, C, E, F))))
+    alike: list[dict[Split, list[int]]] = [{"train": [A, c], "test": [D]} for c in (B, C, E, F)]
+    same = dataset(events(*alike))
     with pytest.raises(RefusedError) as refusal:
         Run(tmp_path, graph, dead, of=same, evaluation=EVERY_GATE_OFF)
     told = str(refusal.value)

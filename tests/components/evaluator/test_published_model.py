@@ -136,7 +136,7 @@ def reshaped(file: Path, **changes: Any) -> None:
     (file.parent / "digests.json").unlink(missing_ok=True)
 
 
-DAMAGES: dict[str, Callable[[Path], None]] = {
+DAMAGES: dict[str, Callable[[Path], object]] = {
     "graph cut": lambda model: cut(model / "saved_model.pb"),
     "no variables": lambda model: (model / "variables" / "variables.index").unlink(),
     "no description": lambda model: (model / DESCRIPTION).unlink(),

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from dataplane.artifacts import Anomalies, Schema, Statistics
 from dataplane.errors import RefusedError
 from dataplane.statistics.tfmd import ColumnSchema, schema_text
 
-STATISTICS = {
+STATISTICS: dict[str, dict[str, Any]] = {
     "interactions": {
         "rows": 100,
         "columns": {

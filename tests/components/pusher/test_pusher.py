@@ -32,13 +32,15 @@ def save_pair(path: Path, identity: str, *, refresh_of: str | None = None) -> Se
     return ServingModel(path)
 
 
-def push(serving: ServingModel, directory: Path, *, blessed: bool = True, infra: bool = True, **params: Any) -> Any:
+def push(
+    serving: ServingModel, directory: Path | str, *, blessed: bool = True, infra: bool = True, **params: Any
+) -> Any:
     scratch = serving.path.parent / "verdicts"
     blessing, infra_blessing = Blessing(scratch), InfraBlessing(scratch)
     blessing.write_json("blessing.json", {"blessed": blessed})
     infra_blessing.write_json("infra_blessing.json", {"blessed": infra})
     pushed = PushedModel(serving.path.parent / "pushed")
-    Pusher(PusherParams(directory=directory, name="toy", **params)).execute(
+    Pusher(PusherParams.model_validate({"directory": directory, "name": "toy", **params})).execute(
         Pusher.Inputs(serving, blessing, infra_blessing), Pusher.Outputs(pushed), ExecutionContext()
     )
     return pushed.read_json("pushed.json")
@@ -119,7 +121,7 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_a_name_that_could_be_taken_for_the_other_models_is_refused() -> None:
     with pytest.raises(ValueError, match="must not end in '-scann'"):
-        PusherParams(name="toy-scann")
+        PusherParams.model_validate({"name": "toy-scann"})
 
 
 _KILLED_PUSH = """
@@ -267,7 +269,7 @@ def test_a_rollback_killed_anywhere_is_completed_by_the_next_or_by_a_push(tmp_pa
     for operations in range(0, 60, 2):
         directory = tmp_path / f"serving{operations}"
         pushed = [push(pair, directory)["version"] for pair in (old, new)]
-        arguments = [sys.executable, "-c", _KILLED_ROLLBACK, "unused", directory, str(operations)]
+        arguments = [sys.executable, "-c", _KILLED_ROLLBACK, "unused", str(directory), str(operations)]
         ended = subprocess.run(arguments).returncode
         killed += ended == -signal.SIGKILL
         is_half = versions(directory, "toy")[-1] != versions(directory, "toy-scann")[-1]
@@ -359,4 +361,4 @@ def test_a_refreshed_index_is_no_way_round_a_rollback(tmp_path: Path) -> None:
     again = push(bad, directory)
     assert (again["withdrawn"], again["version"]) == (True, refreshed["version"]), "bad was rolled back from"
     back = Publisher(directory, "toy").rollback(None, keep_versions=9)
-    assert read_identity(back.exact) == {"towers": "old"}
+    assert read_identity(Path(back.exact)) == {"towers": "old"}

@@ -54,7 +54,7 @@ def test_only_the_best_k_answers_count(exact: ExactSearch) -> None:
 
 
 def test_what_is_given_stays(exact: ExactSearch) -> None:
-    given = {
+    given: dict[str, Any] = {
         "leaves": 40,
         "leaves_to_search": 7,
         "dimensions_per_block": 4,
@@ -86,7 +86,7 @@ def test_the_cheapest_build_that_reaches_the_target_is_chosen(exact: ExactSearch
 
 @pytest.mark.parametrize(("candidates", "is_tree"), [(1, False), (15, False), (300, False), (60_000, True)])
 def test_a_tree_is_chosen_where_it_is_faster(candidates: int, is_tree: bool) -> None:
-    small_sample = {"training_sample": 5000, "search": "auto"}
+    small_sample: dict[str, Any] = {"training_sample": 5000, "search": "auto"}
     tuned = tune(ExactSearch(vectors(candidates, seed=0)), answers=min(10, candidates), recall=0.9, **small_sample)
     assert (tuned.search.settings is not None) == is_tree
 

@@ -149,9 +149,9 @@ def test_a_tower_that_tells_nothing_apart_is_refused(world: World, side: str, tm
         def _query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
             return super()._query(columns) * (0.0 if side == "query" else 1.0)
 
-    spec = EncodedSpec.model_validate(world.transform_graph.read_json("spec.json"))
+    preprocessing: Any = SimpleNamespace(spec=EncodedSpec.model_validate(world.transform_graph.read_json("spec.json")))
     model = replace(world.model, path=tmp_path / "model")
-    tf.saved_model.save(Dead(SimpleNamespace(spec=spec), dim=8, seed=0), str(model.path / "towers"))
+    tf.saved_model.save(Dead(preprocessing, dim=8, seed=0), str(model.path / "towers"))
     with pytest.raises(RefusedError, match=f"not indexed: all [0-9]+ {side} embeddings are zero"):
         index(replace(world, model=model), tmp_path / "serving")
 

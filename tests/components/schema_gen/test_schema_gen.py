@@ -8,7 +8,7 @@ from dataplane.artifacts import Schema, Statistics
 from dataplane.errors import ConfigError, DataError
 from dataplane.statistics.tfmd import ColumnSchema, read_schema, schema_text
 
-COLUMNS = {
+COLUMNS: dict[str, dict[str, object]] = {
     "query_id": {
         "type": "string",
         "distinct": 2,

@@ -27,13 +27,14 @@ UTC_US = pa.timestamp("us", tz="UTC")
 
 def interactions(rows=3000, seed=0):
     random = np.random.default_rng(seed)
+    devices = np.array(["phone", "tv", None])
     return pa.table(
         {
             "query_id": pa.array([f"q{i}" for i in random.integers(0, 200, rows)]),
             "candidate_id": pa.array([f"ç{i}" for i in random.integers(0, 90, rows)]),
             "timestamp": pa.array(random.integers(0, 10**15, rows)).cast(UTC_US),
             "price": pa.array(random.lognormal(0, 9, rows)),
-            "device": pa.array(random.choice(["phone", "tv", None], rows, p=[0.6, 0.3, 0.1]).tolist(), pa.string()),
+            "device": pa.array(random.choice(devices, rows, p=[0.6, 0.3, 0.1]).tolist(), pa.string()),
             "tags": pa.array([["a", "b"][: i % 3] for i in range(rows)]),
             "vector": pa.array(random.normal(size=(rows, 3)).tolist()),
             "flag": pa.array(random.random(rows) < 0.5),

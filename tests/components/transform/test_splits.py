@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.transform.splits import SplitInputs, Splitter, time_cuts
 from dataplane.dataset.sequences import SPLITS
-from models.spec.split_config import SplitConfig
+from models.spec.split_config import SplitConfig, TimeSplit
 
 
 def config(**keys: object) -> SplitConfig:
@@ -37,9 +37,8 @@ def test_leave_last_n_takes_only_from_queries_that_can_spare_it() -> None:
 
 
 def test_time_cuts_are_the_same_moment_for_everybody() -> None:
-    split = config(
-        method="time", validation_from="1970-01-01T00:00:03", test_from=datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
-    )
+    moments = {"validation_from": "1970-01-01T00:00:03", "test_from": datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)}
+    split = TimeSplit.model_validate({"method": "time", **moments})
     cuts = time_cuts(split, np.empty(0), np.empty(0))
     seconds = np.array([1, 3, 4, 5, 2, 2, 9])
     codes = Splitter(split, cuts=cuts).codes(events([4, 3], timestamp=seconds * 1_000_000))
@@ -47,7 +46,7 @@ def test_time_cuts_are_the_same_moment_for_everybody() -> None:
 
 
 def test_time_fractions_keep_events_of_one_moment_together() -> None:
-    split = config(method="time", validation_fraction=0.2, test_fraction=0.2)
+    split = TimeSplit(method="time", validation_fraction=0.2, test_fraction=0.2)
     assert time_cuts(split, np.arange(10), np.ones(10, int)) == (6, 8)
     # Eight of ten events at one moment: it goes to the later side as a whole.
     assert time_cuts(split, np.array([1, 2, 3]), np.array([1, 8, 1])) == (2, 2)

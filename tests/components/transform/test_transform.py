@@ -4,6 +4,7 @@ import filecmp
 import itertools
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from components.transform.survey import PERIOD
 from dataplane.artifacts import Examples, Schema, TransformedExamples, TransformGraph
 from dataplane.columns.hashing import hash_pairs, hash_strings
 from dataplane.columns.raw_features import raw_features
-from dataplane.dataset.sequences import SPLITS, Dataset, read_dataset
+from dataplane.dataset.sequences import SPLITS, Dataset, Split, read_dataset
 from dataplane.errors import DataError
 from models.spec.features import FeatureSpec, Side
 from tests.contexts import in_process
@@ -137,11 +138,12 @@ def test_events_are_grouped_by_query_and_ordered(world: tuple[Dataset, Transform
         dataset.candidates.ids.to_pylist(),
     )
     assert len(dataset.events) == len(table)
+    all_moments = moments(dataset)
     for i, query in enumerate(ids):
         found = range(offsets[i], offsets[i + 1])
         events = expected.get(query, [])
         assert [candidates[dataset.events.candidate[e]] for e in found] == [event["candidate_id"] for event in events]
-        seconds = [int(dataset.events.timestamp[e]) for e in found]
+        seconds = [int(all_moments[e]) for e in found]
         assert seconds == [int(event["timestamp"].timestamp() * 1e6) for event in events]
         codes = [SPLITS[dataset.events.split[e]] for e in found]
         assert codes == ["train"] * (len(events) - 2) + ["validation", "test"] * (len(events) > 2) or len(events) < 3
@@ -183,8 +185,15 @@ def test_encoded_entities_equal_the_saved_module_applied_to_their_rows(
             table = table.append_column(column, pa.array(values, entity_tables()[name][column].type))
     expected = graph_says(graph, side, table)
     assert set(expected) == set(entities.columns)
-    for column, values in expected.items():
-        np.testing.assert_array_equal(entities.columns[column], values)
+    for column, encoded in expected.items():
+        np.testing.assert_array_equal(entities.columns[column], encoded)
+
+
+def moments(dataset: Dataset, *splits: Split) -> np.ndarray:
+    """When the events of the splits, or else all events, happened."""
+    found = (dataset.events.select(splits) if splits else dataset.events).timestamp
+    assert found is not None
+    return found
 
 
 def entity_tables_without_lists(name: str) -> pa.Table:
@@ -243,7 +252,7 @@ def test_the_future_does_not_change_what_is_learnt(tmp_path: Path) -> None:
     )
     late = late.set_column(1, "candidate_id", pa.array([f"new {i}" for i in range(len(late))]))
     late = late.set_column(late.column_names.index("device"), "device", pa.array(["watch"] * len(late)))
-    split = {"method": "time", "validation_from": "2001-09-10T00:00:00Z", "test_from": "2030-01-01"}
+    split: dict[str, object] = {"method": "time", "validation_from": "2001-09-10T00:00:00Z", "test_from": "2030-01-01"}
     features = FeatureSpec(
         query={"user": FEATURES.query["user"]},
         context={name: FEATURES.context[name] for name in ("device", "basket")},
@@ -336,20 +345,20 @@ def test_time_fractions_cut_at_a_moment(tmp_path: Path) -> None:
     dataset, _ = transform(
         write(tmp_path / "in", interactions=table), tmp_path / "out", {"method": "time"}, features=FeatureSpec()
     )
-    latest = {name: dataset.events.select([name]).timestamp for name in SPLITS[:3]}
+    latest = {name: moments(dataset, name) for name in SPLITS[:3]}
     assert latest["train"].max() < latest["validation"].min()
     assert latest["validation"].max() < latest["test"].min()
     assert 0.1 <= len(latest["test"]) / len(table) < 0.2
 
 
 def test_the_cuts_are_exact_although_moments_are_counted_by_periods_first(tmp_path: Path) -> None:
-    moments = np.random.default_rng(5).integers(10**15, 10**15 + 10 * PERIOD, 600)
-    table = interactions().set_column(2, "timestamp", pa.array(moments, pa.timestamp("us", "UTC")))
+    drawn = np.random.default_rng(5).integers(10**15, 10**15 + 10 * PERIOD, 600)
+    table = interactions().set_column(2, "timestamp", pa.array(drawn, pa.timestamp("us", "UTC")))
     dataset, _ = transform(
         write(tmp_path / "in", interactions=table), tmp_path / "out", {"method": "time"}, features=FeatureSpec()
     )
-    of_split = {name: np.sort(dataset.events.select([name]).timestamp) for name in SPLITS[:3]}
-    ordered = np.sort(moments)
+    of_split = {name: np.sort(moments(dataset, name)) for name in SPLITS[:3]}
+    ordered = np.sort(drawn)
     np.testing.assert_array_equal(of_split["test"], ordered[540:])
     np.testing.assert_array_equal(of_split["validation"], ordered[480:540])
 
@@ -386,7 +395,7 @@ def test_the_cuts_are_exact_although_moments_are_counted_by_periods_first(tmp_pa
     ],
 )
 def test_what_cannot_work_is_refused_with_a_reason(
-    tmp_path: Path, change: object, split: dict, features: dict, message: str
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table], split: dict, features: dict, message: str
 ) -> None:
     examples = write(tmp_path / "in", interactions=change(interactions()))
     with pytest.raises(DataError, match=message):
@@ -401,8 +410,10 @@ def test_events_weigh_by_their_kind_times_their_weight(tmp_path):
     weights = {"column": "action", "weights": {"view": 1, "purchase": 10, "refund": 0}}
     weighted, _ = transform(examples, tmp_path / "out", event_weights=weights)
     expected = table["weight"].to_numpy() * np.where(kinds == "purchase", 10, 1)
+    assert weighted.events.weight is not None
     assert sorted(weighted.events.weight) == sorted(expected)
     plain, _ = transform(examples, tmp_path / "plain")
+    assert plain.events.weight is not None
     assert set(np.round(weighted.events.weight / plain.events.weight)) == {1, 10}
     with pytest.raises(DataError, match="no column 'kind'"):
         transform(examples, tmp_path / "missing", event_weights=weights | {"column": "kind"})

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -20,7 +21,7 @@ from tests.e2e.runners import FAST_START, JOB_SERVER, SPARK_JOB_SERVER, needs_fl
 
 _SECONDS = 120
 """After which what does not come is taken not to come."""
-RUNNERS = [{"runner": "in_process"}, {"runner": "multi_process", "workers": 2}]
+RUNNERS: list[dict[str, Any]] = [{"runner": "in_process"}, {"runner": "multi_process", "workers": 2}]
 WITH_JAVA = [
     pytest.param({"runner": runner, "environment": environment, "job_server_jar": str(jar), "java_options": FAST_START},
                  marks=needs, id=f"{runner} {environment}")

@@ -3,6 +3,8 @@
 import errno
 import os
 import pickle
+import signal
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -69,6 +71,7 @@ def test_an_error_while_another_one_was_handled_is_not_taken_for_that_one():
 def test_a_long_message_keeps_its_path_and_its_reason():
     path = "/" + "directory/" * 200
     told = disk_error(tf.errors.UnknownError(None, None, f"{path}; {FULL} [Op:SaveV2]"))
+    assert told is not None
     assert told.startswith("/directory/")
     assert f"{FULL} [Op:SaveV2]" in told
     assert len(told) < 320
@@ -101,8 +104,8 @@ def test_a_training_apart_tells_a_full_disk_from_a_lost_worker(monkeypatch, erro
     monkeypatch.setattr(training, "train", fails)
     # This process is the parent's stand-in for the other: it goes on after the test.
     monkeypatch.setattr(training_process, "end_with_parent", lambda parent: None)
-    monkeypatch.setattr(training_process.signal, "signal", lambda number, handler: None)
-    sender = Sender()
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    sender: Any = Sender()
     training_process._train(sender, {}, os.getpid())
     what, sent = sender.sent
     assert (what, type(sent)) == ("failed", kind)

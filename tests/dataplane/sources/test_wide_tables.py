@@ -25,17 +25,17 @@ PAIR = {"query_id": "user", "candidate_id": "item"}
 class Compared(str):
     """A name that counts how often it is compared."""
 
-    count = 0
+    times = 0
     __hash__ = str.__hash__
 
     def __eq__(self, other):
-        Compared.count += 1
+        Compared.times += 1
         return str.__eq__(self, other)
 
 
 @pytest.fixture
 def compared():
-    Compared.count = 0
+    Compared.times = 0
     return Compared
 
 
@@ -52,7 +52,7 @@ def test_names_are_looked_up_not_searched_for(compared):
     missing = [compared(f"no {i}") for i in range(1000)]
     assert sum(name in present.known for name in map(compared, names(1000))) == 1000
     assert not any(name in present.known for name in missing)
-    assert compared.count < 10 * (WIDE + 2000), "a search through the names would be a hundred million comparisons"
+    assert compared.times < 10 * (WIDE + 2000), "a search through the names would be a hundred million comparisons"
 
 
 def test_names_given_twice_are_counted_not_searched_for(tmp_path, monkeypatch, compared):
@@ -65,7 +65,7 @@ def test_names_given_twice_are_counted_not_searched_for(tmp_path, monkeypatch, c
     source = CsvEntities(format="csv", path="wide.csv", id="c0")
     with pytest.raises(DataError, match=r"has c0, c1, .* and 49,960 more twice"):
         csv_header(source, str(tmp_path / "wide.csv"))
-    assert compared.count < 10 * WIDE
+    assert compared.times < 10 * WIDE
 
 
 class Stripped(Compared):

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,7 +61,7 @@ def validate(statistics, directory, **params):
     return facts, anomalies.read_json("anomalies.json")
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, tuple[Callable[[int], str], Callable[[int], str], str, str]] = {
     "leading zeros lost": (lambda i: f"{i:05d}", str, "leading zeros", "keep ids as text"),
     "leading zeros added": (str, lambda i: f"{i:010d}", "leading zeros", "keep ids as text"),
     "zeros before letters lost": (lambda i: f"00A{i}B", lambda i: f"A{i}B", "leading zeros", "keep ids as text"),

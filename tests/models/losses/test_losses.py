@@ -1,5 +1,7 @@
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -201,7 +203,7 @@ def triplet_by_hand(margin):
     return row_loss
 
 
-BY_HAND = {
+BY_HAND: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "sampled": (partial(sampled_softmax, logq_exponent=1.0), sampled_by_hand(1.0)),
     "sampled, half corrected": (partial(sampled_softmax, logq_exponent=0.5), sampled_by_hand(0.5)),
     "bpr": (bpr, lambda q, p, n, f: softplus((n @ q - p @ q) / TEMPERATURE).mean()),

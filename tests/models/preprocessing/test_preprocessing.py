@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from models.preprocessing.feature_preprocessing import LARGEST, FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing, encode, load_preprocessing
-from models.spec.features import MISSING_TIMESTAMP, FeatureSpec, encoded_names
+from models.spec.features import MISSING_TIMESTAMP, FeatureSpec, Side, encoded_names
 
 STRANGE = ["naïve", "line\nbreak", "tab\t", "car\rriage", "日本語", "", " "]
 
@@ -32,7 +32,8 @@ FEATURES = FeatureSpec.model_validate(
         "history": {"max_length": 3},
     }
 )
-STATISTICS = {
+Statistics = dict[Side, dict[str, FeatureStatistics]]
+STATISTICS: Statistics = {
     "query": {
         "city": FeatureStatistics(vocabulary=[value for value in STRANGE if value]),
         "tags": FeatureStatistics(vocabulary=["x", "y", "z"]),
@@ -112,7 +113,7 @@ def test_quantiles_are_buckets_after_the_missing_one(module: tf.Module) -> None:
 
 def test_piecewise_numbers_say_how_far_they_are_through_each_bucket(module: tf.Module) -> None:
     spent = query(module, spent=[-3, 1, 3, 5, 9, 1e30, np.nan])["spent"]
-    expected = [[1, 0, 0], [1, 0, 0], [1, 0.5, 0], [1, 1, 0], [1, 1, 0.8], [1, 1, 1], [0, 0, 0]]
+    expected: list[list[float]] = [[1, 0, 0], [1, 0, 0], [1, 0.5, 0], [1, 1, 0], [1, 1, 0.8], [1, 1, 1], [0, 0, 0]]
     np.testing.assert_allclose(spent, expected, atol=1e-6)
 
 
@@ -144,7 +145,7 @@ def test_absurd_numbers_stay_small_enough_to_be_squared_and_summed(module: tf.Mo
     image = candidate(module, 2, image=[[3e38, -3e38], [1e5, -1e5]])["image"]
     assert image.tolist() == [[LARGEST, -LARGEST], [1e5, -1e5]]
     features = FeatureSpec.model_validate({"query": {"age": {"type": "numeric"}}})
-    statistics = {"query": {"age": FeatureStatistics(mean=0.5, std=0.01)}}
+    statistics: Statistics = {"query": {"age": FeatureStatistics(mean=0.5, std=0.01)}}
     preprocessing = Preprocessing(features, statistics, assets=tmp_path)
     assert preprocessing.encode_query({"age": tf.constant([3e38, -3e38])})["age"].numpy().tolist() == [
         [LARGEST],
@@ -153,7 +154,7 @@ def test_absurd_numbers_stay_small_enough_to_be_squared_and_summed(module: tf.Mo
 
 
 def test_calendar_parts_equal_those_of_the_standard_library(module: tf.Module) -> None:
-    moments = np.random.default_rng(1).integers(-5_000_000_000, 5_000_000_000, 2_000)
+    random_moments = np.random.default_rng(1).integers(-5_000_000_000, 5_000_000_000, 2_000).tolist()
     edges = [
         "2000-02-29T23:59:59",
         "1999-12-31T23:59:59",
@@ -162,7 +163,7 @@ def test_calendar_parts_equal_those_of_the_standard_library(module: tf.Module) -
         "2100-03-01T00:00:00",
     ]
     epoch = datetime.datetime(1970, 1, 1)
-    moments = [*moments.tolist(), *(int((datetime.datetime.fromisoformat(e) - epoch).total_seconds()) for e in edges)]
+    moments = [*random_moments, *(int((datetime.datetime.fromisoformat(e) - epoch).total_seconds()) for e in edges)]
     encoded = candidate(module, len(moments), released=moments)
     times = [epoch + datetime.timedelta(seconds=moment) for moment in moments]
     assert encoded["released_hour"][:, 0].tolist() == [time.hour + 1 for time in times]
@@ -189,7 +190,8 @@ def test_history_of_any_length(module: tf.Module, shape: tuple[int, int]) -> Non
 
 def test_an_empty_batch_has_the_widths_of_the_specification(module: tf.Module, tmp_path: Path) -> None:
     spec = Preprocessing(FEATURES, STATISTICS, assets=tmp_path).spec
-    for side, encoded in {"query": query(module, age=[]), "candidate": candidate(module, 0)}.items():
+    empty: dict[Side, dict[str, np.ndarray]] = {"query": query(module, age=[]), "candidate": candidate(module, 0)}
+    for side, encoded in empty.items():
         assert set(encoded) == set(spec.of(side))
         for name, column in spec.of(side).items():
             assert encoded[name].shape == (0, column.width)
@@ -214,7 +216,7 @@ def test_two_models_in_one_process_keep_their_own_vocabularies(tmp_path: Path) -
     features = FeatureSpec.model_validate({"query": {"city": {"type": "categorical"}}})
     tokens = []
     for vocabulary in (["a", "b"], ["b", "a"]):
-        statistics = {"query": {"city": FeatureStatistics(vocabulary=vocabulary)}}
+        statistics: Statistics = {"query": {"city": FeatureStatistics(vocabulary=vocabulary)}}
         Preprocessing(features, statistics, assets=tmp_path / "assets").save(tmp_path / vocabulary[0])
         tokens.append(load_preprocessing(tmp_path / vocabulary[0]))
     asked = {"city": np.array(["a"], object)}
@@ -232,7 +234,7 @@ def test_a_server_that_runs_sessions_can_use_it_inside_another_model(tmp_path: P
             return self.inner.encode_query({"city": city})
 
     features = FeatureSpec.model_validate({"query": {"city": {"type": "categorical"}}})
-    statistics = {"query": {"city": FeatureStatistics(vocabulary=["line\nbreak", "b"])}}
+    statistics: Statistics = {"query": {"city": FeatureStatistics(vocabulary=["line\nbreak", "b"])}}
     Preprocessing(features, statistics, assets=tmp_path / "assets").save(tmp_path / "inner")
     server = Server()
     tf.saved_model.save(server, str(tmp_path / "outer"), signatures=server.serve)

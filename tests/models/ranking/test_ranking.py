@@ -68,8 +68,8 @@ def test_equals_sorting_the_whole_catalogue(case: tuple[np.ndarray, list[list[in
 
 def test_wide_rows_equal_a_stable_sort() -> None:
     rng = np.random.default_rng(0)
-    for scores in (rng.normal(size=(20, 3001)), rng.integers(0, 40, (20, 3001)), rng.poisson(0.02, (20, 3001))):
-        scores = scores.astype(np.float32)
+    for drawn in (rng.normal(size=(20, 3001)), rng.integers(0, 40, (20, 3001)), rng.poisson(0.02, (20, 3001))):
+        scores = drawn.astype(np.float32)
         columns, best = top_k(scores, 50)
         expected = np.argsort(-scores, axis=1, kind="stable")[:, :50]
         assert np.array_equal(columns, expected)

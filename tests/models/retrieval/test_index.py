@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_recall_is_not_fooled_by_scores_an_index_makes_up(vectors: np.ndarray) -
             shape = [tf.shape(queries)[0], count]
             return tf.zeros(shape, tf.int32), tf.fill(shape, 1e6)
 
-    assert recall(Liar(), vectors, 5) < 0.05
+    assert recall(cast(Search, Liar()), vectors, 5) < 0.05
 
 
 def test_equal_candidates_count_as_found_whichever_is_listed() -> None:
@@ -122,7 +123,7 @@ def test_equal_candidates_count_as_found_whichever_is_listed() -> None:
             best = np.argsort(-(queries.numpy() @ vectors[2::3].T), axis=1)[:, : int(count)] * 3 + 2
             return tf.constant(best.astype(np.int32)), tf.zeros(best.shape)
 
-    assert recall(Last(), vectors, 1) == 1.0
+    assert recall(cast(Search, Last()), vectors, 1) == 1.0
 
 
 def test_trees_built_from_the_same_vectors_are_the_same(tree: ScannSearch, vectors: np.ndarray) -> None:
@@ -150,6 +151,7 @@ def test_a_tree_asked_for_more_searches_wider(tree: ScannSearch, vectors: np.nda
 def test_rows_that_end_early_end_in_padding(vectors: np.ndarray) -> None:
     search = build(vectors, settings(len(vectors), answers=4000))
     # Makes it look into a single leaf; otherwise it looks into enough of them.
+    assert search.settings is not None
     search.settings = replace(search.settings, leaves=1, leaves_to_search=1)
     rows, scores = found(search, vectors[:5], 400)
     assert rows.shape == scores.shape == (5, 400)

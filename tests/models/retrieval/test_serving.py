@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ class Towers(tf.Module):
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, object]:
+def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """Preprocessing and towers, saved and loaded as they are in a pipeline."""
     path = tmp_path_factory.mktemp("parts")
     tf.saved_model.save(Preprocessing(), str(path / "preprocessing"))
@@ -97,7 +98,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, object]:
     return tf.saved_model.load(str(path / "preprocessing")), tf.saved_model.load(str(path / "towers"))
 
 
-def module(parts: tuple[object, object], search: Search, *, top_k: int = K, remove_seen: bool = True) -> ServingModule:
+def module(parts: tuple[Any, Any], search: Search, *, top_k: int = K, remove_seen: bool = True) -> ServingModule:
     return ServingModule(
         preprocessing=parts[0],
         towers=parts[1],
@@ -110,7 +111,7 @@ def module(parts: tuple[object, object], search: Search, *, top_k: int = K, remo
 
 
 TREE = TreeSettings(6, 2, 0.2, 2, 20, 1000, K)
-SEARCHES = {
+SEARCHES: dict[str, Callable[[], Search]] = {
     "exact": lambda: ExactSearch(EMBEDDINGS),
     "brute_force": lambda: ScannSearch(ExactSearch(EMBEDDINGS), None),
     "tree": lambda: ScannSearch(ExactSearch(EMBEDDINGS), TREE),
@@ -118,7 +119,7 @@ SEARCHES = {
 
 
 @pytest.fixture(scope="module")
-def modules(parts: tuple[object, object]) -> dict[str, ServingModule]:
+def modules(parts: tuple[Any, Any]) -> dict[str, ServingModule]:
     return {name: module(parts, make()) for name, make in SEARCHES.items()}
 
 
@@ -147,7 +148,7 @@ def id_lists(rows: list[list[str]]) -> tf.Tensor:
     return tf.constant(padded, tf.string)
 
 
-def expected_scores(parts: tuple[object, object], inputs: dict[str, tf.Tensor]) -> np.ndarray:
+def expected_scores(parts: tuple[Any, Any], inputs: dict[str, tf.Tensor]) -> np.ndarray:
     encoded = parts[0].encode_query({"age": inputs["age"]})
     encoded |= parts[0].encode_context({"device": inputs["device"]})
     encoded |= {"history": encode_history(parts[0], inputs["history"])}
@@ -156,7 +157,7 @@ def expected_scores(parts: tuple[object, object], inputs: dict[str, tf.Tensor]) 
 
 @pytest.mark.parametrize("name", ["exact", "brute_force"])
 def test_answers_are_the_exact_ranking_without_the_history(
-    modules: dict[str, ServingModule], parts: tuple[object, object], name: str
+    modules: dict[str, ServingModule], parts: tuple[Any, Any], name: str
 ) -> None:
     histories = [[], list(IDS[:3]), [*IDS[5:30], "unknown", IDS[5]], ["", IDS[9]]]
     inputs = request(histories)
@@ -200,7 +201,7 @@ ID_LIST = st.lists(st.sampled_from([*IDS, "", "unknown"]), max_size=2 * CANDIDAT
 @settings(max_examples=25)
 def test_filtered_answers_are_the_exact_ranking_of_what_may_be_answered(
     modules: dict[str, ServingModule],
-    parts: tuple[object, object],
+    parts: tuple[Any, Any],
     name: str,
     rows: list[tuple[list[str], list[str], list[str]]],
     age: float,
@@ -249,9 +250,7 @@ def test_similar_candidates_are_the_nearest_without_itself(modules: dict[str, Se
 
 
 @pytest.mark.parametrize("name", list(SEARCHES))
-def test_given_candidates_are_scored(
-    modules: dict[str, ServingModule], parts: tuple[object, object], name: str
-) -> None:
+def test_given_candidates_are_scored(modules: dict[str, ServingModule], parts: tuple[Any, Any], name: str) -> None:
     inputs = request([[], [IDS[0]]])
     asked = [[IDS[3], "unknown", IDS[3]], ["", IDS[39], IDS[0]]]
     scores = ask(modules[name], "score", inputs | {"candidate_ids": id_lists(asked)})["scores"]
@@ -261,7 +260,7 @@ def test_given_candidates_are_scored(
     assert ask(modules[name], "score", inputs | {"candidate_ids": id_lists([[], []])})["scores"].shape == (2, 0)
 
 
-def test_embeddings_are_the_towers(modules: dict[str, ServingModule], parts: tuple[object, object]) -> None:
+def test_embeddings_are_the_towers(modules: dict[str, ServingModule], parts: tuple[Any, Any]) -> None:
     inputs = request([[], [IDS[0]]])
     embedded = ask(modules["exact"], "embed_query", inputs)["embedding"]
     assert np.allclose(embedded @ EMBEDDINGS.T, expected_scores(parts, inputs), rtol=1e-5, atol=1e-5)
@@ -270,7 +269,7 @@ def test_embeddings_are_the_towers(modules: dict[str, ServingModule], parts: tup
     assert np.array_equal(embedded, parts[1].embed_candidate({"candidate_id": tokens}).numpy())
 
 
-def test_seen_candidates_stay_where_consumption_repeats(parts: tuple[object, object]) -> None:
+def test_seen_candidates_stay_where_consumption_repeats(parts: tuple[Any, Any]) -> None:
     serving = module(parts, ExactSearch(EMBEDDINGS), remove_seen=False)
     inputs = request([list(IDS)])
     ids, _ = answer(serving, inputs)
@@ -295,7 +294,7 @@ def test_batches_of_any_size_are_answered(modules: dict[str, ServingModule], bat
         assert ask(serving, "embed_candidate", candidate)["embedding"].shape == (batch, DIM)
 
 
-def test_k_beyond_the_catalogue_is_clipped(parts: tuple[object, object]) -> None:
+def test_k_beyond_the_catalogue_is_clipped(parts: tuple[Any, Any]) -> None:
     for make in SEARCHES.values():
         ids, scores = answer(module(parts, make(), top_k=1000), request([[], [IDS[3]]]))
         assert ids.shape == (2, CANDIDATES)
@@ -363,7 +362,7 @@ def test_inputs_are_the_raw_features() -> None:
     assert "history" in raw_inputs(features, remove_seen=True)
 
 
-def test_a_model_without_history_still_removes_what_was_seen(parts: tuple[object, object]) -> None:
+def test_a_model_without_history_still_removes_what_was_seen(parts: tuple[Any, Any]) -> None:
     class AgeTower(tf.Module):
         @tf.function
         def embed_query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -404,7 +403,7 @@ def test_ids_that_repeat_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", [ExactSearch, lambda vectors: ScannSearch(ExactSearch(vectors), None)])
-def test_similar_queries_are_the_nearest_by_angle(parts: tuple[object, object], kind: Callable, tmp_path: Path) -> None:
+def test_similar_queries_are_the_nearest_by_angle(parts: tuple[Any, Any], kind: Callable, tmp_path: Path) -> None:
     embeddings = np.random.default_rng(2).normal(size=(30, DIM)).astype(np.float32) * np.arange(1, 31)[:, None]
     embeddings[7] = 0
     names = np.array([f"query {row}" for row in range(30)], object)

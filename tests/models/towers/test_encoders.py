@@ -25,7 +25,7 @@ def identity_table(rows: int) -> tf.keras.layers.Embedding:
 
 def test_lists_of_tokens_are_averaged_without_their_padding():
     pooled = mean_of_tokens(identity_table(4), tf.constant([[1, 2, 0], [3, 0, 0], [0, 0, 0]]))
-    np.testing.assert_allclose(pooled, [[0, 0.5, 0.5, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
+    np.testing.assert_allclose(pooled, np.array([[0, 0.5, 0.5, 0], [0, 0, 0, 1], [0, 0, 0, 0]]))
 
 
 def test_a_missing_single_token_adds_nothing_until_it_is_learnt():
@@ -55,7 +55,8 @@ def test_dense_columns_pass():
 
 def test_ordered_history_weighs_recent_events_more():
     pooled = HistoryPooling(3, ordered=True)(tf.constant([[1, 2, 0], [2, 0, 0], [0, 0, 0]]), identity_table(3))
-    np.testing.assert_allclose(pooled, [[0, 1 / 1.9, 0.9 / 1.9], [0, 0, 1], [0, 0, 0]], atol=1e-6)
+    expected = np.array([[0, 1, 0.9], [0, 0, 1.9], [0, 0, 0]]) / 1.9
+    np.testing.assert_allclose(pooled, expected, atol=1e-6)
 
 
 def test_recency_is_learnt():

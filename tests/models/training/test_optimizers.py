@@ -61,7 +61,7 @@ def test_a_scalar_does_not_decay(name):
 def test_weight_decay_reaches_the_touched_rows_only(name):
     zero = tf.IndexedSlices(tf.zeros([1, 2]), tf.constant([2]), dense_shape=tf.constant([4, 2]))
     decayed = steps(name, [zero], weight_decay=0.5)
-    np.testing.assert_allclose(decayed, [[1, 1], [1, 1], [0.95, 0.95], [1, 1]], rtol=1e-6)
+    np.testing.assert_allclose(decayed, np.repeat([[1], [1], [0.95], [1]], 2, axis=1), rtol=1e-6)
     np.testing.assert_allclose(steps(name, [tf.zeros([4, 2])], weight_decay=0.5), 0.95, rtol=1e-6)
 
 

@@ -11,12 +11,12 @@ from models.preprocessing.feature_preprocessing import FeatureStatistics, featur
 from models.spec.features import EncodedSpec, FeatureSpec
 from models.spec.trials import temperatures_to_try
 from models.towers.encoders import ColumnEncoder
-from models.training.batches import Batches, TrainingData
+from models.training.batches import StepBatches, TrainingData
 from models.training.loop import Places, fit_steps
 from models.training.optimizers import build_optimizer
 from models.training.two_tower import TwoTower, resolve_auto
 from models.training.validation import embed
-from models.training.windows import WindowBatches, build_batches
+from models.training.windows import build_batches
 from pipeline.config.config import PipelineConfig, load_config
 from tests.models.small_spec import random_columns
 from tests.paths import PROJECT
@@ -67,7 +67,7 @@ def world(spec: EncodedSpec) -> TrainingData:
     )
 
 
-def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, Batches | WindowBatches, TrainingData]:
+def build(config: PipelineConfig, directory: Path) -> tuple[TwoTower, StepBatches, TrainingData]:
     spec = encoded(config.features, directory)
     data = world(spec)
     counts = np.bincount(data.candidate, minlength=ITEMS)
@@ -146,6 +146,7 @@ def test_youtube_users_give_as_many_examples_each_and_they_tell_their_age(tmp_pa
     model, batches, data = build(config, tmp_path)
     batch = batches.batch(0)
     assert batches.steps_per_epoch == 3 * QUERIES // 32
+    assert data.age is not None
     assert np.isin(batch["query"]["example_age"], data.age).all()
     older = batch["query"] | {"example_age": batch["query"]["example_age"] + 1000}
     serving = {name: values for name, values in batch["query"].items() if name != "example_age"}

@@ -86,10 +86,10 @@ def test_resumed_training_equals_uninterrupted_training_bit_for_bit(settings, tm
     assert found.steps == expected.steps
     for entry, other in zip(found.curve, expected.curve, strict=True):
         assert entry | {"seconds": 0} == other | {"seconds": 0}
-    before = state(whole)
-    assert len(before) > 2 * len(whole.trainable_variables), "with the optimiser's slots"
-    for value, other in zip(state(resumed), before, strict=True):
-        np.testing.assert_array_equal(value, other)
+    finished = state(whole)
+    assert len(finished) > 2 * len(whole.trainable_variables), "with the optimiser's slots"
+    for value, wanted in zip(state(resumed), finished, strict=True):
+        np.testing.assert_array_equal(value, wanted)
 
 
 def test_nothing_is_left_of_a_training_that_is_done(tmp_path):
@@ -136,7 +136,7 @@ def test_nothing_that_makes_batches_outlives_a_trial(tmp_path):
     assert iterators_and_threads() == []
 
 
-def test_an_error_in_the_making_of_a_batch_ends_the_training_as_it_was_raised(tmp_path):
+def test_an_error_in_the_making_of_a_batch_ends_the_training_as_it_was_raised(tmp_path, monkeypatch):
     data = chains()
     model, batches = two_tower(data, loss="full_softmax"), batches_of(data, loss="full_softmax")
 
@@ -145,7 +145,8 @@ def test_an_error_in_the_making_of_a_batch_ends_the_training_as_it_was_raised(tm
             raise OSError("the events cannot be read")
         return made(step)
 
-    made, batches.batch = batches.batch, broken
+    made = batches.batch
+    monkeypatch.setattr(batches, "batch", broken)
     with pytest.raises(OSError, match="the events cannot be read"):
         fit_steps(model, batches, steps=5, places=Places(tmp_path, tmp_path / "unfinished"))
     assert iterators_and_threads() == []
@@ -155,7 +156,12 @@ def test_an_error_in_the_making_of_a_batch_ends_the_training_as_it_was_raised(tm
 def test_batches_of_every_length_are_traced_once(examples, tmp_path, monkeypatch):
     traces = []
     train_step = TwoTower.train_step
-    monkeypatch.setattr(TwoTower, "train_step", lambda *given: traces.append(1) or train_step(*given))
+
+    def traced(*given):
+        traces.append(1)
+        return train_step(*given)
+
+    monkeypatch.setattr(TwoTower, "train_step", traced)
     settings = {"loss": "full_softmax", "examples": examples}
     fit(tmp_path, settings | ({"encoder": "gru"} if examples == "sequences" else {}))
     assert len(traces) == 1

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +9,12 @@ import tensorflow as tf
 from models.negatives.negatives import build_sampler
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.trials import Temperature
-from models.training.batches import Batches, TrainingData
+from models.training.batches import Batches, StepBatches, TrainingData
 from models.training.loop import Places, fit_steps
 from models.training.optimizers import build_optimizer
 from models.training.two_tower import TwoTower, resolve_auto
 from models.training.validation import embed
-from models.training.windows import WindowBatches, build_batches
+from models.training.windows import build_batches
 from tests.models.small_spec import small_spec
 
 ITEMS = 20
@@ -46,7 +47,7 @@ def two_tower(
     encoder: str | dict = "recency",
     dropout: float = 0.2,
     temperature: Temperature = 0.1,
-    **settings,
+    **settings: Any,
 ) -> TwoTower:
     tf.keras.utils.set_random_seed(seed)
     training = TrainingConfig.model_validate({"learning_rate": 0.02, "loss": loss, **settings})
@@ -78,8 +79,8 @@ def batches_of(
     encoder: str | dict = "",
     dropout: float = 0,
     temperature: Temperature = 0.1,
-    **settings,
-) -> Batches | WindowBatches:
+    **settings: Any,
+) -> StepBatches:
     training = TrainingConfig.model_validate({"batch_size": 64, **settings})
     sampler = build_sampler(training.negatives, np.bincount(data.candidate, minlength=ITEMS), seed=seed)
     return build_batches(data, training, seed=seed, sampler=sampler, negatives_in_batch=False)
@@ -119,7 +120,8 @@ def test_training_learns_what_follows(settings, tmp_path):
 
 
 def test_what_a_query_knows_is_outscored_where_it_is_among_the_negatives(tmp_path):
-    data, settings = chains(), {"encoder": "self_attention", "examples": "sequences", "mask_known": False}
+    data = chains()
+    settings: dict[str, Any] = {"encoder": "self_attention", "examples": "sequences", "mask_known": False}
     model = two_tower(data, "full_softmax", **settings)
     fit_steps(model, batches_of(data, loss="full_softmax", **settings), steps=70, places=places(tmp_path))
     ends, scores = scores_of_last(model, data)
@@ -172,7 +174,7 @@ def test_losses_learn_from_what_they_are_given():
     """One step of each loss, with drawn negatives, moves both towers by finite amounts."""
     data = chains()
     for loss in ("bpr", "gbce", "cosine_contrastive", "contrastive", "triplet", "gramian"):
-        settings = {"loss": loss, "negatives": {"type": "uniform", "n": 16}}
+        settings: dict[str, Any] = {"loss": loss, "negatives": {"type": "uniform", "n": 16}}
         model, batch = two_tower(data, **settings), batches_of(data, **settings).batch(0)
         with tf.GradientTape() as tape:
             value = model.compute_loss(batch)

@@ -51,6 +51,7 @@ def test_no_command_shows_or_keeps_a_secret(command, tmp_path, monkeypatch, caps
         (tmp_path / "c.yaml").write_text(GOOD)
         (tmp_path / "extends.yaml").write_text(f"extends: {location!r}\n{GOOD}")
         before = set(tmp_path.rglob("*"))
+        code: str | int | None
         try:
             code = main([argument.replace("LOCATION", location) for argument in COMMANDS[command]])
         except SystemExit as stop:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,7 +133,7 @@ def test_clean_keeps_what_the_served_model_was_made_of(root: Path, capsys: pytes
     before = listed(root, capsys)
     store = Store(root, "toy")
     for node, number in (("ScannIndexer", 0), ("ScannIndexer", 1)):
-        made = dict.fromkeys(("fingerprint", "run", "started"), "")
+        made: dict[str, Any] = dict.fromkeys(("fingerprint", "run", "started"), "")
         store.commit(Execution(node, f"e{number}", node, inputs={}, outputs=["serving_model"], params={}, libraries={},
                                facts={}, seconds=1.0, **made))  # fmt: skip
     assert main(["clean", "toy", "--keep-runs", "1", "--root", str(root)]) == 0

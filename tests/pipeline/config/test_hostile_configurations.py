@@ -192,7 +192,7 @@ def test_the_command_line_ends_with_exit_code_2(tmp_path, capsys):
     assert main(["run", "/dev/zero", "--root", str(tmp_path)]) == 2
     assert main(["validate", str(tmp_path / "c.yaml"), "--set", "=1"]) == 2
     assert "Traceback" not in capsys.readouterr().err
-    command = [sys.executable, "-m", "pipeline", "validate", b"\xff.yaml", "--set", b"a\xff=\xfe"]
+    command: list[str | bytes] = [sys.executable, "-m", "pipeline", "validate", b"\xff.yaml", "--set", b"a\xff=\xfe"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 2, done.stderr
     assert b"Traceback" not in done.stderr

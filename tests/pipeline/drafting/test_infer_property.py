@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ NAMES = {
 }
 ROLES = ("query", "candidate", "time", "weight", "title", "channel", "quantity", "price", "age")
 FORMATS = ("csv", "csv.gz", "tsv", "semicolon.csv", "colons.dat", "txt.xz", "jsonl", "json.gz", "array.json", "parquet")
-PACKED = {".gz": gzip.compress, ".xz": lzma.compress}
+PACKED: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress}
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def in_child(root: Path, act: Callable[[Path], None], at: int) -> tuple[int, int
 
 def kill_everywhere(directory: Path, case: str, times: int) -> None:
     """Kills a case at so many of its accesses to files, evenly; prints what went wrong as JSON."""
-    os.fsync = lambda descriptor: None  # it is the process that ends, not the machine
+    os.fsync = lambda fd: None  # it is the process that ends, not the machine
     prepare, act = CASES[case]
     root, before = directory / "root", directory / "before"
     prepare(root)

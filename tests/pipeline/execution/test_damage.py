@@ -47,14 +47,14 @@ def beside(name: str) -> Callable[[Path], None]:
     return damage
 
 
-DAMAGES: dict[str, Callable[[Path], None]] = {
+DAMAGES: dict[str, Callable[[Path], object]] = {
     **OF_FILES,
     "another of equal size": written_of_equal_size,
     "a directory": as_directory,
     "a pipe": as_pipe,
     "a dangling link": as_link("nowhere"),
     "a link to itself": as_link("number.json"),
-    "an empty file": lambda file: file.write_bytes(b"") and None,
+    "an empty file": lambda file: file.write_bytes(b""),
     "one file more": beside("number-1.json"),
     "a hidden file more": beside(".number.json"),
     "a directory more": lambda file: (file.parent / "queries").mkdir(),

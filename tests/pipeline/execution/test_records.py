@@ -24,8 +24,8 @@ def rewritten(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]
     return damage
 
 
-def bytes_written(content: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    return lambda file: file.write_bytes(content(file.read_bytes())) and None
+def bytes_written(content: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    return lambda file: file.write_bytes(content(file.read_bytes()))
 
 
 def as_directory(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from pipeline.execution.study_journal import open_journal  # noqa: E402
 TRIALS = 4
 
 
-def study(file: Path, tell: Callable[[str], None]) -> "optuna.Study":
+def study(file: Path, tell: Callable[[str], None]) -> Any:
     storage = open_journal(file, tell)
     return optuna.create_study(storage=storage, study_name="s", direction="maximize", load_if_exists=True)
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ from models.spec.features import FeatureSpec
 from serving.model.requests import as_batch, complete_request, stored_requests
 from tests.components.tiny_world import FEATURES, World, make_world
 
-INPUTS = {
+INPUTS: dict[str, dict[str, Any]] = {
     "country": {"dtype": "string", "shape": [None]},
     "tags": {"dtype": "string", "shape": [None, None]},
     "age": {"dtype": "float32", "shape": [None]},

@@ -1,6 +1,7 @@
 """Real sockets against a server whose application answers at once, or after a while."""
 
 import asyncio
+import resource
 import socket
 import threading
 import time
@@ -13,7 +14,6 @@ import pytest
 import uvicorn
 
 from dataplane.errors import ConfigError
-from serving.server import connections
 from serving.server.connections import BoundedConnection, ConnectionLimits, connection_limit
 
 Receive = Callable[[], Any]
@@ -160,8 +160,8 @@ def test_requests_one_behind_the_other_are_all_answered() -> None:
 
 def test_more_connections_than_files_may_be_open_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     soft: list[tuple[int, int]] = []
-    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (512, 2000))
-    monkeypatch.setattr(connections.resource, "setrlimit", lambda _, limits: soft.append(limits))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (512, 2000))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: soft.append(limits))
     assert connection_limit(100) == 100
     assert soft == []
     assert connection_limit(1000) == 1000

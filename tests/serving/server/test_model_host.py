@@ -148,11 +148,11 @@ def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_
     assert freed() is None
 
 
-def cut(name: str) -> Callable[[Path], None]:
+def cut(name: str) -> Callable[[Path], object]:
     return lambda version: (version / name).write_bytes((version / name).read_bytes()[:100])
 
 
-def described_as(content: str) -> Callable[[Path], None]:
+def described_as(content: str) -> Callable[[Path], object]:
     return lambda version: (version / "assets.extra" / "model.json").write_text(content)
 
 
@@ -169,6 +169,16 @@ def replaced_by_a_pipe(version: Path) -> None:
     os.mkfifo(version / "saved_model.pb")
 
 
+def emptied(version: Path) -> None:
+    shutil.rmtree(version)
+    version.mkdir()
+
+
+def replaced_by_a_file(version: Path) -> None:
+    shutil.rmtree(version)
+    version.write_text("")
+
+
 def as_if_written_so(harm: Callable[[Path], object]) -> Callable[[Path], None]:
     """A version that was published with the harm in it, so that its digests do not tell."""
 
@@ -182,8 +192,8 @@ def as_if_written_so(harm: Callable[[Path], object]) -> Callable[[Path], None]:
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "graph is a pipe": replaced_by_a_pipe,
     "variables cut": cut("variables/variables.data-00000-of-00001"),
-    "empty": lambda version: (shutil.rmtree(version), version.mkdir()),
-    "a file": lambda version: (shutil.rmtree(version), version.write_text("")),
+    "empty": emptied,
+    "a file": replaced_by_a_file,
     "description gone": lambda version: (version / "assets.extra" / "model.json").unlink(),
     "warm-up cut": cut("assets.extra/tf_serving_warmup_requests"),
     "added": lambda version: (version / "assets" / "more.txt").write_text("more"),

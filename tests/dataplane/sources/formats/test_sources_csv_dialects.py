@@ -3,6 +3,7 @@
 import csv as csv_module
 import io
 import random
+from typing import IO, cast
 
 import pytest
 
@@ -326,7 +327,7 @@ class _Drips(io.RawIOBase):
 def test_streams_do_not_cut_what_is_translated():
     text = 'a::"x \\"y\\" ::"\r\nb::\\\\::é\r\n' * 5
     translation = Translation("::", '"', "\\")
-    stream = CsvStream(_Drips(text.encode()), translation, "utf-8")
+    stream = CsvStream(cast(IO[bytes], _Drips(text.encode())), translation, "utf-8")
     parts = []
     while part := stream.read(5):
         parts.append(part)

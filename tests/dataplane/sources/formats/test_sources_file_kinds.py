@@ -8,6 +8,7 @@ import pickle
 import sqlite3
 import tarfile
 import zipfile
+from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.feather
@@ -35,7 +36,7 @@ def zipped(*members, method=zipfile.ZIP_DEFLATED):
     return buffer.getvalue()
 
 
-PACKERS = {
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
     "xz": lzma.compress,

@@ -4,17 +4,17 @@ import itertools
 import json
 import random
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from components.example_gen import ExampleGen, ExampleGenParams
 from dataplane.beam_runner import MultiProcess
-from dataplane.errors import DataError
+from dataplane.errors import ConfigError, DataError
 from dataplane.sources.headers import check_headers
 from dataplane.sources.ingestion.pivot_cut import with_latest_values
 from models.spec.features import FeatureSpec
 from pipeline.config.config import load_config
-from pipeline.config.problems import ConfigError
 from pipeline.create_pipeline import create_pipeline
 from tests.components.source_runs import Run, csv
 from tests.contexts import in_process
@@ -102,13 +102,13 @@ def test_neither_order_nor_files_nor_workers_change_anything(tmp_path):
             long(run, rows[part::parts], name=f"items{part}")
         source = long(run, rows[:1], name="unused") | {"path": "items[0-9].csv"}
         params = ExampleGenParams(base_dir=run.directory, interactions=csv(), candidates=source)
-        beam = {"beam": MultiProcess(runner="multi_process", workers=2)} if parts == 3 else {}
+        beam: dict[str, Any] = {"beam": MultiProcess(runner="multi_process", workers=2)} if parts == 3 else {}
         context = in_process(scratch=run.directory / "scratch", **beam)
         ExampleGen(params).execute(ExampleGen.Inputs(), ExampleGen.Outputs(run.examples), context)
         files = sorted((run.examples.path / "candidates").iterdir())
         results.append([(file.name, file.read_bytes()) for file in files])
     assert results[0] == results[1] == results[2]
-    expected = {}
+    expected: dict[str, dict[str, str]] = {}
     for item, name, value, _ in sorted(rows, key=lambda row: row[3]):
         expected.setdefault(item, {})[name] = value
     assert {row["candidate_id"]: row["price"] for row in run.rows("candidates")} == {
