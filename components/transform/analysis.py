@@ -1,6 +1,7 @@
-"""What preprocessing has to know about the data: vocabularies, moments, quantiles.
+"""Statistics that preprocessing needs: vocabularies, means and standard deviations, quantiles.
 
-Each is gathered as states of batches that add up to the same whatever the batches and their order were.
+Every statistic is a sum of states of batches. The sum does not depend on how rows were batched or in which order the
+batches came.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from models.spec.features import (
 )
 
 SAMPLE_ROWS = 1 << 17
-"""Rows that quantiles are read from: their ranks are right to about 0.1 %."""
+"""Rows of the sample from which quantiles are read; their ranks are accurate to about 0.1 %."""
 _COMPACT_ROWS = 1 << 20
 
 
@@ -35,14 +36,14 @@ class ValueCounts:
     """How often each value occurs.
 
     Attributes:
-        parts: tables of `value` and `count`, each value once in a table but possibly in several of them.
+        parts: tables of `value` and `count`. A value occurs once in a table but may occur in several tables.
     """
 
     parts: tuple[pa.Table, ...] = ()
 
     @staticmethod
     def of(values: pa.Array, counts: np.ndarray | None = None) -> "ValueCounts":
-        """Counts an array without nulls; `counts` is how often each of its elements is to be counted."""
+        """Counts the values of an array without nulls; `counts` gives each element a multiplicity, by default 1."""
         if counts is not None:
             return ValueCounts((_sums([pa.table({"value": values, "count": pa.array(counts, pa.int64())})]),))
         encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
@@ -62,12 +63,12 @@ class ValueCounts:
 
     @cached_property
     def table(self) -> pa.Table:
-        """Distinct `value`s and their `count`, int64, the most frequent first, equal ones by value."""
+        """Distinct `value`s with their `count`, int64. The most frequent comes first, ties are ordered by value."""
         return self.unordered.sort_by([("count", "descending"), ("value", "ascending")])
 
     @property
     def unordered(self) -> pa.Table:
-        """The same as `table` in no order."""
+        """The rows of `table` in no particular order."""
         return self.parts[0] if len(self.parts) == 1 else _sums(self.parts)
 
     def __getstate__(self) -> dict[str, object]:
@@ -76,7 +77,7 @@ class ValueCounts:
 
 @dataclass(frozen=True)
 class RowSample:
-    """The numbers of the rows with the smallest hashes: a uniform sample that does not depend on the batches.
+    """A uniform sample of numbers, those of the rows with the smallest hashes. It does not depend on the batches.
 
     Attributes:
         hashes: uint64 `[rows]`.
@@ -88,7 +89,7 @@ class RowSample:
 
     @staticmethod
     def of(hashes: np.ndarray, numbers: np.ndarray) -> "RowSample":
-        """Samples rows by their hashes; rows of equal hashes are told apart by their numbers."""
+        """Samples rows by their hashes; their numbers order rows of equal hashes."""
         if len(hashes) > SAMPLE_ROWS:
             few = hashes <= np.partition(hashes, SAMPLE_ROWS - 1)[SAMPLE_ROWS - 1]
             hashes, numbers = hashes[few], numbers[few]
@@ -99,29 +100,32 @@ class RowSample:
         return RowSample.of(np.concatenate([self.hashes, other.hashes]), np.concatenate([self.numbers, other.numbers]))
 
     def boundaries(self, buckets: int) -> tuple[float, ...]:
-        """Where the second and later of `buckets` equally filled buckets begin; fewer where values repeat."""
+        """Lower bounds of the second and later of `buckets` equally filled buckets; fewer if values repeat.
+
+        Example: the numbers 1, 2, 3, 4 in two buckets give `(3.0,)`: 1 and 2 lie below it, 3 and 4 from it on.
+        """
         if len(self.numbers) == 0:
             return ()
         ranks = np.arange(1, buckets) / buckets
         found = np.unique(np.quantile(self.numbers, ranks, method="higher"))
-        # A bucket that starts at the smallest number would leave the one below it empty.
+        # If a bucket started at the smallest number, the bucket below it would be empty.
         return tuple(float(value) for value in found[found > self.numbers.min()])
 
 
 def analyse(
     features: Mapping[str, Feature], columns: pa.Table, row_hashes: np.ndarray
 ) -> Iterator[tuple[str, Mergeable]]:
-    """The states of those features of a batch that learn from their column.
+    """Computes the states of one batch, for every feature that learns from its column.
 
-    Ids of queries and candidates are left out: their vocabularies come from the training events.
+    Ids of queries and candidates are left out because their vocabularies come from the training events.
 
     Args:
-        features: by name.
-        columns: the batch, with the features' columns.
-        row_hashes: uint64, tells rows apart by their content, `[rows]`.
+        features: features by name.
+        columns: the batch, with the columns of the features.
+        row_hashes: hashes of the rows' contents, uint64 `[rows]`.
 
     Raises:
-        DataError: a column is of a type the feature cannot use.
+        DataError: the feature cannot use the type of its column.
     """
     for name, feature in features.items():
         if not learns_from_column(name, feature):
@@ -133,7 +137,7 @@ def analyse(
 
 
 def learns_from_column(name: str, feature: Feature) -> bool:
-    """Whether `analyse` has something to learn about a feature."""
+    """Whether `analyse` computes a state for this feature."""
     if isinstance(feature, IdFeature | CategoricalFeature):
         return (feature.column or name) not in (QUERY_ID, CANDIDATE_ID)
     return isinstance(feature, TextFeature | NumericFeature)
@@ -151,7 +155,7 @@ def _number_state(feature: NumericFeature, numbers: np.ndarray, row_hashes: np.n
     known = np.isfinite(numbers)
     if feature.transform in ("quantile", "piecewise"):
         return RowSample.of(row_hashes[known], numbers[known])
-    # Twice the precision of what is encoded, so that the logarithm's last bit does not matter.
+    # Twice the precision of the encoded value, so that the last bit of the logarithm does not matter.
     values = numbers[known].astype(np.float64)
     return ExactMoments.of(np.sign(values) * np.log1p(np.abs(values)) if feature.transform == "log" else values)
 
@@ -168,7 +172,7 @@ def _token_counts(texts: pa.Array) -> ValueCounts:
 
 
 def _sums(parts: Sequence[pa.Table]) -> pa.Table:
-    """The parts as one in which each value is once; several times as quick as `group_by` where values are texts."""
+    """Sums the counts of equal values over all parts. For strings it is several times as fast as `group_by`."""
     together = pa.concat_tables(parts)
     encoded = together["value"].combine_chunks().dictionary_encode()
     # Sums of integers below 2^53 are exact in float64.

@@ -1,4 +1,4 @@
-"""What Transform refuses: before any work what the tables cannot give, afterwards a split that leaves nothing."""
+"""Refusals of Transform: configurations that the tables cannot serve, and splits that leave a part empty."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,8 @@ class Tables:
 
     Attributes:
         interactions: at least one file.
-        queries: none if there is no table of queries.
-        candidates: none if there is no table of candidates.
+        queries: empty if there is no table of queries.
+        candidates: empty if there is no table of candidates.
     """
 
     interactions: list[Path]
@@ -35,10 +35,10 @@ class Tables:
 
     @staticmethod
     def of(examples: Examples) -> "Tables":
-        """The files of the artifact.
+        """Lists the files of an artifact.
 
         Raises:
-            DataError: it has no interactions.
+            DataError: the artifact has no interactions.
         """
         interactions, queries, candidates = (
             sorted((examples.path / name).glob("*.parquet")) for name in ("interactions", "queries", "candidates")
@@ -50,21 +50,21 @@ class Tables:
 
     @property
     def ordered(self) -> bool:
-        """Whether the events of a query have an order in time."""
+        """Whether the events of a query are ordered in time."""
         return bool({TIMESTAMP, "order"} & set(self.schema("interactions").names))
 
     def schema(self, table: str) -> pa.Schema:
-        """Columns of a table; none if it is not there."""
+        """Schema of a table; empty if the table is absent."""
         files: list[Path] = getattr(self, table)
         return pq.read_schema(files[0]) if files else pa.schema([])
 
     def rows(self, table: str) -> int:
-        """Rows of a table, from the files' footers."""
+        """Number of rows of a table, from the files' footers."""
         return sum(pq.read_metadata(path).num_rows for path in getattr(self, table))
 
 
 def check_tables(tables: Tables, params: TransformParams) -> None:
-    """Refuses split methods and features that these tables cannot serve.
+    """Refuses a split method, features or event weights for which the tables lack a column.
 
     Raises:
         DataError: a column is missing or of the wrong type.
@@ -84,16 +84,16 @@ def check_tables(tables: Tables, params: TransformParams) -> None:
 def check_outcome(
     split_counts: np.ndarray, candidate_counts: np.ndarray, query_counts: np.ndarray, params: TransformParams
 ) -> None:
-    """Refuses a split that leaves nothing to learn from, to choose by or to report on.
+    """Refuses a split without training, validation or test events, or with a single query or candidate to train on.
 
     Args:
         split_counts: events of each split, `[len(SPLITS)]`.
-        candidate_counts: training events of each candidate.
-        query_counts: training events of each query.
-        params: of the execution.
+        candidate_counts: training events of each candidate, `[candidates]`.
+        query_counts: training events of each query, `[queries]`.
+        params: parameters of the execution.
 
     Raises:
-        DataError: saying the counts and what to change.
+        DataError: the message gives the counts and says what to change.
     """
     needed = (TRAIN,) if params.final else (TRAIN, VALIDATION, TEST)
     empty = [SPLITS[code] for code in needed if split_counts[code] == 0]

@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Transform(Component["Transform.Inputs", "Transform.Outputs", TransformParams]):
-    """Examples to integer-encoded events per query in order, entities, and the SavedModel that encoded them."""
+    """Encodes the examples: ordered events of each query, entities, and the SavedModel that encodes features."""
 
     @dataclass(frozen=True)
     class Inputs:
@@ -32,13 +32,13 @@ class Transform(Component["Transform.Inputs", "Transform.Outputs", TransformPara
 
     @dataclass(frozen=True)
     class Outputs:
-        """The encoder and what it made of the examples."""
+        """The encoder, and the examples it has encoded."""
 
         transform_graph: TransformGraph
         transformed_examples: TransformedExamples
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Writes both outputs; returns the counts of the splits, queries and candidates."""
+        """Writes both outputs and returns the numbers of events, queries and candidates."""
         from components.transform.executor import Transformation
 
         return Transformation(

@@ -1,4 +1,4 @@
-"""From the files of the shards to the flat arrays of TransformedExamples, one shard in memory at a time."""
+"""Joins the files of the shards into the flat arrays of TransformedExamples, one shard in memory at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from dataplane.dataset.sequences import SPLITS, concatenate_npy, write_ids
 
 @dataclass(frozen=True)
 class Consolidated:
-    """What was counted on the way.
+    """Counts of the consolidated events.
 
     Attributes:
-        queries: ids in their order.
+        queries: ids of the queries in their final order.
         candidate_counts: training events of each candidate, int64 `[candidates]`.
         query_counts: training events of each query, int64 `[queries]`.
         split_counts: events of each split, int64 `[len(SPLITS)]`.
-        shards: file of each shard that has events, and its first row in the flat arrays.
-        time_range: first and last timestamp, or None where there are none.
-        left_out: how many queries have more events than are kept, and how many of their events are not.
+        shards: file of each shard with events, and the shard's first row in the flat arrays.
+        time_range: first and last timestamp in microseconds UTC, or None if events have no timestamp.
+        left_out: how many queries exceed the limit of events, and how many of their events were dropped.
     """
 
     queries: pa.Array
@@ -39,11 +39,11 @@ class Consolidated:
 
 
 def consolidate(shards: Path, target: Path, candidates: int) -> Consolidated:
-    """Writes `events/` and `queries/` except for the encoded columns, and `candidates/train_count.npy`.
+    """Writes `candidates/train_count.npy`, and `events/` and `queries/` without the encoded columns.
 
     Args:
         shards: directory with the files of `shuffle.OrderShard`.
-        target: the TransformedExamples.
+        target: directory of the TransformedExamples.
         candidates: number of candidates.
     """
     files = sorted(shards.glob("events-*.arrow"))
@@ -85,7 +85,10 @@ def _split_counts(events: pa.Table) -> np.ndarray:
 
 
 def _query_counts(events: pa.Table, counts: np.ndarray) -> np.ndarray:
-    """Training events of each query of a shard, given how many events each has."""
+    """Training events of each query of a shard, int64 `[queries]`.
+
+    Example: with splits train, test, train of queries that have 2 and 1 events, the result is `[1, 1]`.
+    """
     train = np.concatenate([[0], np.cumsum(events["split"].to_numpy() == TRAIN)])
     return np.diff(train[np.concatenate([[0], np.cumsum(counts)])])
 

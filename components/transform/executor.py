@@ -1,4 +1,4 @@
-"""How Transform works: survey, shuffle, consolidate, learn, encode."""
+"""Executes Transform: surveys the data, shuffles and consolidates the events, builds vocabularies, encodes."""
 
 import shutil
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from components.base import ExecutionContext
 from components.transform.checks import Tables, check_outcome, check_tables
 from components.transform.consolidation import Consolidated, consolidate
-from components.transform.learnt import Learnt
 from components.transform.params import TransformParams
 from components.transform.shuffle import EventSchema, OrderShard, PartitionEvents, PartitionQueries
 from components.transform.splits import Splitter, time_cuts
+from components.transform.statistics_files import StatisticsFiles
 from components.transform.survey import PERIOD, count_moments, survey, surveyed
 from dataplane.artifacts import Examples, TransformedExamples, TransformGraph
 from dataplane.columns.columnar import merge_states, read_arrow, row_groups
@@ -38,11 +38,11 @@ class Transformation:
     """One execution of Transform.
 
     Attributes:
-        params: what to make of the examples.
+        params: parameters of the component.
         examples: the input.
-        transform_graph: output.
-        transformed: output.
-        context: which Beam runner is used, where to report, and where temporary files go.
+        transform_graph: the output with the encoder.
+        transformed: the output with the encoded examples.
+        context: gives the Beam runner, the progress line and a place for temporary files.
     """
 
     params: TransformParams
@@ -52,22 +52,22 @@ class Transformation:
     context: ExecutionContext
 
     def run(self) -> Mapping[str, Any]:
-        """Does everything; returns facts worth showing."""
+        """Writes both outputs and returns the counts that a run shows."""
         tables = Tables.of(self.examples)
         check_tables(tables, self.params)
         with self.context.scratch_directory() as scratch:
-            learnt = Learnt(self.params.features, self.transform_graph.path, scratch / "learnt")
-            self._survey(tables, learnt, scratch)
+            statistics = StatisticsFiles(self.params.features, self.transform_graph.path, scratch / "statistics")
+            self._survey(tables, statistics, scratch)
             candidates = self._write_catalogue(tables, scratch)
             splitter = self._splitter(tables, scratch)
-            self._shuffle(tables, learnt, splitter, scratch / "shards")
+            self._shuffle(tables, statistics, splitter, scratch / "shards")
             counts = consolidate(scratch / "shards", self.transformed.path, len(candidates))
             check_outcome(counts.split_counts, counts.candidate_counts, counts.query_counts, self.params)
-            self._learn_ids(learnt, counts, candidates)
-            self._encode(tables, learnt, counts, candidates)
+            self._learn_ids(statistics, counts, candidates)
+            self._encode(tables, statistics, counts, candidates)
         return self._write_metadata(tables, counts, len(candidates), splitter)
 
-    def _survey(self, tables: Tables, learnt: Learnt, scratch: Path) -> None:
+    def _survey(self, tables: Tables, statistics: StatisticsFiles, scratch: Path) -> None:
         self.context.progress("surveying the examples")
         columns = [CANDIDATE_ID]
         split = None if self.params.final else self.params.split
@@ -85,7 +85,7 @@ class Transformation:
                 interactions=row_groups(tables.interactions),
                 columns=columns,
                 entities=entities,
-                learnt=learnt,
+                statistics=statistics,
                 scratch=scratch,
             )
 
@@ -117,14 +117,14 @@ class Transformation:
         exact = scratch / "moments.arrow"
         with self.context.beam.pipeline() as pipeline:
             count_moments(pipeline, row_groups(tables.interactions), tuple(sorted(set(rough))), exact)
-        # The periods with the cuts in them are replaced by their moments.
+        # Counts of single moments replace the counts of the periods that contain a cut.
         others = ~np.isin(periods[0], rough)
         moments, counts = _sorted_counts(read_arrow(exact))
         every = np.concatenate([periods[0][others] * PERIOD, moments])
         order = np.argsort(every)
         return time_cuts(split, every[order], np.concatenate([periods[1][others], counts])[order])
 
-    def _shuffle(self, tables: Tables, learnt: Learnt, splitter: Splitter, directory: Path) -> None:
+    def _shuffle(self, tables: Tables, statistics: StatisticsFiles, splitter: Splitter, directory: Path) -> None:
         self.context.progress("ordering the events of every query")
         features = self.params.features
         with_split = isinstance(splitter.config, FilesSplit)
@@ -147,11 +147,11 @@ class Transformation:
                 "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards, spill)),
             }
             states = parts | beam.CoGroupByKey() | "OrderShard" >> beam.FlatMapTuple(order)
-            _ = merge_states(states) | "Write" >> beam.MapTuple(partial(learnt.write, "context"))
+            _ = merge_states(states) | "Write" >> beam.MapTuple(partial(statistics.write, "context"))
         shutil.rmtree(spill)
 
-    def _learn_ids(self, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
-        """Ids of queries and candidates: what counts is how often the training events have them."""
+    def _learn_ids(self, statistics: StatisticsFiles, counts: Consolidated, candidates: pa.Array) -> None:
+        """Builds the vocabularies of query and candidate ids, counted over the training events."""
         counted = {
             QUERY_ID: pa.table({"value": counts.queries, "count": counts.query_counts}),
             CANDIDATE_ID: pa.table({"value": candidates, "count": counts.candidate_counts}),
@@ -161,14 +161,14 @@ class Transformation:
             for name, feature in self.params.features.of(side).items():
                 values = counted.get(feature.column or name)
                 if values is not None and isinstance(feature, IdFeature | CategoricalFeature):
-                    learnt.write_vocabulary(side, name, values.filter(pc.greater(values["count"], 0)))
+                    statistics.write_vocabulary(side, name, values.filter(pc.greater(values["count"], 0)))
 
-    def _encode(self, tables: Tables, learnt: Learnt, counts: Consolidated, candidates: pa.Array) -> None:
+    def _encode(self, tables: Tables, statistics: StatisticsFiles, counts: Consolidated, candidates: pa.Array) -> None:
         self.context.progress("encoding features")
         from dataplane.dataset.encoding import encode_everything
         from models.preprocessing.preprocessing import Preprocessing
 
-        preprocessing = Preprocessing(self.params.features, learnt.read(), assets=learnt.scratch / "assets")
+        preprocessing = Preprocessing(self.params.features, statistics.read(), assets=statistics.scratch / "assets")
         saved_model = self.transform_graph.path / "saved_model"
         preprocessing.save(saved_model)
         self.transform_graph.write_json("spec.json", preprocessing.spec.model_dump(mode="json"))

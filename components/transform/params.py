@@ -1,4 +1,4 @@
-"""What configures Transform."""
+"""Parameters of Transform."""
 
 from pydantic import Field
 
@@ -11,20 +11,20 @@ MAX_EVENTS_PER_QUERY = 100_000
 
 
 class TransformParams(Params):
-    """What Transform makes of the examples."""
+    """How the events are split and the features encoded."""
 
     split: SplitConfig
-    """Which events are training, validation and test."""
+    """Assigns events to training, validation and test."""
     features: FeatureSpec = FeatureSpec()
-    """What is encoded, and how."""
+    """The features and their encodings."""
     seed: int = Field(default=42, ge=0, lt=2**31)
-    """Decides which rows or queries the methods `ratio` and `files` hold out."""
+    """Seed by which the methods `ratio` and `files` choose the rows or queries that they hold out."""
     event_weights: EventWeights | None = None
-    """Weights of events by what kind of action they are."""
+    """Weights of events by kind, such as view, cart and purchase."""
     final: bool = False
-    """Every event is training data, for the fit that is pushed."""
+    """Makes every event training data, for the final fit that is pushed."""
     max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
-    """Events of one query that are kept, the latest; what is left out is told in `metadata.json`."""
+    """How many of a query's events are kept, the latest ones. `metadata.json` counts the others."""
     shards: int | None = Field(default=None, ge=1, le=4096)
-    """Parts the events are shuffled into, each of which a worker holds in memory; about one per million events if
-    absent. Changes speed, never results."""
+    """Number of parts into which the events are shuffled; a worker holds one part in memory. The default is about one
+    per million events. It changes the speed, never the results."""

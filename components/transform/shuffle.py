@@ -1,7 +1,7 @@
-"""The one shuffle of the events: from batches in any order to every query's events together and in order.
+"""Shuffles the events once: brings the events of every query together and into order.
 
-Queries are divided among shards by the leading bits of their hash, so that the shards one after the other are in the
-global order of queries, however many there are.
+The leading bits of a query's hash decide its shard. The concatenated shards are therefore in the global order of
+queries, whatever their number.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,13 +42,13 @@ _ROLES = (QUERY_ID, CANDIDATE_ID, TIMESTAMP, ORDER, WEIGHT, SPLIT)
 
 @dataclass(frozen=True)
 class EventSchema:
-    """Which columns of the interactions are carried along.
+    """The columns of the interactions that the shuffle carries along.
 
     Attributes:
-        roles: those of the canonical columns that are there and needed.
+        roles: the canonical columns that are present and needed.
         context: source columns of the context features.
-        strings: those of both that hold strings.
-        event_weights: by a column of its own, if the kind of event decides its weight.
+        strings: the columns of both that hold strings.
+        event_weights: weights by kind of event and the column of the kind, or None.
     """
 
     roles: tuple[str, ...]
@@ -60,20 +60,20 @@ class EventSchema:
     def of(
         schema: pa.Schema, context: Iterable[str], *, with_split: bool, event_weights: EventWeights | None = None
     ) -> "EventSchema":
-        """What there is in interactions of this schema; a split column counts if `with_split`."""
+        """Selects the columns of interactions with this schema; a split column only if `with_split`."""
         roles = tuple(name for name in _ROLES if name in schema.names and (with_split or name != SPLIT))
         extra = tuple(sorted(set(context) - set(_ROLES)))
         return EventSchema(roles, extra, tuple(string_columns(schema, roles + extra)), event_weights)
 
     @property
     def columns(self) -> list[str]:
-        """All that is read of the interactions, each column once."""
+        """All columns that are read of the interactions, each once."""
         kind = [] if self.event_weights is None else [self.event_weights.column]
         return list(dict.fromkeys([*self.roles, *self.context, *kind]))
 
 
 class PartitionEvents(beam.DoFn):
-    """Row groups of interactions to (shard, place of its events), at most one for each shard."""
+    """Maps row groups of interactions to (shard, place of the spilled events), at most one per shard."""
 
     def __init__(self, schema: EventSchema, shards: int, catalogue: Path, spill: Path) -> None:
         self._schema = schema
@@ -100,7 +100,7 @@ class PartitionEvents(beam.DoFn):
 
 
 class PartitionQueries(beam.DoFn):
-    """Row groups of the query table to (shard, place of its ids), so that queries without events are kept."""
+    """Maps row groups of the query table to (shard, place of the spilled ids), to keep queries without events."""
 
     def __init__(self, shards: int, spill: Path) -> None:
         self._shards = shards
@@ -115,14 +115,14 @@ class PartitionQueries(beam.DoFn):
 
 @dataclass(frozen=True)
 class OrderShard:
-    """Sorts the events of a shard, gives each its split and writes `events-SHARD.arrow` and `queries-SHARD.arrow`.
+    """Sorts the events of a shard, splits them and writes `events-SHARD.arrow` and `queries-SHARD.arrow`.
 
     Attributes:
-        directory: where both files are written.
-        catalogue: directory of the candidates' ids.
-        splitter: says which split an event belongs to.
-        limit: events of a query that are kept, the latest.
-        features: context features, of which the training events are analysed.
+        directory: directory of both files.
+        catalogue: directory of the candidate ids.
+        splitter: assigns events to splits.
+        limit: how many of a query's events are kept, the latest ones.
+        features: context features to analyse over the training events.
     """
 
     directory: Path
@@ -132,7 +132,7 @@ class OrderShard:
     features: Mapping[str, Feature] = field(default_factory=dict)
 
     def __call__(self, shard: int, grouped: Mapping[str, Iterable[Spilled]]) -> Iterator[tuple[str, Mergeable]]:
-        """Writes the files of one shard; yields what its training events say about the context features."""
+        """Writes the files of one shard and yields the states of the context features over its training events."""
         events, known = read_spilled(grouped["events"]), read_spilled(grouped["queries"])
         ids, hashes, ranks = _ranked([table["query"] for table in (events, known) if table is not None])
         all_counts = counts = np.zeros(len(ids), np.int64)
@@ -182,8 +182,8 @@ def _weight_by_kind(kinds: pa.Array, config: EventWeights) -> pa.Array:
     if place.null_count:
         unknown = kinds.filter(place.is_null())[0].as_py()
         raise DataError(
-            f"training.event_weights says nothing of events whose '{config.column}' is {unknown!r}; it has weights for "
-            f"{', '.join(config.weights)}"
+            f"training.event_weights has no weight for events whose '{config.column}' is {unknown!r}; it has weights "
+            f"for {', '.join(config.weights)}"
         )
     return pa.array(list(config.weights.values()), pa.float32()).take(place)
 
@@ -193,13 +193,13 @@ def _split_codes(names: pa.DictionaryArray) -> pa.Array:
     codes = codes.cast(pa.int8()).take(names.indices)
     if codes.null_count:
         raise DataError(
-            f"column 'split' may say {', '.join(SPLITS[:3])}, not {names.filter(codes.is_null())[0].as_py()!r}"
+            f"column 'split' must be one of {', '.join(SPLITS[:3])}, not {names.filter(codes.is_null())[0].as_py()!r}"
         )
     return codes
 
 
 def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int, spill: Path) -> list[tuple[int, Spilled]]:
-    """Cuts rows by shard; each part gets only those entries of the dictionary of queries that it needs."""
+    """Divides rows by shard. Each part keeps only the dictionary entries of queries that it needs."""
     with Spill(spill) as file:
         return [(shard, file.write(part)) for shard, part in _parts(query, columns, shards)]
 
@@ -208,7 +208,7 @@ def _parts(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterato
     indices = query.indices.to_numpy(zero_copy_only=False)
     used = np.bincount(indices, minlength=len(query.dictionary)) > 0
     shard = np.where(used, _shard_of(hash_strings(query.dictionary), shards), np.uint16(shards))
-    # Small integers are sorted by radix, in linear time.
+    # NumPy sorts 16-bit integers by radix, in linear time.
     entries = np.argsort(shard, kind="stable")
     place = np.empty(len(entries), np.int32)
     place[entries] = np.arange(len(entries), dtype=np.int32)
@@ -234,12 +234,15 @@ def _with_small_dictionaries(part: pa.Table) -> pa.Table:
 
 
 def _shard_of(hashes: np.ndarray, shards: int) -> np.ndarray:
-    """Shard by the leading 32 bits, so that a greater hash never lies in an earlier shard, uint16."""
+    """Shard of each hash by its leading 32 bits, uint16. A greater hash never lies in an earlier shard.
+
+    Example: of two shards, hashes below 2^63 lie in shard 0.
+    """
     return ((hashes >> np.uint64(32)) * np.uint64(shards) >> np.uint64(32)).astype(np.uint16)
 
 
 def _ranked(columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """Distinct query ids in their order, their hashes, and the position of each row's query."""
+    """Distinct query ids in order of hash, their hashes, and the position of each row's query among them."""
     encoded = pa.chunked_array([chunk for column in columns for chunk in column.chunks]).unify_dictionaries()
     dictionary = encoded.chunk(0).dictionary
     hashes = hash_strings(dictionary)
@@ -254,7 +257,7 @@ def _ranked(columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Array, np.ndarray, n
 def _sorted(
     events: pa.Table, queries: np.ndarray, query_hashes: np.ndarray, candidate_hashes: np.ndarray
 ) -> tuple[pa.Table, np.ndarray]:
-    """The events in order, and a hash of the query, candidate and time of each."""
+    """Sorts the events; returns them with a hash of the query, candidate and time of each."""
     candidate = events["candidate"].to_numpy()
     pair = hash_pairs(query_hashes[queries], candidate_hashes[candidate])
     keys = [events[name].to_numpy() for name in (TIMESTAMP, ORDER) if name in events.column_names]

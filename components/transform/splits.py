@@ -1,4 +1,4 @@
-"""Which events are training, validation, test or history: `models.spec.split_config` on whole columns."""
+"""Assigns events to training, validation, test or history: applies `models.spec.split_config` to whole columns."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class SplitInputs:
-    """Events of some queries, those of a query one after the other and in their order.
+    """Events of some queries; the events of a query are adjacent and ordered.
 
     Attributes:
-        offsets: int64 `[queries + 1]`, first event of each query.
-        query_hashes: uint64 `[queries]`.
-        row_hashes: uint64 `[events]`, of query, candidate and time.
-        timestamp: int64 `[events]`, or None where the data have none.
-        given: int8 `[events]`, split codes from the source, or None.
+        offsets: first event of each query, int64 `[queries + 1]`.
+        query_hashes: hashes of the query ids, uint64 `[queries]`.
+        row_hashes: hashes of query, candidate and time, uint64 `[events]`.
+        timestamp: microseconds UTC, int64 `[events]`, or None if the data have no timestamps.
+        given: split codes from the source, int8 `[events]`, or None.
     """
 
     offsets: np.ndarray
@@ -35,13 +35,13 @@ class SplitInputs:
 
 @dataclass(frozen=True)
 class Splitter:
-    """A split method with all it has to know about the whole data, so that it can be applied query by query.
+    """A split method with the facts about the whole data that it needs to be applied query by query.
 
     Attributes:
         config: the method; None makes every event training data.
-        seed: of methods that choose by hash.
+        seed: seed of the methods that choose by hash.
         cuts: first validation and first test moment of a time split, microseconds UTC.
-        carve_validation: whether a split by files takes its validation out of the training rows.
+        carve_validation: whether a split by files takes validation events from the training rows.
     """
 
     config: SplitConfig | None
@@ -96,14 +96,14 @@ def time_cuts(config: TimeSplit, moments: np.ndarray, counts: np.ndarray) -> tup
 
     Args:
         config: moments, or the fractions that say where they lie.
-        moments: the distinct timestamps of the data, ascending, int64; not needed where moments are configured.
-        counts: events at each of them.
+        moments: the distinct timestamps of the data, ascending, int64; unused if the configuration gives moments.
+        counts: number of events at each of them.
     """
     if config.validation_from is not None and config.test_from is not None:
         return _microseconds(config.validation_from), _microseconds(config.test_from)
     total = int(counts.sum())
     from_here_on = total - (np.cumsum(counts) - counts)
-    # The latest moment from which on there are enough events, so that events of one moment stay together.
+    # A cut is the latest moment with enough events from it on, so events of one moment stay together.
     test = moments[np.flatnonzero(from_here_on >= total * config.test_fraction)[-1]]
     held_out = config.test_fraction + config.validation_fraction
     return int(moments[np.flatnonzero(from_here_on >= total * held_out)[-1]]), int(test)
@@ -118,14 +118,17 @@ def _leave_last_n(config: LeaveLastNSplit, events: SplitInputs) -> np.ndarray:
 
 
 def events_after(offsets: np.ndarray) -> np.ndarray:
-    """How many events of the same query follow each event, int64 `[events]`."""
+    """How many events of the same query follow each event, int64 `[events]`.
+
+    Example: offsets `[0, 2, 3]` give `[1, 0, 0]`.
+    """
     last = np.repeat(offsets[1:] - 1, np.diff(offsets))
     after: np.ndarray = last - np.arange(len(last))
     return after
 
 
 def _uniform(hashes: np.ndarray, seed: int) -> np.ndarray:
-    """Numbers in [0, 1) that look random for each seed."""
+    """Maps hashes to pseudo-random numbers in [0, 1), differently for each seed."""
     with np.errstate(over="ignore"):
         return (mix(hashes ^ mix(np.array([seed], np.uint64))) >> np.uint64(11)).astype(np.float64) / 2**53
 

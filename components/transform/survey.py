@@ -1,4 +1,4 @@
-"""The first look at the examples: candidate ids, moments and split names, and what the entity tables teach."""
+"""First pass over the examples: counts candidate ids, moments and split names, and analyses the entity tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.transform.analysis import ValueCounts, analyse, learns_from_column
-from components.transform.learnt import Learnt
+from components.transform.statistics_files import StatisticsFiles
 from dataplane.columns.columnar import Mergeable, RowGroup, merge_states, read_row_group, single, write_arrow
 from dataplane.columns.hashing import hash_strings
 from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature, Side
@@ -18,11 +18,12 @@ _INTERACTIONS = "interactions"
 
 
 PERIOD = 1 << 32
-"""Microseconds, a good hour: moments are counted by periods first, and one by one only in the periods that matter."""
+"""Length of a period in microseconds, 72 minutes. Moments are counted by period first. Only the periods that contain a
+cut are then counted moment by moment."""
 
 
 class CountColumns(beam.DoFn):
-    """Row groups of interactions to (("interactions", column), counts of values, or of periods of timestamps)."""
+    """Maps row groups of interactions to (("interactions", column), counts); timestamps are counted by period."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
@@ -38,7 +39,7 @@ class CountColumns(beam.DoFn):
 
 
 class CountMoments(beam.DoFn):
-    """Row groups of interactions to the counts of the moments in some periods, which are the key."""
+    """Maps row groups of interactions to (periods, counts of the moments in these periods)."""
 
     def __init__(self, periods: tuple[int, ...]) -> None:
         self._periods = periods
@@ -50,13 +51,13 @@ class CountMoments(beam.DoFn):
 
 
 def count_moments(pipeline: beam.Pipeline, row_groups: list[RowGroup], periods: tuple[int, ...], target: Path) -> None:
-    """Adds to a pipeline the counting of the moments in some periods into an Arrow file of `value` and `count`."""
+    """Adds a step that counts the moments in some periods and writes an Arrow file of `value` and `count`."""
     states = pipeline | beam.Create(row_groups) | beam.ParDo(CountMoments(periods))
     _ = merge_states(states) | beam.MapTuple(lambda _, state: write_arrow(target, state.unordered))
 
 
 class AnalyseEntities(beam.DoFn):
-    """Row groups of a query or candidate table to ((side, feature), state)."""
+    """Maps row groups of a query or candidate table to ((side, feature), state)."""
 
     def __init__(self, side: Side, features: Mapping[str, Feature]) -> None:
         self._side = side
@@ -78,29 +79,29 @@ def survey(
     interactions: list[RowGroup],
     columns: Sequence[str],
     entities: Mapping[Side, list[RowGroup]],
-    learnt: Learnt,
+    statistics: StatisticsFiles,
     scratch: Path,
 ) -> None:
-    """Adds the survey to a pipeline; when it has run, `surveyed` gives the counts and `learnt` has the statistics.
+    """Adds the survey to a pipeline. After the pipeline has run, `surveyed` names the files of counts.
 
     Args:
-        pipeline: where to.
+        pipeline: the Beam pipeline.
         interactions: row groups of the interactions.
-        columns: those of their columns that are counted.
+        columns: columns of the interactions to count.
         entities: row groups of the tables of queries and candidates.
-        learnt: takes the statistics of the features.
+        statistics: receives the statistics of the features.
         scratch: directory for the counts.
     """
     states = [
         pipeline | "Interactions" >> beam.Create(interactions) | "CountColumns" >> beam.ParDo(CountColumns(columns))
     ]
     for side, groups in entities.items():
-        features = {n: f for n, f in learnt.features.of(side).items() if learns_from_column(n, f)}
+        features = {n: f for n, f in statistics.features.of(side).items() if learns_from_column(n, f)}
         if groups and features:
             parts = pipeline | f"{side}Table" >> beam.Create(groups)
             states.append(parts | f"{side}Analyse" >> beam.ParDo(AnalyseEntities(side, features)))
     merged = merge_states(states | beam.Flatten())
-    _ = merged | "Write" >> beam.MapTuple(partial(_write, learnt, scratch))
+    _ = merged | "Write" >> beam.MapTuple(partial(_write, statistics, scratch))
 
 
 def _microseconds(moments: pa.Array) -> np.ndarray:
@@ -109,14 +110,14 @@ def _microseconds(moments: pa.Array) -> np.ndarray:
 
 
 def surveyed(scratch: Path, column: str) -> Path:
-    """The file with the distinct `value`s of a counted column, and their `count`."""
+    """The file of a counted column, with its distinct `value`s and their `count`."""
     return scratch / f"{_INTERACTIONS}.{column}.arrow"
 
 
-def _write(learnt: Learnt, scratch: Path, key: tuple[str, str], state: Mergeable) -> None:
+def _write(statistics: StatisticsFiles, scratch: Path, key: tuple[str, str], state: Mergeable) -> None:
     side, name = key
     if side == _INTERACTIONS:
         assert isinstance(state, ValueCounts)
         write_arrow(surveyed(scratch, name), state.unordered)
     else:
-        learnt.write("query" if side == "query" else "candidate", name, state)
+        statistics.write("query" if side == "query" else "candidate", name, state)

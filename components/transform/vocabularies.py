@@ -1,4 +1,4 @@
-"""Vocabularies as files of a TransformGraph: which values get a token of their own, and how often they were seen."""
+"""Vocabularies as files of a TransformGraph: the values with a token of their own, and how often each occurs."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from models.spec.features import CategoricalFeature, IdFeature, Side, TextFeatur
 
 
 def vocabulary_path(graph: Path, side: Side, name: str) -> Path:
-    """Where in a TransformGraph the vocabulary of a feature is, one row a token after the out-of-vocabulary ones."""
+    """File of a feature's vocabulary: one row per token, starting after the out-of-vocabulary tokens."""
     return graph / "vocabularies" / f"{side}.{name}.parquet"
 
 
 def select_vocabulary(feature: IdFeature | CategoricalFeature | TextFeature, counts: pa.Table) -> pa.Table:
-    """The values that are frequent enough, the most frequent first, equal ones by value.
+    """Selects the values of a vocabulary: the most frequent first, ties ordered by value.
 
     Args:
-        feature: says how frequent, and how many.
+        feature: gives `min_count` and `max_vocabulary`.
         counts: distinct `value`s and their `count`.
     """
     enough = pc.greater_equal(counts["count"], feature.min_count)
@@ -29,12 +29,12 @@ def select_vocabulary(feature: IdFeature | CategoricalFeature | TextFeature, cou
 
 
 def write_vocabulary(path: Path, vocabulary: pa.Table) -> None:
-    """Writes a vocabulary that `select_vocabulary` chose."""
+    """Writes a vocabulary that `select_vocabulary` returned."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(vocabulary.cast(pa.schema({"value": pa.string(), "count": pa.int64()})), path)
 
 
 def read_vocabulary(path: Path) -> np.ndarray:
-    """The values of a vocabulary in the order of their tokens, as an object array."""
+    """The values of a vocabulary in the order of their tokens, object `[tokens]`."""
     values: np.ndarray = pq.read_table(path, columns=["value"])["value"].to_numpy()
     return values

@@ -1,4 +1,4 @@
-"""What was learnt about features, as files: workers write each feature's, the encoder is built from all of them."""
+"""Statistics of features as files. Workers write one file per feature, and the encoder is built from all of them."""
 
 import json
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """Statistics of all features on their way from the data into the encoder.
+class StatisticsFiles:
+    """Statistics of all features, on their way from the data into the encoder.
 
     Attributes:
-        features: what is encoded.
-        graph: the TransformGraph, which keeps the vocabularies.
-        scratch: a directory for the numbers, which end up inside the encoder only.
+        features: the features to encode.
+        graph: directory of the TransformGraph, which keeps the vocabularies.
+        scratch: directory for means, deviations and boundaries, which only the encoder keeps.
     """
 
     features: FeatureSpec
@@ -32,7 +32,7 @@ class Learnt:
     scratch: Path
 
     def write(self, side: Side, name: str, state: Mergeable) -> None:
-        """Writes what the merged state of all batches says about a feature."""
+        """Writes the statistics of a feature from the merged state of all batches."""
         feature = self.features.of(side)[name]
         if isinstance(state, ValueCounts):
             assert isinstance(feature, IdFeature | CategoricalFeature | TextFeature)
@@ -50,7 +50,7 @@ class Learnt:
         write_vocabulary(vocabulary_path(self.graph, side, name), select_vocabulary(feature, counts))
 
     def read(self) -> "dict[Side, dict[str, FeatureStatistics]]":
-        """Everything written; a feature about which the data said nothing has an empty vocabulary."""
+        """Reads all statistics. A feature without any value has an empty vocabulary."""
         sides: tuple[Side, ...] = ("query", "context", "candidate")
         return {
             side: {name: self._statistics(side, name, feature) for name, feature in self.features.of(side).items()}
