@@ -20,9 +20,9 @@ from dataplane.artifacts import Examples
 from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset, Events
+from models.events.history import PADDING, windows_before
 from models.ranking.ranking import EmbeddingScorer
 from models.spec.features import CANDIDATE_ID, HISTORY, QUERY_ID, Feature, FeatureSpec
-from models.towers.history import PADDING, windows_before
 from serving.model.descriptions import read_description
 
 _BATCH = 8192

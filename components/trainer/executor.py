@@ -16,13 +16,14 @@ from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.dataset.held_out import held_out, notes, refuse_unmeasured
 from dataplane.dataset.sequences import Dataset, Events, Split, read_dataset
 from dataplane.errors import ConfigError, DataError, DivergedError, RunError
+from models.events.ranges import query_ranges
 from models.negatives.negatives import build_sampler
 from models.ranking.ranking import CandidateLists
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import EncodedSpec
 from models.spec.trials import TRIAL_VALIDATIONS, Trial, labels_to_try, temperatures_to_try
 from models.towers.export import export_towers
-from models.training.batches import StepBatches, TrainingData, query_ranges
+from models.training.batches import StepBatches, TrainingData
 from models.training.distribution import TooFewRowsError, build_strategy, is_chief
 from models.training.loop import Fit, Places, fit_steps, fit_until_best, try_out
 from models.training.optimizers import build_optimizer

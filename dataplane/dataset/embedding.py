@@ -14,7 +14,7 @@ import numpy as np
 from dataplane.artifacts import Model
 from dataplane.context import ExecutionContext
 from dataplane.dataset.sequences import Dataset, Events
-from models.towers.history import PADDING, windows_before
+from models.events.history import PADDING, windows_before
 
 _SLICE = 8192
 _ROWS = 512

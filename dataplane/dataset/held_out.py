@@ -9,7 +9,7 @@ import numpy as np
 from dataplane.dataset.retrieval_task import seen_splits
 from dataplane.dataset.sequences import Dataset, Split
 from dataplane.errors import RefusedError
-from models.training.batches import query_ranges
+from models.events.ranges import query_ranges
 
 FEW_QUERIES = 50
 """With fewer queries it is told that few decide."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataplane.dataset.sequences import SPLITS, Dataset, Events, Split
+from models.events.ranges import distinct_candidates, query_ranges
 from models.ranking.ranking import CandidateLists
-from models.training.batches import distinct_candidates, query_ranges
 
 _HELD_OUT: Mapping[Split, tuple[Split, ...]] = {"validation": ("validation", "test"), "test": ("test",)}
 """By the split measured on, the splits whose events are not known yet."""

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataplane.artifacts import TransformedExamples
-from models.training.batches import concatenate_ranges, query_ranges
+from models.events.ranges import concatenate_ranges, query_ranges
 
 Split: TypeAlias = Literal["train", "validation", "test", "history"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "history")

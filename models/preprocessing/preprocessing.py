@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from models.preprocessing.feature_preprocessing import FeatureEncoder, FeatureStatistics, feature_encoder, pack
+from models.saved_models.content import write_configuration
 from models.spec.features import CANDIDATE_ID, EncodedColumn, EncodedSpec, FeatureSpec, Side
-from models.towers.content import write_configuration
 
 SIDES: tuple[Side, ...] = get_args(Side)
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.towers.history import PADDING
+from models.events.history import PADDING
 
 QUERY_METRICS = ("recall", "hit_rate", "ndcg", "mrr", "map")
 """Metrics that every query has a value of."""

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from models.events.history import PADDING
 from models.ranking.sort_keys import NOTHING, from_sort_keys, sort_keys
-from models.towers.history import PADDING
 
 _BLOCK_SCORES = 8_000_000
 _GROUP = 16

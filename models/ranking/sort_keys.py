@@ -5,7 +5,7 @@ Sorting integers is several times faster than an indirect sort by two keys, and 
 
 import numpy as np
 
-from models.towers.history import PADDING
+from models.events.history import PADDING
 
 NOTHING = np.uint64(0xFFFFFFFFFFFFFFFF)
 """A key behind all others, for places without a column."""

@@ -39,7 +39,6 @@ from models.spec.features import (
 SIGNATURE = "serving_default"
 SIMILAR_QUERIES = "similar_queries"
 EXCLUDE_IDS, ALLOW_IDS, CANDIDATE_IDS = "exclude_ids", "allow_ids", "candidate_ids"
-_EMBEDDINGS = "search/embeddings/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def raw_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, tf.TensorSpec]:
@@ -269,9 +268,3 @@ def export(module: ServingModule, directory: Path) -> None:
         signatures=module.functions,
         options=tf.saved_model.SaveOptions(namespace_whitelist=["Scann"]),
     )
-
-
-def exported_embeddings(directory: Path) -> np.ndarray:
-    """Candidate embeddings in the SavedModel of an exact serving module, float32 `[candidates, dim]`."""
-    embeddings: np.ndarray = tf.train.load_variable(str(directory / "variables" / "variables"), _EMBEDDINGS)
-    return embeddings

@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from models.events.history import PADDING, windows_around, windows_before
+from models.events.ranges import concatenate_ranges, distinct_candidates
 from models.negatives.negatives import NegativeSampler
 from models.spec.examples_config import EVERY_EVENT, ExamplesConfig
 from models.spec.features import CANDIDATE_ID, EXAMPLE_AGE, HISTORY
-from models.towers.history import PADDING, windows_around, windows_before
 from models.training.examples import epoch_events
 
 Columns: TypeAlias = Mapping[str, np.ndarray]
@@ -19,8 +20,6 @@ Batch: TypeAlias = dict[str, Any]
 
 NOTHING_KNOWN = (np.empty(0, np.int32), np.empty(0, np.int32))
 """`known_row` and `known` of a batch whose queries are not to tell what they know."""
-
-_RANGE_EVENTS = 1 << 22
 
 _ENDS = 1
 """Tells the random numbers of where histories end from others of the same seed."""
@@ -243,42 +242,3 @@ class Batches(StepBatches):
         known = candidates[positions]
         other = known != label[row]
         return row[other].astype(np.int32), known[other]
-
-
-def query_ranges(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
-    """All queries in runs `first:last` of about four million events, for what is to be done in bounded memory."""
-    first, queries = 0, len(offsets) - 1
-    while first < queries:
-        reached = int(np.searchsorted(offsets, offsets[first] + _RANGE_EVENTS, side="right")) - 1
-        last = min(max(first + 1, reached), queries)
-        yield first, last
-        first = last
-
-
-def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The candidates of every query's events, each once and ascending.
-
-    Args:
-        offsets: int64 `[queries + 1]`.
-        candidate: int32 `[events]`.
-
-    Returns:
-        Where those of each query begin, int64 `[queries + 1]`, and the candidates, int32 `[pairs]`.
-    """
-    candidates, sizes = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
-    for first, last in query_ranges(offsets):
-        part = np.asarray(candidate[offsets[first] : offsets[last]], np.int64)
-        bases = np.arange(last - first + 1) * (int(part.max(initial=0)) + 1)
-        pairs = np.sort(np.repeat(bases[:-1], np.diff(offsets[first : last + 1])) + part)
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-        sizes.append(np.diff(np.searchsorted(pairs, bases)))
-        candidates.append((pairs - np.repeat(bases[:-1], sizes[-1])).astype(np.int32))
-    return np.cumsum(np.concatenate(sizes)), np.concatenate(candidates)
-
-
-def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The integers of every range `starts[i]:ends[i]`, one range after the other, and the `i` of each."""
-    sizes = ends - starts
-    row = np.repeat(np.arange(len(starts)), sizes)
-    before = np.cumsum(sizes) - sizes
-    return row, np.arange(len(row)) + np.repeat(starts - before, sizes)

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from models.events.ranges import concatenate_ranges
 from models.negatives.negatives import NegativeSampler
 from models.spec.config import TrainingConfig
 from models.spec.features import HISTORY
-from models.training.batches import NOTHING_KNOWN, Batch, Batches, StepBatches, TrainingData, concatenate_ranges
+from models.training.batches import NOTHING_KNOWN, Batch, Batches, StepBatches, TrainingData
 
 _POOL = 16
 """Batches whose windows are sorted by length before they are cut, so that little of a batch is padding."""

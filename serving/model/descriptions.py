@@ -11,6 +11,8 @@ from dataplane.errors import RunError
 SIGNATURE = "serving_default"
 DESCRIPTION = Path("assets.extra") / "model.json"
 """Where the description is in a SavedModel."""
+CONTENT = "content:"
+"""What digests of weights, vocabularies and configuration begin with; those of older releases are of files."""
 _IMPORTABLE = ("scann",)
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from dataplane.errors import RefusedError
-from models.towers.content import content_digest, has_configuration
-from serving.model.descriptions import directory_digest
-from serving.published.rollbacks import CONTENT
+from models.saved_models.content import content_digest, has_configuration
+from serving.model.descriptions import CONTENT, directory_digest
 
 
 def part_digest(part: Path) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from models.events.history import PADDING
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
-from models.towers.history import PADDING
 
 _BLOCK = 1024  # queries asked at once; all of a block are asked for as many answers as any of them needs
 

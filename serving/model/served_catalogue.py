@@ -41,7 +41,7 @@ class ServedCatalogue:
         Raises:
             DataError: it was made of another catalogue.
         """
-        from models.retrieval.serving import exported_embeddings
+        from models.saved_models.embeddings import exported_embeddings
 
         embeddings = exported_embeddings(serving_model.path / "exact")
         if len(embeddings) != len(self.candidates):

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serving.model.descriptions import CONTENT
+
 Identity = Mapping[str, Any]
-CONTENT = "content:"
-"""What digests of weights, vocabularies and configuration begin with; those of older releases are of files."""
 _DIGESTS = ("towers", "preprocessing")
 
 

@@ -14,8 +14,8 @@ from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
 from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing, encode, load_preprocessing
+from models.saved_models.content import write_configuration
 from models.spec.features import FeatureSpec, Side
-from models.towers.content import write_configuration
 
 FEATURES = FeatureSpec.model_validate(
     {

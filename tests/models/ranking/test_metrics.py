@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.events.history import PADDING
 from models.ranking.metrics import (
     QUERY_METRICS,
     coverage,
@@ -14,7 +15,6 @@ from models.ranking.metrics import (
     popularity_bias,
     query_metrics,
 )
-from models.towers.history import PADDING
 
 AT = (1, 2, 5, 10)
 

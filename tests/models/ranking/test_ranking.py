@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import models.ranking.ranking
+from models.events.history import PADDING
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, Ranking, rank_candidates, top_k
-from models.towers.history import PADDING
 
 
 class MatrixScorer:

@@ -15,11 +15,11 @@ from models.retrieval.serving import (
     IndexedQueries,
     ServingModule,
     export,
-    exported_embeddings,
     raw_inputs,
     signature_inputs,
     unit_vectors,
 )
+from models.saved_models.embeddings import exported_embeddings
 from models.spec.features import FeatureSpec
 
 LOWEST = np.finfo(np.float32).min

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing
+from models.saved_models.content import content_digest, has_configuration
 from models.spec.config import ModelConfig, TowerConfig
 from models.spec.features import FeatureSpec
-from models.towers.content import content_digest, has_configuration
 from models.towers.export import export_towers
 from models.towers.towers import build_towers
 from tests.models.small_spec import small_spec

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.towers.history import PADDING, windows_around, windows_before
+from models.events.history import PADDING, windows_around, windows_before
 
 CANDIDATE = np.array([10, 11, 12, 13, 20, 30, 31], np.int32)  # queries 0:4, 4:5, 5:7
 

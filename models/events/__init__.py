@@ -1,0 +1,1 @@
+"""The events of all queries as flat arrays: ranges of them, and windows before them."""
