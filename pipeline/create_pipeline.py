@@ -15,11 +15,11 @@ from components.schema_gen import SchemaGen
 from components.statistics_gen import StatisticsGen
 from components.trainer import Trainer, TrainerParams
 from components.transform import Transform, TransformParams
-from dataplane.files.storage import join
 from dataplane.sources.ingestion.feature_kinds import with_feature_kinds
 from dataplane.sources.ingestion.pivot_cut import with_pivot_cuts
 from pipeline.config.config import SERVING, PipelineConfig
 from pipeline.execution.dag import Node, OutputRef, Pipeline
+from serving.published.published_versions import PublishedVersions
 
 
 def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
@@ -88,9 +88,9 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
                 evaluation=config.evaluation,
                 remove_seen=config.remove_seen,
                 seed=config.seed,
-                published=join(push_directory, config.name),
                 final_fit=config.training.final_fit,
-            )
+            ),
+            PublishedVersions(push_directory, config.name),
         ),
         examples=example_gen["examples"] if config.evaluation.min_lift_over_published else None,
         transformed_examples=transform["transformed_examples"],

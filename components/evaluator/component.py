@@ -13,7 +13,7 @@ ends the run at once.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.base import Component, ExecutionContext
 from components.evaluator.params import EvaluationConfig, EvaluatorParams
@@ -21,9 +21,17 @@ from dataplane.artifacts import Blessing, Evaluation, Examples, Model, Transform
 from dataplane.errors import RefusedError
 from dataplane.verdict import USELESS, refusal
 
+if TYPE_CHECKING:
+    from serving.published.published_versions import PublishedVersions
+
 
 class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorParams]):
-    """Measures the model on the validation and test events and blesses it, or not."""
+    """Measures the model on the validation and test events and blesses it, or not.
+
+    Attributes:
+        published: the model in service, if the new one is to be compared with it. No part of the cache key: what stands
+            there counts when a model is evaluated for the first time, since afterwards it may be the model itself.
+    """
 
     @dataclass(frozen=True)
     class Inputs:
@@ -41,6 +49,10 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
 
         evaluation: Evaluation
         blessing: Blessing
+
+    def __init__(self, params: EvaluatorParams, published: "PublishedVersions | None" = None) -> None:
+        super().__init__(params)
+        self.published = published
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """See `Component.execute`.
@@ -60,6 +72,7 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
                 model=inputs.model,
                 examples=inputs.examples,
                 params=self.params,
+                published=self.published,
                 evaluation=outputs.evaluation,
                 context=context,
             )
@@ -80,15 +93,12 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         After a final fit the model in service never is the one that was evaluated. Then only a refusal for being worse
         than the served model depends on what is in service.
         """
-        from serving.published.publishing import Publisher
-
         verdict = outputs.blessing.read_json("blessing.json")
         failed = any("version" in check and not check["passed"] for check in verdict["checks"])
         compared = verdict.get("served", {})
-        if self.params.published is None or not compared.get("towers") or (self.params.final_fit and not failed):
+        if self.published is None or not compared.get("towers") or (self.params.final_fit and not failed):
             return True
-        versions = Publisher(*self.params.published.rsplit("/", 1)).versions()
-        newest = next((found for found in reversed(versions) if found.complete), None)
+        newest = next((found for found in reversed(self.published.versions()) if found.complete), None)
         if newest is None:
             return not failed
         itself = (newest.identity or {}).get("towers") == compared["towers"]

@@ -34,6 +34,7 @@ from serving.model.stored_queries import missing_contexts
 
 if TYPE_CHECKING:
     from components.evaluator.params import EvaluationConfig, EvaluatorParams
+    from serving.published.published_versions import PublishedVersions
 
 MAX_CO_OCCURRENCES = 500_000_000
 """Above this many pairs of events of one query, about half a minute, item-kNN is skipped."""
@@ -65,6 +66,7 @@ def evaluate(
     model: Model,
     examples: Examples | None,
     params: "EvaluatorParams",
+    published: "PublishedVersions | None",
     evaluation: Evaluation,
     context: ExecutionContext,
 ) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def evaluate(
             scorer = two_tower_scorer(model, dataset, spec, tasks["test"], candidates, contexts, context)
             return measure(scorer, tasks["test"], dataset, config, progress_reporter(context, "test: without context"))
 
-        comparison = ServedComparison(model, examples, params, dataset, tasks["test"], context)
+        comparison = ServedComparison(model, examples, params, published, dataset, tasks["test"], context)
         compared["published"] = comparison.run(without_context)
     return (
         ({"collapsed": collapsed} if collapsed else {})

@@ -150,8 +150,5 @@ class EvaluatorParams(Params):
     """Whether candidates of a query's history are left out of its ranking."""
     seed: int = Field(default=42, ge=0)
     """Seed of the bootstrap."""
-    published: str | None = Field(default=None, exclude=True)
-    """Folder of the versions of the exact model in service. No part of the cache key: what stands there counts when a
-    model is evaluated for the first time, since afterwards it may be the model itself."""
     final_fit: bool = Field(default=False, exclude=True)
     """Whether a model fitted to all events is published in place of the one evaluated."""

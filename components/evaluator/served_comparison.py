@@ -17,10 +17,10 @@ from dataplane.files.digests import shortened
 from models.ranking.metrics import mean_metrics
 from serving.model.identities import part_digest
 from serving.model.version_digests import check_version
-from serving.published.publishing import Publisher
 
 if TYPE_CHECKING:
     from components.evaluator.params import EvaluatorParams
+    from serving.published.published_versions import PublishedVersions
 
 _LONGEST_REASON = 200
 
@@ -32,7 +32,8 @@ class ServedComparison:
     Attributes:
         model: the new model.
         examples: raw examples that the served model is asked with; None if there are none.
-        params: the gates, and where the served model is.
+        params: the gates.
+        published: the versions of the served model; None if it is not compared.
         dataset: the encoded data.
         task: the test events.
         context: told what is done.
@@ -41,6 +42,7 @@ class ServedComparison:
     model: Model
     examples: Examples | None
     params: "EvaluatorParams"
+    published: "PublishedVersions | None"
     dataset: Dataset
     task: RetrievalTask
     context: ExecutionContext
@@ -54,16 +56,15 @@ class ServedComparison:
         Raises:
             RunError: the directory of the published models cannot be read.
         """
-        if self.params.published is None or self.examples is None:
+        if self.published is None or self.examples is None:
             return {"skipped": "the evaluation was given no published models or no examples to ask them with"}
-        publisher = Publisher(*self.params.published.rsplit("/", 1))
-        newest, towers = publisher.newest(), part_digest(self.model.path / "towers")
+        newest, towers = self.published.newest(), part_digest(self.model.path / "towers")
         if newest is None:
             return {"version": None, "towers": towers, "skipped": "nothing has been published yet"}
         self.context.progress(f"embedding with version {newest.version}")
         found = {"version": newest.version, "towers": towers}
         try:
-            published = self._comparable(publisher.fetch(newest.version)[0], towers)
+            published = self._comparable(self.published.fetch(newest.version)[0], towers)
             theirs = published if isinstance(published, str) else self._measured(*published, newest.version)
         except Exception as error:  # whatever lies there, damaged or of another making, a new model may replace it
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]

@@ -9,7 +9,7 @@ from typing import Any
 
 from dataplane.bound_process import end_with_parent
 from dataplane.errors import PipelineError, RunError
-from dataplane.files.disk_errors import disk_error
+from dataplane.errors.disk_errors import disk_error
 
 
 def train_apart(**arguments: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from dataplane import errors
-from dataplane.files.disk_errors import disk_error
+from dataplane.errors.disk_errors import disk_error
 
 _STEP = re.compile(r" \[while running .*\Z", re.DOTALL)
 """What Beam adds to the message of an error."""

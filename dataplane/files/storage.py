@@ -16,7 +16,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -24,7 +23,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, cast
 
-from dataplane.errors import ConfigError, RunError
+from dataplane.errors import ConfigError
+from dataplane.errors.storage_errors import explained
 from dataplane.files.credentials import has_options, has_user
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ SCHEMES = ("gs", "s3")
 _URI = re.compile(r"^([a-zA-Z][\w+.-]*)://")
 _HALF_A_URI = re.compile(r"^(gs|gcs|s3|s3a|s3n):", re.IGNORECASE)
 _CONNECT_SECONDS, _REQUEST_SECONDS, _ATTEMPTS = 3, 60, 3
-_REFUSED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "PERMISSION_DENIED", "UNAUTHENTICATED", "OAuth2")
-_UNREACHABLE = ("NETWORK_CONNECTION", "UNAVAILABLE")
 _CHUNK = 8 << 20
 _CONNECTIONS = 16
 
@@ -93,7 +91,7 @@ def stat(location: str) -> StoredFile | None:
     Raises:
         RunError: the store cannot be reached or refuses.
     """
-    with _explained(location, "looked at"):
+    with explained(location, "looked at"):
         if not is_remote(location):
             return _local_file(location)
         store, path_in_store = _open_store(location)
@@ -111,7 +109,7 @@ def list_files(directory: str, *, descend: Callable[[str], bool] = lambda name: 
     Raises:
         RunError: the directory or the store cannot be read.
     """
-    with _explained(directory, "listed"):
+    with explained(directory, "listed"):
         found = _list_store(directory) if is_remote(directory) else _walk(directory, descend)
         below = len(join(directory, ""))
         kept = [file for file in found if all(map(descend, file.location[below:].split("/")[:-1]))]
@@ -124,7 +122,7 @@ def list_directories(directory: str) -> list[str]:
     Raises:
         RunError: the directory or the store cannot be read.
     """
-    with _explained(directory, "listed"):
+    with explained(directory, "listed"):
         if not is_remote(directory):
             path = Path(directory)
             return sorted(entry.name for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
@@ -181,7 +179,7 @@ def read_bytes(location: str) -> bytes:
     Raises:
         RunError: it cannot be read.
     """
-    with _explained(location, "read"), open_input(location) as stream:
+    with explained(location, "read"), open_input(location) as stream:
         return stream.read()
 
 
@@ -191,7 +189,7 @@ def write_bytes(location: str, content: bytes) -> None:
     Raises:
         RunError: it cannot be written.
     """
-    with _explained(location, "written"):
+    with explained(location, "written"):
         _write(io.BytesIO(content), location)
 
 
@@ -201,7 +199,7 @@ def upload(source: Path, location: str) -> None:
     Raises:
         RunError: it cannot be written.
     """
-    with _explained(location, "written"), source.open("rb") as stream:
+    with explained(location, "written"), source.open("rb") as stream:
         _write(stream, location)
 
 
@@ -211,7 +209,7 @@ def download(location: str, target: Path) -> None:
     Raises:
         RunError: it cannot be read.
     """
-    with _explained(location, "read"), open_input(location, buffer=_CHUNK) as stream, target.open("wb") as file:
+    with explained(location, "read"), open_input(location, buffer=_CHUNK) as stream, target.open("wb") as file:
         shutil.copyfileobj(stream, file, _CHUNK)
 
 
@@ -223,7 +221,7 @@ def delete(location: str) -> None:
     """
     if stat(location) is None:
         return
-    with _explained(location, "removed"):
+    with explained(location, "removed"):
         if not is_remote(location):
             Path(location).unlink(missing_ok=True)
             return
@@ -237,7 +235,7 @@ def delete_tree(directory: str) -> None:
     Raises:
         RunError: it cannot be removed.
     """
-    with _explained(directory, "removed"):
+    with explained(directory, "removed"):
         if not is_remote(directory):
             if Path(directory).exists():
                 shutil.rmtree(directory)
@@ -299,7 +297,7 @@ def _local_file(location: str) -> StoredFile | None:
 
 
 def _version(location: str) -> str:
-    with _explained(location, "looked at"):
+    with explained(location, "looked at"):
         if not is_remote(location):
             found = Path(location).stat()
             return f"{found.st_size}-{found.st_mtime_ns}"
@@ -353,22 +351,3 @@ def _google(emulator: str | None) -> "FileSystem":
         return GcsFileSystem(retry_time_limit=limit)
     scheme, _, host = emulator.rpartition("://")
     return GcsFileSystem(anonymous=True, endpoint_override=host, scheme=scheme or "http", retry_time_limit=limit)
-
-
-@contextmanager
-def _explained(location: str, done: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"{location} cannot be {done}: {reason(error)}") from error
-
-
-def reason(error: OSError) -> str:
-    """What the user can do something about, of what a file system or store said."""
-    text = error.strerror or str(error)
-    text = text.partition(" error_info=")[0]
-    if any(sign in text for sign in _REFUSED):
-        return f"access is denied; are credentials for this bucket in the environment? ({text})"
-    if any(sign in text for sign in _UNREACHABLE):
-        return f"the store cannot be reached ({text})"
-    return text

@@ -1,13 +1,13 @@
 """Cache keys: a step is done if its inputs, parameters, code and libraries have been seen together before.
 
-The code of a step is the source of its component's module and of every module of this project it imports,
-directly or not, inside functions too. Nothing has to be declared, so nothing can be forgotten.
+The code of a step is that of its component's module and of every module of this project it imports, directly or not,
+inside functions too. Nothing has to be declared, so nothing can be forgotten. Comments, docstrings and imports for type
+checkers do not count, nor do the errors: one that is raised ends its step.
 """
 
 import ast
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import platform
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,8 @@ from pathlib import Path
 from components.base import Component
 
 _PACKAGES = ("components", "serving", "dataplane", "models")
+_ERRORS = "dataplane.errors"
+_PROJECT = Path(__file__).parents[2]
 _LIBRARIES = (
     "apache-beam", "numpy", "pyarrow", "scann", "scipy", "tensorflow", "tensorflow-datasets",
     "tensorflow-recommenders", "tf-keras",
@@ -48,29 +50,61 @@ def library_versions() -> dict[str, str]:
 
 
 @cache
-def code_digest(module: str) -> str:
-    """Digest over the sources of `module` and of all modules of this project it needs."""
+def code_digest(module: str, project: Path = _PROJECT) -> str:
+    """Digest over the code of `module` and of all modules of this project it needs.
+
+    Args:
+        module: its full name.
+        project: the directory that holds the project's packages.
+    """
     digest = hashlib.sha256()
-    for name, source in sorted(_closure(module).items()):
-        digest.update(f"{name}\0{len(source)}\0".encode() + source)
+    for name, code in sorted(_closure(module, project).items()):
+        digest.update(f"{name}\0{code}\n".encode())
     return digest.hexdigest()
 
 
-def _closure(module: str) -> dict[str, bytes]:
-    sources: dict[str, bytes] = {}
+def code_modules(module: str) -> frozenset[str]:
+    """The modules of this project whose code is in `code_digest(module)`."""
+    return frozenset(_closure(module, _PROJECT))
+
+
+def _closure(module: str, project: Path) -> dict[str, str]:
+    """Digest of each module by its name."""
+    found: dict[str, str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        file = _source_file(name)
-        if name in sources or file is None:
+        file = _source_file(name, project)
+        if name in found or file is None or f"{name}.".startswith(f"{_ERRORS}."):
             continue
-        sources[name] = file.read_bytes()
-        waiting += [name.rpartition(".")[0], *_imports(sources[name])]
-    return sources
+        found[name], imported = _read(file.read_bytes())
+        waiting += [name.rpartition(".")[0], *imported]
+    return found
 
 
-def _imports(source: bytes) -> Iterator[str]:
-    for statement in ast.walk(ast.parse(source)):
+@cache
+def _read(source: bytes) -> tuple[str, tuple[str, ...]]:
+    """Digest of a module's code, and what it imports."""
+    code = _RunTimeCode().visit(ast.parse(source))
+    return hashlib.sha256(ast.dump(code).encode()).hexdigest(), tuple(_imports(code))
+
+
+class _RunTimeCode(ast.NodeTransformer):
+    """Leaves out what does nothing when the code runs: docstrings, and what only type checkers look at."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Leaves out a text that is no part of another statement."""
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        """Leaves out `if TYPE_CHECKING`, but for its `else`."""
+        self.generic_visit(node)
+        return node.orelse if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
+
+
+def _imports(code: ast.AST) -> Iterator[str]:
+    for statement in ast.walk(code):
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom) and statement.module:
@@ -79,13 +113,9 @@ def _imports(source: bytes) -> Iterator[str]:
             yield statement.module
 
 
-@cache
-def _source_file(module: str) -> Path | None:
+def _source_file(module: str, project: Path) -> Path | None:
     if module.partition(".")[0] not in _PACKAGES:
         return None
-    root = importlib.util.find_spec(module.partition(".")[0])
-    if root is None or root.origin is None:
-        return None
-    base = Path(root.origin).parent.parent.joinpath(*module.split("."))
+    base = project.joinpath(*module.split("."))
     candidates = (base / "__init__.py", base.with_suffix(".py"))
     return next((file for file in candidates if file.is_file()), None)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, cast
 
 from dataplane.errors import DataError
+from dataplane.errors.storage_errors import reason
 from dataplane.files import storage
 from dataplane.sources.formats.file_kinds import HEAD, Foreign, foreign_to_text, packing_of
 
@@ -83,7 +84,7 @@ def unreadable(name: str, error: BaseException, *, row: int | None = None) -> Da
     where = f"{name} cannot be read" + (f" from row {row} on" if row else "")
     if isinstance(error, _DAMAGED) or (isinstance(error, OSError) and _tells_damage(error)):
         return DataError(f"{where}: {error}; {MEND_DAMAGED}")
-    return DataError(f"{where}: {storage.reason(error) if isinstance(error, OSError) else error}")
+    return DataError(f"{where}: {reason(error) if isinstance(error, OSError) else error}")
 
 
 def _tells_damage(error: OSError) -> bool:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataplane.errors import DataError
+from dataplane.errors.storage_errors import reason
 from dataplane.files import storage
 from dataplane.sources.config import ParquetEntities, ParquetInteractions, id_columns
 from dataplane.sources.files import SourceFile, unchanged
@@ -137,7 +138,7 @@ def open_parquet(location: str, name: str) -> pq.ParquetFile:
     except pa.ArrowInvalid as error:
         raise _no_parquet(location, name, error) from error
     except OSError as error:
-        raise DataError(f"{name} cannot be read as Parquet: {storage.reason(error)}") from error
+        raise DataError(f"{name} cannot be read as Parquet: {reason(error)}") from error
     _paths(file, name)
     return file
 

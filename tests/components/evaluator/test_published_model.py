@@ -18,6 +18,7 @@ from dataplane.dataset.sequences import read_dataset, write_dataset
 from models.spec.features import FeatureSpec
 from serving.model.descriptions import DESCRIPTION
 from serving.model.version_digests import write_digests
+from serving.published.published_versions import PublishedVersions
 from serving.published.publishing import Publisher
 from tests.components.tiny_world import FEATURES, World, make_world
 from tests.contexts import in_process
@@ -36,10 +37,15 @@ def publish(world: World, path: Path) -> Path:
     return directory / "shop"
 
 
+def versions(folder: Path) -> PublishedVersions:
+    """The versions whose exact models are in `folder`."""
+    return PublishedVersions(folder.parent, folder.name)
+
+
 class Evaluated:
     def __init__(self, path: Path, world: World, published: Path, *, least: float = 0.5) -> None:
         config = EvaluationConfig(at=(10,), baselines=(), min_lift_over_published={"ndcg@10": least})
-        self.evaluator = Evaluator(EvaluatorParams(evaluation=config, published=str(published)))
+        self.evaluator = Evaluator(EvaluatorParams(evaluation=config), versions(published))
         self.outputs = Evaluator.Outputs(Evaluation(path / "evaluation"), Blessing(path / "blessing"))
         inputs = Evaluator.Inputs(world.transformed_examples, world.transform_graph, world.model, world.examples)
         self.evaluator.execute(inputs, self.outputs, in_process(scratch=path / ".scratch"))
@@ -96,7 +102,7 @@ def test_a_worse_model_is_not_blessed_until_another_one_is_in_service(
     refused = Evaluated(tmp_path, challenger, published, least=100)
     assert not refused.blessing["blessed"]
     assert refused.evaluator.is_current(refused.outputs)
-    elsewhere = Evaluator(refused.evaluator.params.model_copy(update={"published": str(tmp_path / "nobody")}))
+    elsewhere = Evaluator(refused.evaluator.params, versions(tmp_path / "nobody"))
     assert not elsewhere.is_current(refused.outputs)
 
 
@@ -116,12 +122,12 @@ def test_what_was_blessed_is_compared_again_once_another_model_is_in_service(
     assert first.evaluator.is_current(first.outputs)
 
     def with_params(**changes: Any) -> Evaluator:
-        return Evaluator(first.evaluator.params.model_copy(update={"published": str(published), **changes}))
+        return Evaluator(first.evaluator.params.model_copy(update=changes), versions(published))
 
     assert not with_params().is_current(first.outputs), "somebody else's model came into service since"
     assert with_params(final_fit=True).is_current(first.outputs), "that may be the final fit of this one"
     own = Evaluated(tmp_path / "own", world, tmp_path / "nobody", least=0)
-    assert Evaluator(with_params().params).is_current(own.outputs), "it is this one that came into service"
+    assert with_params().is_current(own.outputs), "it is this one that came into service"
     again = Evaluated(tmp_path / "again", challenger, published, least=0)
     assert again.evaluator.is_current(again.outputs)
 

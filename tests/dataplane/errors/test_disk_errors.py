@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.trainer import separate_process as training_process
 from dataplane.beam_runner.failures import as_raised
 from dataplane.errors import RunError
-from dataplane.files.disk_errors import disk_error
+from dataplane.errors.disk_errors import disk_error
 
 FULL = "No space left on device"
 

@@ -1,4 +1,7 @@
-"""The errors a user can meet, and the exit code each one ends the process with."""
+"""The errors a user can meet, and the exit code each one ends the process with.
+
+An error ends the step that raises it. No result depends on this room, and no cache key follows what is in it.
+"""
 
 
 class PipelineError(Exception):
