@@ -5,7 +5,7 @@ parameter models before anything heavy loads. Executors import what they drive i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from types import NoneType
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
@@ -14,7 +14,7 @@ from dataplane.artifacts import Artifact
 from dataplane.context import ExecutionContext
 from models.spec.strict import Strict
 
-__all__ = ["Component", "ExecutionContext", "NoInputs", "Params"]
+__all__ = ["Component", "ExecutionContext", "NoInputs", "Params", "Prepared"]
 
 
 class Params(Strict):
@@ -24,6 +24,19 @@ class Params(Strict):
 InputsT = TypeVar("InputsT")
 OutputsT = TypeVar("OutputsT")
 ParamsT = TypeVar("ParamsT")
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[InputsT, OutputsT]):
+    """What a step is about to do, with everything settled that is not an artifact.
+
+    Attributes:
+        fingerprint: digest of what the step reads that is not an artifact, such as source files; part of the cache key.
+        execute: `Component.execute`, but of what the fingerprint is of: if that has changed since, it is refused.
+    """
+
+    fingerprint: str
+    execute: Callable[[InputsT, OutputsT, ExecutionContext], Mapping[str, Any]]
 
 
 class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
@@ -50,9 +63,15 @@ class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
             RunError: the data or the environment does not allow the step to finish.
         """
 
-    def external_fingerprint(self) -> str:
-        """Digest of what the step reads that is not an artifact, such as source files; part of the cache key."""
-        return ""
+    def prepare(self) -> Prepared[InputsT, OutputsT]:
+        """Looks at what the step reads that is not an artifact, such as source files, before its cache key is made.
+
+        What was seen there reaches the execution in the value returned. The component keeps none of it.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        return Prepared("", self.execute)
 
     def is_current(self, outputs: OutputsT) -> bool:
         """Whether what an earlier execution left outside its own outputs, such as a published model, still stands."""

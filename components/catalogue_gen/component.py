@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from components.base import Component, ExecutionContext
+from components.base import Component, ExecutionContext, Prepared
 from components.catalogue_gen.params import CatalogueGenParams
 from dataplane.artifacts import Catalogue, Examples, TransformedExamples, TransformGraph
+
+if TYPE_CHECKING:
+    from dataplane.sources.files import Snapshot
 
 
 class CatalogueGen(Component["CatalogueGen.Inputs", "CatalogueGen.Outputs", CatalogueGenParams]):
@@ -42,24 +46,33 @@ class CatalogueGen(Component["CatalogueGen.Inputs", "CatalogueGen.Outputs", Cata
             DataError: as ExampleGen, or a column that the model reads is missing or of another type.
             RefusedError: too many of the model's candidates are not in the table.
         """
+        from dataplane.sources.snapshots import take_snapshot
+
+        return self._make(take_snapshot(self.params.tables(), self.params.base_dir), inputs, outputs, context)
+
+    def prepare(self) -> Prepared[Inputs, Outputs]:
+        """Lists the table's files; the fingerprint is of their content, as ExampleGen's.
+
+        Raises:
+            DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
+            RunError: an object store cannot be reached.
+        """
+        from dataplane.sources.snapshots import fingerprint, take_snapshot
+
+        files = take_snapshot(self.params.tables(), self.params.base_dir)
+        return Prepared(fingerprint(self.params.tables(), files), partial(self._make, files))
+
+    def _make(
+        self, files: "Snapshot", inputs: Inputs, outputs: Outputs, context: ExecutionContext
+    ) -> Mapping[str, Any]:
         from components.catalogue_gen.executor import make_catalogue
 
         return make_catalogue(
             params=self.params,
+            files=files,
             transformed_examples=inputs.transformed_examples,
             transform_graph=inputs.transform_graph,
             examples=outputs.examples,
             catalogue=outputs.catalogue,
             context=context,
         )
-
-    def external_fingerprint(self) -> str:
-        """Digest of the table's content, as ExampleGen takes it.
-
-        Raises:
-            DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
-        """
-        from dataplane.sources.snapshots import fingerprint, take_snapshot
-
-        sources, base_dir = {"candidates": self.params.candidates}, self.params.base_dir
-        return fingerprint(sources, take_snapshot(sources, base_dir), base_dir)

@@ -14,8 +14,8 @@ from dataplane.columns.distinct import distinct_ids
 from dataplane.dataset.encoding import encode_catalogue
 from dataplane.dataset.sequences import read_ids, write_ids
 from dataplane.errors import DataError, RefusedError
+from dataplane.sources.files import Snapshot
 from dataplane.sources.ingestion.tables import ingest
-from dataplane.sources.snapshots import take_snapshot
 from models.spec.features import CANDIDATE_ID, EncodedSpec
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def make_catalogue(
     *,
     params: "CatalogueGenParams",
+    files: Snapshot,
     transformed_examples: TransformedExamples,
     transform_graph: TransformGraph,
     examples: Examples,
@@ -38,18 +39,17 @@ def make_catalogue(
         RefusedError: too many of the model's candidates are not in the table.
     """
     spec = EncodedSpec.model_validate(transform_graph.read_json("spec.json"))
-    sources = {"candidates": params.candidates}
     read = ingest(
-        sources,
-        take_snapshot(sources, params.base_dir),
+        params.tables(),
+        files,
         base_dir=params.base_dir,
         max_bad_fraction=params.max_bad_fraction,
         output=examples,
         context=context,
     )
-    files = sorted((examples.path / "candidates").glob("*.parquet"))
-    _check_columns(files, spec)
-    ids = distinct_ids(*(pq.read_table(file, columns=[CANDIDATE_ID])[CANDIDATE_ID] for file in files))
+    shards = sorted((examples.path / "candidates").glob("*.parquet"))
+    _check_columns(shards, spec)
+    ids = distinct_ids(*(pq.read_table(file, columns=[CANDIDATE_ID])[CANDIDATE_ID] for file in shards))
     changes = _changes(ids, read_ids(transformed_examples.path / "candidates"), params.max_removed_fraction)
     directory = catalogue.path / "candidates"
     write_ids(directory, ids)
@@ -58,7 +58,7 @@ def make_catalogue(
         runner=context.beam,
         saved_model=transform_graph.path / "saved_model",
         spec=spec,
-        files=files,
+        files=shards,
         directory=directory,
     )
     catalogue.write_json("catalogue.json", {**changes, "refresh_of": params.refresh_of})

@@ -28,3 +28,7 @@ class CatalogueGenParams(RefreshConfig):
     """Share of the table's rows that may be unusable before the refresh is refused."""
     refresh_of: dict[str, Any]
     """Identity of the published model whose index is refreshed."""
+
+    def tables(self) -> dict[str, MappedEntities]:
+        """The table that is read, by its name."""
+        return {"candidates": self.candidates}

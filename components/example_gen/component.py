@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from components.base import Component, ExecutionContext, NoInputs
+from components.base import Component, ExecutionContext, NoInputs, Prepared
+from components.example_gen.params import ExampleGenParams
 from dataplane.artifacts import Examples
 
 if TYPE_CHECKING:
     from dataplane.sources.files import Snapshot
-from components.example_gen.params import ExampleGenParams
 
 
 class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
@@ -28,37 +29,20 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
 
     Inputs = NoInputs
 
-    def __init__(self, params: ExampleGenParams) -> None:
-        super().__init__(params)
-        self._listed: Snapshot | None = None
-
     def execute(self, inputs: NoInputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Reads all tables: the files that `external_fingerprint` saw, if it was asked, as they were then.
+        """Reads all tables.
 
         Raises:
             DataError: a file is missing, broken, or changed while it was read, a column is not there or has the
                 wrong type, a table has no usable row, or too many rows are unusable.
             RunError: an object store cannot be reached.
         """
-        from dataplane.sources.ingestion.tables import ingest
         from dataplane.sources.snapshots import take_snapshot
 
-        files, self._listed = self._listed, None
-        params = self.params
-        return ingest(
-            params.tables(),
-            take_snapshot(params.tables(), params.base_dir) if files is None else files,
-            base_dir=params.base_dir,
-            max_bad_fraction=params.max_bad_fraction,
-            output=outputs.examples,
-            context=context,
-        )
+        return self._read(take_snapshot(self.params.tables(), self.params.base_dir), inputs, outputs, context)
 
-    def external_fingerprint(self) -> str:
-        """Digest of the content of all files read; of name, version and file sizes of prepared TFDS data sets.
-
-        Of files in object stores, the store's tag of the content stands for it. A TFDS data set that is not prepared
-        yet is downloaded for it.
+    def prepare(self) -> Prepared[NoInputs, Outputs]:
+        """Lists all files; the fingerprint is of their content, see `dataplane.sources.snapshots.fingerprint`.
 
         Raises:
             DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
@@ -66,6 +50,19 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
         """
         from dataplane.sources.snapshots import fingerprint, take_snapshot
 
-        sources, base_dir = self.params.tables(), self.params.base_dir
-        self._listed = take_snapshot(sources, base_dir)
-        return fingerprint(sources, self._listed, base_dir)
+        files = take_snapshot(self.params.tables(), self.params.base_dir)
+        return Prepared(fingerprint(self.params.tables(), files), partial(self._read, files))
+
+    def _read(
+        self, files: "Snapshot", inputs: NoInputs, outputs: Outputs, context: ExecutionContext
+    ) -> Mapping[str, Any]:
+        from dataplane.sources.ingestion.tables import ingest
+
+        return ingest(
+            self.params.tables(),
+            files,
+            base_dir=self.params.base_dir,
+            max_bad_fraction=self.params.max_bad_fraction,
+            output=outputs.examples,
+            context=context,
+        )

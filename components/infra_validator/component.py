@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.base import Component, ExecutionContext
+from components.base import Component, ExecutionContext, Prepared
 from components.infra_validator.params import InfraValidationConfig
 from dataplane.artifacts import Catalogue, Examples, InfraBlessing, ServingModel, TransformedExamples
 from dataplane.errors import RefusedError
@@ -56,8 +56,8 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
         )
         return {name: {"latency_ms": model["latency_ms"]} for name, model in models.items()}
 
-    def external_fingerprint(self) -> str:
-        """Digest of the script that asks: it is run as a file, so no import leads to it."""
+    def prepare(self) -> Prepared[Inputs, Outputs]:
+        """The fingerprint is of the script that asks: it is run as a file, so no import leads to it."""
         from serving.model.ask import SCRIPT
 
-        return hashlib.sha256(SCRIPT.read_bytes()).hexdigest()
+        return Prepared(hashlib.sha256(SCRIPT.read_bytes()).hexdigest(), self.execute)

@@ -6,15 +6,16 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from components.base import Component, ExecutionContext
+from components.base import Component, ExecutionContext, Prepared
+from components.schema_gen.params import MAX_DOMAIN, SchemaGenParams
 from dataplane.artifacts import Schema, Statistics
 from dataplane.errors import ConfigError
 
 if TYPE_CHECKING:
     from dataplane.statistics.tfmd import ColumnSchema
-from components.schema_gen.params import MAX_DOMAIN, SchemaGenParams
 
 _IDS = ("query_id", "candidate_id")
 
@@ -41,25 +42,36 @@ class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenPara
             ConfigError: the pinned file does not exist.
             DataError: the pinned file is not a schema; the message names file and line.
         """
-        from dataplane.statistics.tfmd import read_schema, schema_text
+        return self._write(self._pinned(), inputs, outputs, context)
 
-        if self.params.path is None:
+    def prepare(self) -> Prepared[Inputs, Outputs]:
+        """Reads the pinned file; the fingerprint is of its content.
+
+        Raises:
+            ConfigError: it does not exist.
+        """
+        pinned = self._pinned()
+        digest = "" if pinned is None else hashlib.sha256(pinned).hexdigest()
+        return Prepared(digest, partial(self._write, pinned))
+
+    def _write(
+        self, pinned: bytes | None, inputs: Inputs, outputs: Outputs, context: ExecutionContext
+    ) -> Mapping[str, Any]:
+        from dataplane.statistics.tfmd import parse_schema, schema_text
+
+        if pinned is None:
             tables = _infer(inputs.statistics.read_json("statistics.json"))
-            content = schema_text(tables).encode()
         else:
-            content = self._pinned()
-            tables = read_schema(self.params.path)
+            tables = parse_schema(pinned, str(self.params.path))
         outputs.schema.path.mkdir(parents=True, exist_ok=True)
-        (outputs.schema.path / "schema.pbtxt").write_bytes(content)
-        return {"columns": sum(map(len, tables.values())), "pinned": self.params.path is not None}
+        (outputs.schema.path / "schema.pbtxt").write_bytes(schema_text(tables).encode() if pinned is None else pinned)
+        return {"columns": sum(map(len, tables.values())), "pinned": pinned is not None}
 
-    def external_fingerprint(self) -> str:
-        """Digest of the pinned file."""
-        return "" if self.params.path is None else hashlib.sha256(self._pinned()).hexdigest()
-
-    def _pinned(self) -> bytes:
+    def _pinned(self) -> bytes | None:
         path = self.params.path
-        if path is None or not path.is_file():
+        if path is None:
+            return None
+        if not path.is_file():
             raise ConfigError(f"schema.path: {path} is not a file; correct the path, or leave it out to infer a schema")
         return path.read_bytes()
 

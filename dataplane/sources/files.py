@@ -29,6 +29,8 @@ _SUFFIXES = {
     },
 }
 _BLOCK = 1 << 20
+CHANGED = "run again when nobody writes to it, and give new files new names"
+"""What to do about a table that is written to while it is read."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,7 @@ def _check_version(location: str, name: str, version: str, cause: DataError | No
         if storage.versions([location]) == [version]:
             return
         what = "changed"
-    raise DataError(
-        f"{name} {what} while it was being read; run again when nobody writes to it, and give new files new names"
-    ) from cause
+    raise DataError(f"{name} {what} while it was being read; {CHANGED}") from cause
 
 
 def content_digest(files: Iterable[SourceFile]) -> str:

@@ -1,7 +1,6 @@
 """Which reader reads which format."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from dataplane.sources.config import (
     CsvEntities,
@@ -22,27 +21,22 @@ from dataplane.sources.ingestion.notations import in_notation_of
 from dataplane.sources.reading import Reader
 
 
-def make_reader(
-    table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile], base_dir: Path | None
-) -> Reader:
+def make_reader(table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile]) -> Reader:
     """The reader for a source's format.
 
     Args:
         table: which table.
         source: its settings.
-        files: its files, where the format is one of files.
-        base_dir: what a relative TFDS directory is relative to.
+        files: its files.
     """
-    return in_notation_of(_reader(table, source, files, base_dir), source)
+    return in_notation_of(_reader(table, source, files), source)
 
 
-def _reader(
-    table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile], base_dir: Path | None
-) -> Reader:
+def _reader(table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile]) -> Reader:
     if isinstance(source, ParquetInteractions | ParquetEntities):
         return ParquetReader(table, source, files)
     if isinstance(source, CsvInteractions | CsvEntities):
         return CsvReader(table, source, files)
     if isinstance(source, JsonlInteractions | JsonlEntities):
         return JsonlReader(table, source, files)
-    return TfdsReader(table, source, base_dir)
+    return TfdsReader(table, source, files)

@@ -1,9 +1,11 @@
-"""What the sources of the tables are at one moment, and whether that has changed since they were read."""
+"""What the sources of the tables are at one moment, and whether that has changed since."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from dataplane.errors import DataError
 from dataplane.sources.config import (
     EntitiesSource,
     FileEntities,
@@ -12,51 +14,84 @@ from dataplane.sources.config import (
     TfdsEntities,
     TfdsInteractions,
 )
-from dataplane.sources.files import Snapshot, content_digest, source_files, with_versions
+from dataplane.sources.files import CHANGED, Snapshot, SourceFile, content_digest, source_files, with_versions
 
 Sources: TypeAlias = Mapping[str, InteractionsSource | EntitiesSource]
 """Settings of each table by its name."""
 
 
 def take_snapshot(sources: Sources, base_dir: Path | None) -> Snapshot:
-    """Files of the tables that have some, as they are now.
+    """Files of the tables that have some, as they are now. A TFDS data set that is not prepared yet is downloaded.
 
     Args:
         sources: settings of the tables.
         base_dir: what relative paths are relative to.
 
     Raises:
-        DataError: a file is missing.
+        DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
         RunError: an object store cannot be reached.
     """
-    return {
-        table: with_versions(source_files(source, base_dir))
-        for table, source in sources.items()
-        if isinstance(source, FileInteractions | FileEntities)
-    }
+    return {table: with_versions(files) for table, files in _listed(sources, base_dir).items()}
 
 
-def fingerprint(sources: Sources, snapshot: Snapshot, base_dir: Path | None) -> str:
+def fingerprint(sources: Sources, snapshot: Snapshot) -> str:
     """Digest of the content of all files; of name, version and file sizes of prepared TFDS data sets.
 
-    Of files in object stores, the store's tag of the content stands for it. A TFDS data set that is not prepared yet is
-    downloaded for it.
+    Of files in object stores, the store's tag of the content stands for it.
 
     Args:
         sources: settings of the tables.
         snapshot: their files.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    return "\n".join(
+        _tfds_digest(files) if isinstance(sources[table], _Tfds) else content_digest(files)
+        for table, files in snapshot.items()
+    )
+
+
+def require_same_files(sources: Sources, snapshot: Snapshot, base_dir: Path | None) -> None:
+    """Refuses tables whose files are others than they were. Whoever reads a file checks its version, see `unchanged`.
+
+    Args:
+        sources: settings of the tables.
+        snapshot: their files as they were.
         base_dir: what relative paths are relative to.
 
     Raises:
-        DataError: a file cannot be read, or a data set is not prepared and cannot be downloaded.
+        DataError: a file was added or removed, or has another size.
+        RunError: an object store cannot be reached.
     """
-    found: list[str] = []
+    for table, files in _listed(sources, base_dir).items():
+        now = {file.location: file for file in files}
+        before = {file.location: replace(file, version="") for file in snapshot[table]}
+        for location in before | now:
+            if before.get(location) != now.get(location):
+                what = "was added" if location not in before else "was removed" if location not in now else "changed"
+                name = (now.get(location) or before[location]).name
+                raise DataError(f"{name} {what} after {table} had been listed; {CHANGED}")
+
+
+_Tfds = TfdsInteractions | TfdsEntities
+
+
+def _listed(sources: Sources, base_dir: Path | None) -> dict[str, list[SourceFile]]:
+    """Files of the tables that have some, without their versions."""
+    found: dict[str, list[SourceFile]] = {}
     for table, source in sources.items():
-        if table in snapshot:
-            found.append(content_digest(snapshot[table]))
-        elif isinstance(source, TfdsInteractions | TfdsEntities):
-            from dataplane.sources.formats.tfds_directory import fingerprint as tfds_fingerprint
+        if isinstance(source, FileInteractions | FileEntities):
+            found[table] = source_files(source, base_dir)
+        elif isinstance(source, _Tfds):
             from dataplane.sources.formats.tfds_sets import prepare
 
-            found.append(tfds_fingerprint(prepare(source, base_dir)))
-    return "\n".join(found)
+            files = sorted(path for path in prepare(source, base_dir).iterdir() if path.is_file())
+            found[table] = [SourceFile(str(path), path.name, path.stat().st_size) for path in files]
+    return found
+
+
+def _tfds_digest(files: Sequence[SourceFile]) -> str:
+    """Name, version and file sizes of a prepared data set, whose files TFDS never changes in place."""
+    directory = Path(files[0].location).parent
+    return f"{'/'.join(directory.parts[-3:])}:{','.join(f'{file.name}={file.size}' for file in files)}"

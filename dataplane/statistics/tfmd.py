@@ -87,12 +87,28 @@ def read_schema(path: Path) -> dict[str, dict[str, ColumnSchema]]:
         DataError: the file is not a schema as this module writes it; the message names file and line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        schema = text_format.Parse(text, schema_pb2.Schema())
-    except (OSError, UnicodeDecodeError) as error:
+        return parse_schema(path.read_bytes(), str(path))
+    except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+def parse_schema(content: bytes, name: str) -> dict[str, dict[str, ColumnSchema]]:
+    """Reads the content of a `schema.pbtxt`.
+
+    Args:
+        content: of the file.
+        name: what the file is called in messages.
+
+    Raises:
+        DataError: it is not a schema as this module writes it; the message names file and line.
+    """
+    try:
+        text = content.decode()
+        schema = text_format.Parse(text, schema_pb2.Schema())
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: cannot be read: {error}") from error
     except text_format.ParseError as error:
-        raise DataError(f"{path}:{error.GetLine() or 1}: not a tensorflow-metadata schema: {error}") from error
+        raise DataError(f"{name}:{error.GetLine() or 1}: not a tensorflow-metadata schema: {error}") from error
     tables: dict[str, dict[str, ColumnSchema]] = {}
     for feature in schema.feature:
         table, _, column = feature.name.partition("/")
@@ -103,7 +119,7 @@ def read_schema(path: Path) -> dict[str, dict[str, ColumnSchema]]:
                 raise ValueError("the feature is there twice")
             tables[table][column] = _column(feature, schema.string_domain)
         except ValueError as error:
-            raise DataError(f"{path}:{_line_of(text, feature.name)}: feature '{feature.name}': {error}") from error
+            raise DataError(f"{name}:{_line_of(text, feature.name)}: feature '{feature.name}': {error}") from error
     return tables
 
 

@@ -143,7 +143,7 @@ def _settings_for(notation: Notation, settings: Settings) -> dict[str, object]:
 
 def _read(files: Sequence[SourceFile], settings: Settings) -> Table:
     chosen = list(files[:: math.ceil(len(files) / _FILES)])
-    reader = make_reader(SAMPLE, source_of(settings, chosen[0].location), chosen, None)
+    reader = make_reader(SAMPLE, source_of(settings, chosen[0].location), chosen)
     pieces = reader.pieces()
     first = list({piece.file: piece for piece in reversed(pieces)}.values())[::-1]
     parts = [_first_rows(rows_of(reader, piece, None, None), _ROWS // len(first)) for piece in first]
@@ -178,7 +178,7 @@ def read_column(table: Table, name: str) -> pa.Array:
     column = table.columns[name]
     if table.complete:
         return column.ids
-    reader = make_reader(SAMPLE, source_of(table.settings, table.files[0].location), table.files, None)
+    reader = make_reader(SAMPLE, source_of(table.settings, table.files[0].location), table.files)
     parts: list[pa.Array] = []
     rows = 0
     for batch in chain.from_iterable(rows_of(reader, piece, None, [name]) for piece in reader.pieces()):

@@ -25,18 +25,19 @@ _LIBRARIES = (
 )  # fmt: skip
 
 
-def fingerprint(component: Component, inputs: Mapping[str, str]) -> str:
+def fingerprint(component: Component, inputs: Mapping[str, str], external: str) -> str:
     """The cache key of a step, 64 hexadecimal digits.
 
     Args:
         component: the component with its parameters.
         inputs: fingerprint of the execution that produced each input, with the output's name.
+        external: digest of what the step reads besides them, see `Prepared.fingerprint`.
     """
     key = {
         "component": type(component).__name__,
         "params": component.params.model_dump(mode="json"),
         "inputs": dict(inputs),
-        "external": component.external_fingerprint(),
+        "external": external,
         "code": code_digest(type(component).__module__),
         "libraries": library_versions(),
     }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from components.base import ExecutionContext
+from components.base import ExecutionContext, Prepared
 from dataplane.artifacts import Artifact
 from dataplane.beam_runner import BeamConfig
 from dataplane.errors import ConfigError, PipelineError, RefusedError, RunError
@@ -160,7 +160,9 @@ class LocalRunner:
         return damaged is not None and damaged.digests not in ({}, execution.digests)
 
     def _run_step(self, node: Node, step: Step, run: Run, may_execute: bool) -> Execution:
-        key = fingerprint(node.component, {name: self._input_key(ref) for name, ref in node.inputs.items()})
+        prepared = node.component.prepare()
+        inputs = {name: self._input_key(ref) for name, ref in node.inputs.items()}
+        key = fingerprint(node.component, inputs, prepared.fingerprint)
         found = None if node.id in self._forced else self.store.find(node.id, key, otherwise=_EXECUTED_AGAIN)
         if found is not None and node.component.is_current(self._outputs(node, found.id)):
             step.state, step.execution = "cached", found.id
@@ -173,7 +175,7 @@ class LocalRunner:
         self.progress.step_started(node.id)
         began = time.monotonic()
         try:
-            execution = self._execute(node, step, run, key)
+            execution = self._execute(node, step, run, key, prepared)
         except BaseException as error:
             step.state, step.seconds = _state_after(error), time.monotonic() - began
             self.progress.step_finished(step, {})
@@ -182,7 +184,7 @@ class LocalRunner:
         self.progress.step_finished(step, execution.facts)
         return execution
 
-    def _execute(self, node: Node, step: Step, run: Run, key: str) -> Execution:
+    def _execute(self, node: Node, step: Step, run: Run, key: str, prepared: Prepared[Any, Any]) -> Execution:
         step.execution, started, began = self.store.new_id(), now(), time.monotonic()
         directory = self.store.execution_directory(node.id, step.execution)
         outputs = self._outputs(node, step.execution)
@@ -200,7 +202,7 @@ class LocalRunner:
             resume=left / key[:32],
         )
         try:
-            facts = node.component.execute(node.component.Inputs(**inputs), outputs, context)
+            facts = prepared.execute(node.component.Inputs(**inputs), outputs, context)
         except PipelineError:
             raise
         except Exception as error:

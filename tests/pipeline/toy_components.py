@@ -4,9 +4,10 @@ import errno
 import os
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from components.base import Component, ExecutionContext, NoInputs, Params
+from components.base import Component, ExecutionContext, NoInputs, Params, Prepared
 from dataplane.artifacts import Examples, Model, Statistics
 from dataplane.errors import DataError
 
@@ -26,12 +27,19 @@ class Source(Component):
         examples: Examples
 
     def execute(self, inputs, outputs, context: ExecutionContext):
-        extra = int(self.params.file.read_text()) if self.params.file else 0
+        return self._write(self._outside(), inputs, outputs, context)
+
+    def prepare(self):
+        outside = self._outside()
+        return Prepared(outside, partial(self._write, outside))
+
+    def _outside(self):
+        return self.params.file.read_text() if self.params.file else ""
+
+    def _write(self, outside, inputs, outputs, context):
+        extra = int(outside or 0)
         outputs.examples.write_json("number.json", self.params.number + extra)
         return {"number": self.params.number + extra}
-
-    def external_fingerprint(self):
-        return self.params.file.read_text() if self.params.file else ""
 
 
 class AddParams(Params):

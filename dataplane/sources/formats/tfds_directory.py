@@ -58,13 +58,6 @@ def features(directory: Path) -> dict[str, TfdsFeature]:
         raise DataError(f"{directory / 'features.json'} does not describe a table of columns: {error}") from error
 
 
-def fingerprint(directory: Path) -> str:
-    """Name, version and file sizes of a prepared data set, whose files TFDS never changes in place."""
-    files = sorted(path for path in directory.iterdir() if path.is_file())
-    sizes = ",".join(f"{path.name}={path.stat().st_size}" for path in files)
-    return f"{'/'.join(directory.parts[-3:])}:{sizes}"
-
-
 def _flat(described: dict[str, Any], prefix: str, directory: Path) -> list[tuple[str, TfdsFeature]]:
     found: list[tuple[str, TfdsFeature]] = []
     for name, feature in described.items():

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dataplane.errors import DataError
 from dataplane.sources.config import Split, TfdsEntities, TfdsInteractions
+from dataplane.sources.files import SourceFile
 from dataplane.sources.formats.reachability import require_reachable
 from dataplane.sources.formats.tfds_directory import TfdsFeature, data_directory, features, prepared_directory
 from dataplane.sources.reading import Piece, Rows
@@ -20,15 +21,21 @@ _ROWS_PER_BATCH = 16_384
 
 @dataclass(frozen=True)
 class TfdsReader:
-    """Reads a table from a prepared data set; prepares it first where that needs only a download."""
+    """Reads a table from a prepared data set.
+
+    Attributes:
+        table: which table.
+        source: its settings.
+        files: all files of the data set.
+    """
 
     table: str
     source: TfdsInteractions | TfdsEntities
-    base_dir: Path | None
+    files: Sequence[SourceFile]
 
     def pieces(self) -> list[Piece]:
         """One piece per record file."""
-        directory = prepare(self.source, self.base_dir)
+        directory = Path(self.files[0].location).parent
         splits = self.source.split if isinstance(self.source.split, dict) else {None: self.source.split}
         pieces: list[Piece] = []
         for split, expression in splits.items():
@@ -53,9 +60,10 @@ class TfdsReader:
 
     def _piece(self, index: int, split: Split | None, cut: Any) -> Piece:
         path = Path(cut.filename)
+        (file,) = (file for file in self.files if file.name == path.name)
         taken = cut.examples_in_shard - cut.skip if cut.take < 0 else cut.take
         part = (cut.skip, cut.skip + taken)
-        return Piece(self.table, index, str(path), path.name, split, part, cut.skip, path.stat().st_size)
+        return Piece(self.table, index, str(path), path.name, split, part, cut.skip, file.size, version=file.version)
 
 
 def prepare(source: TfdsInteractions | TfdsEntities, base_dir: Path | None) -> Path:

@@ -22,7 +22,7 @@ from dataplane.sources.ingestion.plan import TablePlan, first_value, plan_entiti
 from dataplane.sources.ingestion.reports import Report, check_counts, read_reports, report_name
 from dataplane.sources.readers import make_reader
 from dataplane.sources.reading import NOT_TEXT, REPEATED_HEADER
-from dataplane.sources.snapshots import Sources
+from dataplane.sources.snapshots import Sources, require_same_files
 
 _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
@@ -46,8 +46,8 @@ def ingest(
 
     Args:
         sources: settings of those of the tables `interactions`, `queries` and `candidates` that are to be read.
-        files: files of each table that has some.
-        base_dir: what a relative directory of TFDS data sets is relative to.
+        files: files of each table that has some, as they were listed.
+        base_dir: what relative paths are relative to.
         max_bad_fraction: share of a table's rows that may be dead.
         output: where the shards, dead letters and `summary.json` go.
         context: Beam runner, progress and scratch space.
@@ -58,12 +58,13 @@ def ingest(
     Raises:
         DataError: see `ExampleGen.execute`.
     """
+    require_same_files(sources, files, base_dir)
     output.path.mkdir(parents=True, exist_ok=True)
     for folder in ("interactions", *_ID_COLUMNS, "dead_letters"):  # shards of an earlier attempt would be read as well
         shutil.rmtree(output.path / folder, ignore_errors=True)
     with context.scratch_directory() as scratch:
         derived = {name: source.columns for name, source in sources.items() if isinstance(source, FromInteractions)}
-        tables = _plans(sources, derived, files, base_dir, scratch, context)
+        tables = _plans(sources, derived, files, scratch, context)
         folders = Folders(output.path, scratch / "reports", scratch / "spilled")
         folders.reports.mkdir()
         with context.beam.pipeline() as pipeline:
@@ -83,9 +84,8 @@ def ingest(
 
 
 def _plans(
-    sources: Sources, derived: Mapping[str, list[str]], files: Snapshot, base_dir: Path | None, scratch: Path,
-    context: ExecutionContext,
-) -> dict[str, Table]:  # fmt: skip
+    sources: Sources, derived: Mapping[str, list[str]], files: Snapshot, scratch: Path, context: ExecutionContext
+) -> dict[str, Table]:
     interactions = sources.get("interactions")
     if isinstance(interactions, SyntheticInteractions):
         readers = [SyntheticReader(name, interactions) for name in ("interactions", *_ID_COLUMNS)]
@@ -93,7 +93,7 @@ def _plans(
     unknown: dict[str, Unknown] = {}
     for name, source in sources.items():
         if not isinstance(source, SyntheticInteractions | FromInteractions):
-            reader = make_reader(name, source, files.get(name, ()), base_dir)
+            reader = make_reader(name, source, files[name])
             pieces = reader.pieces()
             if not pieces:
                 raise DataError(f"{name} has no rows")

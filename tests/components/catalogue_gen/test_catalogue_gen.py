@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, Sc
 from dataplane.artifacts import Catalogue, Examples, InfraBlessing, ServingModel, TransformGraph
 from dataplane.dataset.sequences import read_dataset, read_entities
 from dataplane.errors import DataError, RefusedError
+from dataplane.files import storage
 from serving.model.descriptions import read_description
 from serving.model.identities import part_digest
 from tests.components.tiny_world import World, make_world
@@ -87,9 +89,53 @@ def test_a_column_that_the_model_reads_must_be_there(world: World, tmp_path: Pat
 def test_the_table_s_content_is_part_of_the_cache_key(world: World, tmp_path: Path) -> None:
     params = CatalogueGenParams(candidates={"format": "csv", "path": str(tmp_path / "t.csv"), "id": "a"}, refresh_of={})
     (tmp_path / "t.csv").write_text("a\n1\n")
-    before = CatalogueGen(params).external_fingerprint()
+    before = CatalogueGen(params).prepare().fingerprint
     (tmp_path / "t.csv").write_text("a\n2\n")
-    assert CatalogueGen(params).external_fingerprint() != before
+    assert CatalogueGen(params).prepare().fingerprint != before
+
+
+def replaced(world: World, output: Path, path: str, replace: Callable[[], object]) -> str:
+    """What is said of a table that was replaced after its cache key was made."""
+    source = {"format": "csv", "path": path, "id": "item"}
+    generator = CatalogueGen(CatalogueGenParams.model_validate({"candidates": source, "refresh_of": {}}))
+    prepared = generator.prepare()
+    replace()
+    inputs = CatalogueGen.Inputs(world.transformed_examples, world.transform_graph)
+    outputs = CatalogueGen.Outputs(Examples(output / "examples"), Catalogue(output / "catalogue"))
+    with pytest.raises(DataError) as refused:
+        prepared.execute(inputs, outputs, in_process())
+    assert not outputs.catalogue.path.exists()
+    generator.prepare().execute(inputs, outputs, in_process())
+    return str(refused.value)
+
+
+TABLE = "item\n" + "".join(f"c{number:05d}\n" for number in range(60))
+SAME_SIZE = TABLE.replace("c00059", "c00060")
+
+
+def test_a_table_that_is_replaced_after_its_key_was_made_is_refused(world: World, tmp_path: Path) -> None:
+    for name in ("1.csv", "2.csv"):
+        (tmp_path / name).write_text(TABLE)
+    file, new = tmp_path / "1.csv", tmp_path / "3.csv"
+    said = replaced(world, tmp_path / "same", str(file), lambda: file.write_text(SAME_SIZE))
+    assert f"{file} changed while it was being read" in said
+    said = replaced(world, tmp_path / "longer", str(file), lambda: file.write_text(TABLE + "new\n"))
+    assert f"{file} changed after candidates had been listed" in said
+    (tmp_path / "2.csv").write_text("item\nanother\n")
+    said = replaced(world, tmp_path / "more", str(tmp_path / "*.csv"), lambda: new.write_text("item\nlast\n"))
+    assert f"{new} was added after candidates had been listed" in said
+    said = replaced(world, tmp_path / "less", str(tmp_path / "*.csv"), new.unlink)
+    assert f"{new} was removed after candidates had been listed" in said
+
+
+@pytest.mark.parametrize("store", ["s3_bucket", "gs_bucket"])
+def test_an_object_that_is_replaced_after_its_key_was_made_is_refused(
+    world: World, tmp_path: Path, store: str, request: pytest.FixtureRequest
+) -> None:
+    uri = f"{request.getfixturevalue(store)}/items.csv"
+    storage.write_bytes(uri, TABLE.encode())
+    said = replaced(world, tmp_path, uri, lambda: storage.write_bytes(uri, SAME_SIZE.encode()))
+    assert f"{uri} changed while it was being read" in said
 
 
 @pytest.fixture(scope="module")

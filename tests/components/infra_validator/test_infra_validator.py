@@ -161,8 +161,8 @@ def test_questions_that_make_no_sense_are_refused_before_a_process_starts(
 
 def test_the_script_that_asks_is_part_of_the_cache_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     validator = InfraValidator(InfraValidationConfig())
-    before = validator.external_fingerprint()
+    before = validator.prepare().fingerprint
     changed = tmp_path / "fresh_process.py"
     changed.write_bytes(asking.SCRIPT.read_bytes() + b"# changed")
     monkeypatch.setattr(asking, "SCRIPT", changed)
-    assert validator.external_fingerprint() != before
+    assert validator.prepare().fingerprint != before

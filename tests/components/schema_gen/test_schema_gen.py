@@ -88,10 +88,19 @@ def test_a_pinned_schema_is_part_of_the_fingerprint(tmp_path):
     pinned = tmp_path / "mine.pbtxt"
     pinned.write_text("")
     component = SchemaGen(SchemaGenParams(path=pinned))
-    before = component.external_fingerprint()
+    before = component.prepare().fingerprint
     pinned.write_text("# changed")
-    assert component.external_fingerprint() != before
-    assert SchemaGen(SchemaGenParams()).external_fingerprint() == ""
+    assert component.prepare().fingerprint != before
+    assert SchemaGen(SchemaGenParams()).prepare().fingerprint == ""
+
+
+def test_a_pinned_schema_is_read_once(tmp_path):
+    pinned, schema = tmp_path / "mine.pbtxt", Schema(tmp_path / "schema")
+    pinned.write_text("# first")
+    prepared = SchemaGen(SchemaGenParams(path=pinned)).prepare()
+    pinned.write_text("# second")
+    prepared.execute(SchemaGen.Inputs(Statistics(tmp_path)), SchemaGen.Outputs(schema), ExecutionContext())
+    assert (schema.path / "schema.pbtxt").read_text() == "# first"
 
 
 PLAIN = "value_count { min: 1 max: 1 }"

@@ -74,20 +74,29 @@ def test_three_tables(run, bucket):
 
 def test_the_fingerprint_follows_the_content_without_a_download(run, s3_bucket, monkeypatch):
     fill(s3_bucket)
-    before = run.component(**tables(s3_bucket)).external_fingerprint()
-    assert run.component(**tables(s3_bucket)).external_fingerprint() == before
+    before = run.component(**tables(s3_bucket)).prepare().fingerprint
+    assert run.component(**tables(s3_bucket)).prepare().fingerprint == before
     monkeypatch.setattr(storage, "open_input", None)
     storage.write_bytes(f"{s3_bucket}/in/users.csv.gz", gzip.compress(b"u,age\na,31\nb,40\n"))
-    assert run.component(**tables(s3_bucket)).external_fingerprint() != before
+    assert run.component(**tables(s3_bucket)).prepare().fingerprint != before
 
 
 def test_an_object_that_changes_while_it_is_read(run, bucket):
     storage.write_bytes(f"{bucket}/e.csv", b"u,i\na,x\n")
     component = run.component(interactions=csv(f"{bucket}/e.csv"))
-    component.external_fingerprint()
+    prepared = component.prepare()
     storage.write_bytes(f"{bucket}/e.csv", b"u,i\na,y\n")
     with pytest.raises(DataError, match=rf"{bucket}/e\.csv changed while it was being read"):
-        component.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
+        prepared.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
+
+
+def test_an_object_that_is_added_after_the_table_was_listed(run, bucket):
+    storage.write_bytes(f"{bucket}/in/e1.csv", b"u,i\na,x\n")
+    component = run.component(interactions=csv(f"{bucket}/in/*.csv"))
+    prepared = component.prepare()
+    storage.write_bytes(f"{bucket}/in/e2.csv", b"u,i\na,y\n")
+    with pytest.raises(DataError, match=rf"{bucket}/in/e2\.csv was added after interactions had been listed"):
+        prepared.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
 
 
 def test_workers_in_other_processes_reach_the_store(run, s3_bucket):
@@ -162,7 +171,7 @@ def test_secrets_are_in_no_record(config, tmp_path):
 def test_an_unreachable_store_while_reading_is_no_bad_data(run, s3_bucket, monkeypatch):
     storage.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n")
     component = run.component(interactions=csv(f"{s3_bucket}/e.csv"))
-    component.external_fingerprint()
+    prepared = component.prepare()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(RunError, match="cannot be reached"):
-        component.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
+        prepared.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))

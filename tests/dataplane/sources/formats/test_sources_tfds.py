@@ -1,5 +1,7 @@
 """Data sets of TensorFlow Datasets: prepared ones are read, others are told how to get."""
 
+import shutil
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -94,7 +96,18 @@ def test_all_kinds_of_columns(shop):
     }  # fmt: skip
     assert by_user["3"]["tags"] == []
     assert "image" in facts["columns_left_out"]["interactions"]
-    assert component.external_fingerprint().startswith("prepared/shop/1.2.0:")
+    assert component.prepare().fingerprint.startswith("prepared/shop/1.2.0:")
+
+
+def test_a_version_that_is_prepared_after_the_key_was_made_is_refused(shop, tmp_path):
+    shutil.copytree(shop / "prepared", tmp_path / "prepared")
+    component = ExampleGen(ExampleGenParams(base_dir=tmp_path, interactions=source()))
+    prepared = component.prepare()
+    shutil.copytree(tmp_path / "prepared" / "shop" / "1.2.0", tmp_path / "prepared" / "shop" / "1.3.0")
+    outputs = ExampleGen.Outputs(Examples(tmp_path / "examples"))
+    with pytest.raises(DataError, match="after interactions had been listed"):
+        prepared.execute(ExampleGen.Inputs(), outputs, in_process(scratch=tmp_path))
+    assert component.prepare().fingerprint != prepared.fingerprint
 
 
 def test_splits_and_parts_of_splits(shop):
