@@ -10,15 +10,16 @@ from dataplane.artifacts import Model, Recommendations, ServingModel, Transforme
 
 
 class BulkInferrer(Component["BulkInferrer.Inputs", "BulkInferrer.Outputs", BulkInferrerParams]):
-    """Answers every query after all of its events, context features missing.
+    """Recommends candidates to every query, given all of its events. Context features are missing values.
 
-    Writes `recommendations/part-*.parquet` with `query_id`, `candidate_ids` (list of strings, best first) and `scores`
-    (list of float32, same length; shorter where fewer candidates are left), in the order of TransformedExamples.
+    Writes `recommendations/part-*.parquet` with the columns `query_id`, `candidate_ids` (list of strings, best first)
+    and `scores` (list of float32 of the same length). Rows are in the order of TransformedExamples. A list is shorter
+    than `top_k` if fewer candidates remain.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """Queries and their events, the query tower, and the exported candidate embeddings and index."""
+        """Queries with their events, the query tower, and the serving model with its embeddings and index."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
@@ -27,7 +28,7 @@ class BulkInferrer(Component["BulkInferrer.Inputs", "BulkInferrer.Outputs", Bulk
 
     @dataclass(frozen=True)
     class Outputs:
-        """The answers."""
+        """The recommendations."""
 
         recommendations: Recommendations
 
@@ -35,7 +36,7 @@ class BulkInferrer(Component["BulkInferrer.Inputs", "BulkInferrer.Outputs", Bulk
         """Embeds all queries, then ranks the catalogue for slices of them on Beam.
 
         Raises:
-            DataError: the serving model was made of another catalogue.
+            DataError: the serving model was made from another catalogue.
         """
         from components.bulk_inferrer.executor import recommend_to_all
 

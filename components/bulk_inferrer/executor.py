@@ -1,4 +1,4 @@
-"""Ranking the catalogue for every query on Beam; what BulkInferrer does."""
+"""Executes BulkInferrer: embeds all queries, then ranks the catalogue for slices of them on Beam."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +36,10 @@ def recommend_to_all(
     params: "BulkInferrerParams",
     context: ExecutionContext,
 ) -> dict[str, Any]:
-    """Writes the shards; returns how many queries were answered with how many candidates.
+    """Writes the shards and returns the numbers of queries, of candidates per query and of shards.
 
     Raises:
-        DataError: the serving model was made of another catalogue.
+        DataError: the serving model was made from another catalogue.
     """
     dataset = read_dataset(transformed_examples)
     queries = len(dataset.queries)
@@ -61,7 +61,7 @@ def recommend_to_all(
 
 
 class _RankSlice(beam.DoFn):
-    """Answers `_SLICE` queries from `start` on into one shard."""
+    """Ranks the catalogue for `_SLICE` queries from `start` on, and writes them as one shard."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class _RankSlice(beam.DoFn):
         else:
             rows, scores = self._search.best_candidates(queries, self._candidates, excluded=seen, count=count)
         table = self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores)
-        # Trying a dictionary on ids of queries and scores, which hardly repeat, takes as long as writing them.
+        # Query ids and scores hardly repeat. Trying a dictionary on them would take as long as writing them.
         file = self._target / f"part-{start // _SLICE:05d}.parquet"
         write_parquet(file, table, repeating=["candidate_ids.list.element"])
         yield stop - start

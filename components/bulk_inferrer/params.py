@@ -1,4 +1,4 @@
-"""What configures BulkInferrer."""
+"""Parameters of BulkInferrer."""
 
 from typing import Literal
 
@@ -8,17 +8,17 @@ from components.base import Params
 
 
 class BulkInferrerConfig(Params):
-    """What is recommended to every query; section `recommendations`."""
+    """Batch recommendations for every query: section `recommendations`."""
 
     top_k: int = Field(default=50, ge=1, le=10_000)
-    """Candidates for each query; clipped to the catalogue."""
+    """How many candidates each query gets, at most the whole catalogue."""
     search: Literal["index", "exact"] = "index"
-    """`index`: as the ScaNN model searches, at its recall, where it has a tree. `exact`: every candidate, however long
-    it takes."""
+    """`index` searches the index of the ScaNN model, with its recall. `exact` scores every candidate. Both are the same
+    if the ScaNN model has no tree."""
 
 
 class BulkInferrerParams(BulkInferrerConfig):
     """Parameters of BulkInferrer."""
 
     remove_seen: bool = True
-    """Whether candidates of the query's own events are left out."""
+    """Leaves out the candidates of the query's own events."""

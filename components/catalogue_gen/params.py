@@ -1,4 +1,4 @@
-"""What configures CatalogueGen."""
+"""Parameters of CatalogueGen."""
 
 from pathlib import Path
 from typing import Any
@@ -10,22 +10,22 @@ from dataplane.sources.config import MappedEntities
 
 
 class RefreshConfig(Params):
-    """What a refresh of the index may do; section `refresh`."""
+    """Limits of an index refresh: section `refresh`."""
 
     max_removed_fraction: float = Field(default=0.5, ge=0, le=1)
-    """Share of the published model's candidates that may be missing from the new table: more looks like a broken
-    table, and the refresh is refused."""
+    """Share of the published model's candidates that may be missing from the new table. If more are missing, the table
+    is probably broken and the refresh is refused."""
 
 
 class CatalogueGenParams(RefreshConfig):
     """Parameters of CatalogueGen."""
 
     base_dir: Path | None = Field(default=None, exclude=True)
-    """What relative paths in `candidates` are relative to; not part of the cache key, as with ExampleGen."""
+    """Directory from which relative paths in `candidates` start. It is not part of the cache key."""
     candidates: MappedEntities = Field(discriminator="format")
-    """The new table: exactly its candidates will be answered."""
+    """The new table of candidates. Answers contain its candidates and no others."""
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
-    """Share of the table's rows that may be unusable before the refresh is refused."""
+    """Share of the table's rows that may be dead letters; with more, the refresh is refused."""
     refresh_of: dict[str, Any]
     """Identity of the published model whose index is refreshed."""
 

@@ -1,4 +1,4 @@
-"""EmbeddingExporter: what both towers make of the data, as Parquet, for vector databases and for looking at it."""
+"""EmbeddingExporter: writes the embeddings of both towers as Parquet, for vector databases and for analysis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ class EmbeddingExporter(
 ):
     """Writes ids and embeddings as `candidates/part-*.parquet` and `queries/part-*.parquet`.
 
-    Columns are `candidate_id` or `query_id` and `embedding`, a fixed-size list of float32. The schema's metadata tell
-    `metric` (`dot_product`: of a query's and a candidate's embedding, it is the model's score) and `identity`, that of
-    the serving model, as JSON.
+    The columns are `candidate_id` or `query_id`, and `embedding`, a fixed-size list of float32. The metadata of the
+    Parquet schema give `metric` and `identity`. The metric is `dot_product`: the model's score is the dot product of a
+    query embedding and a candidate embedding. The identity is that of the serving model, as JSON.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """The data, the query tower, and the serving model; `catalogue` if that serves another than the data's own."""
+        """The data, the query tower and the serving model; `catalogue` if the serving model has a refreshed one."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
@@ -31,15 +31,15 @@ class EmbeddingExporter(
 
     @dataclass(frozen=True)
     class Outputs:
-        """The vectors."""
+        """The embeddings."""
 
         embeddings: Embeddings
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Embeds and writes on Beam.
+        """Embeds the queries and writes both tables on Beam.
 
         Raises:
-            DataError: the serving model was made of another catalogue.
+            DataError: the serving model was made from another catalogue.
         """
         from components.embedding_exporter.executor import export_embeddings
 

@@ -1,4 +1,4 @@
-"""Writing embeddings as Parquet on Beam; what EmbeddingExporter does."""
+"""Executes EmbeddingExporter: writes the embeddings of queries and candidates as Parquet, on Beam."""
 
 import json
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ def export_embeddings(
     params: "EmbeddingExporterParams",
     context: ExecutionContext,
 ) -> dict[str, Any]:
-    """Writes the parts; returns how many candidates and queries there are, and the length of a vector.
+    """Writes the parts and returns the numbers of candidates and queries, and the dimension of the embeddings.
 
     Raises:
-        DataError: the serving model was made of another catalogue.
+        DataError: the serving model was made from another catalogue.
     """
     dataset = read_dataset(transformed_examples)
     served = ServedCatalogue.of(dataset, catalogue)
@@ -65,7 +65,7 @@ def export_embeddings(
 
 
 class _WriteSlice(beam.DoFn):
-    """Writes `_SLICE` rows of a table from `start` on as one part."""
+    """Writes `_SLICE` rows of a table, from row `start` on, as one part."""
 
     def __init__(self, scratch: Path, target: Path, metadata: dict[str, str]) -> None:
         self._scratch = scratch

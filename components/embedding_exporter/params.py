@@ -1,4 +1,4 @@
-"""What configures EmbeddingExporter."""
+"""Parameters of EmbeddingExporter."""
 
 from pydantic import model_validator
 
@@ -6,12 +6,12 @@ from components.base import Params
 
 
 class EmbeddingExporterParams(Params):
-    """What is exported; section `embeddings`."""
+    """Export of embeddings: section `embeddings`."""
 
     candidates: bool = True
-    """Whether the candidates are: exactly the vectors that the serving model searches."""
+    """Exports the candidate embeddings, which are exactly the vectors that the serving model searches."""
     queries: bool = True
-    """Whether the queries are, after all of their events, context features missing."""
+    """Exports the query embeddings, given all events of a query. Context features are missing values."""
 
     @model_validator(mode="after")
     def _something_is_exported(self) -> "EmbeddingExporterParams":

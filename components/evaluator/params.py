@@ -1,4 +1,4 @@
-"""What configures Evaluator."""
+"""Parameters of Evaluator."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -38,42 +38,42 @@ Lift = Annotated[
     Discriminator(lambda value: "auto" if isinstance(value, str) else "ratios"),
     BeforeValidator(lambda value: {} if value is None or value is False else value),
 ]
-"""A gate: `auto`, least ratios by metric, or nothing (`null`, `false`, `{}`)."""
+"""A gate: `auto`, least ratios by metric, or no gate (`null`, `false`, `{}`)."""
 
 
 class EvaluationConfig(Params):
-    """What is measured, and what a model has to reach to be published."""
+    """Metrics, and the gates that a model must pass to be published: section `evaluation`."""
 
     at: tuple[Cutoff, ...] = (1, 5, 10, 20, 50, 100)
-    """Cut-offs k of every metric."""
+    """Cut-offs k at which every metric is computed."""
     main_at: Cutoff = 10
     """The cut-off of slices, confidence intervals and per-query values; one of `at`."""
     baselines: tuple[Baseline, ...] = ("popularity", "item_knn")
-    """What the model is compared with. `item_knn` is skipped, and that is told, where it would take minutes."""
+    """Baselines to compare the model with. `item_knn` is skipped, with a note, if it would take minutes."""
     slices: tuple[FeatureName, ...] = ()
     """Features by whose values the metrics are broken down: id, categorical, timestamp or quantile features of any
-    side. Length of the history and new against known queries and candidates are always there."""
+    side. Slices by history length, and by new and known queries and candidates, are always computed."""
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
-    """Least value of test metrics for the blessing, e.g. `recall@10: 0.05`."""
+    """Least values of test metrics, e.g. `recall@10: 0.05`."""
     min_lift_over_popularity: Lift = "auto"
-    """Gate against the popularity baseline. `auto`: NDCG at `main_at` on the test events has to be above popularity's.
-    Ratios by metric, e.g. `ndcg@10: 1.5`, are the least ratios to popularity instead. `null` turns the gate off, and
-    so does leaving `popularity` out of `baselines`."""
+    """Gate against the popularity baseline. `auto`: NDCG at `main_at` on the test events must be above that of
+    popularity. Ratios by metric, e.g. `ndcg@10: 1.5`, are the least ratios to popularity instead. The gate is off if it
+    is `null`, or if `baselines` lacks `popularity`."""
     min_lift_over_published: Lift = "auto"
-    """Gate against the model in service, on the same test events. `auto`: NDCG at `main_at` must not be clearly worse,
-    that is, the paired 95% interval of the difference must not lie as a whole more than 2% of the served model's value
-    below zero. Ratios by metric, e.g. `ndcg@10: 0.95`, are the least ratios to the served model instead. `null` turns
-    the gate off. Passed, and told, where nothing is in service yet, what is there cannot be asked, it may have learnt
-    from all these events, or, with `auto`, fewer than 10 queries can be compared."""
+    """Gate against the served model, on the same test events. `auto`: NDCG at `main_at` must not be clearly worse. It
+    is clearly worse if the whole paired 95 % interval of the difference lies below -2 % of the served model's value.
+    Ratios by metric, e.g. `ndcg@10: 0.95`, are the least ratios to the served model instead. `null` turns the gate off.
+    The gate passes, with a note, if no model is served yet, if the served model cannot be asked or may have been
+    trained on all these events, or, with `auto`, if fewer than 10 queries can be compared."""
 
     max_unmeasured_fraction: Annotated[
         float,
         Field(ge=0, le=1),
         BeforeValidator(lambda value: 1.0 if value is None or value is False else value),
     ] = 0.5
-    """Share of the queries with test events that may have nothing left to measure, since they had all these candidates
-    before and `remove_seen` leaves those out. With more the run is refused before it trains. `null` or 1 turns the
-    gate off."""
+    """Share of the queries with test events that may have nothing left to measure. A query has nothing left if it had
+    all its test candidates before, because `remove_seen` leaves those out. With a larger share, the run is refused
+    before training. `null` or 1 turns the gate off."""
 
     @field_validator("at", "baselines", "slices")
     @classmethod
@@ -98,7 +98,7 @@ class EvaluationConfig(Params):
             unknown = [name for name in self._ratios(key) if name not in allowed]
             if unknown:
                 raise ValueError(f"'{key}' has unknown metric '{unknown[0]}'; allowed: {', '.join(allowed)}")
-        # How much of the catalogue is recommended depends on how many queries are compared.
+        # Coverage depends on the number of queries that are compared.
         relative = [name for name in self._ratios("min_lift_over_published") if name.startswith("coverage")]
         if relative:
             raise ValueError(f"'min_lift_over_published' cannot compare '{relative[0]}'")
@@ -125,7 +125,7 @@ class EvaluationConfig(Params):
 
 
 def unusable_slices(slices: Iterable[str], features: FeatureSpec) -> list[str]:
-    """What is wrong with the features named as slices, one message each."""
+    """One message for each feature that cannot be a slice."""
     every = {**features.query, **features.context, **features.of("candidate")}
     usable = [
         name
@@ -145,9 +145,9 @@ class EvaluatorParams(Params):
     """Parameters of the Evaluator."""
 
     evaluation: EvaluationConfig = EvaluationConfig()
-    """What is measured."""
+    """Metrics and gates."""
     remove_seen: bool = True
-    """Whether candidates of a query's history are left out of its ranking."""
+    """Leaves candidates in a query's history out of its ranking."""
     seed: int = Field(default=42, ge=0)
     """Seed of the bootstrap."""
     final_fit: bool = Field(default=False, exclude=True)

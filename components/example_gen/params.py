@@ -1,4 +1,4 @@
-"""What configures ExampleGen: the section `data`."""
+"""Parameters of ExampleGen: the section `data`."""
 
 from dataplane.sources.data_config import ExampleGenParams
 

@@ -1,4 +1,4 @@
-"""What configures ExampleValidator."""
+"""Parameters of ExampleValidator."""
 
 from typing import Literal
 
@@ -9,19 +9,19 @@ from dataplane.statistics.coverage_anomalies import DescribedLimits
 
 
 class ExampleValidatorParams(Params):
-    """How far the data may depart from what is expected."""
+    """Limits on the data: section `validation`."""
 
     max_nan_fraction: float = Field(default=0.0, ge=0, le=1)
     """Share of a column's values that may be NaN or infinite."""
     max_unseen_fraction: float = Field(default=0.01, ge=0, le=1)
-    """Share of a string column's values that may lie outside the domain its schema gives."""
+    """Share of a string column's values that may lie outside the domain in the schema."""
     min_queries: int = Field(default=2, ge=1)
     """Distinct queries that the interactions must have."""
     min_candidates: int = Field(default=2, ge=1)
     """Distinct candidates that the interactions must have."""
     described_queries: DescribedLimits = DescribedLimits()
-    """How many of the queries in the interactions the table of queries must describe."""
+    """Limits on the share of query ids in the interactions that the table of queries describes."""
     described_candidates: DescribedLimits = DescribedLimits()
-    """How many of the candidates in the interactions the table of candidates must describe."""
+    """Limits on the share of candidate ids in the interactions that the table of candidates describes."""
     fail_on: Literal["error", "warning", "never"] = "error"
-    """The mildest severity that stops the run."""
+    """The lowest severity that stops the run."""

@@ -1,4 +1,4 @@
-"""What configures InfraValidator."""
+"""Parameters of InfraValidator."""
 
 from pydantic import Field
 
@@ -6,11 +6,11 @@ from components.base import Params
 
 
 class InfraValidationConfig(Params):
-    """How the serving models are checked before they may be published; section `serving.validation`."""
+    """Checks of the serving models before they are published: section `serving.validation`."""
 
     sample_queries: int = Field(default=32, ge=1, le=64)
-    """Stored queries that both models are asked."""
+    """How many stored queries both models answer."""
     min_overlap: float = Field(default=0.9, ge=0, le=1)
-    """Share of the exact model's answers that the ScaNN model must give too, over all sample queries."""
+    """Least share of the exact model's answers that the ScaNN model must also give, over all sample queries."""
     timeout_seconds: float = Field(default=300, gt=0)
-    """A process that takes longer to load a model and answer is ended and the model refused."""
+    """Time limit to load a model and answer. A process that exceeds it is ended and the model is refused."""

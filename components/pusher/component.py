@@ -14,15 +14,15 @@ from components.pusher.params import PusherParams
 
 
 class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
-    """Publishes both serving models as one new version, if evaluation and infra validation blessed them.
+    """Publishes both serving models as one new version if the Evaluator and InfraValidator blessed them.
 
-    A model that was rolled back from (`python -m pipeline rollback`) is not published again: the rollback stands until
-    there is a new model. One whose published version is damaged is published anew.
+    A model that was rolled back (`python -m pipeline rollback`) is not published again; the rollback stands until there
+    is a new model. A model whose published version is damaged is published again.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """What is published, and the verdicts on it."""
+        """The models to publish, and the verdicts on them."""
 
         serving_model: ServingModel
         blessing: Blessing
@@ -30,14 +30,14 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
 
     @dataclass(frozen=True)
     class Outputs:
-        """Where it was published."""
+        """The record of the published version."""
 
         pushed_model: PushedModel
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Writes `pushed.json`: version, both paths, the identity, whether it is new, and what the user is `told`.
+        """Writes `pushed.json`: version, both paths, identity, whether the version is new, and a message for the user.
 
-        The version and the identity are those of the model that stands, also where a rollback keeps this one out.
+        After a rollback, version and identity are those of the model that is served instead of this one.
 
         Raises:
             RefusedError: a blessing is missing, or the model is damaged; nothing was published.
@@ -71,7 +71,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether what was published then, or a refresh of its index, is still the newest version, and whole."""
+        """Whether the version published then, or a refresh of its index, is still the newest one and undamaged."""
         from serving.published.publishing import Publisher
 
         publisher = Publisher(self.params.directory, self.params.name)

@@ -1,4 +1,4 @@
-"""What configures ScannIndexer."""
+"""Parameters of ScannIndexer."""
 
 from typing import Annotated, Literal
 
@@ -10,45 +10,48 @@ Auto = Literal["auto"] | Annotated[int, Field(ge=1)]
 
 
 class RecallTarget(Params):
-    """How many of the exact answers the index must find."""
+    """Recall against exact search that the index must reach."""
 
     k: int = Field(default=100, ge=1, le=10_000)
-    """Best answers that count; clipped to `top_k`."""
+    """How many of the best exact answers count, at most `top_k`."""
     recall: float = Field(default=0.99, ge=0, le=1)
-    """Mean share of them found, on queries that chose nothing; an index that finds less is refused."""
+    """Least mean share of these answers that the index finds, on queries that were not used to choose its settings. An
+    index that finds less is refused."""
 
 
 class IndexConfig(Params):
-    """How the ScaNN model searches; section `index`. The exact model has nothing to set.
+    """How the ScaNN model searches: section `index`. The exact model has no settings.
 
-    What is `auto` is chosen: by measuring recall against exact search on queries of the data, the settings of least
-    expected cost that reach the target. What is given stays as it is.
+    Settings that are `auto` are chosen by measurement: among those that reach the recall target on queries of the data,
+    the ones with the least expected cost. Given settings are used unchanged.
     """
 
     recall_target: RecallTarget = RecallTarget()
-    """What the settings are chosen for."""
+    """The recall that the chosen settings must reach."""
     search: Literal["auto", "tree", "brute_force"] = "auto"
-    """A tree, or every candidate; `auto`: every candidate where no tree that reaches the target is
-    expected to be twice as fast."""
+    """`tree` searches a tree of cells, `brute_force` scores every candidate. `auto` takes `brute_force` unless a tree
+    that reaches the target is expected to be at least twice as fast."""
     leaves: Auto = "auto"
-    """Cells the candidates are partitioned into; `auto`: the square root of their number, or twice that."""
+    """Number of cells into which the candidates are partitioned. `auto`: the square root of the number of candidates,
+    or twice that."""
     leaves_to_search: Auto = "auto"
-    """Cells looked into for a query."""
+    """Number of cells searched for a query."""
     anisotropic_threshold: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = "auto"
-    """Weight of errors along a vector in its code (Guo et al. 2020), 0.2 or 0.1; larger favours the best answers."""
+    """Threshold of the anisotropic quantisation loss (Guo et al. 2020, arXiv:1908.10396). A larger value weighs errors
+    parallel to a vector more, which favours the best answers. `auto`: 0.2 or 0.1."""
     dimensions_per_block: Literal["auto"] | Annotated[int, Field(ge=1, le=16)] = "auto"
-    """Dimensions that share 4 bits of a code; 1 is finest and slowest. `auto`: 1 or 2."""
+    """Number of dimensions that share 4 bits of a code. 1 is the finest and slowest. `auto`: 1 or 2."""
     reorder: Auto = "auto"
-    """Candidates scored again with their full vectors; `auto`: one to 16 times the answers."""
+    """Number of candidates that are scored again with their full vectors. `auto`: 1 to 16 times the answers."""
     training_sample: int = Field(default=100_000, ge=1000)
-    """Candidates that cells and codes are learnt from."""
+    """Number of candidates on which cells and codes are trained."""
     queries: bool = False
-    """Whether the stored queries are indexed as well, by the same settings, for the signature `similar_queries`. Both
-    models grow by their ids and 4 bytes per query and dimension, ScaNN's also by its codes."""
+    """Indexes the stored queries as well, with the same settings, for the signature `similar_queries`. Both models grow
+    by the ids and by 4 bytes per query and dimension; the ScaNN model also grows by the codes."""
     sample_queries: int = Field(default=500, ge=1)
-    """Queries of the data on which recall is measured; as many others choose the settings."""
+    """Number of queries on which recall is measured. The settings are chosen on the same number of other queries."""
     tuning_budget: int = Field(default=4_000_000, ge=0)
-    """Candidates that may be indexed while settings are chosen, over all trees built; one tree is always built."""
+    """Limit on the candidates indexed while settings are chosen, summed over all trees. One tree is always built."""
 
     @model_validator(mode="after")
     def _search_no_more_leaves_than_there_are(self) -> "IndexConfig":
@@ -63,6 +66,6 @@ class ScannIndexerParams(Params):
     index: IndexConfig = IndexConfig()
     """How the ScaNN model searches."""
     top_k: int = Field(default=100, ge=1, le=10_000)
-    """Answers of a request; clipped to the number of candidates."""
+    """Number of answers to a request, at most the number of candidates."""
     remove_seen: bool = True
-    """Whether candidates in the request's history are left out of its answers."""
+    """Leaves candidates in the request's history out of its answers."""

@@ -1,3 +1,3 @@
-"""What configures StatisticsGen."""
+"""Parameters of StatisticsGen."""
 
 TABLES = ("interactions", "queries", "candidates")

@@ -1,4 +1,4 @@
-"""What configures Trainer."""
+"""Parameters of Trainer."""
 
 from pydantic import Field
 
@@ -12,13 +12,13 @@ class TrainerParams(Params):
     model: ModelConfig = ModelConfig()
     """The towers."""
     training: TrainingConfig = TrainingConfig()
-    """How they are fitted."""
+    """How the towers are trained."""
     remove_seen: bool = True
-    """Whether validation leaves candidates of a query's history out of its ranking."""
+    """Leaves candidates in a query's history out of its ranking on the validation split."""
     seed: int = Field(default=42, ge=0, lt=2**31)
-    """Decides the first weights, the order of the events and what dropout drops."""
+    """Seed of the initial weights, the order of the events and dropout."""
     max_unmeasured_fraction: float = Field(default=0.5, ge=0, le=1, exclude=True)
-    """Share of the queries with test events that may have nothing left to measure. No part of the cache key: what is
-    trained does not depend on it."""
+    """Share of the queries with test events that may have nothing left to measure. It is not part of the cache key
+    because training does not depend on it."""
     final: bool = False
-    """Fit without validation for as many steps as the reference model chose, in proportion to the events."""
+    """Trains without validation for as many steps as the reference model chose, in proportion to the events."""

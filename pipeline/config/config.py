@@ -147,7 +147,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         Problem("evaluation.slices", message) for message in unusable_slices(config.evaluation.slices, config.features)
     ]
     if config.name.endswith("-scann"):
-        problems.append(Problem("name", "must not end in '-scann': that is added for the ScaNN model"))
+        problems.append(Problem("name", "must not end in '-scann': this suffix is reserved for the ScaNN model"))
     if config.name == SERVING:
         problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
     if config.pinned_schema.path is not None and storage.stat(str(config.pinned_schema.path)) is None:
