@@ -389,3 +389,10 @@ def test_categories_are_aligned_to_the_largest():
     covariances = {c: np.cov(ITEMS[categories == c].T, bias=True) for c in (1, 2)}
     found = category_alignment(tf.constant(ITEMS), tf.constant(categories), number=5)
     np.testing.assert_allclose(found, np.sum((covariances[1] - covariances[2]) ** 2), rtol=1e-4)
+
+
+def test_categories_without_candidates_leave_the_gradient_finite():
+    vectors = tf.Variable(ITEMS)
+    with tf.GradientTape() as tape:
+        loss = category_alignment(vectors, tf.constant([1, 1, 1, 1, 2, 2, 2, 3, 0]), number=5)
+    assert np.isfinite(tape.gradient(loss, vectors)).all()

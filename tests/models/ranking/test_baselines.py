@@ -25,6 +25,7 @@ def test_popularity_orders_by_count_also_beyond_float32() -> None:
     assert scores.shape == (2, 4)
     assert np.argsort(-scores[1], kind="stable").tolist() == [1, 2, 0, 3]
     assert scores[0, 0] == scores[0, 3]
+    assert scorer.scores(3, 5).tolist() == scores.tolist(), "for every query alike"
 
 
 def test_scores_may_be_overwritten() -> None:

@@ -31,6 +31,8 @@ def rounded(embeddings: np.ndarray) -> np.ndarray:
 
 SAME = np.tile(normal(1), (60, 1))
 NEARLY = np.concatenate([SAME[:58], normal(2)])
+AT_THE_LIMIT = np.concatenate([SAME[:57], normal(3)])
+BELOW_THE_LIMIT = np.concatenate([SAME[:56], normal(4)])
 PARALLEL = SAME * RANDOM.uniform(0.1, 9, (60, 1)).astype(np.float32)
 ZERO = np.zeros((60, DIM), np.float32)
 ACROSS = normal(60) * np.array([1] * 4 + [0] * 4, np.float32)
@@ -44,6 +46,7 @@ ALONG = normal(60) * np.array([0] * 4 + [1] * 4, np.float32)
         (normal(60), SAME, "all 60 candidate embeddings are equal"),
         (normal(60), rounded(SAME), "all 60 candidate embeddings are equal"),
         (normal(60), NEARLY, "58 of 60 candidate embeddings are equal"),
+        (normal(60), AT_THE_LIMIT, "57 of 60 candidate embeddings are equal"),
         (ZERO, normal(60), "all 60 query embeddings are zero although their histories or features differ"),
         (rounded(SAME), normal(60), "all 60 query embeddings are equal although their histories or features differ"),
         (NEARLY, normal(60), "58 of 60 query embeddings are equal"),
@@ -60,6 +63,7 @@ def test_a_model_that_ranks_is_let_be() -> None:
     assert found(normal(60), normal(60)) == ""
     assert found(normal(1), normal(60)) == ""
     assert found(normal(60), normal(1)) == ""
+    assert found(normal(60), BELOW_THE_LIMIT) == ""
     assert found(normal(60) * 1e-12, normal(60) * 1e12) == ""
     offset = normal(1) * 100  # much in common, and yet an order
     assert found(normal(60) + offset, normal(60) + offset) == ""

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import models.ranking.ranking
 from models.events.history import PADDING
-from models.ranking.ranking import CandidateLists, EmbeddingScorer, Ranking, rank_candidates, top_k
+from models.ranking.ranking import CandidateLists, EmbeddingScorer, Ranking, best_candidates, rank_candidates, top_k
 
 
 class MatrixScorer:
@@ -93,6 +93,14 @@ def test_excluded_candidates_neither_count_nor_show() -> None:
     ranking = rank([[5, 4, 3, 2], [5, 4, 3, 2]], [[2], [2]], [[0], [0, 1, 3]])
     assert ranking.ranks.tolist() == [2, 1]
     assert ranking.top.tolist() == [[1, 2, 3], [2, PADDING, PADDING]]
+
+
+def test_the_best_are_padded_where_fewer_are_left() -> None:
+    scorer = MatrixScorer(np.array([[5, 4, 3, 2], [5, 4, 3, 2]]))
+    rows, scores = best_candidates(scorer, excluded=lists([0], [0, 1, 3]), count=3)
+    assert rows.tolist() == [[1, 2, 3], [2, PADDING, PADDING]]
+    lowest = float(np.finfo(np.float32).min)
+    assert scores.tolist() == [[4, 3, 2], [3, lowest, lowest]]
 
 
 def test_relevant_and_excluded_is_an_error() -> None:
