@@ -126,6 +126,50 @@ def test_ratios_replace_the_default_rule() -> None:
     assert found["checks"][1]["value"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(("least", "blessed"), [(0.2, True), (0.2001, False)])
+def test_a_threshold_is_met_by_what_equals_it(least: float, blessed: bool) -> None:
+    found = verdict(measured(0.2), thresholds={"recall@10": least})
+    assert found["blessed"] is blessed
+    check = found["checks"][0]
+    assert (check["name"], check["value"], check["threshold"]) == ("threshold", 0.2, least)
+
+
+@pytest.mark.parametrize(
+    ("ours", "popularity", "least", "blessed"),
+    [
+        (0.2, 0.1, 2, True),
+        (0.2, 0.1, 2.1, False),
+        (0.01, 0, 9, True),  # any hit is better than none
+        (0, 0, 0.5, False),
+    ],
+)
+def test_a_ratio_to_popularity_is_met_by_what_equals_it(
+    ours: float, popularity: float, least: float, blessed: bool
+) -> None:
+    found = verdict(measured(ours, popularity), min_lift_over_popularity={"recall@10": least})
+    assert found["blessed"] is blessed
+    assert found["checks"][0]["value"] == (ours / popularity if popularity else None)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "least", "blessed"), [(0.25, 0.2, 0.8, True), (0.25, 0.2, 0.81, False), (0, 0, 0.8, True)]
+)
+def test_a_ratio_to_the_served_model_is_met_by_what_equals_it(
+    theirs: float, ours: float, least: float, blessed: bool
+) -> None:
+    published = served(theirs, ours, width=0.01)
+    found = verdict(measured(0.5, published=published), min_lift_over_published={"recall@10": least})
+    assert found["blessed"] is blessed
+    assert found["checks"][1]["version"] == 17
+
+
+def test_coverage_has_no_interval_to_tell() -> None:
+    metrics = measured(0.2)
+    metrics["test"]["coverage@10"] = 0.5
+    told = verdict(metrics, thresholds={"coverage@10": 0.4})["checks"][0]["message"]
+    assert told == "coverage@10 0.5000, at least 0.4 asked for: passed"
+
+
 def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_table() -> None:
     metrics = measured(0.05, 0.1, served(0.3, 0.05, width=0.02))
     told = "\n".join(refusal(verdict(metrics)))
