@@ -1,10 +1,10 @@
-"""The model: features, preprocessing, towers, losses, metrics, index.
+"""The model: features, preprocessing, towers, losses, metrics and index.
 
-Importing this package is free of TensorFlow. It also chooses Keras 2, which TensorFlow Recommenders needs and
-which has to be said before TensorFlow is first imported.
+Importing this package does not import TensorFlow. It selects Keras 2, which TensorFlow Recommenders requires; the
+variable must be set before TensorFlow is first imported.
 """
 
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # above all, no complaints about absent GPUs
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # silences warnings about absent GPUs

@@ -8,7 +8,7 @@ _RANGE_EVENTS = 1 << 22
 
 
 def query_ranges(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
-    """All queries in runs `first:last` of about four million events, for what is to be done in bounded memory."""
+    """Splits all queries into ranges `first:last` of about four million events, to bound memory."""
     first, queries = 0, len(offsets) - 1
     while first < queries:
         reached = int(np.searchsorted(offsets, offsets[first] + _RANGE_EVENTS, side="right")) - 1
@@ -18,14 +18,16 @@ def query_ranges(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The candidates of every query's events, each once and ascending.
+    """The distinct candidates of every query, ascending.
+
+    For example, `offsets` [0, 3, 4] and `candidate` [7, 2, 7, 5] give ([0, 2, 3], [2, 7, 5]).
 
     Args:
         offsets: int64 `[queries + 1]`.
         candidate: int32 `[events]`.
 
     Returns:
-        Where those of each query begin, int64 `[queries + 1]`, and the candidates, int32 `[pairs]`.
+        Offsets of each query's candidates, int64 `[queries + 1]`, and the candidates, int32 `[pairs]`.
     """
     candidates, sizes = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
     for first, last in query_ranges(offsets):
@@ -39,7 +41,10 @@ def distinct_candidates(offsets: np.ndarray, candidate: np.ndarray) -> tuple[np.
 
 
 def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The integers of every range `starts[i]:ends[i]`, one range after the other, and the `i` of each."""
+    """The integers of all ranges `starts[i]:ends[i]`, range by range, preceded by the `i` of each.
+
+    For example, `starts` [0, 5, 9] and `ends` [2, 5, 12] give ([0, 0, 2, 2, 2], [0, 1, 9, 10, 11]).
+    """
     sizes = ends - starts
     row = np.repeat(np.arange(len(starts)), sizes)
     before = np.cumsum(sizes) - sizes

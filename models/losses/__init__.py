@@ -1,8 +1,8 @@
-"""Losses of a batch of queries against candidates, all functions of one signature.
+"""Losses of a batch of queries against candidates. All losses share one signature.
 
-A loss sees a `Contrast` and returns the weighted mean over the batch, so that the learning rate does not depend on
-the batch's size; of a batch divided among replicas, the replica's summand of it. Where the candidates come from (the
-batch, the catalogue, draws) is decided by whoever makes the Contrast.
+A loss takes a `Contrast` and returns the weighted mean over the batch, so the learning rate does not depend on the
+batch size. With several replicas it returns the replica's summand of that mean. The caller that builds the `Contrast`
+decides where the candidates come from: the batch, the catalogue or random draws.
 """
 
 from collections.abc import Callable
@@ -38,10 +38,10 @@ Loss: TypeAlias = Callable[[Contrast], tf.Tensor]
 
 
 def build_loss(config: LossConfig, training: TrainingConfig) -> Loss:
-    """The loss with its parameters.
+    """Binds the configured parameters to the loss function.
 
     Args:
-        config: what `training.loss` resolves to, not `auto`.
+        config: the loss; `auto` must be resolved already.
         training: gives the exponent of the logQ correction.
     """
     match config:

@@ -1,4 +1,4 @@
-"""What a loss sees: queries, candidates common to all of them, and which of these are negatives."""
+"""The input of a loss: queries, candidates shared by all of them, and which candidates are negatives."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,22 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Contrast:
-    """A batch of queries, each with one positive, and candidates common to all.
+    """A batch of queries, each with one positive, and candidates shared by all queries.
 
     Attributes:
         queries: embeddings `[batch, dim]`.
         positives: embeddings `[batch, dim]`.
-        labels: which candidate of the catalogue each positive is, int32 `[batch]`.
-        candidates: embeddings `[candidates, dim]`; the negatives of a query are those that are none of its positives.
-        rows: which candidate of the catalogue each one is, int32 `[candidates]`, not necessarily distinct.
-        known: positives of the queries, as candidates of the catalogue, int32 `[pairs]`.
-        known_row: the query each of `known` belongs to, int32 `[pairs]`, ascending; the group where there are groups.
-        frequency: how many times each candidate is expected among a query's negatives, float32 `[candidates]`.
-        weight: share of each query in the loss, float32 `[batch]`; 1 together, over all replicas of a step.
-        temperature: scores are divided by it.
-        catalogue: how many candidates there are to choose from, here or not.
-        group: of queries that know the same, int32 `[batch]`, ascending from 0; None where each knows its own.
+        labels: catalogue row of each positive, int32 `[batch]`.
+        candidates: embeddings `[candidates, dim]`. The negatives of a query are those that are not its positives.
+        rows: catalogue row of each candidate, int32 `[candidates]`; rows may repeat.
+        known: catalogue rows of known positives of the queries, int32 `[pairs]`.
+        known_row: query (or group, if there are groups) that each of `known` belongs to, int32 `[pairs]`, ascending.
+        frequency: expected number of times each candidate is among a query's negatives, float32 `[candidates]`.
+        weight: share of each query in the loss, float32 `[batch]`. Shares sum to 1 over all replicas of a step.
+        temperature: divides the scores.
+        catalogue: number of candidates in the catalogue, whether or not they are in `candidates`.
+        group: group of each query, int32 `[batch]`, ascending from 0; queries of a group share their known positives.
+            None if each query has its own.
     """
 
     queries: tf.Tensor
@@ -38,18 +39,18 @@ class Contrast:
     group: tf.Tensor | None = None
 
     def mean(self, losses: tf.Tensor) -> tf.Tensor:
-        """Weighted mean of one loss a query, `[batch]` → scalar; of several replicas each has a summand of it."""
+        """Weighted mean of per-query losses, `[batch]` → scalar; with several replicas, this replica's summand."""
         return tf.reduce_sum(self.weight * losses)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Plain scores of a batch.
+    """Unscaled scores of a batch.
 
     Attributes:
         positive: scores of the positives, float32 `[batch]`.
         negative: scores of all candidates, float32 `[batch, candidates]`.
-        allowed: which of them are negatives of the query, bool `[batch, candidates]`.
+        allowed: which candidates are negatives of the query, bool `[batch, candidates]`.
     """
 
     positive: tf.Tensor
@@ -57,13 +58,13 @@ class Pairs:
     allowed: tf.Tensor
 
     def mean_of_negatives(self, values: tf.Tensor) -> tf.Tensor:
-        """Mean over each query's negatives, `[batch, candidates]` → `[batch]`; 0 where there are none."""
+        """Mean over each query's negatives, `[batch, candidates]` → `[batch]`; 0 for a query without negatives."""
         allowed = tf.cast(self.allowed, values.dtype)
         return tf.reduce_sum(tf.where(self.allowed, values, 0), axis=1) / tf.maximum(tf.reduce_sum(allowed, axis=1), 1)
 
 
 def pairs(contrast: Contrast) -> Pairs:
-    """Scores queries against candidates; a query's own positive and its other known ones are no negatives."""
+    """Scores queries against candidates. A query's own positive and its other known positives are not negatives."""
     return Pairs(
         positive=positive_scores(contrast),
         negative=tf.matmul(contrast.queries, contrast.candidates, transpose_b=True),
@@ -72,17 +73,21 @@ def pairs(contrast: Contrast) -> Pairs:
 
 
 def positive_scores(contrast: Contrast) -> tf.Tensor:
-    """Plain scores of the positives, `[batch]`."""
+    """Unscaled scores of the positives, `[batch]`."""
     return tf.reduce_sum(contrast.queries * contrast.positives, axis=1)
 
 
 def own_columns(contrast: Contrast) -> tf.Tensor:
-    """Which candidates are the query's own positive, wherever it comes, bool `[batch, candidates]`."""
+    """Marks each query's own positive wherever it occurs among the candidates, bool `[batch, candidates]`."""
     return contrast.labels[:, None] == contrast.rows[None, :]
 
 
 def known_columns(contrast: Contrast) -> tf.Tensor:
-    """Which candidates are known positives of each query, other than its own, bool `[batch, candidates]`."""
+    """Marks the known positives of each query, except its own label, bool `[batch, candidates]`.
+
+    For example, `rows` [7, 3, 7], `known` [7, 9] and `known_row` [0, 1] give [[True, False, True], [False, False,
+    False]] for two queries: query 0 knows row 7, and row 9 is not among the candidates.
+    """
     ordered = tf.sort(contrast.rows)
     place = tf.searchsorted(ordered, contrast.known)
     present = tf.gather(ordered, tf.minimum(place, tf.size(ordered) - 1)) == contrast.known

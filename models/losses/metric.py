@@ -1,4 +1,4 @@
-"""Losses of metric learning, which look at distances instead of scores, and of matrix factorisation."""
+"""Losses of metric learning, which use distances instead of scores, and of matrix factorisation."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from models.losses.contrast import Contrast, Pairs, pairs, positive_scores
 
 @dataclass(frozen=True)
 class _Distances:
-    """Euclidean distances to the positive `[batch]` and to all candidates `[batch, candidates]`."""
+    """Euclidean distances to the positive, `[batch]`, and to all candidates, `[batch, candidates]`."""
 
     positive: tf.Tensor
     negative: tf.Tensor
 
 
 def contrastive(contrast: Contrast, *, margin: float) -> tf.Tensor:
-    """½D² of the positive + mean of ½max(0, margin − D)² of the negatives (Hadsell et al. 2006)."""
+    """½D² of the positive + mean of ½max(0, margin − D)² over the negatives (Hadsell et al. 2006)."""
     scored = pairs(contrast)
     distances = _distances(contrast, scored)
     push = scored.mean_of_negatives(tf.square(tf.nn.relu(margin - distances.negative)))
@@ -24,10 +24,10 @@ def contrastive(contrast: Contrast, *, margin: float) -> tf.Tensor:
 
 
 def triplet(contrast: Contrast, *, margin: float) -> tf.Tensor:
-    """max(0, D⁺ − D⁻ + margin) with one semi-hard negative a query (Schroff et al. 2015).
+    """max(0, D⁺ − D⁻ + margin) with one semi-hard negative per query (Schroff et al. 2015).
 
-    It is the nearest of those farther away than the positive; where all are nearer, the farthest of them. A query
-    without negatives costs nothing.
+    The negative is the nearest one that is farther away than the positive. If all are nearer, it is the farthest one. A
+    query without negatives has loss 0.
     """
     scored = pairs(contrast)
     distances = _distances(contrast, scored)
@@ -42,9 +42,9 @@ def triplet(contrast: Contrast, *, margin: float) -> tf.Tensor:
 def gramian(contrast: Contrast, *, unobserved_weight: float) -> tf.Tensor:
     """(1 − s⁺)² + unobserved_weight · mean of s² over all pairs (Hu et al. 2008; Krichene et al. 2019).
 
-    The mean is the product tr(G_q·G_c) of the Gram matrices, so its cost is linear in queries and candidates. The
-    batch stands for all queries; candidates weigh by 1/frequency, so that however they are drawn they stand for the
-    catalogue alike. All pairs, as the name says, have the known positives among them.
+    The mean is the product tr(G_q·G_c) of the Gram matrices, so its cost is linear in queries and candidates. The batch
+    stands for all queries. Candidates are weighted by 1/frequency, so that they represent the whole catalogue however
+    they are drawn. The pairs include the known positives.
     """
     share = 1 / contrast.frequency
     candidates = contrast.candidates * tf.sqrt(share / tf.reduce_sum(share))[:, None]
@@ -63,4 +63,4 @@ def _distances(contrast: Contrast, scored: Pairs) -> _Distances:
 
 
 def _root(squares: tf.Tensor) -> tf.Tensor:
-    return tf.sqrt(tf.maximum(squares, 1e-12))  # the root has no gradient at 0
+    return tf.sqrt(tf.maximum(squares, 1e-12))  # the gradient of the root is infinite at 0

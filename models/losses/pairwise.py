@@ -1,4 +1,4 @@
-"""Losses that look at a positive and its negatives score by score."""
+"""Losses that compare a positive with its negatives, score by score."""
 
 import tensorflow as tf
 
@@ -15,14 +15,14 @@ def bpr(contrast: Contrast) -> tf.Tensor:
 def gbce(contrast: Contrast, *, calibration: float) -> tf.Tensor:
     """Generalised binary cross entropy, −(β·log σ(s⁺) + Σ log(1 − σ(s⁻))) / (k + 1) (Petrov & Macdonald 2023).
 
-    With k negatives out of |C| candidates, a = k / (|C| − 1) and β = a·(t·(1 − 1/a) + 1/a) = 1 − t·(1 − a), so that
-    the positive does not count for more than so few negatives allow. k is each query's own number of negatives.
+    With k negatives out of |C| candidates, a = k / (|C| − 1) and β = a·(t·(1 − 1/a) + 1/a) = 1 − t·(1 − a). β reduces
+    the weight of the positive when there are few negatives. k is counted for each query.
     """
     scored = pairs(contrast)
     number = tf.reduce_sum(tf.cast(scored.allowed, tf.float32), axis=1)
     rate = tf.minimum(number / max(contrast.catalogue - 1, 1), 1.0)
     beta = 1.0 - calibration * (1.0 - rate)
-    # Softplus of the score keeps its precision where log σ(s)^β, as the paper's code has it, needs float64.
+    # Softplus of the score is precise in float32; the paper's code computes log σ(s)^β and needs float64.
     positive = beta * tf.nn.softplus(-scored.positive / contrast.temperature)
     negative = number * scored.mean_of_negatives(tf.nn.softplus(scored.negative / contrast.temperature))
     return contrast.mean((positive + negative) / (number + 1))

@@ -1,1 +1,1 @@
-"""Which candidates an example is told apart from, and how often each is drawn."""
+"""The negatives of a training step, and how often each candidate is drawn."""

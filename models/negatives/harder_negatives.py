@@ -1,6 +1,6 @@
-"""Negatives that outlast a step: candidates of earlier batches, and the hardest ones of the whole catalogue.
+"""Negatives with state: candidates of earlier batches, and the hardest candidates of the whole catalogue.
 
-Both keep what they know in variables, so that a checkpoint has it.
+Both keep their state in variables, so that checkpoints include it.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class CandidateQueue(tf.Module):
     """Embeddings of the candidates of the last batches, first in, first out (Wang et al. 2021; He et al. 2020).
 
     Args:
-        config: its length and warm-up.
+        config: length and warm-up of the queue.
         dim: length of the embeddings.
     """
 
@@ -29,18 +29,21 @@ class CandidateQueue(tf.Module):
         self._pushed = tf.Variable(0, trainable=False, dtype=tf.int64, name="pushed")
 
     def extend(self, contrast: Contrast, step: tf.Tensor, *, batch_share: tf.Tensor) -> Contrast:
-        """Adds what is in the queue to the candidates, and the batch's candidates to the queue.
+        """Adds the queued candidates to the contrast, then queues the batch's candidates.
 
         Args:
-            contrast: of the batch alone.
+            contrast: the batch alone.
             step: number of the step, from 0, scalar.
-            batch_share: share of each candidate of the catalogue among training events, `[catalogue]`.
+            batch_share: share of each candidate of the catalogue among the training events, `[catalogue]`.
+
+        Returns:
+            The contrast with batch and queue; each candidate's `frequency` is its expected count in both.
         """
         filled = tf.cast(tf.minimum(self._pushed, self._size), tf.int32)
         embeddings, rows = self._embeddings[:filled], self._rows[:filled]
         all_rows = tf.concat([contrast.rows, rows], axis=0)
         size = tf.cast(tf.maximum(tf.size(contrast.rows) - 1, 1), tf.float32)
-        # What the batch expects of a candidate in its own size, the queue expects in proportion to its length.
+        # `frequency` is the expected count in the batch; the queue's expected count is proportional to its length.
         own = tf.concat([contrast.frequency, size * tf.gather(batch_share, rows)], axis=0)
         extended = replace(
             contrast,
@@ -61,12 +64,13 @@ class CandidateQueue(tf.Module):
 
 
 class HardNegativeMiner(tf.Module):
-    """The candidates that score highest for the queries of a batch and are none of their known ones.
+    """Finds the candidates that score highest for the queries of a batch and are not known positives.
 
-    They are looked up in embeddings of the whole catalogue made every so many steps, and embedded afresh.
+    It searches embeddings of the whole catalogue that are refreshed every `config.refresh` steps. The candidates it
+    finds are then embedded again, so that they receive gradients.
 
     Args:
-        config: how many, how often, and from when on.
+        config: number of negatives, refresh interval and warm-up.
         catalogue: encoded candidate columns, each `[candidates, width]`.
         dim: length of the embeddings.
     """
@@ -79,20 +83,20 @@ class HardNegativeMiner(tf.Module):
         self._index = tf.Variable(tf.zeros([self._number, dim]), trainable=False, name="index")
 
     def extend(self, contrast: Contrast, step: tf.Tensor, tower: CandidateTower, seed: tf.Tensor | None) -> Contrast:
-        """Adds each query's hardest negatives to the candidates common to all.
+        """Adds each query's hardest negatives to the candidates that all queries share.
 
         Args:
-            contrast: of the batch alone.
+            contrast: the batch alone.
             step: number of the step, from 0, scalar.
             tower: embeds candidates.
-            seed: random numbers of the step.
+            seed: seed of the step's random numbers, int32 `[2]`; None outside training.
         """
         rows = tf.cond(
             step >= self._config.warm_up, lambda: self._mine(contrast, step, tower), lambda: tf.zeros([0], tf.int32)
         )
         rows = tf.ensure_shape(rows, [None])
         embedded = tower({name: tf.gather(values, rows) for name, values in self._catalogue.items()}, seed)
-        # A mined candidate is there for certain.
+        # A mined candidate is present with certainty, so its frequency is 1.
         return replace(
             contrast,
             candidates=tf.concat([contrast.candidates, embedded], axis=0),
@@ -107,5 +111,5 @@ class HardNegativeMiner(tf.Module):
         out = known_columns(everything) | own_columns(everything)
         scores = tf.matmul(tf.stop_gradient(contrast.queries), index, transpose_b=True)
         scores, hardest = tf.math.top_k(tf.where(out, tf.float32.min, scores), min(self._config.n, self._number))
-        # Each once; a query that knows nearly everything has fewer.
+        # Duplicates are dropped. A query that knows nearly every candidate has fewer than `n` negatives.
         return tf.unique(tf.boolean_mask(hardest, scores > tf.float32.min))[0]

@@ -1,23 +1,23 @@
-"""Draws a training step's negatives; what is drawn is a function of (seed, step) alone."""
+"""Draws the negatives of a training step as a function of (seed, step) alone."""
 
 import numpy as np
 
 from models.spec.negatives_config import MixedNegatives, NegativesConfig, PopularityNegatives, UniformNegatives
 
 _STREAM = 1
-"""Tells these random numbers from those of the batches' order, which have the same seed."""
+"""Separates these random numbers from those of the batch order, which use the same seed."""
 
 
 class NegativeSampler:
     """Draws candidates with replacement.
 
     Attributes:
-        expected: how many times a step is expected to draw each candidate, float32 `[candidates]`.
+        expected: expected number of draws of each candidate per step, float32 `[candidates]`.
 
     Args:
-        number: draws a step.
-        weights: in proportion to which candidates are drawn, at least one above 0, `[candidates]`.
-        seed: with the step's number it decides what is drawn.
+        number: draws per step.
+        weights: unnormalised probabilities, at least one above 0, `[candidates]`.
+        seed: together with the step's number it decides the draws.
     """
 
     def __init__(self, *, number: int, weights: np.ndarray, seed: int) -> None:
@@ -36,7 +36,7 @@ class NegativeSampler:
 
 
 def build_sampler(config: NegativesConfig, train_count: np.ndarray, *, seed: int) -> NegativeSampler | None:
-    """What draws negatives besides those of the batch; None if nothing does.
+    """Builds the sampler of negatives from outside the batch; None if the configuration needs none.
 
     Args:
         config: the configured negatives.

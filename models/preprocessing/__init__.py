@@ -1,1 +1,1 @@
-"""The one preprocessing: raw features to integers and floats, as a TensorFlow graph."""
+"""Preprocessing of raw features to integers and floats, as a TensorFlow graph used in training and serving."""

@@ -1,4 +1,4 @@
-"""One encoder for each type of feature: raw tensors in, encoded columns out.
+"""One encoder per type of feature: raw tensors in, encoded columns out.
 
 Raw tensors, batch first, by type of feature:
 
@@ -35,19 +35,19 @@ from models.spec.features import (
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
 LARGEST = 1e6
-"""Encoded numbers are cut to ± this. One absurd number in a request would otherwise overflow into an embedding that is
-not finite, with which ScaNN fails the whole batch."""
+"""Encoded numbers are clipped to ± this. Without it an absurd number in a request could give an embedding that is not
+finite, and ScaNN would fail the whole batch."""
 _PART_SIZES = {"hour": 24, "weekday": 7, "month": 12, "year": LAST_YEAR - FIRST_YEAR + 1}
 
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """What Transform learnt from the data about one feature; which fields count depends on its type.
+    """Statistics that Transform computed for one feature; the feature's type decides which fields are used.
 
     Attributes:
-        vocabulary: of id, categorical and text features, distinct strings, most important first.
-        mean: of zscore and log features, after the logarithm.
-        std: as `mean`; 0 encodes every number as 0.
+        vocabulary: of id, categorical and text features; distinct strings, most important first.
+        mean: of zscore and log features; for log, of the logarithms.
+        std: standard deviation, as `mean`; 0 encodes every number as 0.
         boundaries: of quantile and piecewise features, ascending; bucket `i` starts at `boundaries[i - 1]`.
     """
 
@@ -74,13 +74,13 @@ class FeatureEncoder(tf.Module):
 
 
 def feature_encoder(name: str, feature: Feature, statistics: FeatureStatistics, file: Path) -> FeatureEncoder:
-    """The encoder of a feature.
+    """Builds the encoder of a feature.
 
     Args:
         name: the feature's name.
         feature: its configuration.
-        statistics: what was learnt about it.
-        file: where a vocabulary's asset may be written.
+        statistics: what Transform computed for it.
+        file: path for the vocabulary's asset, if there is one.
     """
     if isinstance(feature, IdFeature | CategoricalFeature):
         return _Categories(name, feature, statistics, file)
@@ -95,7 +95,9 @@ def feature_encoder(name: str, feature: Feature, statistics: FeatureStatistics, 
 
 
 def pack(tokens: tf.Tensor, width: int) -> tf.Tensor:
-    """Moves the non-zero tokens of each row to its front, cut or padded with 0 to `width`.
+    """Moves the non-zero tokens of each row to its front, then cuts or pads the row with 0 to `width`.
+
+    For example, [[0, 5, 6], [7, 0, 0], [0, 0, 0]] with width 2 gives [[5, 6], [7, 0], [0, 0]].
 
     Args:
         tokens: `[batch, any]`.
@@ -171,7 +173,10 @@ class _Quantile(FeatureEncoder):
 
 
 class _Piecewise(FeatureEncoder):
-    """1 for a known number, then how far it is through each bucket between two boundaries, from 0 to 1."""
+    """1 for a known number, then its position within each bucket: 0 below it, 1 above it, linear inside.
+
+    For example, the boundaries [0, 10, 20] encode 15, −1 and NaN as [1, 1, 0.5], [1, 0, 0] and [0, 0, 0].
+    """
 
     def __init__(self, name: str, feature: NumericFeature, statistics: FeatureStatistics) -> None:
         super().__init__()
@@ -232,9 +237,9 @@ def _tokens(
 
 
 def _calendar(seconds: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Calendar parts of Unix seconds, each counted from 1; days to dates after Hinnant's `civil_from_days`."""
+    """Calendar parts of Unix seconds, each counted from 1. Days become dates as in Hinnant's `civil_from_days`."""
     days = seconds // 86_400
-    shifted = days + 719_468  # days since 0000-03-01: years that start in March end with the leap day
+    shifted = days + 719_468  # days since 0000-03-01, because years that start in March end with the leap day
     era = shifted // 146_097
     day_of_era = shifted - era * 146_097
     year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365

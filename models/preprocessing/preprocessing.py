@@ -1,7 +1,7 @@
-"""The only preprocessing there is: raw features to encoded columns, as one TensorFlow module.
+"""Preprocessing of raw features to encoded columns, as one TensorFlow module.
 
-Transform builds it from what it learnt about the data, saves it once and applies the saved copy in batches; the
-serving models embed the same copy.
+Transform builds the module from statistics of the data, saves it once and applies the saved copy in batches. The
+serving model embeds the same copy, so training and serving cannot differ.
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ SIDES: tuple[Side, ...] = get_args(Side)
 class Preprocessing(tf.Module):
     """Encodes raw features of either tower; see `models.preprocessing.feature_preprocessing` for the raw tensors.
 
-    Once saved and loaded again it offers
+    After saving and loading, the module has these functions:
 
-    - `encode_query`, `encode_context`, `encode_candidate`: dict of raw tensors by feature name to dict of encoded
-      columns, each `[batch, width]`. All features of the side must be given.
-    - `encode_history` (where the specification has a history): candidate ids, strings `[batch, any]`, oldest first, ""
-      anywhere as padding, to tokens `[batch, max_length]`, most recent first, padded with 0 at the end.
-    - `candidate_tokens` (likewise): candidate ids, strings `[any]`, to tokens. `packed_history` of these gives what
-      `encode_history` does.
+    - `encode_query`, `encode_context`, `encode_candidate`: dict of raw tensors by feature name → dict of encoded
+      columns, each `[batch, width]`. All features of the side are required.
+    - `encode_history` (if the specification has a history): candidate ids, strings `[batch, any]`, oldest first, padded
+      anywhere with "" → tokens `[batch, max_length]`, most recent first, padded with 0 at the end.
+    - `candidate_tokens` (if the specification has a history): candidate ids, strings `[any]` → tokens. Applying
+      `packed_history` to them equals `encode_history`.
 
     Attributes:
         spec: the encoded columns.
@@ -45,9 +45,9 @@ class Preprocessing(tf.Module):
         """Builds the lookup tables.
 
         Args:
-            features: what is encoded, and how.
-            statistics: by side and feature name; needed for features that learn from data.
-            assets: directory for vocabulary files, needed until the module is saved.
+            features: the features and how each is encoded.
+            statistics: by side and feature name; required for features that learn from data.
+            assets: directory of the vocabulary files; must exist until the module is saved.
         """
         super().__init__()
         self._encoders: dict[str, dict[str, FeatureEncoder]] = {
@@ -70,7 +70,7 @@ class Preprocessing(tf.Module):
         )
         columns = self.spec.model_dump(mode="json", exclude_defaults=True)
         configuration = {"columns": columns, "statistics": _numbers(statistics)}
-        # A module takes a dict among its attributes for a part of the model.
+        # tf.Module would track a dict attribute as part of the model, so a partial holds it.
         self._write_configuration = partial(write_configuration, configuration=configuration)
         for side in SIDES:
             setattr(self, f"encode_{side}", self._function(side))
@@ -81,7 +81,7 @@ class Preprocessing(tf.Module):
             self.candidate_tokens = tf.function(self._candidate_tokens, input_signature=[flat], autograph=False)
 
     def save(self, path: Path) -> None:
-        """Writes a SavedModel without signatures: its users call the functions, or embed them in their own."""
+        """Writes a SavedModel without signatures; callers use its functions or embed them in a model of their own."""
         tf.saved_model.save(self, str(path))
         self._write_configuration(path)
 
@@ -110,23 +110,23 @@ class Preprocessing(tf.Module):
 
 
 def _numbers(statistics: Mapping[Side, Mapping[str, FeatureStatistics]]) -> dict[str, dict[str, Any]]:
-    """What was learnt about features by side and name; vocabularies are assets."""
+    """The numeric statistics by side and feature name; vocabularies are assets."""
     return {
         side: {
-            name: {"mean": learnt.mean, "std": learnt.std, "boundaries": list(learnt.boundaries)}
-            for name, learnt in of_side.items()
+            name: {"mean": feature.mean, "std": feature.std, "boundaries": list(feature.boundaries)}
+            for name, feature in of_side.items()
         }
         for side, of_side in statistics.items()
     }
 
 
 def packed_history(tokens: tf.Tensor, max_length: int) -> tf.Tensor:
-    """Tokens of a history, int32 `[batch, any]`, oldest first, as the query tower reads them: see `encode_history`."""
+    """Turns history tokens, int32 `[batch, any]`, oldest first, into the query tower's input; see `encode_history`."""
     return pack(tf.reverse(tokens, axis=[1]), max_length)
 
 
 def load_preprocessing(path: Path) -> tf.Module:
-    """The module saved at `path`, with the functions listed at `Preprocessing`."""
+    """Loads the module saved at `path`; `Preprocessing` lists its functions."""
     return tf.saved_model.load(str(path))
 
 
@@ -135,7 +135,7 @@ def encode(module: tf.Module, side: Side, raw: Mapping[str, np.ndarray]) -> dict
 
     Args:
         module: from `load_preprocessing`.
-        side: which of its functions.
+        side: selects the function `encode_{side}`.
         raw: raw tensors by feature name; strings as object arrays.
     """
     tensors = {name: tf.constant(values, tf.string if values.dtype == object else None) for name, values in raw.items()}

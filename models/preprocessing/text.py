@@ -1,4 +1,4 @@
-"""From text to tokens and letter trigrams, in TensorFlow operations that any server has."""
+"""Splits text into tokens and letter trigrams with TensorFlow operations that every server supports."""
 
 import tensorflow as tf
 
@@ -10,20 +10,20 @@ def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
         texts: UTF-8 strings `[batch]`.
 
     Returns:
-        `[batch, words]`, ragged; nothing for an empty text.
+        `[batch, words]`, ragged; an empty text has no words.
     """
     lower = tf.strings.lower(texts, encoding="utf-8")
     return tf.strings.split(tf.strings.regex_replace(lower, r"[^\p{L}\p{M}\p{N}]+", " "))
 
 
 def letter_trigrams(words: tf.RaggedTensor) -> tf.RaggedTensor:
-    """Every three neighbouring letters of `#word#`, word by word (Huang et al. 2013).
+    """All trigrams of neighbouring letters in `#word#`, for each word (Huang et al. 2013).
 
     Args:
         words: `[batch, words]`, ragged.
 
     Returns:
-        `[batch, trigrams]`, ragged, repeated ones kept.
+        `[batch, trigrams]`, ragged, with repeats. For example, "cat" gives "#ca", "cat" and "at#".
     """
     letters = tf.strings.unicode_split(tf.strings.join(["#", words.flat_values, "#"]), "UTF-8")
     trigrams = tf.strings.ngrams(letters, 3, separator="")

@@ -1,7 +1,7 @@
-"""A vocabulary inside a SavedModel: strings to tokens by stock TensorFlow operations.
+"""A vocabulary inside a SavedModel that maps strings to tokens with stock TensorFlow operations.
 
-Values are arbitrary strings, line breaks included, so TensorFlow's one-value-a-line files will not do, and constants in
-the graph are limited to 2 GB and slow to load. Here the asset is one serialized string tensor.
+TensorFlow's vocabulary files have one value per line, but values here may contain line breaks. Constants in the graph
+are limited to 2 GB and load slowly. So the asset is one serialised string tensor.
 """
 
 import hashlib
@@ -15,19 +15,19 @@ _UNKNOWN = -1
 
 
 class Vocabulary(tf.Module):
-    """Maps "" to 0, values outside the vocabulary to 1…`oov_buckets` by hash, then value `i` to `1 + oov_buckets + i`.
+    """Maps "" to 0, unknown values to 1 … `oov_buckets` by hash, and value `i` to `1 + oov_buckets + i`.
 
     Attributes:
-        size: number of tokens, 0 and the out-of-vocabulary ones included.
+        size: number of tokens, including 0 and the out-of-vocabulary tokens.
     """
 
     def __init__(self, values: Sequence[str] | np.ndarray, *, oov_buckets: int, file: Path) -> None:
-        """Writes `file`, which becomes an asset of whatever SavedModel the vocabulary is part of.
+        """Writes `file`, which becomes an asset of every SavedModel that contains the vocabulary.
 
         Args:
             values: distinct, non-empty strings, most important first.
             oov_buckets: tokens shared by all other strings.
-            file: must stay until the SavedModel is written.
+            file: path of the asset; must exist until the SavedModel is written.
         """
         super().__init__()
         self._oov_buckets = oov_buckets
@@ -48,10 +48,10 @@ def _write_tensor(file: Path, values: np.ndarray) -> None:
 
 
 class _TensorFileInitializer(tf.lookup.TextFileInitializer):
-    """Fills a table from a file of one serialized string tensor: its first string is "" and maps to 0."""
+    """Fills a table from a file with one serialised string tensor, whose first string "" maps to 0."""
 
     def __init__(self, file: Path, *, first_value: int) -> None:
-        # What the base class is told about lines is not used; it registers the file as an asset.
+        # The base class registers the file as an asset; its line settings are not used.
         index = tf.lookup.TextFileIndex
         super().__init__(str(file), tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER)
         self._first_value = first_value
@@ -59,7 +59,7 @@ class _TensorFileInitializer(tf.lookup.TextFileInitializer):
 
     @property
     def _shared_name(self) -> str:
-        # Tables are shared by name within a process, and two models must only ever share equal ones.
+        # TensorFlow shares tables by name within a process, so only equal vocabularies may share a name.
         return f"vocabulary_{self._first_value}_{self._digest}"
 
     def initialize(self, table: tf.lookup.StaticHashTable) -> tf.Operation:
@@ -69,6 +69,6 @@ class _TensorFileInitializer(tf.lookup.TextFileInitializer):
         values = tf.concat([[tf.constant(0, tf.int64)], self._first_value + tf.range(count - 1)], axis=0)
         operation = tf.raw_ops.InitializeTableV2(table_handle=table.resource_handle, keys=keys, values=values)
         if not tf.executing_eagerly():
-            # A server runs the operations of this collection after loading.
+            # Session-based servers run the operations of this collection after loading.
             tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS, operation)
         return operation

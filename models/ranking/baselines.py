@@ -1,4 +1,4 @@
-"""What a model has to beat: popularity and item-based nearest neighbours, as scorers of the same interface."""
+"""Baselines that a model should beat: popularity and item-based nearest neighbours, both as scorers."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,7 +13,7 @@ _BLOCK_PAIRS = 20_000_000
 
 
 class PopularityScorer:
-    """Scores every candidate by its number of training events, for every query alike.
+    """Scores every candidate by its number of training events, the same for every query.
 
     Args:
         counts: training events of each candidate, int `[candidates]`.
@@ -21,20 +21,20 @@ class PopularityScorer:
 
     def __init__(self, counts: np.ndarray) -> None:
         self.candidates = len(counts)
-        # Places instead of counts: float32 does not tell large integers apart.
-        self._places = np.unique(counts, return_inverse=True)[1].astype(np.float32)
+        # Ranks instead of counts, because float32 cannot represent all large integers.
+        self._popularity_ranks = np.unique(counts, return_inverse=True)[1].astype(np.float32)
 
     def scores(self, start: int, stop: int) -> np.ndarray:
         """See `models.ranking.ranking.Scorer`."""
-        return np.tile(self._places, (stop - start, 1))
+        return np.tile(self._popularity_ranks, (stop - start, 1))
 
 
 class ItemKnnScorer:
     """Scores a candidate by the summed similarity of its nearest neighbours in the query's history.
 
     Args:
-        similarities: `item_similarities`, row = candidate in the history, column = candidate scored.
-        histories: what each query interacted with; repeats count once.
+        similarities: from `item_similarities`; row = candidate in the history, column = scored candidate.
+        histories: the candidates each query interacted with; repeats count once.
     """
 
     def __init__(self, similarities: sparse.csr_matrix, histories: CandidateLists) -> None:
@@ -49,22 +49,22 @@ class ItemKnnScorer:
 
 
 def co_occurrences(interactions: CandidateLists) -> int:
-    """Pairs of events that `item_similarities` goes through: Σ over queries of (events)²."""
+    """Number of event pairs that `item_similarities` processes: Σ over queries of (events)²."""
     return int((np.diff(interactions.offsets).astype(np.int64) ** 2).sum())
 
 
 def item_similarities(
     interactions: CandidateLists, candidates: int, *, neighbours: int = 100, shrinkage: float = 10.0
 ) -> sparse.csr_matrix:
-    """Shrunk cosine similarity of candidates by the queries they share (Sarwar et al. 2001).
+    """Shrunk cosine similarity of candidates by the queries they share (item-based k-NN, Sarwar et al. 2001).
 
     sim(i, j) = |queries of both| / (√(|queries of i| · |queries of j|) + shrinkage), for i ≠ j.
 
     Args:
         interactions: training candidates of each query.
         candidates: size of the catalogue.
-        neighbours: how many of the most similar are kept for each scored candidate, equal ones by row.
-        shrinkage: makes similarities that rest on few queries smaller.
+        neighbours: number of most similar candidates kept for each scored candidate; ties are broken by row.
+        shrinkage: reduces similarities that rest on few queries.
 
     Returns:
         float32 `[candidates, candidates]`, column `j` has the neighbours of `j`.
@@ -80,7 +80,7 @@ def item_similarities(
 
 
 def _blocks(work: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of rows that are about equal in work and bounded in memory."""
+    """Ranges of rows with about equal work, so that memory is bounded."""
     part = np.cumsum(work, dtype=np.float64) // _BLOCK_PAIRS
     bounds = np.concatenate([[0], np.flatnonzero(np.diff(part)) + 1, [len(work)]]).tolist()
     yield from pairwise(bounds)
@@ -89,13 +89,13 @@ def _blocks(work: np.ndarray) -> Iterator[tuple[int, int]]:
 def _nearest(
     shared: sparse.csr_matrix, start: int, lengths: np.ndarray, neighbours: int, shrinkage: float
 ) -> sparse.csr_matrix:
-    """Keeps the largest similarities of every row, given the shared queries of candidates `start…` with all."""
+    """Keeps the largest similarities of each row. `shared` counts the queries that two candidates share."""
     row = np.repeat(np.arange(start, start + shared.shape[0]), np.diff(shared.indptr))
     similarity = (shared.data / (lengths[row] * lengths[shared.indices] + shrinkage)).astype(np.float32)
     keys = sort_keys(similarity, shared.indices)
     keys[row == shared.indices] = NOTHING
     kept = [
-        np.sort(keys[first:end])[: min(neighbours, end - first - 1)]  # one of them is the candidate itself
+        np.sort(keys[first:end])[: min(neighbours, end - first - 1)]  # minus the candidate itself
         for first, end in pairwise(shared.indptr.tolist())
     ]
     column, similarity = from_sort_keys(np.concatenate(kept))

@@ -1,7 +1,7 @@
-"""Whether embeddings tell anything apart: what a diverged training or a dead tower leaves does not.
+"""Detects collapsed embeddings, which a diverged training or a dead tower produces.
 
-A tower has collapsed when rows that differ in what the tower reads have the same embedding, nearly all of them and up
-to rounding. Rows that do not differ in that, such as new candidates without features, may well share one.
+A tower has collapsed if nearly all rows have the same embedding, up to rounding, although their inputs differ. Rows
+with equal inputs, such as new candidates without features, may share an embedding.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ import numpy as np
 from models.ranking.ranking import NotFiniteError
 
 NEARLY_ALL = 0.95
-"""Share of rows, or of queries, from which on a model is called collapsed."""
+"""Share of rows, or of queries, above which a model counts as collapsed."""
 
 _ROUNDING = 1e-5
-"""Largest difference, relative to the values, that is taken for rounding."""
+"""Largest relative difference that counts as rounding."""
 _SAMPLE = 1000
 _INPUTS = 10_000
 _BLOCK = 65_536
@@ -23,15 +23,15 @@ _BLOCK = 65_536
 def check_finite(
     queries: np.ndarray, candidates: np.ndarray, *, name: Callable[[str, int], str] = lambda side, row: f"row {row}"
 ) -> None:
-    """Checks that all embeddings, and the scores they can lead to, are numbers.
+    """Checks that all embeddings are finite and that their scores fit into float32.
 
     Args:
         queries: float32 `[queries, dim]`.
         candidates: float32 `[candidates, dim]`.
-        name: what a message calls a row of `query` or `candidate`.
+        name: formats a row of side `query` or `candidate` for messages.
 
     Raises:
-        NotFiniteError: they are not.
+        NotFiniteError: an embedding is not finite, or a score can overflow.
     """
     longest = []
     for side, embeddings in (("query", queries), ("candidate", candidates)):
@@ -39,14 +39,14 @@ def check_finite(
         broken = np.flatnonzero(~np.isfinite(lengths))
         if len(broken):
             raise NotFiniteError(
-                f"{len(broken)} of {len(lengths)} {side} embeddings have NaN or infinite values, the first is "
+                f"{len(broken)} of {len(lengths)} {side} embeddings have NaN or infinite values; the first is "
                 f"{name(side, int(broken[0]))}"
             )
         longest.append(float(lengths.max(initial=0)))
     if longest[0] * longest[1] > float(np.finfo(np.float32).max):
         raise NotFiniteError(
-            f"scores are beyond float32: embeddings of queries are up to {longest[0]:.3g} long, of candidates "
-            f"{longest[1]:.3g}"
+            f"scores can overflow float32: query embeddings are up to {longest[0]:.3g} long, candidate embeddings "
+            f"up to {longest[1]:.3g}"
         )
 
 
@@ -57,13 +57,13 @@ def collapse(
     query_inputs: Mapping[str, np.ndarray],
     candidate_inputs: Mapping[str, np.ndarray],
 ) -> str:
-    """What makes the embeddings useless, or "".
+    """Describes how the embeddings have collapsed; "" if they have not.
 
     Args:
-        queries: embeddings of some queries, finite, float32 `[queries, dim]`.
-        candidates: embeddings of the whole catalogue, finite, float32 `[candidates, dim]`.
-        query_inputs: what the query tower reads of each query, each `[queries, width]`.
-        candidate_inputs: what the candidate tower reads of each candidate, each `[candidates, width]`.
+        queries: finite embeddings of some queries, float32 `[queries, dim]`.
+        candidates: finite embeddings of the whole catalogue, float32 `[candidates, dim]`.
+        query_inputs: inputs of the query tower for each query, each `[queries, width]`.
+        candidate_inputs: inputs of the candidate tower for each candidate, each `[candidates, width]`.
     """
     if len(candidates) < 2:
         return ""
@@ -76,16 +76,16 @@ def collapse(
         return f"{_of(same, len(queries))} query embeddings are {_equal(queries)} {differ}"
     same = _alike(_directions(queries), query_inputs)
     if same:
-        return f"{_of(same, len(queries))} query embeddings point the same way, so that every query is ranked alike"
-    constant, asked = _constant_scores(queries, candidates)
-    if asked > 1 and constant >= NEARLY_ALL * asked:  # a single query may have nothing to be told apart by
-        of = f" (of {asked} looked at)" if asked < len(queries) else ""
-        return f"the scores of {_of(constant, asked)} queries{of} are the same for all {len(candidates)} candidates"
+        return f"{_of(same, len(queries))} query embeddings point the same way, so every query gets the same ranking"
+    constant, sampled = _constant_scores(queries, candidates)
+    if sampled > 1 and constant >= NEARLY_ALL * sampled:  # a single query may legitimately have constant scores
+        of = f" (of a sample of {sampled})" if sampled < len(queries) else ""
+        return f"the scores of {_of(constant, sampled)} queries{of} are the same for all {len(candidates)} candidates"
     return ""
 
 
 def _alike(embeddings: np.ndarray, inputs: Mapping[str, np.ndarray]) -> int:
-    """How many rows have the most common embedding, if those are nearly all and differ in their inputs; else 0."""
+    """Number of rows with the most common embedding if nearly all rows have it although their inputs differ; else 0."""
     common = np.median(embeddings[_evenly(len(embeddings), _SAMPLE)], axis=0)
     tolerance = _ROUNDING * np.abs(common).max(initial=0)
     blocks = range(0, len(embeddings), _BLOCK)
@@ -108,27 +108,27 @@ def _directions(embeddings: np.ndarray) -> np.ndarray:
 
 
 def _lengths(embeddings: np.ndarray) -> np.ndarray:
-    """In float64, as squares of large float32 overflow."""
+    """Lengths in float64, because squares of large float32 values overflow."""
     lengths: np.ndarray = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64))
     return lengths
 
 
 def _constant_scores(queries: np.ndarray, candidates: np.ndarray) -> tuple[int, int]:
-    """How many queries of a sample score all candidates alike, and how many are looked at."""
-    asked = queries[_evenly(len(queries), _SAMPLE)]
-    lowest, highest = np.full(len(asked), np.inf), np.full(len(asked), -np.inf)
+    """The number of sampled queries that score all candidates alike, and the size of the sample."""
+    sample = queries[_evenly(len(queries), _SAMPLE)]
+    lowest, highest = np.full(len(sample), np.inf), np.full(len(sample), -np.inf)
     longest = 0.0
     for start in range(0, len(candidates), _BLOCK):
         block = candidates[start : start + _BLOCK]
-        scores = asked @ block.T
+        scores = sample @ block.T
         lowest, highest = np.minimum(lowest, scores.min(axis=1)), np.maximum(highest, scores.max(axis=1))
         longest = max(longest, float(_lengths(block).max()))
-    rounding = _ROUNDING * _lengths(asked) * longest
-    return int(np.count_nonzero(highest - lowest <= rounding)), len(asked)
+    rounding = _ROUNDING * _lengths(sample) * longest
+    return int(np.count_nonzero(highest - lowest <= rounding)), len(sample)
 
 
 def _evenly(rows: int, count: int) -> np.ndarray:
-    """At most `count` of the rows, evenly spaced, from first to last."""
+    """At most `count` row numbers, evenly spaced from the first row to the last."""
     return np.unique(np.linspace(0, rows - 1, min(rows, count)).astype(np.int64))
 
 

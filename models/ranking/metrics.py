@@ -1,19 +1,19 @@
-"""Retrieval metrics from ranks, averaged over queries by whoever reports them.
+"""Retrieval metrics per query from ranks; the caller averages them over queries.
 
-For a query with relevant candidates R, of which the one at rank r is hit at k when r ≤ k:
+For a query with relevant candidates R, a relevant candidate at rank r is a hit at k if r ≤ k:
 
     recall@k    hits / |R|
     hit_rate@k  1 if there is a hit, else 0
     ndcg@k      Σ over hits 1 / log2(1 + r), divided by the same sum over ranks 1 … min(k, |R|)
-    mrr@k       1 / (rank of the first hit), 0 without one
+    mrr@k       1 / (rank of the first hit), 0 without a hit
     map@k       Σ over hits (hits at ranks ≤ r) / r, divided by min(k, |R|)
 
-and of the lists recommended:
+and for the recommended lists as a whole:
 
-    coverage@k         share of the catalogue that is in the first k of any query
-    popularity_bias@k  mean popularity of the first k, relative to that of the query's own history: the mean over
-                       queries of the one divided by the mean over queries of the other (Abdollahpouri et al. 2019);
-                       1 is what the queries themselves choose, above 1 more popular
+    coverage@k         share of the catalogue that is among the first k of any query
+    popularity_bias@k  mean over queries of the mean popularity of the first k, divided by the mean over queries of the
+                       mean popularity of their histories (Abdollahpouri et al. 2019); 1 equals the queries' own
+                       choices, above 1 is more popular
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,18 @@ import numpy as np
 from models.events.history import PADDING
 
 QUERY_METRICS = ("recall", "hit_rate", "ndcg", "mrr", "map")
-"""Metrics that every query has a value of."""
+"""Metrics with one value per query."""
 
 
 def query_metrics(ranks: np.ndarray, offsets: np.ndarray, at: Sequence[int]) -> dict[str, np.ndarray]:
-    """Values of `recall@k` … `map@k` of every query, each float64 `[queries]`.
+    """Values of `recall@k` … `map@k` for every query, each float64 `[queries]`.
+
+    For example, `ranks` [1, 4, 2] with `offsets` [0, 2, 3] are two queries, with relevant candidates at ranks 1 and 4
+    and at rank 2; `recall@3` is [0.5, 1.0].
 
     Args:
-        ranks: rank of every relevant candidate, from 1, queries one after the other, int64 `[relevant]`; any value
-            above the largest k stands for "further down".
+        ranks: rank of every relevant candidate, from 1, query by query, int64 `[relevant]`. Any value above the largest
+            k means "further down".
         offsets: query `q` has `ranks[offsets[q]:offsets[q + 1]]`, at least one, int64 `[queries + 1]`.
         at: the cut-offs k.
 
@@ -43,7 +46,7 @@ def query_metrics(ranks: np.ndarray, offsets: np.ndarray, at: Sequence[int]) -> 
         raise ValueError(f"query {int(np.argmin(relevant))} has no relevant candidate: its metrics are undefined")
     query = np.repeat(np.arange(len(relevant)), relevant)
     ranks = ranks[np.lexsort((ranks, query))]
-    nth = np.arange(len(ranks)) - np.repeat(offsets[:-1], relevant) + 1  # hits at this rank or above
+    nth = np.arange(len(ranks)) - np.repeat(offsets[:-1], relevant) + 1  # number of hits up to this rank
     deepest = min(max(at), int(relevant.max(initial=1)))
     ideal = np.cumsum(1 / np.log2(np.arange(2, deepest + 2)))
     first = ranks[offsets[:-1]]
@@ -64,7 +67,7 @@ def query_metrics(ranks: np.ndarray, offsets: np.ndarray, at: Sequence[int]) -> 
 
 
 def mean_metrics(values: Mapping[str, np.ndarray], where: np.ndarray | slice = slice(None)) -> dict[str, float]:
-    """Mean of each metric over the queries chosen by `where`."""
+    """Mean of each metric over the queries selected by `where`."""
     return {name: float(of_query[where].mean()) for name, of_query in values.items()}
 
 
@@ -72,7 +75,7 @@ def coverage(top: np.ndarray, candidates: int, at: Sequence[int]) -> dict[str, f
     """`coverage@k`: share of the catalogue that is among the first k of any query.
 
     Args:
-        top: candidate rows, best first, `PADDING` where a list is shorter, `[queries, depth]`.
+        top: candidate rows, best first, shorter lists padded with `PADDING`, `[queries, depth]`.
         candidates: size of the catalogue.
         at: the cut-offs k.
     """
@@ -86,11 +89,11 @@ def coverage(top: np.ndarray, candidates: int, at: Sequence[int]) -> dict[str, f
 def popularity_bias(
     top: np.ndarray, histories: tuple[np.ndarray, np.ndarray], popularity: np.ndarray, at: Sequence[int]
 ) -> dict[str, float]:
-    """`popularity_bias@k` over the queries that have a history; empty where none has one of any popularity.
+    """`popularity_bias@k` over the queries with a history; empty if the histories have no popularity at all.
 
     Args:
         top: as for `coverage`.
-        histories: offsets `[queries + 1]` and candidate rows of what each query interacted with.
+        histories: offsets `[queries + 1]` and candidate rows of each query's history.
         popularity: training events of each candidate, `[candidates]`.
         at: the cut-offs k.
     """
@@ -114,14 +117,14 @@ def popularity_bias(
 def paired_interval(
     values: np.ndarray, *, seed: int, resamples: int = 1000, level: float = 0.95
 ) -> list[tuple[float, float]]:
-    """Bootstrap confidence intervals of means over queries, all from the same resamples of queries.
+    """Bootstrap confidence intervals of means over queries (Efron 1979); all columns use the same resampled queries.
 
-    Pairing comes from the columns: put per-query differences of two rankers in one of them.
+    To compare two rankers, pass a column with their per-query differences.
 
     Args:
         values: `[queries, columns]`.
-        seed: of the resampling.
-        resamples: how many.
+        seed: seed of the resampling.
+        resamples: number of resamples.
         level: probability mass of the interval.
 
     Returns:

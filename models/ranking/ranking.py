@@ -1,7 +1,7 @@
-"""Exact ranking of the whole catalogue: blocks of queries against every candidate, seen ones removed.
+"""Exact ranking of the whole catalogue: blocks of queries are scored against every candidate that is not excluded.
 
-Ties count against the ranker: a relevant candidate stands behind every irrelevant one of the same score, so a model
-that scores everything alike gets the worst rank instead of a lucky one. Equal relevant ones keep their row order.
+Ties count against the ranker: a relevant candidate ranks behind all irrelevant ones with the same score, so a model
+with constant scores gets the worst rank. Relevant candidates with equal scores keep their row order.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,13 +23,13 @@ class NotFiniteError(ValueError, FloatingPointError):
 
 
 class Scorer(Protocol):
-    """What ranks candidates for a fixed list of queries: the two towers, or a baseline."""
+    """Scores all candidates for a fixed list of queries: the two towers, or a baseline."""
 
     candidates: int
     """Size of the catalogue."""
 
     def scores(self, start: int, stop: int) -> np.ndarray:
-        """Finite scores of queries `start:stop`, float32 `[stop - start, candidates]`, for the caller to overwrite."""
+        """Finite scores of queries `start:stop`, float32 `[stop - start, candidates]`, which the caller may change."""
 
 
 class EmbeddingScorer:
@@ -46,12 +46,12 @@ class EmbeddingScorer:
 
     def __init__(self, queries: np.ndarray, candidates: np.ndarray) -> None:
         if queries.ndim != 2 or candidates.ndim != 2 or queries.shape[1] != candidates.shape[1]:
-            raise ValueError(f"query embeddings {queries.shape} and candidate embeddings {candidates.shape} do not fit")
+            raise ValueError(f"query {queries.shape} and candidate embeddings {candidates.shape} differ in width")
         for side, embeddings in (("query", queries), ("candidate", candidates)):
             broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
             if len(broken):
                 raise NotFiniteError(
-                    f"{len(broken)} {side} embeddings have NaN or infinite values, the first is {broken[0]}"
+                    f"{len(broken)} {side} embeddings have NaN or infinite values; the first is row {broken[0]}"
                 )
         self.candidates = len(candidates)
         self._queries = np.ascontiguousarray(queries, np.float32)
@@ -77,7 +77,7 @@ class CandidateLists:
 
     @classmethod
     def empty(cls, queries: int) -> "CandidateLists":
-        """Lists without anything in them."""
+        """Empty lists."""
         return cls(np.zeros(queries + 1, np.int64), np.empty(0, np.int32))
 
     def __len__(self) -> int:
@@ -94,13 +94,13 @@ class CandidateLists:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What a scorer makes of its queries.
+    """The result of ranking all candidates for each query.
 
     Attributes:
-        ranks: rank of every relevant candidate in the order of the relevant lists, from 1, int64 `[relevant]`; the
-            depth asked for + 1 stands for every rank below that depth.
-        top: the best candidates that are not excluded, best first, equal scores by row, `PADDING` where there are
-            fewer, int32 `[queries, min(depth, candidates)]`.
+        ranks: rank of every relevant candidate, from 1, in the order of the relevant lists, int64 `[relevant]`. The
+            value depth + 1 means "below the requested depth".
+        top: the best candidates that are not excluded, best first, equal scores by row, int32
+            `[queries, min(depth, candidates)]`. Shorter lists are padded with `PADDING`.
     """
 
     ranks: np.ndarray
@@ -117,14 +117,14 @@ def rank_candidates(
 ) -> Ranking:
     """Ranks the whole catalogue for every query.
 
-    Memory: one block of scores (32 MB) and the lists. Time: little more than the matrix product (see `top_k`).
+    Memory: one block of scores (32 MB) plus the lists. Time: little more than the matrix product (see `top_k`).
 
     Args:
-        scorer: scores the queries that `relevant` and `excluded` are about.
-        relevant: what should be found, each candidate once a query, none of them excluded.
-        excluded: what is left out of the ranking, such as candidates already seen.
-        depth: ranks are exact down to here.
-        progress: told the number of queries done after each block.
+        scorer: scores the queries of `relevant` and `excluded`.
+        relevant: candidates to be found; each occurs once per query and is not excluded.
+        excluded: candidates left out of the ranking, such as those already seen.
+        depth: ranks are exact down to this depth.
+        progress: called after each block with the number of queries done.
 
     Raises:
         NotFiniteError: a score is NaN.
@@ -147,13 +147,13 @@ def best_candidates(scorer: Scorer, *, excluded: CandidateLists, count: int) -> 
     """The best candidates of every query and their scores.
 
     Args:
-        scorer: scores the queries that `excluded` is about.
-        excluded: what is left out.
-        count: answers wanted, clipped to the number of candidates.
+        scorer: scores the queries of `excluded`.
+        excluded: candidates left out.
+        count: number of answers, clipped to the number of candidates.
 
     Returns:
-        Rows int32 and scores float32, both `[queries, count]`, best first, equal scores by row; where fewer are left
-        the rows end in `PADDING` and the scores in float32.min.
+        Rows int32 and scores float32, both `[queries, count]`, best first, equal scores by row. If fewer candidates are
+        left, the rows end in `PADDING` and the scores in float32.min.
 
     Raises:
         NotFiniteError: a score is NaN.
@@ -169,17 +169,20 @@ def best_candidates(scorer: Scorer, *, excluded: CandidateLists, count: int) -> 
 
 
 def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The k best of every row, best first, equal scores by column; -inf is never chosen.
+    """The k best of every row, best first, equal scores by column; -inf is never selected.
 
-    The k-th largest of the maxima of groups of columns bounds the k-th best score from below; what reaches the bound
-    is little more than k columns a row and is sorted. That takes a third of the time of `np.argpartition`.
+    Columns are divided into groups. The k-th largest group maximum is a lower bound of the k-th best score, so only the
+    few columns that reach the bound are sorted. This takes a third of the time of `np.argpartition`.
+
+    For example, `scores` [[0.1, 0.9, 0.4], [0.5, 0.5, -inf], [0.2, 0.3, 0.3]] with k = 2 give the columns
+    [[1, 2], [0, 1], [1, 2]].
 
     Args:
         scores: float32 `[rows, columns]`.
         k: at most the number of columns.
 
     Returns:
-        Columns, int32 `[rows, k]`, `PADDING` where a row has fewer, and their scores, -inf there.
+        Columns, int32 `[rows, k]`, and their scores; a row with fewer columns is padded with `PADDING` and -inf.
 
     Raises:
         NotFiniteError: a score is NaN.
@@ -188,7 +191,7 @@ def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     reached = scores >= bound[:, None]
     crowded = np.empty(0, np.int64)
     if np.count_nonzero(reached) > 4 * k * len(scores):
-        # Many columns share the bound, as with counts or zeros: such rows are looked at one by one.
+        # Many columns share the bound, as with counts or zeros. Such rows are processed one by one.
         crowded = np.flatnonzero(np.count_nonzero(reached, axis=1) > 4 * k)
         reached[crowded] = False
     flat = np.flatnonzero(reached)
@@ -211,7 +214,7 @@ def _blocks(queries: int, candidates: int) -> Iterator[tuple[int, int]]:
 
 
 def _lower_bounds(scores: np.ndarray, k: int) -> np.ndarray:
-    """A value that at least k columns of the row reach, as near to the k-th best as is cheap."""
+    """A lower bound of each row's k-th best score, as tight as is cheap to compute."""
     rows, columns = scores.shape
     group = min(_GROUP, columns // (2 * k))
     maxima = scores
@@ -220,16 +223,14 @@ def _lower_bounds(scores: np.ndarray, k: int) -> np.ndarray:
         maxima = scores[:, :grouped].reshape(rows, group, -1).max(axis=1)
         maxima = np.concatenate([maxima, scores[:, grouped:]], axis=1)
     if np.isnan(maxima).any():  # the maximum of a group with a NaN is NaN
-        raise NotFiniteError(
-            f"scores of row {int(np.argmax(np.isnan(maxima).any(axis=1)))} of the block have NaN in them"
-        )
+        raise NotFiniteError(f"scores of row {int(np.argmax(np.isnan(maxima).any(axis=1)))} of the block contain NaN")
     kth = maxima.shape[1] - k
     bounds: np.ndarray = np.partition(maxima, kth, axis=1)[:, kth]
     return bounds
 
 
 def _best_of_crowded(scores: np.ndarray, bound: np.float32, k: int) -> np.ndarray:
-    """Ascending sort keys of the k best columns of one row in which many reach `bound`."""
+    """Ascending sort keys of the k best columns of a row in which many columns equal `bound`."""
     above = np.flatnonzero(scores > bound)
     level = np.flatnonzero(scores == bound)[: max(k - len(above), 0)]
     columns = np.concatenate([above, level])
@@ -239,12 +240,12 @@ def _best_of_crowded(scores: np.ndarray, bound: np.float32, k: int) -> np.ndarra
 def _ranks(scores: np.ndarray, best: np.ndarray, *, query: np.ndarray, candidate: np.ndarray, depth: int) -> np.ndarray:
     own = scores[query, candidate]
     if np.isneginf(own).any():
-        raise ValueError("a relevant candidate is among the excluded ones")
+        raise ValueError("a relevant candidate is also excluded")
     last = best[query, -1]
     ranks = np.full(len(own), depth + 1, np.int64)
     inside = np.flatnonzero(own >= last)
     reaching = np.count_nonzero(best[query[inside]] >= own[inside, None], axis=1)
-    # The list may end amid equal scores; then only the whole row tells how many there are.
+    # If the list ends amid equal scores, only the whole row shows how many columns share the last score.
     at_end = own[inside] == last[inside]
     rows, back = np.unique(query[inside][at_end], return_inverse=True)
     reaching[at_end] = np.count_nonzero(scores[rows] >= best[rows, -1:], axis=1)[back]
@@ -253,7 +254,7 @@ def _ranks(scores: np.ndarray, best: np.ndarray, *, query: np.ndarray, candidate
 
 
 def _later_equals(query: np.ndarray, own: np.ndarray, candidate: np.ndarray) -> np.ndarray:
-    """How many relevant candidates of the same query and score have a larger row."""
+    """Number of relevant candidates of the same query with an equal score and a larger row, for each of them."""
     order = np.lexsort((candidate, own, query))
     new = np.flatnonzero((np.diff(query[order]) != 0) | (np.diff(own[order]) != 0)) + 1
     starts = np.concatenate([[0], new]).astype(np.int64)

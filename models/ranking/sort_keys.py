@@ -1,4 +1,4 @@
-"""A score and its column as one integer, whose ascending order is "score descending, then column".
+"""Packs a score and its column into one integer whose ascending order is "score descending, then column".
 
 Sorting integers is several times faster than an indirect sort by two keys, and no two keys are equal.
 """
@@ -8,7 +8,7 @@ import numpy as np
 from models.events.history import PADDING
 
 NOTHING = np.uint64(0xFFFFFFFFFFFFFFFF)
-"""A key behind all others, for places without a column."""
+"""The largest key; stands for a missing column."""
 
 _SIGN = np.uint32(0x80000000)
 _COLUMN = np.uint64(0xFFFFFFFF)
@@ -27,7 +27,7 @@ def sort_keys(scores: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def from_sort_keys(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns, int32, and scores, float32, of keys; `PADDING` and -inf for `NOTHING`."""
+    """Columns, int32, and scores, float32, of the keys; `PADDING` and -inf for `NOTHING`."""
     missing = keys == NOTHING
     descending = (keys >> np.uint64(32)).astype(np.uint32)
     bits = np.where(descending & _SIGN, descending, ~(descending | _SIGN))

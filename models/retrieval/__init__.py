@@ -1,1 +1,1 @@
-"""The search for the best candidates, and the served graph around it."""
+"""Exact and approximate search over candidate embeddings, and the serving model around it."""

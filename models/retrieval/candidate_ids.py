@@ -1,26 +1,26 @@
-"""Looking up candidates by their ids, inside a TensorFlow graph."""
+"""Lookup of candidates by their ids inside a TensorFlow graph."""
 
 import numpy as np
 import tensorflow as tf
 
 _HASH_RANGE = (1 << 63) - 1
-_BY_ID = -2  # of a token that does not tell which candidate is meant
+_BY_ID = -2  # marks a token that several ids share
 
 
 class CandidateIds(tf.Module):
-    """The ids of the candidates, by row and back, in variables: graphs and their tables are limited to 2 GB."""
+    """Maps candidate rows to ids and back. Uses variables, because graphs and their tables are limited to 2 GB."""
 
     def __init__(self, ids: np.ndarray) -> None:
-        """Takes ids in the order of rows.
+        """Builds the lookup.
 
         Args:
-            ids: `[candidates]` strings (str or UTF-8 bytes), distinct, none empty.
+            ids: strings (str or UTF-8 bytes) in row order, distinct and not empty, `[candidates]`.
         """
         super().__init__(name="candidate_ids")
         self._count = len(ids)
         named = tf.constant(ids, tf.string)
         self._key, hashes = _distinct_hashes(named)
-        # Before the first stands what row -1 is called, so that answers need no second look at each id.
+        # Index 0 is the id "" of row -1, so that answers need no further masking.
         self.ids = tf.Variable(tf.concat([[""], named], axis=0), trainable=False, name="ids")
         order = np.argsort(hashes)
         self.hashes = tf.Variable(hashes[order], trainable=False, dtype=tf.int64, name="hashes")
@@ -30,52 +30,52 @@ class CandidateIds(tf.Module):
         return self._count
 
     def rows(self, ids: tf.Tensor) -> tf.Tensor:
-        """Rows of string ids of any shape, int32 of that shape; -1 where an id is not a candidate's."""
+        """Rows of string ids of any shape, int32 of the same shape; -1 for an id that is not a candidate."""
         flat = tf.reshape(ids, [-1])
         hashes = _hash(flat, self._key)
-        # The operation alone: what `tf.searchsorted` adds to it costs more than the search for a few ids.
+        # The raw operation, because the overhead of `tf.searchsorted` exceeds the search itself for a few ids.
         places = tf.raw_ops.LowerBound(sorted_inputs=self.hashes.read_value()[None], values=hashes[None])[0]
         rows = tf.gather(self.order, tf.minimum(places, self._count - 1))
         rows = tf.where(tf.equal(tf.gather(self.ids, 1 + rows), flat), rows, -1)
         return tf.reshape(rows, tf.shape(ids))
 
     def of(self, rows: tf.Tensor) -> tf.Tensor:
-        """Ids of int32 rows, strings of the same shape; "" where the row is -1."""
+        """Ids of int32 rows, strings of the same shape; "" for row -1."""
         return tf.gather(self.ids, 1 + rows)
 
 
 class TokenRows(tf.Module):
-    """Rows of candidates by their tokens, which the query tower needs anyway.
+    """Maps tokens of candidates to rows; the query tower needs the tokens anyway.
 
-    That is a fraction of what a second lookup of strings costs. Candidates outside the vocabulary, if there are any,
-    are looked up by their ids.
+    This costs a fraction of a second lookup by string. Candidates outside the vocabulary, if any, are looked up by id.
     """
 
     def __init__(self, candidate_ids: CandidateIds, tokens: np.ndarray, *, oov_buckets: int) -> None:
-        """Makes the table.
+        """Builds the table.
 
         Args:
             candidate_ids: ids of the rows.
-            tokens: of these ids, int32 `[candidates]`: up to `oov_buckets` shared ones, beyond one candidate's each.
-            oov_buckets: tokens, from 1 on, that stand for several ids.
+            tokens: token of each id, int32 `[candidates]`. Tokens up to `oov_buckets` are shared; each higher token
+                belongs to one candidate.
+            oov_buckets: number of shared tokens, from 1 on.
 
         Raises:
-            ValueError: two candidates have one token.
+            ValueError: two candidates have the same unshared token.
         """
         super().__init__(name="token_rows")
         self._candidate_ids = candidate_ids
         known = np.flatnonzero(tokens > oov_buckets)
-        by_token = np.full(max(int(tokens.max()), oov_buckets) + 2, -1, np.int32)  # the last is for all further tokens
+        by_token = np.full(max(int(tokens.max()), oov_buckets) + 2, -1, np.int32)  # the last entry is for higher tokens
         by_token[tokens[known]] = known
         if not np.array_equal(by_token[tokens[known]], known):
-            raise ValueError("tokens of candidates are not distinct")
+            raise ValueError("two candidates have the same token")
         self._has_others = len(known) < len(tokens)
         if self._has_others:
             by_token[1 : oov_buckets + 1] = _BY_ID
         self.by_token = tf.Variable(by_token, trainable=False, name="by_token")
 
     def rows(self, ids: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
-        """Rows of ids and their tokens, string and int32 `[batch, any]`, as `CandidateIds.rows` gives them."""
+        """Rows of ids and their tokens, string and int32 `[batch, any]`; equals `CandidateIds.rows` of the ids."""
         rows = tf.gather(self.by_token, tf.minimum(tokens, self.by_token.shape[0] - 1))
         if not self._has_others:
             return rows
@@ -91,7 +91,7 @@ def _hash(values: tf.Tensor, key: int) -> tf.Tensor:
 
 
 def _distinct_hashes(ids: tf.Tensor) -> tuple[int, np.ndarray]:
-    """The first key of the hash under which no two ids collide, and the hashes, int64."""
+    """The first hash key under which no two ids collide, and the hashes, int64."""
     for key in range(8):
         hashes: np.ndarray = _hash(ids, key).numpy()
         if len(np.unique(hashes)) == len(hashes):

@@ -1,4 +1,4 @@
-"""Search among a part of the candidates: without some, or only among given ones."""
+"""Search in a part of the catalogue: without excluded candidates, or among allowed ones only."""
 
 import tensorflow as tf
 
@@ -11,21 +11,23 @@ _BLOCK_VALUES = 1 << 25  # values of gathered embeddings held at once: 128 MB
 def search_excluding(
     search: Search, queries: tf.Tensor, excluded: tf.Tensor, *, count: int, candidates: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The best `count` candidates of each query that are not among its excluded ones.
+    """The best `count` candidates of each query that are not excluded.
 
-    Asks for as many more as any query of the batch excludes and leaves those out. Where an index
-    finds fewer than there are it is asked for twice as many, until there are enough or the catalogue ends.
+    Requests as many additional answers as the longest exclusion list of the batch and drops the excluded ones. If an
+    index then finds too few, the number is doubled until there are enough or the whole catalogue is requested.
+
+    For example, with count 2 and `excluded` [[4, -1], [-1, -1], [4, 9]], the search is first asked for 4 answers.
 
     Args:
         search: finds candidates.
         queries: float32 `[batch, dim]`.
-        excluded: int32 `[batch, width]` candidate rows in any order, repeated or not; -1 is padding.
-        count: answers wanted, at most `candidates`.
-        candidates: number of candidates there are.
+        excluded: candidate rows, int32 `[batch, width]`, in any order, possibly repeated, padded with -1.
+        count: number of answers, at most `candidates`.
+        candidates: number of candidates in the catalogue.
 
     Returns:
-        Rows int32 and scores float32, both `[batch, count]`, best first; where fewer are left the rows end in -1
-        and the scores in float32.min.
+        Rows int32 and scores float32, both `[batch, count]`, best first. If fewer candidates are left, the rows end in
+        -1 and the scores in float32.min.
     """
     ordered = _ordered(excluded)
 
@@ -33,14 +35,14 @@ def search_excluding(
         rows, scores = search.found(queries, wanted)
         return first_kept(rows, scores, tf.math.is_finite(scores) & ~_is_among(ordered, rows), count=count)
 
-    distinct = tf.reduce_max(tf.pad(_distinct(ordered), [[0, 1]]))  # of no rows: 0
+    distinct = tf.reduce_max(tf.pad(_distinct(ordered), [[0, 1]]))  # 0 for an empty batch
     asked = tf.minimum(count + distinct, candidates)
     rows, scores = ask(asked)
     if search.is_exhaustive:
         return _of_width(rows, scores, count)
 
     def is_short(asked: tf.Tensor, rows: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-        # Where fewer than `count` are left the whole catalogue has been asked for.
+        # If fewer than `count` candidates are left, this ends when the whole catalogue has been requested.
         return (asked < candidates) & tf.reduce_any(rows[:, -1] < 0)
 
     def ask_wider(asked: tf.Tensor, _rows: tf.Tensor, _scores: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -54,16 +56,16 @@ def search_excluding(
 def search_among(
     search: Search, queries: tf.Tensor, allowed: tf.Tensor, excluded: tf.Tensor, *, count: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The best `count` of each query's allowed candidates that are not among its excluded ones.
+    """The best `count` of each query's allowed candidates that are not excluded.
 
-    Scores every allowed candidate, so that it is exact whatever `search` is. Ties go to the lower row.
+    Scores every allowed candidate, so the result is exact for any `search`. Ties go to the lower row.
 
     Args:
         search: holds the candidates' embeddings.
         queries: float32 `[batch, dim]`.
-        allowed: int32 `[batch, any]` candidate rows in any order, repeated or not; -1 is padding.
-        excluded: int32 `[batch, any]` likewise.
-        count: answers wanted.
+        allowed: candidate rows, int32 `[batch, any]`, in any order, possibly repeated, padded with -1.
+        excluded: candidate rows, int32 `[batch, any]`, in the same format.
+        count: number of answers.
 
     Returns:
         As `search_excluding`.
@@ -80,10 +82,10 @@ def score_rows(search: Search, queries: tf.Tensor, rows: tf.Tensor) -> tf.Tensor
     Args:
         search: holds the candidates' embeddings.
         queries: float32 `[batch, dim]`.
-        rows: int32 `[batch, any]` candidate rows; -1 is nobody's.
+        rows: candidate rows, int32 `[batch, any]`; -1 is no candidate.
 
     Returns:
-        float32 of the shape of `rows`; float32.min where the row is -1.
+        float32 of the shape of `rows`; float32.min for row -1.
     """
     batch, width = tf.shape(rows)[0], tf.shape(rows)[1]
     block = tf.maximum(_BLOCK_VALUES // tf.maximum(width * search.dimension, 1), 1)
@@ -104,12 +106,12 @@ def score_rows(search: Search, queries: tf.Tensor, rows: tf.Tensor) -> tf.Tensor
 
 
 def no_answers(batch: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Rows and scores, `[batch, count]`, of queries that nothing was found for."""
+    """Rows and scores, `[batch, count]`, of queries without answers."""
     return tf.fill([batch, count], -1), tf.fill([batch, count], tf.float32.min)
 
 
 def _ordered(excluded: tf.Tensor) -> tf.Tensor:
-    # The sentinel at the end keeps every row non-empty and every insertion point inside.
+    # A sentinel at the end keeps rows non-empty and insertion points within bounds.
     return tf.sort(tf.pad(excluded, [[0, 0], [0, 1]], constant_values=_LAST), axis=1)
 
 

@@ -1,4 +1,4 @@
-"""How much of what exact search finds another search finds too."""
+"""Recall of a search against exact search."""
 
 import math
 from collections.abc import Callable
@@ -14,20 +14,20 @@ _BLOCK = 256  # queries searched at a time
 
 
 class RecallMeter:
-    """Measures searches over one catalogue with one set of queries; exact search is asked once.
+    """Measures the recall of searches over one catalogue with one set of queries; exact search runs only once.
 
-    A candidate as good as the last exact answer counts as found: which of equals is listed is arbitrary. Its score
-    is computed here, not taken from the search under test.
+    A candidate as good as the last exact answer counts as found, because the order of equal scores is arbitrary. Scores
+    are computed here and not taken from the measured search.
     """
 
     def __init__(self, exact: ExactSearch, queries: np.ndarray, counts: tuple[int, ...], *, asked: int) -> None:
-        """Asks exact search.
+        """Runs exact search.
 
         Args:
             exact: search over the catalogue.
             queries: float32 `[queries, dim]`, at least one.
-            counts: numbers of best answers to compare, none above `asked`.
-            asked: answers that a search is asked for, at most the number of candidates.
+            counts: the k of each recall@k, none above `asked`.
+            asked: number of answers requested from a search, at most the number of candidates.
         """
         self.queries = queries
         self._embeddings = exact.embeddings
@@ -35,12 +35,12 @@ class RecallMeter:
         longest = math.sqrt(np.einsum("nd,nd->n", exact.matrix, exact.matrix).max())
         ends = [count - 1 for count in counts]
         best = [exact.search(part, self._asked)[1].numpy()[:, ends] for part in self._blocks()]
-        # The two products round differently, in proportion to the lengths of the vectors.
+        # The two products round differently; the error is proportional to the lengths of the vectors.
         rounding = 1e-6 * longest * np.linalg.norm(queries, axis=1, keepdims=True)
         self._least = np.concatenate(best) - rounding
 
     def recall(self, search: SearchFunction) -> dict[int, np.ndarray]:
-        """Each query's share of its exact answers that `search` finds, float64 `[queries]`, by number of answers."""
+        """Each query's share of its exact answers that `search` finds, float64 `[queries]`, by count."""
         found = [_true_scores(part, search(part, self._asked)[0], self._embeddings).numpy() for part in self._blocks()]
         scores = np.concatenate(found)
         return {
@@ -53,6 +53,6 @@ class RecallMeter:
 
 
 def _true_scores(queries: tf.Tensor, rows: tf.Tensor, embeddings: tf.Variable) -> tf.Tensor:
-    # Read first: gathering from the variable itself would copy it now and whenever it is read later.
+    # Reads the value first, because gathering from the variable would copy it now and at every later read.
     scores = tf.einsum("bd,bkd->bk", queries, tf.gather(embeddings.read_value(), tf.maximum(rows, 0)))
     return tf.where(rows < 0, tf.float32.min, scores)

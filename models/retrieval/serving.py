@@ -1,14 +1,15 @@
 """The serving model: raw features and history in, candidate ids and scores out.
 
-Its signatures, all with named inputs and outputs of static rank and batches of any size:
+All signatures have named inputs and outputs of static rank and accept batches of any size:
 
-- `serving_default`: query inputs to the best candidates, `candidate_ids` and `scores`, `[batch, top_k]`
-- `recommend_filtered`: the same without `exclude_ids` and, in rows that give any, among `allow_ids` only
-- `similar_candidates`: `candidate_id` to the candidates nearest to it, without itself; none for an unknown id
-- `similar_queries`, where stored queries are indexed: query inputs to `query_ids` and `scores` of the stored queries
-  nearest by the cosine of their embeddings; one that asks with what is stored of it finds itself
-- `score`: query inputs and `candidate_ids` `[batch, any]` to `scores`, float32.min for an unknown id
-- `embed_query`, `embed_candidate`: raw features to `embedding`, `[batch, dim]`; scores are its dot products
+- `serving_default`: query inputs → the best candidates, `candidate_ids` and `scores`, `[batch, top_k]`
+- `recommend_filtered`: the same without `exclude_ids`. Rows with `allow_ids` are restricted to these; an empty
+  allow-list means no restriction
+- `similar_candidates`: `candidate_id` → the nearest candidates without itself; no answers for an unknown id
+- `similar_queries` (if stored queries are indexed): query inputs → `query_ids` and `scores` of the stored queries with
+  the nearest embeddings by cosine. A stored query's own inputs find that query itself
+- `score`: query inputs and `candidate_ids` `[batch, any]` → `scores`, float32.min for an unknown id
+- `embed_query`, `embed_candidate`: raw features → `embedding`, `[batch, dim]`; a score is the dot product of two
 """
 
 from collections.abc import Mapping
@@ -42,11 +43,11 @@ EXCLUDE_IDS, ALLOW_IDS, CANDIDATE_IDS = "exclude_ids", "allow_ids", "candidate_i
 
 
 def raw_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, tf.TensorSpec]:
-    """Inputs of the serving signature by name; missing values are "", NaN and -2^63.
+    """Inputs of the serving signature by name; missing values are "", NaN or -2^63.
 
     Args:
-        features: whose query and context features are asked for.
-        remove_seen: whether the history is needed even if the query tower does not read it.
+        features: gives the query and context features.
+        remove_seen: whether the history is an input even if the query tower does not read it.
     """
     sides: tuple[Side, ...] = ("query", "context")
     inputs = {name: _raw_input(name, feature) for side in sides for name, feature in features.of(side).items()}
@@ -57,11 +58,11 @@ def raw_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, tf.Tens
 
 @dataclass(frozen=True)
 class IndexedQueries:
-    """Stored queries that can be found by their embeddings.
+    """Stored queries that can be searched by their embeddings.
 
     Attributes:
-        ids: of the rows that `search` finds.
-        search: over their embeddings, each of length one (see `unit_vectors`).
+        ids: ids of the rows that `search` finds.
+        search: search over their embeddings, which have length 1 (see `unit_vectors`).
     """
 
     ids: CandidateIds
@@ -69,17 +70,17 @@ class IndexedQueries:
 
 
 def unit_vectors(embeddings: np.ndarray) -> np.ndarray:
-    """Rows scaled to length one, float32 of the same shape; zeros stay zeros."""
+    """Scales rows to length 1, float32 of the same shape; zero rows stay zero."""
     scaled: np.ndarray = tf.math.l2_normalize(embeddings, axis=1).numpy()
     return scaled
 
 
 def signature_inputs(features: FeatureSpec, *, remove_seen: bool, queries: bool) -> dict[str, dict[str, tf.TensorSpec]]:
-    """Inputs of every signature by its name and theirs.
+    """Inputs of every signature: signature name → input name → shape and type.
 
     Args:
         features: see `raw_inputs`.
-        remove_seen: likewise.
+        remove_seen: see `raw_inputs`.
         queries: whether stored queries are indexed.
     """
     asked, query = (raw_inputs(features, remove_seen=needs_history) for needs_history in (remove_seen, False))
@@ -114,11 +115,11 @@ def _raw_input(name: str, feature: Feature) -> tf.TensorSpec:
 class ServingModule(tf.Module):
     """Answers a batch of raw requests with the best candidates of each.
 
-    The loaded preprocessing and towers are part of it, so that its SavedModel needs no other file.
+    It contains the loaded preprocessing and towers, so its SavedModel needs no other file.
 
     Attributes:
-        functions: the signatures, functions of a dict of the inputs told by `signature_inputs`, by name.
-        find: `search.search` as a function, for whoever loads the module and has embeddings at hand.
+        functions: the signatures by name; each takes a dict of the inputs in `signature_inputs`.
+        find: `search.search` as a function, for callers that load the module and have embeddings.
     """
 
     def __init__(
@@ -133,17 +134,17 @@ class ServingModule(tf.Module):
         remove_seen: bool,
         queries: IndexedQueries | None = None,
     ) -> None:
-        """Puts the parts together.
+        """Assembles the module.
 
         Args:
             preprocessing: has `encode_query`, `encode_context`, `encode_candidate` and `candidate_tokens`.
             towers: has `embed_query` and `embed_candidate`.
-            features: what both were made for.
-            candidate_ids: ids of the rows that `search` finds.
-            search: finds rows for query embeddings.
-            top_k: answers of a request, clipped to the number of candidates (and of queries).
-            remove_seen: whether candidates in the request's history are left out of its answers.
-            queries: stored queries, for `similar_queries`; None leaves that signature out.
+            features: the features that both were built for.
+            candidate_ids: ids of the candidate rows.
+            search: finds candidate rows for query embeddings.
+            top_k: number of answers, clipped to the number of candidates (or of queries).
+            remove_seen: whether candidates in a request's history are removed from its answers.
+            queries: stored queries for the signature `similar_queries`; None omits the signature.
         """
         super().__init__(name="serving")
         self.preprocessing = preprocessing
@@ -234,14 +235,14 @@ class ServingModule(tf.Module):
         return {"embedding": tf.ensure_shape(embedding, [None, self.search.dimension])}
 
     def _history_tokens(self, request: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
-        """Tokens of the history, int32 `[batch, any]`; None where the query tower does not read it."""
+        """Tokens of the history, int32 `[batch, any]`; None if the query tower has no history."""
         if self._features.history is None:
             return None
         history = request[HISTORY]
         return tf.reshape(self.preprocessing.candidate_tokens(tf.reshape(history, [-1])), tf.shape(history))
 
     def _seen(self, request: Mapping[str, tf.Tensor], tokens: tf.Tensor | None) -> tf.Tensor:
-        """Rows of the history's candidates, int32 `[batch, any]`, -1 where there is none."""
+        """Candidate rows of the history, int32 `[batch, any]`; -1 for padding and unknown ids."""
         if tokens is None:
             return self.candidate_ids.rows(request[HISTORY])
         return self.token_rows.rows(request[HISTORY], tokens)
@@ -261,7 +262,7 @@ class ServingModule(tf.Module):
 
 
 def export(module: ServingModule, directory: Path) -> None:
-    """Saves `module` as a self-contained SavedModel with all its signatures; makes the directory."""
+    """Saves `module` as a self-contained SavedModel with all its signatures; creates the directory."""
     tf.saved_model.save(
         module,
         str(directory),

@@ -1,8 +1,8 @@
-"""What a SavedModel of ours computes, as a digest of its weights, vocabularies and configuration.
+"""Digest of what a SavedModel computes: its weights, vocabularies and configuration.
 
-Two SavedModels of one model differ in their bytes: the graph names functions by a counter of the process that saved it.
-So whoever saves towers or preprocessing writes down what else they depend on, and the digest is of that, of the
-variables by their place in the model, and of the assets.
+Two SavedModels of the same model can differ in their bytes, because the graph names functions by a counter of the
+process that saved it. So the digest covers the variables by their place in the model, the assets, and a configuration
+file with everything else that the model depends on, which is written with the towers and the preprocessing.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def write_configuration(directory: Path, configuration: Mapping[str, Any]) -> None:
-    """Writes into a SavedModel what it depends on besides variables and assets.
+    """Writes into a SavedModel the configuration that it depends on besides variables and assets.
 
     Args:
-        directory: of the SavedModel.
-        configuration: JSON values; equal ones for models that compute the same from equal variables and assets.
+        directory: directory of the SavedModel.
+        configuration: JSON values; equal for models that compute the same from equal variables and assets.
     """
     (directory / _CONFIGURATION).parent.mkdir(exist_ok=True)
     text = json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -30,12 +30,12 @@ def write_configuration(directory: Path, configuration: Mapping[str, Any]) -> No
 
 
 def has_configuration(directory: Path) -> bool:
-    """Whether `write_configuration` was called for a SavedModel; older releases did not."""
+    """Whether a SavedModel has a configuration; older releases did not write one."""
     return (directory / _CONFIGURATION).is_file()
 
 
 def content_digest(directory: Path) -> str:
-    """SHA-256 over variables, assets and configuration of a SavedModel, whatever the process did before it saved it.
+    """SHA-256 of the variables, assets and configuration of a SavedModel; independent of the process that saved it.
 
     Raises:
         OSError: a file cannot be read.
@@ -48,7 +48,7 @@ def content_digest(directory: Path) -> str:
 
 
 def _parts(directory: Path) -> Iterator[tuple[str, str, bytes]]:
-    """Name, type and content of each part, in a fixed order; one in memory at a time."""
+    """Yields name, type and content of each part in a fixed order, with one part in memory at a time."""
     yield "configuration", "json", (directory / _CONFIGURATION).read_bytes()
     for asset in sorted((directory / "assets").glob("*")):
         yield f"asset {asset.name}", "bytes", asset.read_bytes()

@@ -1,1 +1,1 @@
-"""Specifications and configuration, free of TensorFlow."""
+"""Specifications and configuration. Nothing here imports TensorFlow."""

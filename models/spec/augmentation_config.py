@@ -1,4 +1,4 @@
-"""Vectors by which each tower tells of what the other one has seen (DAT, Yu et al. 2021). Free of TensorFlow."""
+"""Vectors that let each tower describe what the other tower has seen (DAT, Yu et al. 2021). Free of TensorFlow."""
 
 from pydantic import Field
 
@@ -6,24 +6,24 @@ from models.spec.strict import Strict
 
 
 class CategoryAlignment(Strict):
-    """Candidates of every category are to vary as those of the batch's largest one do, which has most to learn from."""
+    """Pulls the covariance of each category's candidates towards that of the batch's largest category."""
 
     feature: str
-    """Categorical candidate feature; of several values the first one counts."""
+    """Categorical candidate feature that gives the category. If it has several values, the first one counts."""
     weight: float = Field(default=1.0, gt=0)
-    """Of the distances between the categories' covariances and the largest one's, in the loss."""
+    """Weight in the loss of the squared distances between the categories' covariances and the largest one's."""
 
 
 class DualAugmentation(Strict):
-    """A learned vector for each query and each candidate, an input of its tower beside the others.
+    """A learned vector for each query and each candidate, an additional input of its tower.
 
-    Training pulls it to the embeddings of the other tower that the query or candidate was seen with, so that the towers
-    get to know each other's side before they meet in the dot product.
+    Training pulls the vector towards the embeddings that the other tower gave to what this query or candidate was seen
+    with. So each tower knows about the other side before the dot product.
     """
 
     query_id: str
-    """Feature of the queries that has the vectors' owners: one of type `id`."""
+    """Query feature of type `id` that names the owner of each vector."""
     weight: float = Field(default=0.1, gt=0)
-    """Of the squared distances to the other tower's embeddings, in the loss."""
+    """Weight in the loss of the squared distances to the other tower's embeddings."""
     alignment: CategoryAlignment | None = None
-    """Category alignment, none if absent."""
+    """Category alignment; off if absent."""

@@ -1,4 +1,4 @@
-"""XXH3 digests (128 bits, 32 hexadecimal digits) of files and bytes: at memory speed, they find what was damaged."""
+"""XXH3 digests (128 bits, 32 hexadecimal digits) of files and bytes. They detect damage at memory speed."""
 
 from pathlib import Path
 
@@ -21,5 +21,5 @@ def file_digest(file: Path) -> str:
 
 
 def bytes_digest(content: bytes) -> str:
-    """XXH3 of what a file is to hold, as `file_digest` of that file."""
+    """XXH3 of bytes; equals `file_digest` of a file with this content."""
     return xxhash.xxh3_128_hexdigest(content)

@@ -1,6 +1,6 @@
 """The feature specification: which raw columns feed which tower, and how each is encoded.
 
-Free of TensorFlow, so that a configuration can be checked before TensorFlow loads.
+Free of TensorFlow, so that a configuration is checked before TensorFlow loads.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -22,20 +22,20 @@ _SIGNATURE_INPUTS = {"candidate_ids", "exclude_ids", "allow_ids"}
 
 class _Feature(Strict):
     column: str | None = None
-    """Source column; the feature's own name if absent."""
+    """Source column; defaults to the feature's name."""
 
 
 class _Embedded(_Feature):
     embedding_dim: int | None = Field(default=None, ge=1, le=4096)
-    """Width of the embedding; chosen from the vocabulary's size if absent."""
+    """Width of the embedding; derived from the vocabulary size if absent."""
 
 
 class IdFeature(_Embedded):
-    """An identifier with many values, looked up in a vocabulary learnt from the training events."""
+    """An identifier with many values, looked up in a vocabulary learned from the training events."""
 
     type: Literal["id"]
     min_count: int = Field(default=1, ge=1)
-    """Values seen fewer times fall into the out-of-vocabulary buckets."""
+    """Values seen fewer times share the out-of-vocabulary buckets."""
     oov_buckets: int = Field(default=1, ge=1)
     """Rows shared by values outside the vocabulary, chosen by hash."""
     max_vocabulary: int | None = Field(default=None, ge=1)
@@ -43,13 +43,13 @@ class IdFeature(_Embedded):
 
 
 class CategoricalFeature(_Embedded):
-    """A value, or a list of values, out of a set learnt from the data."""
+    """A value, or a list of values, from a set learned from the data."""
 
     type: Literal["categorical"]
     max_values: int = Field(default=1, ge=1, le=1000)
-    """How many values of a list are kept; 1 for a plain column."""
+    """Number of values kept from a list; 1 for a plain column."""
     min_count: int = Field(default=1, ge=1)
-    """Values seen fewer times fall into the out-of-vocabulary buckets."""
+    """Values seen fewer times share the out-of-vocabulary buckets."""
     oov_buckets: int = Field(default=1, ge=1)
     """Rows shared by values outside the vocabulary, chosen by hash."""
     max_vocabulary: int | None = Field(default=None, ge=1)
@@ -57,19 +57,19 @@ class CategoricalFeature(_Embedded):
 
 
 class NumericFeature(_Embedded):
-    """A number; missing ones get the mean, or a bucket of their own."""
+    """A number. A missing one is replaced by the mean, or has its own bucket."""
 
     type: Literal["numeric"]
     transform: Literal["zscore", "log", "quantile", "piecewise"] = "zscore"
-    """`zscore`: (x − mean) / std. `log`: z-score of sign(x)·log(1 + |x|). `quantile`: embed the bucket. `piecewise`:
-    how far through each bucket, from 0 to 1, which the tower's first layer embeds without steps (Gorishniy et al.
-    2022)."""
+    """`zscore`: (x − mean) / std. `log`: z-score of sign(x)·log(1 + |x|). `quantile`: an embedding per quantile bucket.
+    `piecewise`: the position within each bucket, from 0 to 1, so that the tower's first layer is a piecewise linear
+    function of the number (Gorishniy et al. 2022)."""
     buckets: int = Field(default=10, ge=2, le=1000)
     """Number of quantile buckets."""
 
     @model_validator(mode="after")
     def _buckets_need_quantile(self) -> "NumericFeature":
-        # Compared with the defaults, so that what is written out can be read again.
+        # Compares with the defaults, so that a configuration written out in full can be read again.
         if self.transform not in ("quantile", "piecewise") and self.buckets != 10:
             raise ValueError("'buckets' needs transform: quantile or piecewise")
         if self.transform != "quantile" and self.embedding_dim is not None:
@@ -78,11 +78,11 @@ class NumericFeature(_Embedded):
 
 
 class TimestampFeature(_Embedded):
-    """Calendar parts of a moment (UTC), each embedded."""
+    """Calendar parts of a timestamp (UTC), each with its own embedding."""
 
     type: Literal["timestamp"]
     parts: tuple[Literal["hour", "weekday", "month", "year"], ...] = ("hour", "weekday")
-    """Which parts are used."""
+    """The calendar parts that are used."""
 
     @model_validator(mode="after")
     def _parts_are_distinct(self) -> "TimestampFeature":
@@ -92,24 +92,24 @@ class TimestampFeature(_Embedded):
 
 
 class TextFeature(_Embedded):
-    """Free text: a bag of its most frequent tokens and, if asked for, of hashed letter trigrams (DSSM)."""
+    """Free text: a bag of its most frequent tokens and, optionally, of hashed letter trigrams (DSSM)."""
 
     type: Literal["text"]
     max_tokens: int = Field(default=16, ge=1, le=1000)
-    """Tokens of a text that are kept."""
+    """Number of tokens kept from a text."""
     min_count: int = Field(default=5, ge=1)
-    """Tokens seen fewer times in the column share a row: one that few texts have would stand for these, as an id does,
-    and nothing be learnt from it for others."""
+    """Tokens seen fewer times in the column share one row. A token of very few texts would act as an id and teach
+    nothing about other texts."""
     max_vocabulary: int = Field(default=20_000, ge=1)
-    """Most frequent tokens that have a row of their own; the others share one."""
+    """Number of most frequent tokens with their own row; the others share one."""
     trigram_buckets: int = Field(default=0, ge=0)
-    """Rows for hashed letter trigrams of `#word#` (Huang et al. 2013); 0 leaves them out."""
+    """Rows for hashed letter trigrams of `#word#` (Huang et al. 2013); 0 disables them."""
     max_trigrams: int = Field(default=64, ge=1, le=5000)
-    """Trigrams of a text that are kept."""
+    """Number of trigrams kept from a text."""
 
 
 class VectorFeature(_Feature):
-    """A dense vector made elsewhere, such as an image or sentence embedding."""
+    """A dense vector computed elsewhere, such as an image or sentence embedding."""
 
     type: Literal["vector"]
     dimension: int = Field(ge=1, le=65_536)
@@ -123,7 +123,7 @@ Feature: TypeAlias = Annotated[
 
 
 def encoded_names(name: str, feature: Feature) -> tuple[str, ...]:
-    """Names of the encoded columns that the feature `name` turns into."""
+    """Names of the encoded columns of the feature `name`."""
     if isinstance(feature, TimestampFeature):
         return tuple(f"{name}_{part}" for part in feature.parts)
     if isinstance(feature, TextFeature) and feature.trigram_buckets:
@@ -132,10 +132,10 @@ def encoded_names(name: str, feature: Feature) -> tuple[str, ...]:
 
 
 class HistoryFeature(Strict):
-    """The candidates the query interacted with before, most recent last."""
+    """The candidates that the query interacted with before, most recent last."""
 
     max_length: int = Field(default=50, ge=1, le=10_000)
-    """How many earlier events the query tower looks back on."""
+    """Number of earlier events that the query tower reads."""
 
 
 FeatureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
@@ -145,15 +145,15 @@ class FeatureSpec(Strict):
     """Features of both towers. The candidate id is always a feature of the candidate tower."""
 
     query: dict[FeatureName, Feature] = Field(default_factory=dict)
-    """From the query table, by feature name."""
+    """Columns of the query table, by feature name."""
     context: dict[FeatureName, Feature] = Field(default_factory=dict)
-    """From the interaction itself, known when the request is made: device, hour of the day."""
+    """Columns of the interaction that are known at request time, such as device or hour of the day."""
     candidate: dict[FeatureName, Feature] = Field(default_factory=dict)
-    """From the candidate table."""
+    """Columns of the candidate table, by feature name."""
     candidate_id: IdFeature = IdFeature(type="id")
-    """Vocabulary of candidate ids, used by the candidate tower and by the history."""
+    """Vocabulary of candidate ids, shared by the candidate tower and the history."""
     history: HistoryFeature | None = HistoryFeature()
-    """`null` leaves the history out of the query tower."""
+    """`null` removes the history from the query tower."""
 
     @model_validator(mode="after")
     def _query_tower_has_inputs(self) -> "FeatureSpec":
@@ -162,22 +162,22 @@ class FeatureSpec(Strict):
         if self.candidate_id.column not in (None, CANDIDATE_ID):
             raise ValueError("features.candidate_id always reads the column candidate_id; leave out 'column'")
         if self.history is None and not self.query and not self.context:
-            raise ValueError("without history the query tower needs at least one query or context feature")
+            raise ValueError("a query tower without history needs at least one query or context feature")
         if HISTORY in self.query or HISTORY in self.context:
             raise ValueError("'history' is configured as features.history, not as a feature of that name")
         taken = sorted(_SIGNATURE_INPUTS & (set(self.query) | set(self.context)))
         if taken:
-            raise ValueError(f"'{taken[0]}' is an input of the served model already; give the feature another name")
+            raise ValueError(f"'{taken[0]}' is a reserved input name of the served model; rename the feature")
         shared = set(self.query) & set(self.context)
         if shared:
-            raise ValueError(f"names used by both query and context features: {', '.join(sorted(shared))}")
+            raise ValueError(f"query and context features share the names {', '.join(sorted(shared))}; rename them")
         return self
 
     @model_validator(mode="after")
     def _context_is_known_beforehand(self) -> "FeatureSpec":
         for name, column in self.columns("context").items():
             if column in ("candidate_id", "weight", "order", "split"):
-                raise ValueError(f"context feature '{name}' reads '{column}', which is not known before the event")
+                raise ValueError(f"context feature '{name}' reads '{column}', which is unknown before the event")
         return self
 
     @model_validator(mode="after")
@@ -206,22 +206,22 @@ class FeatureSpec(Strict):
 
 
 class EncodedColumn(Strict):
-    """What preprocessing makes of a feature: one array of shape `[rows, width]`.
+    """The encoded form of a feature: one array of shape `[rows, width]`.
 
     Token columns are int32: 0 is missing or padding, then the out-of-vocabulary rows, then the vocabulary.
     Dense columns are float32.
     """
 
     feature: str
-    """Name of the feature it comes from."""
+    """Name of the source feature."""
     kind: Literal["tokens", "dense"]
-    """Integers to be embedded, or numbers to be used as they are."""
+    """`tokens`: integers to embed. `dense`: numbers to use unchanged."""
     width: int = Field(ge=1)
-    """Values a row; shorter lists are padded with 0 at the end."""
+    """Values per row; shorter lists are padded with 0 at the end."""
     vocabulary_size: int = Field(default=0, ge=0)
-    """Rows of the embedding, 0 and out-of-vocabulary included; 0 for dense columns."""
+    """Rows of the embedding table, including 0 and the out-of-vocabulary rows; 0 for dense columns."""
     embedding_dim: int | None = None
-    """As configured for the feature."""
+    """The feature's configured `embedding_dim`."""
 
 
 class EncodedSpec(Strict):

@@ -12,23 +12,23 @@ from models.spec.strict import Strict
 
 
 class Recency(Strict):
-    """A mean whose weights are learned, one a position; alike where events have no order."""
+    """A mean with one learned weight per position; a plain mean if events have no order."""
 
     type: Literal["recency"]
 
 
 class Attention(Strict):
-    """A mean whose weights are learned functions of the event, and of its position where events have an order."""
+    """A mean whose weights are a learned function of the event and, if events have an order, of its position."""
 
     type: Literal["attention"]
 
 
 class GRU(Strict):
-    """The last state of a gated recurrent unit (GRU4Rec, Hidasi et al. 2016), as wide as the embedding."""
+    """The last state of a gated recurrent unit as wide as the embedding (GRU4Rec, Hidasi et al. 2016)."""
 
     type: Literal["gru"]
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the event embeddings' numbers that a training step drops."""
+    """Fraction of the event embeddings' values that a training step drops."""
 
 
 class SelfAttention(Strict):
@@ -36,16 +36,16 @@ class SelfAttention(Strict):
 
     type: Literal["self_attention"]
     blocks: int = Field(default=2, ge=1, le=24)
-    """Blocks of attention and feed-forward layers, each normalised before and added to its input (pre-norm)."""
+    """Pre-norm blocks: attention and feed-forward layers, each normalised before and added to its input."""
     heads: int = Field(default=2, ge=1, le=64)
-    """Parts of the embedding that attend apart; they divide `embedding_dim`."""
+    """Attention heads; they must divide `embedding_dim`."""
     expansion: int = Field(default=1, ge=1, le=8)
-    """Width of the feed-forward layer, in multiples of `embedding_dim`; SASRec has 1, most transformers 4."""
+    """Width of the feed-forward layer in multiples of `embedding_dim`. SASRec uses 1, most transformers use 4."""
     recency_bias: bool = False
-    """Add a learned number to the attention's logits by head and by how many events ago it was (as T5 and HSTU do,
-    Raffel et al. 2020, Zhai et al. 2024), which starts as ALiBi's fixed one (Press et al. 2022): the older the less."""
+    """Add a learned bias to the attention logits, per head and per distance in events (T5, Raffel et al. 2020; HSTU,
+    Zhai et al. 2024). It is initialised as in ALiBi (Press et al. 2022), which favours recent events."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the numbers that a training step drops of event embeddings and of what a layer adds to them."""
+    """Fraction that a training step drops of the event embeddings and of each layer's output before it is added."""
 
 
 HistoryEncoderConfig: TypeAlias = Annotated[

@@ -1,4 +1,4 @@
-"""Moments in a configuration: ISO dates or times, UTC unless they say otherwise."""
+"""Moments in a configuration: ISO dates or times, in UTC unless they have an offset."""
 
 from datetime import UTC, datetime
 from typing import Annotated, TypeAlias

@@ -18,56 +18,56 @@ class InBatchNegatives(Strict):
 
 
 class UniformNegatives(Strict):
-    """Candidates drawn from the catalogue at every step, all alike, common to the batch."""
+    """Candidates drawn uniformly from the catalogue at every step, shared by the batch."""
 
     type: Literal["uniform"]
     n: int = Field(default=1024, ge=1)
-    """Draws a step, with replacement."""
+    """Draws per step, with replacement."""
 
 
 class PopularityNegatives(Strict):
-    """Candidates drawn at every step by their training events to a power, common to the batch."""
+    """Candidates drawn at every step with probability ∝ (training events)^alpha, shared by the batch."""
 
     type: Literal["popularity"]
     n: int = Field(default=1024, ge=1)
-    """Draws a step, with replacement."""
+    """Draws per step, with replacement."""
     alpha: float = Field(default=0.75, ge=0, le=1)
-    """1 draws in proportion to the events, lower flattens; a candidate without events counts as one with one."""
+    """1 draws in proportion to the events; lower values flatten. A candidate without events counts as having one."""
 
 
 class MixedNegatives(Strict):
-    """The positives of the batch's other queries, and uniform draws besides (Yang et al. 2020)."""
+    """The positives of the batch's other queries plus uniform draws (Yang et al. 2020)."""
 
     type: Literal["mixed"]
     n: int = Field(default=1024, ge=1)
-    """Uniform draws a step, with replacement; they bring in candidates that are never anybody's positive."""
+    """Uniform draws per step, with replacement. They include candidates that are nobody's positive."""
     chosen_only: bool = False
-    """Candidates without a training event are never drawn: some are merely new, and would be learnt against."""
+    """Draw only candidates with a training event. The others may be new, and the model would learn to avoid them."""
 
 
 class CrossBatchNegatives(Strict):
-    """The positives of the batch's other queries, and those of earlier batches as they were embedded then.
+    """The positives of the batch's other queries, and those of earlier batches with the embeddings they had then.
 
-    Cross-batch negative sampling (Wang et al. 2021): many negatives for the price of few, since towers change slowly.
+    Cross-batch negative sampling (Wang et al. 2021): many negatives at low cost, because towers change slowly.
     """
 
     type: Literal["cross_batch"]
     n: int = Field(default=8192, ge=1)
-    """Candidates that are kept, first in, first out."""
+    """Number of candidates kept, first in, first out."""
     warm_up: int = Field(default=100, ge=0)
-    """Steps before the first is kept: at first towers change fast."""
+    """Steps before the first candidate is kept, because towers change fast at the start."""
 
 
 class MinedNegatives(Strict):
-    """The positives of the batch's other queries, and those candidates that score highest without being known ones."""
+    """The positives of the batch's other queries, plus the highest-scoring candidates that are not known positives."""
 
     type: Literal["mined"]
     n: int = Field(default=4, ge=1)
-    """Hardest negatives of each query of the batch; they are negatives of the other queries, too."""
+    """Hard negatives mined for each query of the batch. They are negatives of the other queries as well."""
     refresh: int = Field(default=100, ge=1)
-    """Steps after which the whole catalogue is embedded again to look for them in."""
+    """Steps after which the whole catalogue is embedded again for mining."""
     warm_up: int = Field(default=500, ge=0)
-    """Steps before the first are mined: hard negatives teach only what has learnt from easy ones."""
+    """Steps before mining starts. Hard negatives help only after the model has learned from easy ones."""
 
 
 NegativesConfig: TypeAlias = Annotated[
@@ -85,21 +85,22 @@ NegativesConfig: TypeAlias = Annotated[
 
 
 class ExactFrequency(Strict):
-    """Counts of the training events."""
+    """Counts from the training events."""
 
     type: Literal["exact"]
 
 
 class StreamingFrequency(Strict):
-    """Estimated from the steps between a candidate's appearances, while training (Yi et al. 2019)."""
+    """Estimate from the steps between a candidate's appearances, updated while training (Yi et al. 2019)."""
 
     type: Literal["streaming"]
     alpha: float = Field(default=0.01, gt=0, lt=1)
-    """Weight of the newest gap in the moving mean; the estimate varies by about √(alpha / (2 − alpha)) of its size."""
+    """Weight of the newest gap in the moving mean. The relative error of the estimate is about √(alpha / (2 −
+    alpha))."""
     buckets: int = Field(default=2**20, ge=1, le=2**30)
-    """Length of each array that candidates are hashed to; where they share a place they look more frequent."""
+    """Length of each hash array. Candidates that share a bucket appear more frequent than they are."""
     hashes: int = Field(default=2, ge=1, le=16)
-    """Arrays, each with a hash of its own; the least frequent of a candidate's estimates is taken."""
+    """Number of arrays, each with its own hash function. The lowest of a candidate's estimates is used."""
 
 
 FrequencyConfig: TypeAlias = Annotated[

@@ -1,4 +1,4 @@
-"""The base of every configuration model: immutable, finite, and refusing keys it does not know."""
+"""The base of every configuration model: immutable, with finite numbers and no unknown keys."""
 
 import difflib
 from typing import Any, Self
@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 
 class Strict(BaseModel):
-    """Unknown keys are refused with the allowed ones; attribute docstrings are the documentation of the keys."""
+    """Refuses unknown keys and lists the allowed ones. Attribute docstrings document the keys."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, extra="forbid")
 

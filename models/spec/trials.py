@@ -1,4 +1,4 @@
-"""What `auto` stands for where validation decides by short trainings: temperatures, and which labels a history has.
+"""The settings that `auto` compares in short trial runs: temperatures, and the labels of a history.
 
 Free of TensorFlow.
 """
@@ -14,14 +14,14 @@ Temperature = float | Literal["learned"]
 Labels = Literal["next", "later"]
 
 TRIED = (0.1, 0.05, 0.2)
-"""Temperatures of cosines that `auto` compares."""
+"""Temperatures that `auto` compares for cosine scores."""
 TRIAL_VALIDATIONS = 3
-"""Validations after which trials are compared."""
+"""Number of validations after which trials are compared."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one of several trainings does and another does not."""
+    """The settings in which trial runs differ."""
 
     temperature: Temperature
     labels: Labels
@@ -31,7 +31,7 @@ class Trial:
 
 
 def temperatures_to_try(model: ModelConfig, loss: str) -> Sequence[Temperature]:
-    """What `model.temperature` stands for: several values only where `auto` scales cosines.
+    """Candidate values of `model.temperature`: several only if it is `auto` and the loss scales cosines.
 
     Args:
         model: gives the temperature and the score.
@@ -43,12 +43,12 @@ def temperatures_to_try(model: ModelConfig, loss: str) -> Sequence[Temperature]:
 
 
 def labels_to_try(training: TrainingConfig, *, split: str | None, history: bool) -> Sequence[Labels]:
-    """What `training.labels` stands for: both only where `auto` has histories that a split in time freezes.
+    """Candidate values of `training.labels`: both only if it is `auto` and a split in time freezes the histories.
 
     Args:
         training: gives the labels and the kind of examples.
-        split: method by which the events were divided, if that is known.
-        history: whether the query tower reads one.
+        split: method by which the events were divided, if known.
+        history: whether the query tower reads a history.
     """
     if training.labels != "auto":
         return (training.labels,)

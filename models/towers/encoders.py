@@ -1,7 +1,7 @@
-"""From encoded columns to vectors: embeddings of tokens, pooled histories.
+"""Layers from encoded columns to vectors: embeddings of tokens and pooled histories.
 
-Layers here and in `towers` take the random numbers of a step as an argument, `seed` int32 `[2]`, so that what they
-drop is a function of (seed, step); without one they run in inference mode.
+Layers here and in `towers` take the random seed of a step, `seed` int32 `[2]`, as an argument, so that dropout is a
+function of (seed, step). Without a seed they run in inference mode.
 """
 
 import math
@@ -12,13 +12,13 @@ import tensorflow as tf
 from models.spec.features import EncodedColumn
 
 OOV_TOKEN = 1
-"""The first out-of-vocabulary row; 0 is missing or padding."""
+"""The first out-of-vocabulary token; 0 is missing or padding."""
 
 _ATTENTION_WIDTH = 32
 
 
 def dropout(values: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int) -> tf.Tensor:
-    """Inverted dropout (Srivastava et al. 2014) that repeats for the same `seed` and `salt`."""
+    """Inverted dropout (Srivastava et al. 2014); equal `seed` and `salt` drop the same values."""
     if seed is None or rate == 0:
         return values
     return tf.nn.experimental.stateless_dropout(values, rate, tf.random.experimental.stateless_fold_in(seed, salt))
@@ -33,7 +33,7 @@ def chosen(like: tf.Tensor, rate: float, seed: tf.Tensor | None, salt: int) -> t
 
 
 def embedding(rows: int, width: int, name: str) -> tf.keras.layers.Embedding:
-    """A table `[rows, width]` whose rows start with a length of about 1."""
+    """A table `[rows, width]` whose rows are initialised with a length of about 1."""
     table = tf.keras.layers.Embedding(
         rows, width, embeddings_initializer=tf.keras.initializers.RandomNormal(stddev=width**-0.5), name=name
     )
@@ -42,28 +42,31 @@ def embedding(rows: int, width: int, name: str) -> tf.keras.layers.Embedding:
 
 
 def mean_of_tokens(table: tf.keras.layers.Embedding, tokens: tf.Tensor) -> tf.Tensor:
-    """Mean embedding of the non-zero tokens, `[rows, width]` → `[rows, dim]`; zeros where there are none."""
-    # Most places of a list are padding: only the others are looked up, forwards and in the gradient.
-    rows, places = tf.shape(tokens)[0], tf.where(tokens != 0)
-    total = tf.math.unsorted_segment_sum(table(tf.gather_nd(tokens, places)), places[:, 0], rows)
+    """Mean embedding of the non-zero tokens, `[rows, width]` → `[rows, dim]`; zeros for rows without tokens.
+
+    For example, `tokens` [[3, 5], [3, 0], [0, 0]] give the mean of embeddings 3 and 5, embedding 3, and zeros.
+    """
+    # Most of a list is padding, so only the other cells are looked up, in the forward pass and in the gradient.
+    rows, cells = tf.shape(tokens)[0], tf.where(tokens != 0)
+    total = tf.math.unsorted_segment_sum(table(tf.gather_nd(tokens, cells)), cells[:, 0], rows)
     number = tf.reduce_sum(tf.cast(tokens != 0, tf.float32), axis=1, keepdims=True)
     return total / tf.maximum(number, 1.0)
 
 
 def weighted_sum(weights: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
-    """Sum over the second axis, `[rows, n]` and `[rows, n, dim]` → `[rows, dim]`."""
+    """Weighted sum over the second axis, `[rows, n]` and `[rows, n, dim]` → `[rows, dim]`."""
     return tf.squeeze(tf.matmul(weights[:, None, :], vectors), axis=1)
 
 
 class ColumnEncoder(tf.keras.layers.Layer):
-    """One encoded column to a vector: `[rows, width]` → `[rows, dim]`.
+    """Encodes one column as a vector: `[rows, width]` → `[rows, dim]`.
 
-    Dense columns pass. A single token is looked up, 0 having a row of its own that starts at zero; lists of tokens are
-    averaged.
+    Dense columns are returned unchanged. A single token is looked up; token 0 has its own row, initialised with zeros.
+    Lists of tokens are averaged.
 
     Args:
-        column: what the column holds.
-        widest: the most an embedding may take where the feature does not say its width.
+        column: description of the column.
+        widest: maximum width of an embedding whose feature does not set one.
     """
 
     def __init__(self, column: EncodedColumn, *, widest: int, name: str) -> None:
@@ -73,7 +76,7 @@ class ColumnEncoder(tf.keras.layers.Layer):
         if column.kind == "tokens":
             width = column.embedding_dim or min(widest, math.ceil(6 * column.vocabulary_size**0.25))
             self._table = embedding(column.vocabulary_size, width, name)
-            # If training never misses a value, a missing one must not add noise when it first comes.
+            # If no value is missing in training, a missing one must not add noise at serving time.
             self._table.embeddings.scatter_update(tf.IndexedSlices(tf.zeros([1, width]), tf.constant([0])))
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
@@ -86,7 +89,7 @@ class ColumnEncoder(tf.keras.layers.Layer):
 
 
 class ColumnsEncoder(tf.keras.layers.Layer):
-    """Several encoded columns to a list of vectors, in the order of the names.
+    """Encodes several columns as a list of vectors, in the order of their names.
 
     Args:
         columns: encoded columns by name.
@@ -105,16 +108,16 @@ class ColumnsEncoder(tf.keras.layers.Layer):
 
 
 class HistoryPooling(tf.keras.layers.Layer):
-    """A history of tokens to one vector: `[rows, length]`, most recent first → `[rows, dim]`.
+    """Pools a history of tokens, most recent first, to one vector: `[rows, length]` → `[rows, dim]`.
 
-    Events weigh by a softmax. With an order, its logits are learned ones a position, at first .9 to the power of their
-    age. Attention adds v·tanh(W·e) for each event's embedding e (Bahdanau et al. 2015), at first 0. With neither, all
-    weigh alike. An empty history gives zeros.
+    The weights of the events are a softmax. For ordered events its logits are learned per position and start at
+    log(0.9) · age. Attention adds v·tanh(W·e) for each event's embedding e (Bahdanau et al. 2015), which starts at 0.
+    With neither, all events have the same weight. An empty history gives zeros.
 
     Args:
-        length: positions of the history.
-        ordered: whether the positions mean anything.
-        attention: whether events weigh by what they are.
+        length: number of positions of the history.
+        ordered: whether the events have an order.
+        attention: whether the weights depend on the events.
     """
 
     def __init__(self, length: int, *, ordered: bool, attention: bool = False, name: str = "history") -> None:
@@ -129,7 +132,7 @@ class HistoryPooling(tf.keras.layers.Layer):
             self._attention = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="attention")
 
     def call(self, tokens: tf.Tensor, table: tf.keras.layers.Embedding, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Pools the embeddings that `table` has of the tokens; nothing is dropped, whatever the `seed`."""
+        """Pools the embeddings of the tokens in `table`; `seed` is not used, because nothing is dropped."""
         if self._logits is None and self._hidden is None:
             return mean_of_tokens(table, tokens)
         vectors, logits = table(tokens), tf.zeros(tf.shape(tokens))

@@ -1,4 +1,4 @@
-"""The towers as a SavedModel of stock operations, for evaluation, indexing and serving."""
+"""Exports the towers as a SavedModel of stock operations, for evaluation, indexing and serving."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from models.towers.towers import CandidateTower, QueryTower, candidate_signature
 
 
 class Towers(tf.Module):
-    """Both towers in inference mode, behind functions with fixed signatures.
+    """Both towers in inference mode, as functions with fixed signatures.
 
     `embed_query` takes encoded query and context columns `[rows, width]` and `history` `[rows, length]`;
     `embed_candidate` encoded candidate columns; both return float32 `[rows, dim]`. The score of a pair is the dot
@@ -54,12 +54,12 @@ def export_towers(
         spec: the encoded columns.
         query_tower: embeds queries.
         candidate_tower: embeds candidates.
-        path: directory to make.
-        config: the settings that both were built with.
+        path: directory to create.
+        config: the settings of both towers.
         ordered: whether events have an order.
     """
     tf.saved_model.save(Towers(spec, query_tower, candidate_tower), str(path))
-    # Only training reads the temperature, which it chooses where that is `auto`.
+    # Only training uses the temperature, and it may be the result of a choice (`auto`).
     settings = config.model_dump(mode="json", exclude_defaults=True, exclude={"temperature"})
     columns = spec.model_dump(mode="json", exclude_defaults=True)
     write_configuration(path, {"model": settings, "columns": columns, "ordered": ordered})

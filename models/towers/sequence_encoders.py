@@ -1,7 +1,7 @@
-"""History encoders that read event by event, and so know a state after each: all of them are trained in one pass.
+"""History encoders that read event by event. They have a state after each event and train on all states in one pass.
 
-State `t` depends on the first `t` events alone. Histories are read oldest first from position 0, so that the state
-after an event is the same whether the history ends there (when serving) or goes on (in training).
+State `t` depends only on the first `t` events. Histories are read oldest first from position 0, so the state after an
+event is the same whether the history ends there (serving) or continues (training).
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from models.spec.history_config import GRU, SelfAttention
 from models.towers.encoders import dropout
 
 _SALT = 1000
-"""Tells the random numbers here from those of the towers' other layers."""
+"""Separates these random numbers from those of the towers' other layers."""
 
 
 class SequenceEncoder(tf.keras.layers.Layer):
-    """A history of tokens to the state after it: `[rows, length]`, most recent first → `[rows, dim]`.
+    """Encodes a history of tokens, most recent first, as the state after it: `[rows, length]` → `[rows, dim]`.
 
-    A learned start comes before the first event, so that an empty history has a state, too.
+    A learned start vector comes before the first event, so an empty history has a state too.
 
     Args:
         dim: length of a state and of the events' embeddings.
-        rate: share of the numbers of event embeddings to drop.
+        rate: dropout rate of the event embeddings.
     """
 
     def __init__(self, dim: int, rate: float) -> None:
@@ -37,13 +37,14 @@ class SequenceEncoder(tf.keras.layers.Layer):
         seed: tf.Tensor | None = None,
         positions: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Encodes the embeddings that `table` has of the tokens; with a `seed` as in training.
+        """Encodes the tokens with the embeddings of `table`; a `seed` turns on dropout.
 
         Args:
             tokens: int32 `[rows, length]`, most recent first, padded with 0 at the end.
-            table: embeds them.
-            seed: random numbers of the step.
-            positions: which states are wanted, row · (length + 1) + events read; the last of each row if absent.
+            table: embeds the tokens.
+            seed: seed of the step's random numbers, int32 `[2]`; None for inference.
+            positions: states to return, as row · (length + 1) + number of events read; None returns the last of each
+                row.
         """
         lengths = tf.math.count_nonzero(tokens, axis=1, dtype=tf.int32)
         vectors = table(tf.reverse_sequence(tokens, lengths, seq_axis=1))
@@ -54,7 +55,7 @@ class SequenceEncoder(tf.keras.layers.Layer):
         return tf.gather(tf.reshape(states, [-1, self._dim]), positions)
 
     def states(self, vectors: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        """States after the start and each event, `[rows, 1 + length, dim]` → the same shape."""
+        """States after the start vector and after each event, `[rows, 1 + length, dim]` → the same shape."""
         raise NotImplementedError
 
 
@@ -76,13 +77,13 @@ class SelfAttentionEncoder(SequenceEncoder):
     Args:
         config: the blocks.
         dim: length of a state.
-        length: longest history.
+        length: maximum length of a history.
     """
 
     def __init__(self, config: SelfAttention, *, dim: int, length: int) -> None:
         super().__init__(dim, config.dropout)
         if dim % config.heads:
-            raise ValueError(f"{config.heads} heads do not divide an embedding_dim of {dim}")
+            raise ValueError(f"embedding_dim {dim} is not divisible by {config.heads} heads")
         small = tf.keras.initializers.RandomNormal(stddev=dim**-0.5)
         self._positions = self.add_weight("positions", (length + 1, dim), initializer=small)
         self._blocks = [_Block(config, dim, length + 1, _SALT + 2 * index + 1) for index in range(config.blocks)]
@@ -91,9 +92,9 @@ class SelfAttentionEncoder(SequenceEncoder):
     def states(self, vectors: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         """See the class."""
         length = tf.shape(vectors)[1]
-        # Rows of the table start with a length of 1; layers expect numbers of about 1.
+        # Rows of the table are initialised with a length of about 1; the layers expect elements of about 1.
         vectors = vectors * self._dim**0.5 + self._positions[:length]
-        # What is padded comes last, so that "nothing later" also masks the padding.
+        # Padding comes last, so the causal mask hides it too.
         mask = (1 - tf.linalg.band_part(tf.ones([length, length]), -1, 0)) * tf.float32.min
         for block in self._blocks:
             vectors = block(vectors, mask, seed)
@@ -118,7 +119,7 @@ class _Block(tf.keras.layers.Layer):
         self._hidden_output = tf.keras.layers.Dense(dim)
 
     def call(self, vectors: tf.Tensor, mask: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        """See the class; `mask` `[n, n]` is added to the attention's logits."""
+        """See the class; `mask` `[n, n]` is added to the attention logits."""
         if self._recency is not None:
             mask += self._bias(tf.shape(vectors)[1])
         attended = self._output(self._attend(self._norms[0](vectors), mask))
@@ -127,9 +128,9 @@ class _Block(tf.keras.layers.Layer):
         return vectors + dropout(hidden, self._rate, seed, self._salt + 1)
 
     def _bias(self, length: tf.Tensor) -> tf.Tensor:
-        """What is added to the logits by how long ago an event was, `[heads, length, length]`."""
-        places = tf.range(length)
-        ages = tf.maximum(places[:, None] - places[None, :], 0)
+        """Recency bias of the logits by the distance of two events, `[heads, length, length]`."""
+        positions = tf.range(length)
+        ages = tf.maximum(positions[:, None] - positions[None, :], 0)
         return tf.gather(self._recency, ages, axis=1)
 
     def _attend(self, vectors: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,7 @@ from models.towers.sequence_encoders import GRUEncoder, SelfAttentionEncoder, Se
 
 
 class Projection(tf.keras.layers.Layer):
-    """Cross layers, hidden layers and a linear projection: list of `[rows, n]` → `[rows, dim]`.
+    """Cross layers, hidden layers and a linear projection: a list of `[rows, n]` → `[rows, dim]`.
 
     Args:
         config: the tower's layers.
@@ -31,7 +31,7 @@ class Projection(tf.keras.layers.Layer):
         self._output = tf.keras.layers.Dense(dim)
 
     def call(self, inputs: Sequence[tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See the class; with a `seed` as in training."""
+        """See the class; a `seed` turns on dropout."""
         crossed = values = dropout(tf.concat(inputs, axis=1), self._rate, seed, 0)
         for cross in self._cross:
             crossed = cross(values, crossed)
@@ -45,7 +45,7 @@ class Projection(tf.keras.layers.Layer):
 
 
 class CommonVector(tf.keras.layers.Layer):
-    """What stands for a projection where there is none: a learned vector `[1, dim]`, the same for all.
+    """Replaces the projection of a tower that has none: one learned vector `[1, dim]` for all rows.
 
     Args:
         dim: length of the embedding.
@@ -56,7 +56,7 @@ class CommonVector(tf.keras.layers.Layer):
         self._vector = self.add_weight("vector", (1, dim), initializer="zeros")
 
     def call(self, inputs: Sequence[tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See the class; the inputs do not matter."""
+        """See the class; the inputs are ignored."""
         return tf.convert_to_tensor(self._vector)
 
 
@@ -86,13 +86,13 @@ class _Tower(tf.keras.layers.Layer):
 
 
 class CandidateTower(_Tower):
-    """Encoded candidate columns to an embedding `[rows, dim]`.
+    """Embeds encoded candidate columns, `[rows, dim]`.
 
     Args:
         spec: the encoded columns.
         config: the model's settings.
         items: table of candidate ids.
-        projection: the query tower's, of siamese towers.
+        projection: the query tower's projection, for siamese towers.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class CandidateTower(_Tower):
             self._bias = tf.keras.layers.Embedding(rows, 1, embeddings_initializer="zeros", name="popularity_bias")
 
     def call(self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See the class; with a `seed` as in training."""
+        """See the class; a `seed` turns on dropout."""
         tokens = inputs[CANDIDATE_ID][:, 0]
         tokens = tf.where(chosen(tokens, self._id_dropout, seed, 100), OOV_TOKEN, tokens)
         item = self._items(tokens)
@@ -132,7 +132,7 @@ class CandidateTower(_Tower):
 
 
 class QueryTower(_Tower):
-    """Encoded query and context columns and the history to an embedding `[rows, dim]`.
+    """Embeds encoded query and context columns and the history, `[rows, dim]`.
 
     Args:
         spec: the encoded columns.
@@ -159,23 +159,23 @@ class QueryTower(_Tower):
     def call(
         self, inputs: Mapping[str, tf.Tensor], seed: tf.Tensor | None = None, positions: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """See the class; with a `seed` as in training.
+        """See the class; a `seed` turns on dropout.
 
         Args:
             inputs: columns, each `[rows, width]`.
-            seed: random numbers of the step.
-            positions: the states of the history encoder that the rows are for, as in `models.towers.sequence_encoders`;
-                the history has rows of its own then.
+            seed: seed of the step's random numbers, int32 `[2]`; None for inference.
+            positions: state of the history encoder for each row, as in `models.towers.sequence_encoders`. The history
+                then has its own number of rows.
         """
         vectors, history = self._features(inputs), None
         if self._history is not None:
-            told = {} if positions is None else {"positions": positions}
-            history = self._history(inputs[HISTORY], self._items, seed, **told)
+            states = {} if positions is None else {"positions": positions}
+            history = self._history(inputs[HISTORY], self._items, seed, **states)
             vectors = [history, *vectors]
         if self._augmented is not None:
             vectors.append(self.augmented(inputs))
         if self._example_age:
-            # Serving is now: the age of what is asked for is 0.
+            # Serving passes no age: a request is made now, so its age is 0.
             age = inputs.get(EXAMPLE_AGE)
             vectors.append(tf.zeros_like(vectors[0][:, :1]) if age is None else tf.math.log1p(age))
         embedded = self._embed(vectors, history, seed)
@@ -188,7 +188,7 @@ class QueryTower(_Tower):
 
 
 def augmented_vectors(config: ModelConfig, rows: int) -> tf.keras.layers.Embedding | None:
-    """A table `[rows, dim]` that says nothing at first; None without augmentation."""
+    """A table `[rows, dim]` initialised with zeros; None without augmentation."""
     if config.augmentation is None:
         return None
     return tf.keras.layers.Embedding(rows, config.embedding_dim, embeddings_initializer="zeros", name="augmented")
@@ -197,7 +197,7 @@ def augmented_vectors(config: ModelConfig, rows: int) -> tf.keras.layers.Embeddi
 def _history_encoder(config: ModelConfig, length: int, *, ordered: bool) -> HistoryPooling | SequenceEncoder:
     encoder = config.history_encoder
     if isinstance(encoder, GRU | SelfAttention) and not ordered:
-        raise ValueError(f"history_encoder '{encoder.type}' reads events in order, which these have not")
+        raise ValueError(f"history_encoder '{encoder.type}' needs ordered events; this dataset has none")
     if isinstance(encoder, GRU):
         return GRUEncoder(encoder, dim=config.embedding_dim)
     if isinstance(encoder, SelfAttention):
@@ -206,15 +206,15 @@ def _history_encoder(config: ModelConfig, length: int, *, ordered: bool) -> Hist
 
 
 def build_towers(spec: EncodedSpec, config: ModelConfig, *, ordered: bool) -> tuple[QueryTower, CandidateTower]:
-    """Both towers, their variables made; the same Keras seed gives the same variables.
+    """Builds both towers with their variables; equal Keras seeds give equal variables.
 
     Args:
         spec: the encoded columns of all sides.
         config: the model's settings.
-        ordered: whether events have an order, so that the history weighs by recency.
+        ordered: whether events have an order, so that recent ones get more weight.
 
     Raises:
-        ValueError: siamese towers have other inputs than the history and the candidate id.
+        ValueError: siamese towers have inputs other than the history and the candidate id.
     """
     if config.siamese:
         _check_sides_match(spec)
@@ -248,7 +248,7 @@ def _check_sides_match(spec: EncodedSpec) -> None:
     others = sorted({*spec.query, *spec.context, *spec.candidate} - {CANDIDATE_ID})
     if others or spec.features.history is None:
         raise ValueError(
-            "model.siamese needs two sides of the same inputs, a history and the candidate id alone; "
+            "model.siamese needs both towers to read only the history and the candidate id; "
             + (f"leave out the features {', '.join(others)}" if others else "features.history is null")
         )
 

@@ -1,4 +1,4 @@
-"""Training batches, gathered whole from flat arrays; a batch is a function of (seed, step) alone."""
+"""Training batches, gathered from flat arrays. A batch is a function of (seed, step) alone."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -19,26 +19,26 @@ Columns: TypeAlias = Mapping[str, np.ndarray]
 Batch: TypeAlias = dict[str, Any]
 
 NOTHING_KNOWN = (np.empty(0, np.int32), np.empty(0, np.int32))
-"""`known_row` and `known` of a batch whose queries are not to tell what they know."""
+"""`known_row` and `known` of a batch whose known positives are not masked."""
 
-_ENDS = 1
-"""Tells the random numbers of where histories end from others of the same seed."""
+_HISTORY_ENDS = 1
+"""Separates the random history ends from other random numbers with the same seed."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training events and what is known of their queries and candidates.
+    """Training events with the features of their queries and candidates.
 
     Attributes:
         offsets: events of query `q` are `offsets[q]:offsets[q + 1]`, oldest first, int64 `[queries + 1]`.
         candidate: candidate row of every event, int32 `[events]`.
-        weight: float32 `[events]`, or None where all count alike.
-        context: encoded columns of the events, each `[events, width]`.
+        weight: weight of every event, float32 `[events]`; None if all weigh the same.
+        context: encoded context columns of the events, each `[events, width]`.
         queries: encoded columns of the queries, each `[queries, width]`.
         candidates: encoded columns of the candidates, each `[candidates, width]`.
-        ordered: whether a query's events are in the order of time, or a bag.
-        history_length: how far the query tower looks back; None for a tower without history.
-        age: days from each event to the newest one, float32 `[events]`; None where nothing asks for it.
+        ordered: whether the events of a query are ordered by time; otherwise they are a bag.
+        history_length: number of events that the query tower reads; None for a tower without history.
+        age: days from each event to the newest one, float32 `[events]`; None if not needed.
     """
 
     offsets: np.ndarray
@@ -59,8 +59,11 @@ class TrainingData:
 
         Args:
             queries: query of each row, `[rows]`.
-            labels: event each row has to predict, `[rows]`: of ordered events those before it are seen, of a bag all
-                others. None: all events of the query are seen.
+            labels: event that each row has to predict, `[rows]`. If events are ordered, the history has the events
+                before the label; otherwise it has all other events of the query. None: all events of the query.
+
+        Raises:
+            ValueError: the query tower has no history.
         """
         if self.history_length is None:
             raise ValueError("the query tower of this data has no history")
@@ -73,13 +76,18 @@ class TrainingData:
         return np.where(rows == PADDING, 0, tokens[np.maximum(rows, 0)]).astype(np.int32)
 
     def columns_of(self, queries: np.ndarray, events: np.ndarray) -> Batch:
-        """Columns of these queries and of the contexts and ages of these events, one event a row, without history."""
+        """Query, context and age columns of events, one event per row, without the history.
+
+        Args:
+            queries: query of each row, `[rows]`.
+            events: event of each row, `[rows]`.
+        """
         columns = {name: values[queries] for name, values in self.queries.items()}
         columns |= {name: values[events] for name, values in self.context.items()}
         return columns if self.age is None else columns | {EXAMPLE_AGE: self.age[events, None]}
 
     def query_inputs(self, queries: np.ndarray, context: Columns) -> Batch:
-        """Inputs of the query tower for these queries after all their events, by column.
+        """Inputs of the query tower after all events of each query, by column.
 
         Args:
             queries: query of each row, `[rows]`.
@@ -92,11 +100,11 @@ class TrainingData:
 
 
 class StepBatches(ABC):
-    """What batches of training events share: a batch is a function of the step, of `batch_size` labels.
+    """Base of training batches. A batch is a function of the step and has `batch_size` labels.
 
     Attributes:
-        batch_size: labels of a batch.
-        steps_per_epoch: batches an epoch.
+        batch_size: labels per batch.
+        steps_per_epoch: batches per epoch.
     """
 
     batch_size: int
@@ -105,13 +113,13 @@ class StepBatches(ABC):
     def __init__(
         self, data: TrainingData, sampler: NegativeSampler | None, *, negatives_in_batch: bool, mask_known: bool
     ) -> None:
-        """Takes what a subclass learns from, as `Batches` does.
+        """Takes the arguments that subclasses share; `Batches` describes them.
 
         Raises:
             ValueError: there are no events.
         """
         if len(data) == 0:
-            raise ValueError("there are no training events to make batches of")
+            raise ValueError("there are no training events")
         self._data = data
         self._sampler = sampler
         self._negatives_in_batch = negatives_in_batch
@@ -122,17 +130,17 @@ class StepBatches(ABC):
         """The batch of a step, counted from 0 over all epochs."""
 
     def from_step(self, step: int) -> Iterator[Batch]:
-        """Batches from `step` on, without end."""
+        """Endless batches from `step` on."""
         while True:
             yield self.batch(step)
             step += 1
 
     def _drawn(self, step: int) -> np.ndarray:
-        """Candidates that a step draws besides those of its labels."""
+        """Candidates drawn for a step, int32 `[draws]`; empty without a sampler."""
         return np.empty(0, np.int32) if self._sampler is None else self._sampler.draw(step)
 
-    def _learnt(self, events: np.ndarray, drawn: np.ndarray) -> Batch:
-        """What is told of the events to be predicted and of the drawn candidates, in every kind of batch."""
+    def _labelled(self, events: np.ndarray, drawn: np.ndarray) -> Batch:
+        """The entries common to every kind of batch: labels, their weights and columns, and the drawn candidates."""
         data = self._data
         label = data.candidate[events].astype(np.int32)
         batch: Batch = {
@@ -148,7 +156,7 @@ class StepBatches(ABC):
     def _competing(
         self, owner: np.ndarray, known: np.ndarray, label: np.ndarray, drawn: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Of what the queries know, with the owner of each, what the loss looks at."""
+        """Keeps only the known candidates that the loss compares with, each with its owner."""
         if not self._negatives_in_batch:
             return owner, known
         present = np.isin(known, np.concatenate([label, drawn]))
@@ -156,13 +164,14 @@ class StepBatches(ABC):
 
 
 class Batches(StepBatches):
-    """Batches of training events in a seeded order, a new permutation every epoch.
+    """Batches of training events in a seeded order, with a new permutation every epoch.
 
-    What does not fill a batch at the end of an epoch sits that epoch out. A `sampler` adds negatives to each batch.
+    Events that do not fill a batch at the end of an epoch are left out of that epoch. A `sampler` adds negatives to
+    each batch.
 
     Attributes:
-        batch_size: events in a batch, fewer than asked for only if there are fewer.
-        steps_per_epoch: batches an epoch.
+        batch_size: events per batch; fewer than requested only if there are fewer events.
+        steps_per_epoch: batches per epoch.
     """
 
     def __init__(
@@ -177,25 +186,25 @@ class Batches(StepBatches):
         examples: ExamplesConfig = EVERY_EVENT,
         later: bool = False,
     ) -> None:
-        """Prepares the order and what each query knows.
+        """Computes the order of the first epoch and the known candidates of each query.
 
         Args:
             data: the events.
-            batch_size: events in a batch.
-            seed: of the order.
-            sampler: draws candidates that a batch brings along, if any.
-            negatives_in_batch: the loss looks at no other candidates than those of the batch, its own and the drawn
-                ones, so that of the known ones no others are told.
-            mask_known: whether known candidates are told at all.
-            examples: which events an epoch takes, but for `sequences`; see `models.training.windows` for these.
-            later: a history ends at a random place before its label instead of right before it.
+            batch_size: events per batch.
+            seed: decides the order.
+            sampler: draws candidates that are added to each batch, if given.
+            negatives_in_batch: whether the loss compares only with candidates of the batch, including the drawn ones.
+                `known` then leaves out all others.
+            mask_known: whether batches list known candidates at all.
+            examples: events of an epoch; `sequences` is in `models.training.windows`.
+            later: whether a history ends at a random place before its label instead of right before it.
 
         Raises:
-            ValueError: there are no events, or `later` finds no order or no history.
+            ValueError: there are no events, or `later` is set without ordered events or without a history.
         """
         super().__init__(data, sampler, negatives_in_batch=negatives_in_batch, mask_known=mask_known)
         if later and (not data.ordered or data.history_length is None):
-            raise ValueError("labels: later needs events in order and a history")
+            raise ValueError("labels: later needs ordered events and a history")
         self._seed, self._later = seed, later
         order = partial(epoch_events, examples, data.offsets, data.age, seed=seed)
         self._order = lru_cache(maxsize=1)(lambda epoch: order(epoch=epoch))
@@ -208,18 +217,20 @@ class Batches(StepBatches):
         """The batch of a step, counted from 0 over all epochs.
 
         Returns:
-            `query` and `candidate`: dicts of columns `[batch, width]`; `label`: candidate row int32 `[batch]`;
-            `weight`: float32 `[batch]`; `known`: every other training candidate of each row's query, once, as
-            candidate rows int32 `[pairs]`, with `known_row` int32 `[pairs]`, ascending, saying whose they are. With a
-            sampler also `drawn`: columns `[draws, width]` of the drawn candidates, and `drawn_row`: which they are,
-            int32 `[draws]`.
+            `query` and `candidate`: dicts of columns `[batch, width]`.
+            `label`: candidate row, int32 `[batch]`.
+            `weight`: float32 `[batch]`.
+            `known`: the other training candidates of each row's query, without repeats, as candidate rows, int32
+            `[pairs]`, and `known_row`: the row they belong to, int32 `[pairs]`, ascending.
+            With a sampler also `drawn`: columns `[draws, width]` of the drawn candidates, and `drawn_row`: their
+            candidate rows, int32 `[draws]`.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         events = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
         data = self._data
         queries = np.searchsorted(data.offsets, events, side="right") - 1
         drawn = self._drawn(step)
-        batch = self._learnt(events, drawn)
+        batch = self._labelled(events, drawn)
         known_row, known = self._known(queries, batch["label"], drawn) if self._mask_known else NOTHING_KNOWN
         query = data.columns_of(queries, events)
         if data.history_length is not None:
@@ -227,13 +238,13 @@ class Batches(StepBatches):
         return batch | {"query": query, "known_row": known_row, "known": known}
 
     def _ends(self, step: int, queries: np.ndarray, events: np.ndarray) -> np.ndarray:
-        """Where the history of each event ends: one of the query's events up to itself, all alike."""
-        random = np.random.default_rng([self._seed, step, _ENDS])
+        """Random end of the history of each event, uniform over the query's events up to the label itself."""
+        random = np.random.default_rng([self._seed, step, _HISTORY_ENDS])
         ends: np.ndarray = random.integers(self._data.offsets[queries], events, endpoint=True)
         return ends
 
     def _known(self, queries: np.ndarray, label: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # A query with very many events may fill much of a batch: what it knows is looked at once, not once a row.
+        # A query with very many events may fill much of a batch, so its known candidates are looked up only once.
         distinct, group = np.unique(queries, return_inverse=True)
         owner, positions = concatenate_ranges(self._known_offsets[distinct], self._known_offsets[distinct + 1])
         owner, candidates = self._competing(owner, self._known_candidates[positions], label, drawn)

@@ -1,7 +1,7 @@
 """Steps on several devices or machines: each replica takes a slice of the batch, and negatives come from all slices.
 
-The loss of a batch is a sum over its queries, of which each replica adds those of its slice; the optimiser sums the
-gradients. So a step of several replicas is, but for what dropout drops, the step of one replica on the whole batch.
+The loss of a batch is a sum over its queries. Each replica computes the summand of its slice, and the optimiser adds up
+the gradients. Except for dropout, a step of several replicas equals the step of one replica on the whole batch.
 """
 
 import json
@@ -19,13 +19,13 @@ from models.training.batches import Batch, StepBatches
 
 @cache
 def build_strategy(kind: Literal["none", "mirrored", "multi_worker"]) -> tf.distribute.Strategy:
-    """Where the replicas are; one strategy a process, since two would mix up each other's messages.
+    """Builds the strategy that places the replicas; one per process, because two would mix up their messages.
 
     Args:
         kind: as in `models.spec.config.TrainingConfig.distribution`.
 
     Raises:
-        ValueError: the environment variable TF_CONFIG does not say which machines there are.
+        ValueError: the environment variable TF_CONFIG does not name the machines.
     """
     if kind == "none":
         return tf.distribute.get_strategy()
@@ -34,8 +34,8 @@ def build_strategy(kind: Literal["none", "mirrored", "multi_worker"]) -> tf.dist
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if not _machines_are_named():
         raise ValueError(
-            "training.distribution: multi_worker finds its machines in the environment variable TF_CONFIG, as "
-            '{"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": "worker", "index": 0}}; set it on each of them'
+            "training.distribution: multi_worker needs the environment variable TF_CONFIG on each machine, such as "
+            '{"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": "worker", "index": 0}}'
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
 
@@ -49,20 +49,20 @@ def _machines_are_named() -> bool:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that validates and writes: the only one, or worker 0."""
+    """Whether this process validates and writes: it is the only process, or worker 0."""
     chief: bool = strategy.extended.should_checkpoint
     return chief
 
 
 def gathered(tensor: tf.Tensor) -> tf.Tensor:
-    """What all replicas have, one after the other along the first axis; gradients find their way back."""
+    """Concatenates the tensors of all replicas along the first axis; gradients flow back to each replica."""
     replica = tf.distribute.get_replica_context()
     return tensor if replica.num_replicas_in_sync == 1 else _with_dense_gradient(replica.all_gather(tensor, axis=0))
 
 
 @tf.custom_gradient
 def _with_dense_gradient(tensor: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    # A loss that looks up some rows has a sparse gradient, which all_gather does not pass on.
+    # A loss that gathers rows has a sparse gradient, which all_gather does not support.
     return tf.identity(tensor), tf.convert_to_tensor
 
 
@@ -73,7 +73,7 @@ def summed(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def seed_of_replica(seed: tf.Tensor) -> tf.Tensor:
-    """Random numbers of a step for this replica, lest all drop the same, int32 `[2]`."""
+    """Seed of this replica, int32 `[2]`, so that replicas drop different values."""
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:
         return seed
@@ -81,29 +81,29 @@ def seed_of_replica(seed: tf.Tensor) -> tf.Tensor:
 
 
 def of_chief(strategy: tf.distribute.Strategy, value: Any) -> np.ndarray:
-    """What the chief has, on every worker; all have to ask, in the same order, with values of one shape and type."""
+    """The chief's value on every worker. All workers must call this in the same order with equal shapes and types."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         alone: np.ndarray = np.asarray(value)
         return alone
 
-    def sent(tensor: tf.Tensor) -> tf.Tensor:
+    def only_of_first(tensor: tf.Tensor) -> tf.Tensor:
         first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
         return summed(tf.where(first, tensor, tf.zeros_like(tensor)))
 
-    told = tf.function(lambda tensor: strategy.run(sent, args=(tensor,)))(tf.convert_to_tensor(value))
-    array: np.ndarray = strategy.experimental_local_results(told)[0].numpy()
+    sums = tf.function(lambda tensor: strategy.run(only_of_first, args=(tensor,)))(tf.convert_to_tensor(value))
+    array: np.ndarray = strategy.experimental_local_results(sums)[0].numpy()
     return array
 
 
 def json_of_chief(strategy: tf.distribute.Strategy, value: Any) -> Any:
-    """What the chief has, a JSON value, on every worker."""
+    """The chief's JSON value on every worker; see `of_chief`."""
     text = np.frombuffer(json.dumps(value).encode(), np.uint8).astype(np.int32)
     length = int(of_chief(strategy, np.int32(len(text))))
     return json.loads(bytes(of_chief(strategy, np.resize(text, length)).astype(np.uint8)))
 
 
 def replicas_here(strategy: tf.distribute.Strategy) -> list[int]:
-    """Which of all replicas are those of this process."""
+    """Numbers of the replicas that run in this process."""
     numbers = strategy.experimental_distribute_values_from_function(
         lambda context: tf.constant(context.replica_id_in_sync_group)
     )
@@ -111,7 +111,7 @@ def replicas_here(strategy: tf.distribute.Strategy) -> list[int]:
 
 
 def input_slices(strategy: tf.distribute.Strategy, batches: StepBatches, first_step: int) -> Iterator[list[Batch]]:
-    """Batches from a step on, as tensors: of each, the slices of the replicas of this process."""
+    """Yields for each batch from `first_step` on, as tensors, the slices of this process's replicas."""
     here, replicas = replicas_here(strategy), strategy.num_replicas_in_sync
     for batch in batches.from_step(first_step):
         slices = [slice_of(batch, replica, replicas) for replica in here]
@@ -119,18 +119,24 @@ def input_slices(strategy: tf.distribute.Strategy, batches: StepBatches, first_s
 
 
 def slices_signature(strategy: tf.distribute.Strategy, batches: StepBatches) -> list[Any]:
-    """What `input_slices` yields; of no fixed number of rows, so that no step is traced anew."""
+    """Signature of what `input_slices` yields; row numbers are not fixed, so that no step is traced again."""
     return [batch_signature(batches.batch(0)) for _ in replicas_here(strategy)]
 
 
 class TooFewRowsError(ValueError):
-    """A batch cannot be divided among the replicas."""
+    """A batch has too few rows to be divided among the replicas."""
 
 
 def slice_of(batch: Batch, index: int, of: int) -> Batch:
-    """One of so many slices of a batch of `models.training.batches` or `models.training.windows`, itself such a batch.
+    """Slice `index` of `of` equal slices of a batch; a slice has the format of a batch.
 
-    Labels, or windows with all their labels, are divided; so are the drawn candidates.
+    Labels are divided, or windows with all their labels, and the drawn candidates. For example, slice 1 of 2 of a batch
+    with `label` [4, 7, 9, 2] has `label` [9, 2].
+
+    Args:
+        batch: from `models.training.batches` or `models.training.windows`.
+        index: number of the slice, from 0.
+        of: number of slices.
 
     Raises:
         TooFewRowsError: there are fewer labels or windows than slices.
@@ -138,10 +144,10 @@ def slice_of(batch: Batch, index: int, of: int) -> Batch:
     if of == 1:
         return batch
     window = batch.get("window", np.arange(len(batch["label"])))
-    first, last = (place * (int(window[-1]) + 1) // of for place in (index, index + 1))
+    first, last = (part * (int(window[-1]) + 1) // of for part in (index, index + 1))
     if first == last:
         raise TooFewRowsError(
-            f"a batch of {of - 1} or fewer rows has nothing for each of {of} replicas: raise training.batch_size"
+            f"a batch of {of - 1} or fewer rows cannot be divided among {of} replicas: raise training.batch_size"
         )
     labels = slice(*np.searchsorted(window, [first, last]))
     known = slice(*np.searchsorted(batch["known_row"], [first, last]))
@@ -154,7 +160,7 @@ def slice_of(batch: Batch, index: int, of: int) -> Batch:
         part["window"] = batch["window"][labels] - np.int32(first)
         part["positions"] = batch["positions"][labels] - np.int32(first * (history.shape[1] + 1))
     if "drawn" in batch:
-        draws = slice(*(place * len(batch["drawn_row"]) // of for place in (index, index + 1)))
+        draws = slice(*(piece * len(batch["drawn_row"]) // of for piece in (index, index + 1)))
         part["drawn"] = {name: values[draws] for name, values in batch["drawn"].items()}
         part["drawn_row"] = batch["drawn_row"][draws]
     return part
@@ -167,6 +173,6 @@ def batch_signature(batch: Batch) -> Any:
         return tf.TensorSpec([None, *values.shape[1:]], values.dtype)
 
     signature = tf.nest.map_structure(spec, batch)
-    if HISTORY in signature["query"]:  # windows are as long as the longest of the batch
+    if HISTORY in signature["query"]:  # its length is that of the longest history of the batch
         signature["query"][HISTORY] = tf.TensorSpec([None, None], tf.int32)
     return signature

@@ -1,4 +1,4 @@
-"""Which events an epoch takes, and in which order: a function of (seed, epoch) alone."""
+"""The events of an epoch and their order, as a function of (seed, epoch) alone."""
 
 import numpy as np
 
@@ -8,14 +8,17 @@ from models.spec.examples_config import ExamplesConfig, PerQuery, Recent
 def epoch_events(
     config: ExamplesConfig, offsets: np.ndarray, age: np.ndarray | None, *, seed: int, epoch: int
 ) -> np.ndarray:
-    """Events of an epoch in their order; every epoch has as many.
+    """Events of an epoch in training order; every epoch has the same number of events.
 
     Args:
         config: `events`, `per_query` or `recent`.
         offsets: events of query `q` are `offsets[q]:offsets[q + 1]`, `[queries + 1]`.
         age: days from each event to the newest one, `[events]`; needed by `recent`.
-        seed: decides the order, with the epoch.
+        seed: together with the epoch it decides the order.
         epoch: counted from 0.
+
+    Raises:
+        ValueError: `recent` without ages.
     """
     random, events = np.random.default_rng([seed, epoch]), int(offsets[-1])
     if isinstance(config, Recent):

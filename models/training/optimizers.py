@@ -1,4 +1,4 @@
-"""Optimisers whose step costs what the batch costs, not what the vocabulary does."""
+"""Optimisers whose cost per step depends on the batch and not on the vocabulary."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from models.spec.config import TrainingConfig
 
 
 class _RowwiseDecay(tf.keras.optimizers.Optimizer):
-    """Decoupled weight decay that reaches only the rows a sparse gradient touches; Keras decays whole tables.
+    """Decoupled weight decay of only the rows that a sparse gradient touches; Keras decays whole tables.
 
-    A scalar, such as a temperature, does not decay.
+    Scalars, such as a temperature, do not decay.
     """
 
     decay: float
@@ -27,11 +27,11 @@ class _RowwiseDecay(tf.keras.optimizers.Optimizer):
 
 
 class DecayedAdam(_RowwiseDecay, tf.keras.optimizers.Adam):
-    """Adam (Kingma & Ba 2015) with decoupled decay; momentum moves every row of a table at every step.
+    """Adam (Kingma & Ba 2015) with decoupled decay. Momentum moves every row of a table at every step.
 
     Args:
         learning_rate: the step size.
-        decay: weight decay a step, times the learning rate.
+        decay: weight decay per step, times the learning rate.
     """
 
     def __init__(self, learning_rate: float = 0.001, *, decay: float = 0.0, **kwargs: Any) -> None:
@@ -40,13 +40,13 @@ class DecayedAdam(_RowwiseDecay, tf.keras.optimizers.Adam):
 
 
 class LazyAdam(DecayedAdam):
-    """Adam that leaves the rows alone which the batch does not touch, moments included.
+    """Adam that changes only the rows and moments that the batch touches.
 
-    On dense gradients it is Adam; on sparse ones its cost follows the number of rows.
+    It equals Adam on dense gradients; on sparse gradients its cost depends on the number of rows touched.
     """
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
-        """Moves the variable by one gradient."""
+        """Applies one gradient to the variable."""
         if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable)
             return
@@ -67,11 +67,11 @@ class LazyAdam(DecayedAdam):
 
 
 class DecayedAdagrad(_RowwiseDecay, tf.keras.optimizers.Adagrad):
-    """Adagrad (Duchi et al. 2011) with decoupled decay; sparse as Keras has it.
+    """Adagrad (Duchi et al. 2011) with decoupled decay. Sparse gradients update only their rows, as in Keras.
 
     Args:
         learning_rate: the step size.
-        decay: weight decay a step, times the learning rate.
+        decay: weight decay per step, times the learning rate.
     """
 
     def __init__(self, learning_rate: float = 0.01, *, decay: float = 0.0, **kwargs: Any) -> None:
@@ -80,11 +80,11 @@ class DecayedAdagrad(_RowwiseDecay, tf.keras.optimizers.Adagrad):
 
 
 def build_optimizer(config: TrainingConfig, *, steps: int) -> tf.keras.optimizers.Optimizer:
-    """The configured optimiser.
+    """Builds the configured optimiser.
 
     Args:
         config: the settings.
-        steps: of a training that nothing stops early.
+        steps: number of steps of a training that runs all epochs; the cosine schedule ends there.
     """
     kinds = {"lazy_adam": LazyAdam, "adam": DecayedAdam, "adagrad": DecayedAdagrad}
     rate: Any = config.learning_rate

@@ -1,4 +1,4 @@
-"""Makes what a loop needs next ahead of time, in a thread that ends with the loop."""
+"""Prepares the items of a loop ahead of time, in a thread that ends with the loop."""
 
 import queue
 import threading
@@ -12,16 +12,16 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class _Ended:
-    """Why no more items come."""
+    """Marks the end of the items; `error` is StopIteration or the error that ended them."""
 
     error: BaseException
 
 
 class Prefetched(Generic[Item]):
-    """Iterates over items of which a thread has some ready; for use in one `with` block.
+    """Iterates over items that a thread prepares ahead; use it in one `with` block.
 
-    When the block ends, however it does, the thread has ended: nothing is left for the interpreter to wait for. An
-    error in the making of an item is raised where that item is asked for, and a loop over finitely many items ends.
+    The thread has ended when the block ends, also after an error. An error while an item is prepared is raised when
+    that item is requested. A loop over finitely many items ends as usual.
 
         with Prefetched(range(3), ahead=2) as ready:
             for number in ready:
@@ -29,42 +29,43 @@ class Prefetched(Generic[Item]):
     """
 
     def __init__(self, items: Iterable[Item], *, ahead: int) -> None:
-        """Prepares; the thread starts with the block.
+        """Prepares the thread, which starts with the block.
 
         Args:
-            items: what to iterate over, in that thread.
-            ahead: how many items may be ready or under way.
+            items: iterated over in the thread.
+            ahead: maximum number of items that are prepared or being prepared.
         """
         self._items = items
         self._room = threading.Semaphore(ahead)
         self._ready: queue.SimpleQueue[Item | _Ended] = queue.SimpleQueue()
         self._ended: _Ended | None = None
         self._closed = False
-        # A daemon, so that a second interrupt while the block ends does not leave a thread to be waited for.
+        # Daemon, so that a second interrupt while the block ends does not leave a thread that the interpreter waits
+        # for.
         self._thread = threading.Thread(target=self._make, name="prefetch", daemon=True)
 
     def __enter__(self) -> Self:
-        """Starts to make items."""
+        """Starts the thread."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Ends the thread, after the item it is making."""
+        """Ends the thread after the item that it is preparing."""
         self._closed = True
         self._room.release()
         self._thread.join()
 
     def __iter__(self) -> Iterator[Item]:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def __next__(self) -> Item:
         """The next item.
 
         Raises:
-            BaseException: what the items raised; StopIteration if there are no more.
+            BaseException: the error raised by the items; StopIteration if there are no more.
         """
         if self._ended is None:
             item = self._ready.get()
@@ -82,7 +83,7 @@ class Prefetched(Generic[Item]):
                 return
             try:
                 item = next(items)
-            except BaseException as error:  # belongs to whoever asks for the item
+            except BaseException as error:  # raised when the item is requested
                 self._ready.put(_Ended(error))
                 return
             self._ready.put(item)

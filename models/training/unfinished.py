@@ -1,4 +1,4 @@
-"""What an interrupted training leaves: JSON files that tell whether they, and the files they speak of, are damaged."""
+"""State of an interrupted training: JSON files that detect damage to themselves and to the files they describe."""
 
 import json
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from models.spec.digests import bytes_digest, file_digest
 
 
 def write_sealed(file: Path, content: Any, others: Iterable[Path] = ()) -> None:
-    """Writes a JSON value, whole or not at all, with its digest and those of other files in the same directory.
+    """Writes a JSON value atomically, with digests of itself and of other files in the same directory.
 
     Args:
-        file: where to.
+        file: target path.
         content: a JSON value.
-        others: files that are of no use without it, nor it without them.
+        others: files that belong to this state; damage to one of them makes the whole state unusable.
     """
     files = {other.name: file_digest(other) for other in sorted(others)}
     written = file.with_name(f"{file.name}.new")
@@ -23,12 +23,12 @@ def write_sealed(file: Path, content: Any, others: Iterable[Path] = ()) -> None:
 
 
 def read_sealed(file: Path) -> Any:
-    """The value that `write_sealed` wrote; `damage` says whether it can be relied on."""
+    """Reads the value that `write_sealed` wrote; call `damage` first to check it."""
     return json.loads(file.read_text(encoding="utf-8"))["content"]
 
 
 def damage(file: Path) -> str:
-    """Which of a sealed file and those it speaks of is not what was written; "" if all are."""
+    """Describes the first damage to a sealed file or the files it lists; "" if there is none."""
     try:
         sealed = json.loads(file.read_text(encoding="utf-8"))
         if sealed["digest"] != _digest(sealed["content"], sealed["files"]):

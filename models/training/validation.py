@@ -1,4 +1,4 @@
-"""Exact metrics on held-out events outside the train step, to choose the weights to keep."""
+"""Exact metrics on held-out events, computed outside the training step, to select the weights to keep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from models.ranking.ranking import CandidateLists, EmbeddingScorer, NotFiniteErr
 from models.training.batches import Columns
 
 _ROWS = 512
-"""Rows embedded at a time: self-attention over long histories takes memory by the square of their length."""
+"""Rows embedded at a time, because the memory of self-attention grows with the square of the history length."""
 CUTOFFS = (10, 20, 50)
 
 
 class Embedder(Protocol):
-    """A tower that is ready to be called with columns of tensors."""
+    """A tower that embeds columns of tensors."""
 
     def __call__(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Embeddings `[rows, dim]`."""
@@ -25,13 +25,13 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Validation:
-    """Queries, and what is to be found for them in the full catalogue.
+    """Queries and the candidates that should be found for them in the full catalogue.
 
     Attributes:
         queries: inputs of the query tower, each `[queries, width]`.
         candidates: inputs of the candidate tower, each `[candidates, width]`.
-        relevant: what each query has to find, at least one, none of it excluded.
-        excluded: what is not recommended to each query.
+        relevant: held-out candidates of each query, at least one and none excluded.
+        excluded: candidates that are not recommended to each query.
     """
 
     queries: Columns
@@ -40,7 +40,7 @@ class Validation:
     excluded: CandidateLists
 
     def metrics(self, query_tower: Embedder, candidate_tower: Embedder) -> dict[str, float]:
-        """Recall and NDCG at the `CUTOFFS`, means over the queries; ties count against the towers.
+        """Mean recall and NDCG over the queries at the `CUTOFFS`; ties count against the towers.
 
         Raises:
             NotFiniteError: an embedding or a score is not finite.
@@ -50,8 +50,8 @@ class Validation:
             ranking = rank_candidates(scorer, relevant=self.relevant, excluded=self.excluded, depth=max(CUTOFFS))
         except NotFiniteError as error:
             raise NotFiniteError(
-                f"the model is not made of numbers any more: {error}. Lower training.learning_rate, or look for "
-                "extreme values in numeric and vector features"
+                f"the model diverged: {error}. Lower training.learning_rate, or look for extreme values in numeric and "
+                "vector features"
             ) from error
         means = mean_metrics(query_metrics(ranking.ranks, self.relevant.offsets, CUTOFFS))
         return {f"{name}@{k}": means[f"{name}@{k}"] for name in ("recall", "ndcg") for k in CUTOFFS}

@@ -1,4 +1,4 @@
-"""Batches of windows of the queries' events, every position of which is an example."""
+"""Batches of windows of the queries' events; every position of a window is an example."""
 
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from models.spec.features import HISTORY
 from models.training.batches import NOTHING_KNOWN, Batch, Batches, StepBatches, TrainingData
 
 _POOL = 16
-"""Batches whose windows are sorted by length before they are cut, so that little of a batch is padding."""
+"""Number of batches whose windows are sorted by length together, so that batches contain little padding."""
 
 
 def build_batches(
@@ -23,7 +23,7 @@ def build_batches(
     sampler: NegativeSampler | None,
     negatives_in_batch: bool,
 ) -> StepBatches:
-    """Batches of the configured examples; the other arguments are those of `models.training.batches.Batches`."""
+    """Builds batches of the configured examples; the arguments are those of `models.training.batches.Batches`."""
     settings: dict[str, Any] = {
         "seed": seed,
         "sampler": sampler,
@@ -37,13 +37,13 @@ def build_batches(
 
 
 class WindowBatches(StepBatches):
-    """Batches of windows in a seeded order, a new permutation every epoch; a batch is a function of (seed, step).
+    """Batches of windows in a seeded order, with a new permutation every epoch. A batch is a function of (seed, step).
 
-    A query's events are cut into windows from its last one backwards, so that an epoch has each event as a label once.
+    A query's events are cut into windows from the last event backwards, so each event is a label once per epoch.
 
     Attributes:
-        batch_size: labels of a batch, on average.
-        steps_per_epoch: batches an epoch.
+        batch_size: average number of labels in a batch.
+        steps_per_epoch: batches per epoch.
     """
 
     def __init__(
@@ -56,10 +56,14 @@ class WindowBatches(StepBatches):
         negatives_in_batch: bool = False,
         mask_known: bool = True,
     ) -> None:
-        """Cuts the windows; the arguments are those of `models.training.batches.Batches`."""
+        """Cuts the windows; the arguments are those of `models.training.batches.Batches`.
+
+        Raises:
+            ValueError: there are no events, the events have no order, or the query tower has no history.
+        """
         super().__init__(data, sampler, negatives_in_batch=negatives_in_batch, mask_known=mask_known)
         if not data.ordered or data.history_length is None:
-            raise ValueError("examples: sequences needs events in order and a history")
+            raise ValueError("examples: sequences needs ordered events and a history")
         self._seed = seed
         self._query, self._first, self._last = _cut(data.offsets, data.history_length)
         longest = int((self._last - self._first).max()) + 1
@@ -71,17 +75,18 @@ class WindowBatches(StepBatches):
         """The batch of a step, counted from 0 over all epochs.
 
         Returns:
-            The keys of `models.training.batches.Batches.batch` with one entry a label, save that `query["history"]`
-            int32 `[windows, length]` is what the last label of each window sees, and `known` all candidates of the
-            query of window `known_row`. Besides `window` int32 `[labels]`, ascending, is the window of each label, and
-            `positions` int32 `[labels]` its place among the states of `models.towers.sequence_encoders`.
+            The keys of `models.training.batches.Batches.batch` with one entry per label, with these differences.
+            `query["history"]`, int32 `[windows, length]`, is the history of the last label of each window. `known` has
+            all candidates of the query of window `known_row`. `window`, int32 `[labels]`, ascending, is the window of
+            each label, and `positions`, int32 `[labels]`, its position among the states of
+            `models.towers.sequence_encoders`.
         """
         epoch, position = divmod(step, self.steps_per_epoch)
         windows, data = self._plan(epoch)[position], self._data
         queries, last = self._query[windows], self._last[windows]
         window, events = concatenate_ranges(self._first[windows], last + 1)
         drawn = self._drawn(step)
-        batch = self._learnt(events, drawn)
+        batch = self._labelled(events, drawn)
         history = data.history(queries, last)
         history = history[:, : max(1, int(np.count_nonzero(history, axis=1).max()))]
         oldest = np.maximum(data.offsets[queries], last - (data.history_length or 0))
@@ -100,7 +105,7 @@ class WindowBatches(StepBatches):
         order = random.permutation(len(size))
         pool = np.cumsum(size[order]) // (_POOL * self.batch_size)
         order = order[np.lexsort((size[order], pool))]
-        # No window has more labels than a batch on average, so that every batch ends in one of its own.
+        # No window has more labels than an average batch, so every batch gets at least one window.
         ends = np.arange(1, self.steps_per_epoch) * size.sum() / self.steps_per_epoch
         batches = np.split(order, np.searchsorted(np.cumsum(size[order]), ends, side="right"))
         return [batches[index] for index in random.permutation(self.steps_per_epoch)]
@@ -114,7 +119,11 @@ class WindowBatches(StepBatches):
 
 
 def _cut(offsets: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Query, first label and last label of every window: at most `length` labels each, counted from the last event."""
+    """Query, first label and last label of every window.
+
+    A window has at most `length` labels. For example, `offsets` [0, 5] and length 2 give windows with the labels 3–4,
+    1–2 and 0.
+    """
     sizes = np.diff(offsets)
     query, number = concatenate_ranges(np.zeros_like(sizes), -(-sizes // length))
     last = offsets[query + 1] - 1 - number * length

@@ -1,4 +1,4 @@
-"""Trains on two replicas, in a process of its own: devices and machines are set up once a process.
+"""Trains on two replicas in a separate process, because devices and machines can be set up only once per process.
 
     python -m tests.models.replicas {mirrored|multi_worker} DIRECTORY [validations until it is killed]
 
@@ -29,11 +29,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 WORKERS = "mixed"
-"""The one that several workers train."""
+"""The case that several workers train."""
 
 
 def train(kind: str, name: str, directory: Path, killed_after: int | None = None) -> dict[str, np.ndarray]:
-    """Losses, validation metrics and weights after two epochs without dropout, events of different weight."""
+    """Losses, validation metrics and weights after two epochs without dropout, with weighted events."""
     data = replace(chains(), weight=np.linspace(0, 2, len(chains()), dtype=np.float32))
     settings = {"optimizer": "adagrad", "learning_rate": 0.1, "dropout": 0.0, **SETTINGS[name]}
     model, found = fit(directory, settings, killed_after, data, build_strategy(kind))
@@ -45,7 +45,7 @@ def train(kind: str, name: str, directory: Path, killed_after: int | None = None
 
 
 def main(kind: str, directory: Path, killed_after: int | None) -> None:
-    """Trains what the kind is tested with."""
+    """Trains all cases of a kind of distribution."""
     if kind == "mirrored":
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)

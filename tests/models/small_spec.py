@@ -10,7 +10,7 @@ def tokens(feature: str, size: int, width: int = 1) -> EncodedColumn:
 
 
 def small_spec(*, items: int = 20, history: int | None = 4, features: bool = True) -> EncodedSpec:
-    """Candidates with an id and, if asked for, genres; queries with an id, an age and a history."""
+    """Candidates with an id and optional genres; queries with an id, an age and a history."""
     query = {"user": tokens("user", 9), "age": EncodedColumn(feature="age", kind="dense", width=1)}
     candidate = {"candidate_id": tokens("candidate_id", items + 2)}
     raw: dict = {"history": None if history is None else {"max_length": history}}

@@ -11,7 +11,7 @@ def test_concatenated_ranges():
 
 
 @pytest.mark.parametrize("range_events", [1, 7, 1000])
-def test_known_candidates_are_each_querys_distinct_ones_however_it_is_cut(monkeypatch, range_events):
+def test_distinct_candidates_do_not_depend_on_the_range_size(monkeypatch, range_events):
     monkeypatch.setattr("models.events.ranges._RANGE_EVENTS", range_events)
     random = np.random.default_rng(0)
     offsets = np.concatenate([[0], np.cumsum(random.integers(0, 6, 40))])

@@ -60,7 +60,7 @@ def full(**changes) -> Contrast:
 
 
 def drawn(**changes) -> Contrast:
-    """Negatives that are none of the batch's candidates in particular, one of them twice."""
+    """Randomly drawn negatives, one of them twice."""
     rows = np.array([7, 3, 6, 3, 0])
     there = against(np.concatenate([LABEL, rows]), np.arange(BATCH), **changes)
     return replace(
@@ -73,7 +73,7 @@ def mixed(**changes) -> Contrast:
 
 
 def positives_of(contrast: Contrast) -> list[int]:
-    """A column with each query's positive: in a batch its own, in the catalogue the only one."""
+    """The column of each query's positive: column i in a batch, the only match in the catalogue."""
     rows, labels = contrast.rows.numpy(), contrast.labels.numpy()
     return [i if rows[i] == label else int(np.argmax(rows == label)) for i, label in enumerate(labels)]
 
@@ -100,7 +100,7 @@ def test_in_batch_softmax(exponent, build):
 
 @pytest.mark.parametrize("build", [in_batch, mixed])
 def test_a_candidate_that_comes_twice_pulls_twice(build):
-    """As the loss written out over all columns does, by rows of the table of candidates."""
+    """Compares with the loss written out over all columns; gradients are taken by catalogue row."""
     table, queries = tf.constant(ITEMS), tf.constant(QUERIES)
     drawn_as_well = np.arange(len(build().rows)) >= BATCH  # and expected more often there
     contrast = replace(build(), frequency=build().frequency * np.where(drawn_as_well, 3, 1).astype(np.float32))
@@ -250,7 +250,7 @@ def test_sampled_softmax_has_the_gradient_of_the_refined_correction():
         np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
 
 
-def test_full_softmax_of_a_positive_too_far_down_for_float32():
+def test_full_softmax_of_a_positive_whose_share_underflows_float32():
     contrast = full(known=[])
     contrast = replace(contrast, temperature=0.001)
     scores = QUERIES.astype(np.float64) @ ITEMS.T.astype(np.float64) / 0.001
@@ -275,7 +275,7 @@ NAMES = [
 
 
 def loss_named(name: str):
-    # A margin that every triplet violates, for there to be a gradient.
+    # Every triplet violates this margin, so that there is a gradient.
     training = TrainingConfig.model_validate(
         {"loss": {"type": "triplet", "margin": 9.0} if name == "triplet" else name}
     )
@@ -301,7 +301,7 @@ def test_gradients_are_finite_even_without_negatives_or_distance(name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "gramian"])  # whose pairs are all pairs
 def test_known_positives_are_never_negatives(name):
-    """Query 0 knows candidates 3 and 7: with no other query in the way, nothing pushes or pulls these."""
+    """Query 0 knows candidates 3 and 7. It is the only query with weight, so nothing moves these candidates."""
     alone = np.array([1, 0, 0, 0, 0, 0], np.float32)
     contrast = (full if name == "full_softmax" else in_batch)(weight=alone)
     moved = np.abs(gradients(loss_named(name), contrast)[1]).sum(axis=1)
@@ -329,7 +329,7 @@ def test_the_semi_hard_negative_is_the_nearest_beyond_the_positive():
     assert np.abs(moved).sum(axis=1).nonzero()[0].tolist() == [0, 2]
 
 
-def test_losses_are_named_or_given_with_parameters():
+def test_a_loss_is_given_by_name_or_with_parameters():
     def loss(value) -> str:
         return repr(TrainingConfig.model_validate({"loss": value}).loss)
 
@@ -358,20 +358,20 @@ def test_blocks_change_neither_the_loss_nor_its_gradient(monkeypatch):
 
 
 @pytest.mark.parametrize("rows", [1, 64])
-def test_queries_of_a_group_know_the_same_and_each_has_its_own_label(monkeypatch, rows):
+def test_queries_of_a_group_share_known_positives_but_not_labels(monkeypatch, rows):
     monkeypatch.setattr(models.losses.blocked_softmax, "_BLOCK_LOGITS", CATALOGUE)
     monkeypatch.setattr(models.losses.blocked_softmax, "_LEAST_ROWS", rows)
     group = np.array([0, 0, 0, 1, 2, 2], np.int32)
-    known = {0: [0, 3, 7], 2: [1, 8]}  # each group's labels among them, but that of group 1
-    told = [(owner, row) for owner, rows in known.items() for row in rows]
+    known = {0: [0, 3, 7], 2: [1, 8]}  # includes each group's labels, except that of group 1
+    of_groups = [(owner, row) for owner, rows in known.items() for row in rows]
     one_by_one = [(i, row) for i, owner in enumerate(group) for row in known.get(int(owner), []) if row != LABEL[i]]
 
     for loss, build in ((full_softmax, full), (partial(in_batch_softmax, logq_exponent=1), in_batch), (bpr, drawn)):
-        grouped = replace(build(known=told), group=tf.constant(group))
+        grouped = replace(build(known=of_groups), group=tf.constant(group))
         np.testing.assert_allclose(loss(grouped), loss(build(known=one_by_one)), rtol=1e-5)
 
 
-def test_mimicking_moves_the_augmented_vectors_only():
+def test_mimic_moves_only_the_augmented_vectors():
     queries, positives = tf.Variable(np.ones((BATCH, DIM), np.float32)), tf.Variable(np.zeros((BATCH, DIM), np.float32))
     with tf.GradientTape() as tape:
         contrast = in_batch()

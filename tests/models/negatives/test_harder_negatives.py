@@ -34,7 +34,7 @@ def contrast(rows: list[int], step: int = 0, known: tuple[tuple[int, int], ...] 
     )
 
 
-def test_the_queue_brings_the_candidates_of_earlier_batches_as_they_were():
+def test_the_queue_adds_candidates_of_earlier_batches_with_their_old_embeddings():
     queue = CandidateQueue(CrossBatchNegatives(type="cross_batch", n=5, warm_up=1), DIM)
     seen = [
         queue.extend(contrast([2 * step, 2 * step + 1], step), tf.constant(step), batch_share=SHARE)
@@ -47,14 +47,14 @@ def test_the_queue_brings_the_candidates_of_earlier_batches_as_they_were():
     np.testing.assert_allclose(seen[4].frequency, (1 + 5) * tf.gather(SHARE, seen[4].rows), rtol=1e-6)
 
 
-def test_a_batch_longer_than_the_queue_leaves_its_end():
+def test_a_batch_longer_than_the_queue_keeps_its_last_candidates():
     queue = CandidateQueue(CrossBatchNegatives(type="cross_batch", n=3, warm_up=0), DIM)
     for step, rows in enumerate(([0, 1, 2, 3, 4], [5])):
         seen = queue.extend(contrast(rows, step), tf.constant(step), batch_share=SHARE)
     assert seen.rows.numpy().tolist() == [5, 2, 3, 4]
 
 
-def test_mined_are_the_best_scored_that_no_query_of_theirs_knows():
+def test_mined_negatives_are_the_best_scored_that_the_query_does_not_know():
     config = ModelConfig(embedding_dim=DIM, score="dot", candidate_tower=TowerConfig(dropout=0))
     _, tower = build_towers(small_spec(items=ITEMS, features=False), config, ordered=True)
     catalogue = {"candidate_id": tf.range(2, ITEMS + 2)[:, None]}

@@ -38,7 +38,7 @@ def test_draws_are_a_function_of_seed_and_step():
         ({"type": "popularity", "alpha": 1}, np.array([1, 1, 4, 25, 100]) / 131),
     ],
 )
-def test_draws_come_as_often_as_expected(negatives, shares):
+def test_draws_have_the_expected_frequencies(negatives, shares):
     drawn = sampler(negatives | {"n": 20_000})
     np.testing.assert_allclose(drawn.expected, 20_000 * np.array(shares), rtol=1e-5)
     counts = np.bincount(drawn.draw(0), minlength=5)
@@ -50,7 +50,7 @@ def test_in_batch_negatives_need_no_draws():
 
 
 @pytest.mark.parametrize(
-    ("training", "said"),
+    ("training", "message"),
     [
         ({"negatives": "uniform"}, "auto"),
         ({"loss": "full_softmax", "negatives": "mixed"}, "mixed"),
@@ -59,8 +59,8 @@ def test_in_batch_negatives_need_no_draws():
         ({"loss": "sampled_softmax", "negatives": "uniform", "frequency": "streaming"}, "in_batch"),
     ],
 )
-def test_what_would_not_be_used_is_refused(training, said):
-    with pytest.raises(ValueError, match=said):
+def test_settings_without_effect_are_refused(training, message):
+    with pytest.raises(ValueError, match=message):
         TrainingConfig.model_validate(training)
 
 
@@ -121,7 +121,7 @@ def stream(probabilities: np.ndarray, steps: int, config: StreamingFrequency) ->
     return np.array(gaps)
 
 
-def test_streaming_estimate_is_unbiased_and_varies_as_it_should():
+def test_streaming_estimate_has_the_documented_mean_and_variance():
     alpha, probability = 0.1, 0.05
     gaps = stream(np.full(300, probability), 2000, StreamingFrequency(type="streaming", alpha=alpha, hashes=1))
     assert np.mean(gaps) == pytest.approx(1 / probability, rel=0.02)
@@ -129,7 +129,7 @@ def test_streaming_estimate_is_unbiased_and_varies_as_it_should():
     assert variation == pytest.approx(np.sqrt(alpha / (2 - alpha)), rel=0.1)
 
 
-def test_more_hashes_mend_collisions():
+def test_more_hashes_correct_collisions():
     def mean_gap(hashes: int) -> float:
         config = StreamingFrequency(type="streaming", alpha=0.05, buckets=256, hashes=hashes)
         return float(np.mean(stream(np.full(128, 0.05), 1000, config)))

@@ -84,7 +84,7 @@ def candidate(module: tf.Module, rows: int = 1, **given: list) -> dict[str, np.n
     return encode(module, "candidate", raw)
 
 
-def test_a_category_is_looked_up_whatever_characters_it_has(module: tf.Module) -> None:
+def test_a_category_may_contain_any_characters(module: tf.Module) -> None:
     tokens = query(module, city=STRANGE)["city"][:, 0]
     assert tokens.tolist() == [4, 5, 6, 7, 8, 0, 9]
 
@@ -99,7 +99,7 @@ def test_lists_are_packed_and_padded(module: tf.Module) -> None:
     assert tags.tolist() == [[2, 4, 0], [0, 0, 0], [1, 3, 2]]
 
 
-def test_numbers_are_scaled_and_missing_ones_are_the_mean(module: tf.Module) -> None:
+def test_numbers_are_scaled_and_missing_ones_replaced_by_the_mean(module: tf.Module) -> None:
     encoded = query(module, age=[30, 45, np.nan, np.inf], income=[100, -100, np.nan, 0])
     np.testing.assert_allclose(encoded["age"][:, 0], [0, 1.5, 0, 0], atol=1e-6)
     expected = (np.array([1, -1]) * np.log1p(100) - np.log1p(100)) / 2
@@ -111,7 +111,7 @@ def test_quantiles_are_buckets_after_the_missing_one(module: tf.Module) -> None:
     assert visits.tolist() == [1, 2, 2, 3, 4, 4, 0]
 
 
-def test_piecewise_numbers_say_how_far_they_are_through_each_bucket(module: tf.Module) -> None:
+def test_piecewise_numbers_are_encoded_by_their_position_in_each_bucket(module: tf.Module) -> None:
     spent = query(module, spent=[-3, 1, 3, 5, 9, 1e30, np.nan])["spent"]
     expected: list[list[float]] = [[1, 0, 0], [1, 0, 0], [1, 0.5, 0], [1, 1, 0], [1, 1, 0.8], [1, 1, 1], [0, 0, 0]]
     np.testing.assert_allclose(spent, expected, atol=1e-6)
@@ -128,7 +128,7 @@ def test_text_is_lower_cased_and_split_in_any_script(module: tf.Module) -> None:
     assert titles.tolist() == [[2, 3, 2], [4, 1, 0], [0, 0, 0]]
 
 
-def test_trigrams_of_words_not_across_them(module: tf.Module) -> None:
+def test_trigrams_do_not_cross_words(module: tf.Module) -> None:
     trigrams = candidate(module, 4, title=["ab", "ab cd", "cd", "long words fill every place"])["title_trigrams"]
     assert trigrams.shape == (4, 8)
     assert trigrams[1].tolist() == [*trigrams[0, :2], *trigrams[2, :2], 0, 0, 0, 0]
@@ -136,12 +136,12 @@ def test_trigrams_of_words_not_across_them(module: tf.Module) -> None:
     assert trigrams.max() <= 50
 
 
-def test_vectors_pass_and_missing_ones_are_zero(module: tf.Module) -> None:
+def test_vectors_are_unchanged_and_missing_ones_zero(module: tf.Module) -> None:
     image = candidate(module, 3, image=[[1, 2], [np.nan, 2], [np.nan, np.nan]])["image"]
     assert image.tolist() == [[1, 2], [0, 0], [0, 0]]
 
 
-def test_absurd_numbers_stay_small_enough_to_be_squared_and_summed(module: tf.Module, tmp_path: Path) -> None:
+def test_huge_numbers_are_clipped(module: tf.Module, tmp_path: Path) -> None:
     image = candidate(module, 2, image=[[3e38, -3e38], [1e5, -1e5]])["image"]
     assert image.tolist() == [[LARGEST, -LARGEST], [1e5, -1e5]]
     features = FeatureSpec.model_validate({"query": {"age": {"type": "numeric"}}})
@@ -250,10 +250,10 @@ def test_a_server_that_runs_sessions_can_use_it_inside_another_model(tmp_path: P
     ("features", "message"),
     [
         ({"query": {"a": {"type": "timestamp", "parts": ["hour"]}, "a_hour": {"type": "numeric"}}}, "both encoded as"),
-        ({"context": {"rating": {"type": "numeric", "column": "weight"}}}, "not known before the event"),
+        ({"context": {"rating": {"type": "numeric", "column": "weight"}}}, "unknown before the event"),
         ({"candidate_id": {"type": "id", "column": "sku"}}, "leave out 'column'"),
     ],
 )
-def test_features_that_cannot_work_together_are_refused(features: dict, message: str) -> None:
+def test_contradictory_features_are_refused(features: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FeatureSpec.model_validate(features)

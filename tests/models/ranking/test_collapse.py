@@ -15,7 +15,7 @@ def normal(rows: int) -> np.ndarray:
 
 
 def rows(count: int) -> dict[str, np.ndarray]:
-    """Inputs that all differ."""
+    """Pairwise different inputs."""
     return {"tokens": np.arange(count, dtype=np.int32)[:, None]}
 
 
@@ -25,7 +25,7 @@ def found(queries: np.ndarray, candidates: np.ndarray, **inputs: dict[str, np.nd
 
 
 def rounded(embeddings: np.ndarray) -> np.ndarray:
-    """With the noise of another order of summation."""
+    """Adds rounding noise, as another order of summation does."""
     return (embeddings * (1 + RANDOM.uniform(-2e-7, 2e-7, embeddings.shape))).astype(np.float32)
 
 
@@ -40,7 +40,7 @@ ALONG = normal(60) * np.array([0] * 4 + [1] * 4, np.float32)
 
 
 @pytest.mark.parametrize(
-    ("queries", "candidates", "told"),
+    ("queries", "candidates", "message"),
     [
         (normal(60), ZERO, "all 60 candidate embeddings are zero"),
         (normal(60), SAME, "all 60 candidate embeddings are equal"),
@@ -50,16 +50,16 @@ ALONG = normal(60) * np.array([0] * 4 + [1] * 4, np.float32)
         (ZERO, normal(60), "all 60 query embeddings are zero although their histories or features differ"),
         (rounded(SAME), normal(60), "all 60 query embeddings are equal although their histories or features differ"),
         (NEARLY, normal(60), "58 of 60 query embeddings are equal"),
-        (PARALLEL, normal(60), "all 60 query embeddings point the same way, so that every query is ranked alike"),
+        (PARALLEL, normal(60), "all 60 query embeddings point the same way, so every query gets the same ranking"),
         (ACROSS, ALONG, "the scores of all 60 queries are the same for all 60 candidates"),
         (np.concatenate([ACROSS[:58], normal(2)]), ALONG, "the scores of 58 of 60 queries are the same"),
     ],
 )
-def test_what_tells_nothing_apart_is_named(queries: np.ndarray, candidates: np.ndarray, told: str) -> None:
-    assert found(queries, candidates).startswith(told)
+def test_each_kind_of_collapse_is_described(queries: np.ndarray, candidates: np.ndarray, message: str) -> None:
+    assert found(queries, candidates).startswith(message)
 
 
-def test_a_model_that_ranks_is_let_be() -> None:
+def test_a_model_that_ranks_has_not_collapsed() -> None:
     assert found(normal(60), normal(60)) == ""
     assert found(normal(1), normal(60)) == ""
     assert found(normal(60), normal(1)) == ""
@@ -69,7 +69,7 @@ def test_a_model_that_ranks_is_let_be() -> None:
     assert found(normal(60) + offset, normal(60) + offset) == ""
 
 
-def test_rows_that_do_not_differ_in_what_a_tower_reads_may_share_an_embedding() -> None:
+def test_rows_with_equal_inputs_may_share_an_embedding() -> None:
     # Of 100 candidates three were trained on; the others are new and without features.
     new = {"tokens": np.array([2, 3, 4] + [1] * 97, np.int32)[:, None]}
     candidates = np.concatenate([normal(3), np.tile(normal(1), (97, 1))])
@@ -80,7 +80,7 @@ def test_rows_that_do_not_differ_in_what_a_tower_reads_may_share_an_embedding() 
     assert found(SAME, normal(60), query_inputs=unknown) == ""
 
 
-def test_large_catalogues_are_looked_at_in_parts() -> None:
+def test_large_catalogues_are_checked_in_blocks() -> None:
     many = np.tile(normal(1), (70_000, 1))
     many[::30] = normal(len(many[::30]))
     assert found(normal(60), many).startswith("67666 of 70000 candidate embeddings are equal")
@@ -89,18 +89,18 @@ def test_large_catalogues_are_looked_at_in_parts() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_one_number_that_is_none_is_found(bad: float) -> None:
+def test_a_single_value_that_is_not_finite_is_found(bad: float) -> None:
     broken = normal(60)
     broken[7, 3] = bad
     with pytest.raises(
-        NotFiniteError, match="1 of 60 query embeddings have NaN or infinite values, the first is row 7"
+        NotFiniteError, match="1 of 60 query embeddings have NaN or infinite values; the first is row 7"
     ):
         check_finite(broken, normal(60))
     with pytest.raises(NotFiniteError, match="1 of 60 candidate embeddings"):
         check_finite(normal(60), broken)
 
 
-def test_lengths_beyond_float32_are_found() -> None:
-    with pytest.raises(NotFiniteError, match=r"scores are beyond float32.*e\+20 long, of candidates"):
+def test_lengths_whose_scores_overflow_float32_are_found() -> None:
+    with pytest.raises(NotFiniteError, match=r"scores can overflow float32.*e\+20 long, candidate embeddings up to"):
         check_finite(normal(60) * np.float32(1e20), normal(60) * np.float32(1e20))
     check_finite(normal(60) * np.float32(1e20), normal(60))

@@ -20,7 +20,7 @@ AT = (1, 2, 5, 10)
 
 
 def by_definition(ranks: list[int], k: int) -> dict[str, float]:
-    """The textbook: walk down the list, position by position."""
+    """Textbook definition: walks down the list, position by position."""
     relevant_at = [position in ranks for position in range(1, k + 1)]
     precisions = [sum(relevant_at[:p]) / p for p in range(1, k + 1) if relevant_at[p - 1]]
     gains = [1 / math.log2(p + 1) for p in range(1, k + 1) if relevant_at[p - 1]]
@@ -36,7 +36,7 @@ def by_definition(ranks: list[int], k: int) -> dict[str, float]:
 
 
 @given(st.lists(st.sets(st.integers(1, 20), min_size=1, max_size=12), min_size=1, max_size=8), st.randoms())
-def test_equal_the_definitions(queries: list[set[int]], random: Random) -> None:
+def test_metrics_equal_their_definitions(queries: list[set[int]], random: Random) -> None:
     shuffled = [random.sample(sorted(ranks), len(ranks)) for ranks in queries]
     offsets = np.cumsum([0, *map(len, shuffled)])
     values = query_metrics(np.concatenate(shuffled), offsets, AT)
@@ -46,12 +46,12 @@ def test_equal_the_definitions(queries: list[set[int]], random: Random) -> None:
                 assert values[f"{name}@{k}"][index] == pytest.approx(expected)
 
 
-def test_every_metric_at_every_cutoff_is_there() -> None:
+def test_every_metric_is_reported_at_every_cutoff() -> None:
     values = query_metrics(np.array([3]), np.array([0, 1]), (1, 10))
     assert sorted(values) == sorted(f"{name}@{k}" for name in QUERY_METRICS for k in (1, 10))
 
 
-def test_means_are_over_the_queries_chosen() -> None:
+def test_means_are_over_the_selected_queries() -> None:
     values = query_metrics(np.array([1, 3, 9]), np.array([0, 1, 2, 3]), (5,))
     assert mean_metrics(values)["hit_rate@5"] == pytest.approx(2 / 3)
     assert mean_metrics(values, np.array([False, True, True]))["hit_rate@5"] == 0.5

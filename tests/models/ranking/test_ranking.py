@@ -9,7 +9,7 @@ from models.ranking.ranking import CandidateLists, EmbeddingScorer, Ranking, bes
 
 
 class MatrixScorer:
-    """Scores given outright."""
+    """Returns fixed scores."""
 
     def __init__(self, matrix: np.ndarray) -> None:
         self.matrix = np.asarray(matrix, np.float32)
@@ -76,7 +76,7 @@ def test_wide_rows_equal_a_stable_sort() -> None:
         assert np.array_equal(best, np.take_along_axis(scores, expected, axis=1))
 
 
-def test_ties_count_against_us() -> None:
+def test_ties_count_against_the_ranker() -> None:
     assert rank([[1, 1, 1, 1]], [[0]], depth=4).ranks.tolist() == [4]
     # Two relevant ones among equals: behind both others, in row order.
     assert rank([[1, 1, 1, 1]], [[3, 0]], depth=4).ranks.tolist() == [4, 3]
@@ -84,12 +84,12 @@ def test_ties_count_against_us() -> None:
     assert rank([[2, 1, 1, 1]], [[1]], depth=2).ranks.tolist() == [3]
 
 
-def test_zero_has_no_sign() -> None:
+def test_positive_and_negative_zero_are_equal() -> None:
     assert rank([[0.0, -0.0]], [[0]], depth=2).ranks.tolist() == [2]
     assert rank([[-0.0, 0.0]], [[0]], depth=2).top.tolist() == [[0, 1]]
 
 
-def test_excluded_candidates_neither_count_nor_show() -> None:
+def test_excluded_candidates_are_neither_ranked_nor_listed() -> None:
     ranking = rank([[5, 4, 3, 2], [5, 4, 3, 2]], [[2], [2]], [[0], [0, 1, 3]])
     assert ranking.ranks.tolist() == [2, 1]
     assert ranking.top.tolist() == [[1, 2, 3], [2, PADDING, PADDING]]
@@ -104,7 +104,7 @@ def test_the_best_are_padded_where_fewer_are_left() -> None:
 
 
 def test_relevant_and_excluded_is_an_error() -> None:
-    with pytest.raises(ValueError, match="among the excluded"):
+    with pytest.raises(ValueError, match="is also excluded"):
         rank([[1, 2]], [[0]], [[0]])
 
 
@@ -149,9 +149,9 @@ def test_embeddings_score_by_dot_product() -> None:
     assert scorer.scores(1, 2).tolist() == [[1, 1, 2]]
 
 
-def test_broken_embeddings_are_refused() -> None:
+def test_embeddings_that_are_not_finite_are_refused() -> None:
     fine, broken = np.ones((3, 2)), np.array([[1.0, 1.0], [np.nan, 1.0]])
-    with pytest.raises(ValueError, match=r"1 candidate embeddings have NaN .* first is 1"):
+    with pytest.raises(ValueError, match=r"1 candidate embeddings have NaN .* first is row 1"):
         EmbeddingScorer(fine, broken)
     with pytest.raises(ValueError, match="1 query embeddings"):
         EmbeddingScorer(broken, fine)

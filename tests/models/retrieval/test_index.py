@@ -89,11 +89,11 @@ def test_exact_ties_go_to_the_lower_row() -> None:
     assert rows.tolist() == [[0, 1, 2, 3]] * 2
 
 
-def test_tree_finds_what_exact_search_finds(tree: ScannSearch, vectors: np.ndarray) -> None:
+def test_a_tree_finds_the_exact_answers(tree: ScannSearch, vectors: np.ndarray) -> None:
     assert recall(tree, vectors, 10) > 0.95
 
 
-def test_recall_is_lower_where_fewer_leaves_are_searched_or_fewer_scored_again(
+def test_recall_is_lower_if_fewer_leaves_are_searched_or_fewer_candidates_rescored(
     tree: ScannSearch, vectors: np.ndarray
 ) -> None:
     wide = recall(tree, vectors, 10)
@@ -106,7 +106,7 @@ def test_recall_is_lower_where_fewer_leaves_are_searched_or_fewer_scored_again(
         tree.settings = settings(len(vectors))
 
 
-def test_recall_is_not_fooled_by_scores_an_index_makes_up(vectors: np.ndarray) -> None:
+def test_recall_does_not_trust_the_scores_of_an_index(vectors: np.ndarray) -> None:
     class Liar:
         def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             shape = [tf.shape(queries)[0], count]
@@ -115,7 +115,7 @@ def test_recall_is_not_fooled_by_scores_an_index_makes_up(vectors: np.ndarray) -
     assert recall(cast(Search, Liar()), vectors, 5) < 0.05
 
 
-def test_equal_candidates_count_as_found_whichever_is_listed() -> None:
+def test_any_of_several_equal_candidates_counts_as_found() -> None:
     vectors = np.repeat(unit_vectors(20), 3, axis=0)
 
     class Last:
@@ -140,7 +140,7 @@ def test_a_tree_answers_batches_of_any_size(tree: ScannSearch, batch: int) -> No
     assert np.isfinite(scores).all()
 
 
-def test_a_tree_asked_for_more_searches_wider(tree: ScannSearch, vectors: np.ndarray) -> None:
+def test_a_tree_searches_more_leaves_for_more_answers(tree: ScannSearch, vectors: np.ndarray) -> None:
     queries = unit_vectors(20, seed=1)
     rows, scores = found(tree, queries, 2000)
     assert (rows >= 0).all()
@@ -148,9 +148,9 @@ def test_a_tree_asked_for_more_searches_wider(tree: ScannSearch, vectors: np.nda
     assert all(len(set(row)) == 2000 for row in rows.tolist())
 
 
-def test_rows_that_end_early_end_in_padding(vectors: np.ndarray) -> None:
+def test_short_answers_are_padded(vectors: np.ndarray) -> None:
     search = build(vectors, settings(len(vectors), answers=4000))
-    # Makes it look into a single leaf; otherwise it looks into enough of them.
+    # Searches a single leaf, which holds too few candidates.
     assert search.settings is not None
     search.settings = replace(search.settings, leaves=1, leaves_to_search=1)
     rows, scores = found(search, vectors[:5], 400)
@@ -161,7 +161,7 @@ def test_rows_that_end_early_end_in_padding(vectors: np.ndarray) -> None:
     assert (np.diff((rows == -1).astype(int), axis=1) >= 0).all()
 
 
-def test_a_tree_of_equal_vectors_answers_each_once() -> None:
+def test_a_tree_of_equal_vectors_returns_each_once() -> None:
     vectors = np.repeat(unit_vectors(3), 500, axis=0)
     rows, _ = found(build(vectors, settings(len(vectors))), vectors[:1], 100)
     assert len(set(rows[0].tolist())) == 100
@@ -193,7 +193,7 @@ def test_the_index_shares_the_embeddings_of_exact_search(vectors: np.ndarray) ->
     assert ScannSearch(exact, settings(len(vectors))).state.dataset is exact.embeddings
 
 
-def test_a_tree_on_fewer_candidates_than_it_needs_is_refused() -> None:
+def test_a_tree_of_too_few_candidates_is_refused() -> None:
     with pytest.raises(ValueError, match="tree of 20 leaves on 18 candidates"):
         build(unit_vectors(18), TreeSettings(20, 2, 0.2, 2, 10, 1000, 10))
 

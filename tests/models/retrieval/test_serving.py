@@ -24,7 +24,7 @@ from models.spec.features import FeatureSpec
 
 LOWEST = np.finfo(np.float32).min
 CANDIDATES, DIM, K = 40, 4, 6
-IN_VOCABULARY = 30  # candidates that have a token of their own
+IN_VOCABULARY = 30  # number of candidates with their own token
 FEATURES = FeatureSpec.model_validate(
     {
         "query": {"age": {"type": "numeric"}},
@@ -37,7 +37,7 @@ EMBEDDINGS = np.random.default_rng(0).normal(size=(CANDIDATES, DIM)).astype(np.f
 
 
 class Preprocessing(tf.Module):
-    """Same interface as the one Transform saves; devices are told apart by length, the last candidates not at all."""
+    """Has the interface that Transform saves. A device is encoded by its length; the last candidates share a token."""
 
     @tf.function(input_signature=[{"age": tf.TensorSpec([None])}])
     def encode_query(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -177,7 +177,7 @@ def test_answers_are_the_exact_ranking_without_the_history(
     age=st.floats(-5, 5, width=32) | st.just(float("nan")),
 )
 @settings(max_examples=25)
-def test_no_answer_is_seen_repeated_or_padding_in_between(
+def test_answers_contain_no_seen_or_repeated_candidates_and_no_gaps(
     modules: dict[str, ServingModule], name: str, histories: list[list[str]], age: float
 ) -> None:
     ids, scores = answer(modules[name], request(histories, [age] * len(histories)))
@@ -199,7 +199,7 @@ ID_LIST = st.lists(st.sampled_from([*IDS, "", "unknown"]), max_size=2 * CANDIDAT
 @pytest.mark.parametrize("name", list(SEARCHES))
 @given(rows=st.lists(st.tuples(ID_LIST, ID_LIST, ID_LIST | st.just([])), max_size=4), age=st.floats(-5, 5, width=32))
 @settings(max_examples=25)
-def test_filtered_answers_are_the_exact_ranking_of_what_may_be_answered(
+def test_filtered_answers_are_the_exact_ranking_of_the_allowed_candidates(
     modules: dict[str, ServingModule],
     parts: tuple[Any, Any],
     name: str,
@@ -223,7 +223,7 @@ def test_filtered_answers_are_the_exact_ranking_of_what_may_be_answered(
         assert len(given_ids) == len(set(given_ids)) == len(places)
         assert set(given_ids) <= may
         assert (answers["scores"][row][len(given_ids) :] == LOWEST).all()
-        if name != "tree":  # the same ranking; what scores the same but for rounding may change places
+        if name != "tree":  # the same ranking; candidates with equal scores up to rounding may swap
             own = truth[row, [int(text.split()[1]) for text in given_ids]]
             assert np.allclose(own, truth[row, places], rtol=1e-5, atol=1e-5)
             assert np.allclose(answers["scores"][row][: len(places)], truth[row, places], rtol=1e-5, atol=1e-5)
@@ -269,7 +269,7 @@ def test_embeddings_are_the_towers(modules: dict[str, ServingModule], parts: tup
     assert np.array_equal(embedded, parts[1].embed_candidate({"candidate_id": tokens}).numpy())
 
 
-def test_seen_candidates_stay_where_consumption_repeats(parts: tuple[Any, Any]) -> None:
+def test_seen_candidates_stay_without_remove_seen(parts: tuple[Any, Any]) -> None:
     serving = module(parts, ExactSearch(EMBEDDINGS), remove_seen=False)
     inputs = request([list(IDS)])
     ids, _ = answer(serving, inputs)
@@ -294,7 +294,7 @@ def test_batches_of_any_size_are_answered(modules: dict[str, ServingModule], bat
         assert ask(serving, "embed_candidate", candidate)["embedding"].shape == (batch, DIM)
 
 
-def test_k_beyond_the_catalogue_is_clipped(parts: tuple[Any, Any]) -> None:
+def test_top_k_is_clipped_to_the_catalogue(parts: tuple[Any, Any]) -> None:
     for make in SEARCHES.values():
         ids, scores = answer(module(parts, make(), top_k=1000), request([[], [IDS[3]]]))
         assert ids.shape == (2, CANDIDATES)
@@ -362,7 +362,7 @@ def test_inputs_are_the_raw_features() -> None:
     assert "history" in raw_inputs(features, remove_seen=True)
 
 
-def test_a_model_without_history_still_removes_what_was_seen(parts: tuple[Any, Any]) -> None:
+def test_a_model_without_history_removes_seen_candidates(parts: tuple[Any, Any]) -> None:
     class AgeTower(tf.Module):
         @tf.function
         def embed_query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -387,7 +387,7 @@ def test_a_model_without_history_still_removes_what_was_seen(parts: tuple[Any, A
     assert {text for text in ids[0] if text} == {text.encode() for text in IDS[30:]}
 
 
-def test_ids_are_found_among_hundreds_of_thousands(tmp_path: Path) -> None:
+def test_ids_are_found_in_a_large_catalogue(tmp_path: Path) -> None:
     many = np.array([f"id {number}" for number in range(200_000)], object)
     ids = CandidateIds(many)
     asked = tf.constant([["id 0", "id 199999", ""], ["id 200000", "id 77777", "ID 0"]])
@@ -397,7 +397,7 @@ def test_ids_are_found_among_hundreds_of_thousands(tmp_path: Path) -> None:
     assert (tmp_path / "ids" / "saved_model.pb").stat().st_size < 100_000
 
 
-def test_ids_that_repeat_are_refused() -> None:
+def test_repeated_ids_are_refused() -> None:
     with pytest.raises(ValueError, match="not distinct"):
         CandidateIds(np.array(["a", "b", "a"], object))
 

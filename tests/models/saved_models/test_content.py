@@ -73,8 +73,8 @@ def towers(path: Path, seed: int, **config: Any) -> str:
     return content_digest(path)
 
 
-def test_towers_are_told_apart_by_weights_and_by_what_is_made_of_them(tmp_path: Path) -> None:
-    """An activation and the length of embeddings are in no weight."""
+def test_towers_differ_by_weights_and_by_configuration(tmp_path: Path) -> None:
+    """No weight shows the activation or the scaling of the embeddings."""
     found = [
         towers(tmp_path / "first", 1),
         towers(tmp_path / "seed", 2),

@@ -28,7 +28,7 @@ def test_lists_of_tokens_are_averaged_without_their_padding():
     np.testing.assert_allclose(pooled, np.array([[0, 0.5, 0.5, 0], [0, 0, 0, 1], [0, 0, 0, 0]]))
 
 
-def test_a_missing_single_token_adds_nothing_until_it_is_learnt():
+def test_a_missing_single_token_adds_nothing_until_trained():
     encoder = ColumnEncoder(tokens("colour", 5), widest=8, name="colour")
     with tf.GradientTape() as tape:
         missing, other = tf.unstack(encoder(tf.constant([[0], [3]])))
@@ -48,7 +48,7 @@ def test_embedding_width_is_the_configured_one_or_follows_the_vocabulary():
     assert width(tokens("x", 4)) < 16
 
 
-def test_dense_columns_pass():
+def test_dense_columns_are_unchanged():
     encoder = ColumnsEncoder({"b": EncodedColumn(feature="b", kind="dense", width=2)}, widest=8, name="features")
     np.testing.assert_array_equal(encoder({"b": tf.constant([[1.0, 2.0]])})[0], [[1, 2]])
 
@@ -59,7 +59,7 @@ def test_ordered_history_weighs_recent_events_more():
     np.testing.assert_allclose(pooled, expected, atol=1e-6)
 
 
-def test_recency_is_learnt():
+def test_recency_weights_are_trained():
     pooling, table = HistoryPooling(3, ordered=True), identity_table(3)
     with tf.GradientTape() as tape:
         loss = pooling(tf.constant([[1, 2, 2]]), table)[0, 1]
@@ -75,7 +75,7 @@ def test_unordered_history_has_nothing_to_learn():
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_attention_learns_which_events_matter_whatever_their_place(ordered):
+def test_attention_learns_which_events_matter_at_any_position(ordered):
     pooling, table = HistoryPooling(3, ordered=ordered, attention=True), identity_table(4)
     plain = HistoryPooling(3, ordered=ordered)
     histories = tf.constant([[1, 2, 0], [2, 3, 1], [3, 0, 0], [0, 0, 0]])
@@ -100,7 +100,7 @@ def test_dropout_repeats_for_a_seed_and_keeps_the_mean():
     assert dropout(ones, 0.3, None, 0) is ones
 
 
-def test_chosen_share():
+def test_chosen_has_the_given_rate():
     values = tf.zeros([10_000], tf.int32)
     assert abs(np.mean(chosen(values, 0.2, SEED, 0)) - 0.2) < 0.02
     assert not np.any(chosen(values, 0.2, None, 0))

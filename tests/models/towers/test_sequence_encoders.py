@@ -29,7 +29,7 @@ def newest_first(*events: int) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_state_in_training_is_the_one_served_after_the_same_events(kind):
+def test_a_training_state_equals_the_served_state_after_the_same_events(kind):
     layer, table = encoder(kind)
     histories = [(3, 5, 7, 9, 11, 13), (4, 6), ()]
     windows = tf.constant([newest_first(*history) for history in histories])
@@ -49,7 +49,7 @@ def test_order_matters_and_padding_does_not(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_everything_learns_and_dropout_repeats_for_a_seed(kind):
+def test_all_weights_learn_and_dropout_repeats_for_a_seed(kind):
     layer, table = encoder(kind)
     tokens = tf.constant([newest_first(3, 5, 7, 9), newest_first()])
     np.testing.assert_array_equal(layer(tokens, table, SEED), layer(tokens, table, SEED))
@@ -62,7 +62,7 @@ def test_everything_learns_and_dropout_repeats_for_a_seed(kind):
         assert np.abs(tf.convert_to_tensor(gradient)).sum() > 0, variable.name
 
 
-def test_recency_bias_is_a_number_for_each_head_and_age():
+def test_recency_bias_has_one_value_per_head_and_age():
     layer, table = encoder("self_attention, recency_bias")
     for bias in (variable for variable in layer.trainable_variables if variable.shape == (2, LENGTH + 1)):
         assert np.all(np.diff(bias.numpy()) < 0)  # at the start, the older the less
@@ -73,16 +73,16 @@ def test_recency_bias_is_a_number_for_each_head_and_age():
 
 
 def test_heads_divide_the_embedding():
-    with pytest.raises(ValueError, match="3 heads do not divide"):
+    with pytest.raises(ValueError, match="is not divisible by 3 heads"):
         ModelConfig(embedding_dim=8, history_encoder=SelfAttention(type="self_attention", heads=3))
 
 
 def test_events_without_order_are_refused():
-    with pytest.raises(ValueError, match="in order"):
+    with pytest.raises(ValueError, match="needs ordered events"):
         build_towers(small_spec(), ModelConfig(history_encoder=GRU(type="gru")), ordered=False)
 
 
-def test_example_age_counts_in_training_and_is_nought_when_serving():
+def test_example_age_is_used_in_training_and_0_in_serving():
     query, _ = build_towers(small_spec(), ModelConfig(example_age=True), ordered=True)
     asked = {"user": tf.constant([[3]]), "age": tf.constant([[0.5]]), "history": tf.constant([[4, 0, 0, 0]])}
     served = query(asked)

@@ -40,7 +40,7 @@ def test_dot_embeddings_keep_their_length():
 
 
 @pytest.mark.parametrize("share", [True, False])
-def test_item_table_is_shared_by_choice(share):
+def test_item_table_is_shared_if_configured(share):
     query, candidate = build_towers(small_spec(features=False), ModelConfig(share_item_embedding=share), ordered=True)
     tables = {id(v) for tower in (query, candidate) for v in tower.trainable_variables if v.shape[0] == 22}
     assert len(tables) == (1 if share else 2)
@@ -62,7 +62,7 @@ def test_siamese_towers_need_the_same_inputs():
 
 
 def test_cross_layers_multiply_inputs():
-    """x₀ ⊙ (W·x + b) + x is a polynomial of the second degree: its third differences are 0, its second are not."""
+    """x₀ ⊙ (W·x + b) + x is quadratic: its third differences are 0, its second differences are not."""
     projection = Projection(TowerConfig(cross_layers=1, dropout=0), 4, name="projection")
     start, direction = (tf.random.stateless_normal([1, 6], [seed, 0]) for seed in (1, 2))
     along = np.concatenate([projection([start + step * direction]) for step in range(5)])
@@ -70,7 +70,7 @@ def test_cross_layers_multiply_inputs():
     np.testing.assert_allclose(np.diff(along, 3, axis=0), 0, atol=1e-4)
 
 
-def test_towers_without_projection_are_their_ids_and_a_common_vector():
+def test_towers_without_projection_add_a_common_vector_to_their_ids():
     bare = TowerConfig(projection=False)
     config = ModelConfig(query_tower=bare, candidate_tower=bare, score="dot")
     query, candidate = build_towers(small_spec(features=False), config, ordered=False)
@@ -98,7 +98,7 @@ def test_the_same_keras_seed_gives_the_same_weights():
         np.testing.assert_array_equal(first, second)
 
 
-def test_dropped_ids_speak_as_unknown_ones():
+def test_dropped_ids_are_embedded_as_unknown_ones():
     config = ModelConfig(id_dropout=0.5, candidate_tower=TowerConfig(dropout=0))
     _, candidate = build_towers(small_spec(features=False), config, ordered=True)
     ids = tf.range(2, 22)[:, None]

@@ -26,18 +26,18 @@ def one_batch(data: TrainingData, seed: int = 0) -> dict:
 
 
 def by_event(batch: dict) -> dict[int, int]:
-    """Row of each event; the context column counts the events."""
+    """Row of each event, from the context column, which numbers the events."""
     return {int(event): row for row, event in enumerate(batch["query"]["device"][:, 0])}
 
 
-def test_history_is_what_came_before_the_label_most_recent_first():
+def test_history_has_the_events_before_the_label_most_recent_first():
     batch = one_batch(DATA)
     row = by_event(batch)
     histories = [batch["query"]["history"][row[event]].tolist() for event in range(7)]
     assert histories == [[0, 0], [10, 0], [11, 10], [12, 11], [0, 0], [13, 0], [11, 13]]
 
 
-def test_a_history_of_later_labels_ends_anywhere_up_to_its_label():
+def test_with_later_labels_a_history_ends_anywhere_before_its_label():
     batches, of_next = (Batches(DATA, batch_size=7, seed=4, later=later) for later in (True, False))
     seen: dict[int, set[tuple[int, ...]]] = {}
     for step in range(100):
@@ -56,7 +56,7 @@ def test_a_history_of_later_labels_ends_anywhere_up_to_its_label():
         Batches(replace(DATA, ordered=False), batch_size=7, seed=4, later=True)
 
 
-def test_unordered_history_is_everything_but_the_label():
+def test_unordered_history_has_all_events_but_the_label():
     batch = one_batch(replace(DATA, ordered=False, history_length=5))
     row = by_event(batch)
     histories = [sorted(batch["query"]["history"][row[event]].tolist()) for event in range(4, 7)]
@@ -74,7 +74,7 @@ def test_columns_belong_to_their_event():
         assert batch["weight"][row] == 1
 
 
-def test_known_are_all_other_candidates_of_the_query_past_and_future():
+def test_all_other_candidates_of_the_query_are_known():
     batch = one_batch(DATA)
     row = by_event(batch)
     known = [sorted(batch["known"][batch["known_row"] == row[event]].tolist()) for event in (0, 2, 5)]
@@ -82,7 +82,7 @@ def test_known_are_all_other_candidates_of_the_query_past_and_future():
     assert (np.diff(batch["known_row"]) >= 0).all()
 
 
-def test_with_negatives_from_the_batch_only_its_candidates_are_known():
+def test_with_in_batch_negatives_only_candidates_of_the_batch_are_known():
     everything = Batches(DATA, batch_size=3, seed=5)
     batches = Batches(DATA, batch_size=3, seed=5, negatives_in_batch=True)
     left_out = 0
@@ -96,7 +96,7 @@ def test_with_negatives_from_the_batch_only_its_candidates_are_known():
 
 
 @pytest.mark.parametrize("kind", [Batches, WindowBatches])
-def test_what_is_known_may_be_kept_quiet(kind):
+def test_known_candidates_can_be_left_unmasked(kind):
     silent, told = (kind(DATA, batch_size=3, seed=5, mask_known=mask).batch(0) for mask in (False, True))
     assert len(told["known"]) > len(silent["known"]) == len(silent["known_row"]) == 0
     np.testing.assert_array_equal(silent["label"], told["label"])
@@ -140,7 +140,7 @@ def test_a_batch_is_a_function_of_seed_and_step():
     assert resumed["query"]["device"][:, 0].tolist() == labels(1, 5)
 
 
-def test_so_many_events_of_each_query_other_ones_every_epoch():
+def test_per_query_draws_n_events_of_each_query_anew_every_epoch():
     batches = Batches(DATA, batch_size=4, seed=3, examples=PerQuery(type="per_query", n=2))
     epochs = [sorted(batches.batch(step)["query"]["device"][:, 0].tolist()) for step in range(8)]
     assert batches.steps_per_epoch == 1
@@ -148,7 +148,7 @@ def test_so_many_events_of_each_query_other_ones_every_epoch():
     assert len({tuple(epoch) for epoch in epochs}) > 3
 
 
-def test_recent_events_come_more_often():
+def test_recent_events_are_drawn_more_often():
     data = replace(DATA, age=np.array([3, 3, 3, 3, 1, 1, 0], np.float32))
     batches = Batches(data, batch_size=7, seed=3, examples=Recent(type="recent", half_life_days=1))
     events = np.concatenate([batches.batch(step)["query"]["device"][:, 0] for step in range(300)])
@@ -158,12 +158,12 @@ def test_recent_events_come_more_often():
         Batches(DATA, batch_size=7, seed=3, examples=Recent(type="recent"))
 
 
-def test_examples_tell_their_age():
+def test_examples_have_their_age():
     batch = one_batch(replace(DATA, age=np.arange(7, dtype=np.float32)))
     np.testing.assert_array_equal(batch["query"]["example_age"], batch["query"]["device"])
 
 
-def test_drawn_negatives_bring_their_columns():
+def test_drawn_negatives_have_their_columns():
     sampler = NegativeSampler(number=20, weights=np.ones(5), seed=3)
     batches = Batches(DATA, batch_size=3, seed=3, sampler=sampler)
     batch = batches.batch(4)
@@ -173,11 +173,11 @@ def test_drawn_negatives_bring_their_columns():
     assert "drawn" not in one_batch(DATA)
 
 
-def test_history_without_a_label_is_all_of_the_query():
+def test_history_without_a_label_has_all_events_of_the_query():
     assert DATA.query_inputs(np.array([0, 1]), {})["history"].tolist() == [[10, 12], [0, 0]]
 
 
-def test_no_history_no_input():
+def test_without_history_there_is_no_history_input():
     data = replace(DATA, history_length=None)
     assert "history" not in data.query_inputs(np.array([0]), {})
     with pytest.raises(ValueError, match="no history"):

@@ -1,4 +1,4 @@
-"""Two replicas take the steps that one takes: on two devices of a process, and on two workers that talk gRPC."""
+"""Two replicas take the same steps as one: two devices of a process, or two workers connected by gRPC."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.models.replicas import SETTINGS, WORKERS, train
 from tests.models.training.test_two_tower import batches_of, chains
 
 _SECONDS = 240
-"""A pair of processes takes a tenth of it on an idle machine."""
+"""Seconds; on an idle machine a pair of processes takes a tenth of it."""
 
 
 def start(kind: str, directory: Path, *arguments: str, cluster: dict | None = None) -> subprocess.Popen:
@@ -26,7 +26,7 @@ def start(kind: str, directory: Path, *arguments: str, cluster: dict | None = No
 
 
 def finish(*processes: subprocess.Popen) -> list[str]:
-    """What each has printed; all have to succeed."""
+    """Outputs of all processes, which must succeed."""
     printed = []
     try:
         for process in processes:
@@ -48,7 +48,7 @@ def free_addresses(number: int) -> list[str]:
 
 
 def clusters_of_two() -> list[dict]:
-    """What TF_CONFIG says to either of two workers on this machine."""
+    """TF_CONFIG of each of two workers on this machine."""
     workers = free_addresses(2)
     return [{"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}} for index in (0, 1)]
 
@@ -72,11 +72,11 @@ def mirrored(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_two_devices_train_as_one_does(mirrored, name, tmp_path):
+def test_two_devices_train_like_one(mirrored, name, tmp_path):
     assert_alike(mirrored / f"{name}-0.npz", train("none", name, tmp_path))
 
 
-def test_two_workers_train_as_one_does_and_go_on_after_both_were_killed(tmp_path):
+def test_two_workers_train_like_one_and_resume_after_both_were_killed(tmp_path):
     run_workers(tmp_path, "1")
     assert list(tmp_path.glob(f"{WORKERS}-0/unfinished/step-*.index")), "what the chief goes on from"
     assert not (tmp_path / f"{WORKERS}-1").exists(), "the other worker writes nothing"
@@ -89,7 +89,7 @@ def test_two_workers_train_as_one_does_and_go_on_after_both_were_killed(tmp_path
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_slices_make_up_the_batch(name):
+def test_slices_add_up_to_the_batch(name):
     settings = SETTINGS[name]
     batch = batches_of(chains(), **settings).batch(3)
     parts = [slice_of(batch, index, 3) for index in range(3)]
@@ -109,7 +109,7 @@ def test_a_batch_that_is_too_small_to_share_is_refused():
         slice_of(batch, 0, 3)
 
 
-def test_workers_have_to_be_named(monkeypatch):
+def test_multi_worker_needs_tf_config(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(ValueError, match="TF_CONFIG"):
         build_strategy("multi_worker")

@@ -11,7 +11,7 @@ def optimizer(name: str, **settings) -> tf.keras.optimizers.Optimizer:
 
 
 def steps(name: str, gradients: list, **settings) -> np.ndarray:
-    """The variable, ones at first, after these gradients."""
+    """Applies the gradients to a variable of ones and returns it."""
     chosen, variable = optimizer(name, **settings), tf.Variable(tf.ones([4, 2]))
     for gradient in gradients:
         chosen.apply_gradients([(gradient, variable)])
@@ -23,19 +23,19 @@ def rows(*indices: int, scale: float = 1.0) -> tf.IndexedSlices:
     return tf.IndexedSlices(values, tf.constant(indices), dense_shape=tf.constant([4, 2]))
 
 
-def test_lazy_adam_leaves_rows_outside_the_batch_alone():
+def test_lazy_adam_does_not_change_rows_outside_the_batch():
     first, second = rows(0, 1), rows(1, 3)
     after_first = steps("lazy_adam", [first])
     after_second = steps("lazy_adam", [first, second])
     np.testing.assert_array_equal(after_second[0], after_first[0])
     np.testing.assert_array_equal(after_second[2], 1)
     assert (after_second[[1, 3]] != after_first[[1, 3]]).all()
-    # Adam's momentum goes on moving row 0: the difference lazy updates are about.
+    # Adam's momentum keeps moving row 0; lazy updates do not.
     assert (steps("adam", [first, second])[0] != after_first[0]).all()
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_lazy_adam_is_adam_when_every_row_is_touched(decay):
+def test_lazy_adam_equals_adam_if_every_row_is_touched(decay):
     sparse = [rows(0, 1, 2, 3), rows(0, 1, 2, 3, scale=0.3)]
     dense = [tf.convert_to_tensor(gradient) for gradient in sparse]
     reference = steps("adam", dense, weight_decay=decay)
@@ -58,7 +58,7 @@ def test_a_scalar_does_not_decay(name):
 
 
 @pytest.mark.parametrize("name", ["lazy_adam", "adagrad"])
-def test_weight_decay_reaches_the_touched_rows_only(name):
+def test_only_touched_rows_decay(name):
     zero = tf.IndexedSlices(tf.zeros([1, 2]), tf.constant([2]), dense_shape=tf.constant([4, 2]))
     decayed = steps(name, [zero], weight_decay=0.5)
     np.testing.assert_allclose(decayed, np.repeat([[1], [1], [0.95], [1]], 2, axis=1), rtol=1e-6)
@@ -72,7 +72,7 @@ def test_adagrad_is_sparse():
 
 
 @pytest.mark.parametrize("name", ["lazy_adam", "adam", "adagrad"])
-def test_a_cosine_ends_at_rest(name):
+def test_the_cosine_schedule_ends_at_0(name):
     gradients = [rows(0, 1)] * 6
     moved = [steps(name, gradients[:count], learning_rate_schedule="cosine")[0] for count in range(7)]
     strides = np.abs(np.diff(moved, axis=0))

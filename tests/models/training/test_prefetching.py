@@ -19,7 +19,7 @@ def test_items_come_in_order_and_the_loop_ends():
     assert prefetching() == []
 
 
-def test_no_more_is_made_ahead_than_asked_for():
+def test_no_more_items_are_prepared_than_allowed():
     made: list[int] = []
 
     def numbers() -> Iterator[int]:
@@ -37,7 +37,7 @@ def test_no_more_is_made_ahead_than_asked_for():
     assert prefetching() == []
 
 
-def test_an_error_is_raised_where_its_item_is_asked_for():
+def test_an_error_is_raised_when_its_item_is_requested():
     def broken() -> Iterator[int]:
         yield 1
         raise ValueError("no second one")
@@ -61,7 +61,7 @@ def test_the_thread_ends_with_the_block_whatever_ends_it(error):
     assert prefetching() == []
 
 
-def test_a_block_that_asks_for_nothing_ends():
+def test_a_block_that_requests_no_item_ends():
     with Prefetched(itertools.count(), ahead=1):
         pass
     assert prefetching() == []

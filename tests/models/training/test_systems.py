@@ -1,4 +1,4 @@
-"""Every reference configuration builds and learns, and has the property that makes it that system."""
+"""Every reference configuration builds and learns, and has the property that defines its system."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def system(name: str) -> PipelineConfig:
 
 
 def encoded(features: FeatureSpec, directory: Path) -> EncodedSpec:
-    """What preprocessing makes of the features, all vocabularies being the words of the titles."""
+    """Encodes the features; all vocabularies consist of the words of the titles."""
     statistics = FeatureStatistics(vocabulary=WORDS, std=1.0, boundaries=(20.0, 40.0))
     ids = FeatureStatistics(vocabulary=[f"c{item}" for item in range(ITEMS)])
     sides = {
@@ -49,7 +49,7 @@ def encoded(features: FeatureSpec, directory: Path) -> EncodedSpec:
 
 
 def world(spec: EncodedSpec) -> TrainingData:
-    """Every query goes through ever higher candidates; the last candidate is nobody's."""
+    """Every query interacts with candidates of increasing rows; the last candidate has no event."""
     random = np.random.default_rng(0)
     events = np.sort([random.permutation(ITEMS - 1)[:LENGTH] for _ in range(QUERIES)], axis=1)
     candidates = random_columns(spec.candidate, ITEMS)
@@ -106,7 +106,7 @@ def test_every_system_builds_and_learns(file, tmp_path):
     assert losses[-1] < losses[0]
 
 
-def test_siamese_towers_are_the_same_variables(tmp_path):
+def test_siamese_towers_share_their_variables(tmp_path):
     model, _, _ = build(system("siamese"), tmp_path)
     query, candidate = ({id(v) for v in t.trainable_variables} for t in (model.query_tower, model.candidate_tower))
     assert candidate < query
@@ -114,7 +114,7 @@ def test_siamese_towers_are_the_same_variables(tmp_path):
     assert [v.shape[0] for v in own] == [50], "only the weights of positions in the history, which a candidate has not"
 
 
-def test_dssm_encodes_a_misspelt_title_near_the_right_one_by_its_trigrams(tmp_path):
+def test_dssm_embeds_a_misspelt_title_near_the_right_one_by_trigrams(tmp_path):
     title = system("dssm").features.candidate["title"]
     encoder = feature_encoder("title", title, FeatureStatistics(vocabulary=WORDS), tmp_path / "title")
     tf.keras.utils.set_random_seed(1)
@@ -133,7 +133,7 @@ def test_dssm_encodes_a_misspelt_title_near_the_right_one_by_its_trigrams(tmp_pa
     assert found("title") < 0.2, "no word of theirs is known"
 
 
-def test_youtube_labels_are_later_than_everything_the_tower_sees(tmp_path):
+def test_youtube_labels_are_later_than_the_whole_history(tmp_path):
     _, batches, data = build(system("youtube_dnn"), tmp_path)
     for step in range(batches.steps_per_epoch):
         batch = batches.batch(step)
@@ -141,7 +141,7 @@ def test_youtube_labels_are_later_than_everything_the_tower_sees(tmp_path):
         assert (batch["query"]["history"] < labels).all(), "later candidates are higher"
 
 
-def test_youtube_users_give_as_many_examples_each_and_they_tell_their_age(tmp_path):
+def test_youtube_users_give_equally_many_examples_with_their_age(tmp_path):
     config = load_config(next(f for f in FILES if f.stem == "youtube_dnn"), ["training.examples.n=3"])
     model, batches, data = build(config, tmp_path)
     batch = batches.batch(0)
@@ -156,7 +156,7 @@ def test_youtube_users_give_as_many_examples_each_and_they_tell_their_age(tmp_pa
     )
 
 
-def test_sasrec_learns_from_all_positions_and_none_sees_its_label_or_what_follows(tmp_path):
+def test_sasrec_learns_from_all_positions_and_none_sees_its_label_or_later_events(tmp_path):
     model, batches, data = build(system("sasrec_two_tower"), tmp_path)
     tokens = data.candidates["candidate_id"][:, 0]
     batch = batches.batch(0)
@@ -171,7 +171,7 @@ def test_sasrec_learns_from_all_positions_and_none_sees_its_label_or_what_follow
         np.testing.assert_allclose(served[0], embedded[position], atol=1e-5)
 
 
-def test_dat_vectors_learn_what_the_other_side_has_chosen(tmp_path):
+def test_dat_vectors_approach_the_embeddings_of_the_other_side(tmp_path):
     config = system("dat")
     model, batches, _ = build(config, tmp_path)
     assert config.model.augmentation.alignment is not None
@@ -199,7 +199,7 @@ def test_dat_vectors_learn_what_the_other_side_has_chosen(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["hopsworks_weighted", "shaped"])
-def test_a_purchase_counts_for_more_than_a_view(name, tmp_path):
+def test_a_purchase_weighs_more_than_a_view(name, tmp_path):
     config = system(name)
     weights = config.training.event_weights.weights
     assert weights["view"] < weights["cart"] < weights["purchase"]
@@ -211,7 +211,7 @@ def test_a_purchase_counts_for_more_than_a_view(name, tmp_path):
     assert both == pytest.approx(np.average(only, weights=[weights["view"], weights["purchase"]]), rel=1e-4)
 
 
-def test_yi2019_learns_frequencies_from_its_batches(tmp_path):
+def test_yi2019_estimates_frequencies_from_its_batches(tmp_path):
     config = system("yi2019_sampling_corrected")
     frequency = config.training.frequency.model_copy(update={"alpha": 0.1})
     config = config.model_copy(update={"training": config.training.model_copy(update={"frequency": frequency})})
@@ -225,7 +225,7 @@ def test_yi2019_learns_frequencies_from_its_batches(tmp_path):
 
 
 @pytest.mark.parametrize("negatives", ["mixed", "in_batch"])
-def test_mixed_negatives_reach_what_nobody_chose(negatives, tmp_path):
+def test_mixed_negatives_include_candidates_without_events(negatives, tmp_path):
     config = system("mixed_negatives")
     assert config.training.negatives.type == "mixed"
     if negatives == "in_batch":

@@ -1,4 +1,4 @@
-"""An interrupted training goes on as if nothing had happened, to the bit."""
+"""A resumed training equals an uninterrupted one bit for bit."""
 
 import gc
 import threading
@@ -22,7 +22,7 @@ class Killed(Exception):
 
 
 def validation_of_last(data: TrainingData) -> Validation:
-    """The last event of each query, asked for after all before it."""
+    """Predicts the last event of each query from all earlier ones."""
     ends = data.offsets[1:] - 1
     return Validation(
         queries={"history": data.history(np.arange(len(ends)), ends)},
@@ -92,13 +92,13 @@ def test_resumed_training_equals_uninterrupted_training_bit_for_bit(settings, tm
         np.testing.assert_array_equal(value, wanted)
 
 
-def test_nothing_is_left_of_a_training_that_is_done(tmp_path):
+def test_a_finished_training_leaves_no_files(tmp_path):
     fit(tmp_path, {"loss": "full_softmax"})
     assert not (tmp_path / "unfinished").exists()
     assert list((tmp_path / "output-None" / "checkpoints").glob("ckpt-*.index"))
 
 
-def test_a_resumed_training_does_not_start_again(tmp_path):
+def test_a_resumed_training_does_not_start_from_scratch(tmp_path):
     with pytest.raises(Killed):
         fit(tmp_path, {"loss": "full_softmax"}, killed_after=1)
     first = (tmp_path / "unfinished" / "state.json").read_text()
@@ -107,25 +107,25 @@ def test_a_resumed_training_does_not_start_again(tmp_path):
 
 
 def iterators_and_threads() -> list[str]:
-    """What of an input pipeline is alive: the interpreter may wait for it for ever when it ends."""
+    """Live parts of an input pipeline, on which the interpreter could wait forever at exit."""
     gc.collect()
     iterators = [type(it).__name__ for it in gc.get_objects() if isinstance(it, tf.data.Iterator)]
     return iterators + [thread.name for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
 @pytest.mark.parametrize("error", [None, Killed, KeyboardInterrupt, FloatingPointError])
-def test_nothing_that_makes_batches_outlives_a_training(error, tmp_path):
+def test_the_input_pipeline_ends_with_the_training(error, tmp_path):
     settings = {"loss": "in_batch_softmax"}
     if error is None:
         fit(tmp_path, settings)
     else:
-        with pytest.raises(error) as raised:  # whose traceback keeps all variables alive
+        with pytest.raises(error) as raised:  # the traceback keeps all variables alive
             fit(tmp_path, settings, killed_after=1, error=error)
         assert raised
     assert iterators_and_threads() == []
 
 
-def test_nothing_that_makes_batches_outlives_a_trial(tmp_path):
+def test_the_input_pipeline_ends_with_a_trial(tmp_path):
     data = chains()
     model, batches = two_tower(data, loss="full_softmax"), batches_of(data, loss="full_softmax")
     places = Places(tmp_path / "output", tmp_path / "unfinished", trial="short")
@@ -136,7 +136,7 @@ def test_nothing_that_makes_batches_outlives_a_trial(tmp_path):
     assert iterators_and_threads() == []
 
 
-def test_an_error_in_the_making_of_a_batch_ends_the_training_as_it_was_raised(tmp_path, monkeypatch):
+def test_an_error_while_a_batch_is_prepared_ends_the_training_unchanged(tmp_path, monkeypatch):
     data = chains()
     model, batches = two_tower(data, loss="full_softmax"), batches_of(data, loss="full_softmax")
 

@@ -21,7 +21,7 @@ ITEMS = 20
 
 
 def chains(queries: int = 60, length: int = 8) -> TrainingData:
-    """Queries walk from an item to the next one: what comes follows from the history alone."""
+    """Queries walk from an item to the next, so the history determines the next event."""
     starts = np.random.default_rng(0).integers(0, ITEMS, queries)
     events = (starts[:, None] + np.arange(length)) % ITEMS
     return TrainingData(
@@ -87,7 +87,7 @@ def batches_of(
 
 
 def scores_of_last(model: TwoTower, data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
-    """The last event of each query, and the scores of all candidates by what came before it."""
+    """The last event of each query, and the scores of all candidates given the earlier events."""
     ends = data.offsets[1:] - 1
     histories = data.history(np.arange(len(ends)), ends)
     return ends, embed(model.query_tower, {"history": histories}) @ embed(model.candidate_tower, data.candidates).T
@@ -107,19 +107,19 @@ def scores_of_last(model: TwoTower, data: TrainingData) -> tuple[np.ndarray, np.
     ],
     ids=["full", "in batch", "mixed", "popularity", "cross batch", "mined", "self-attention", "gru"],
 )
-def test_training_learns_what_follows(settings, tmp_path):
+def test_training_learns_the_next_event(settings, tmp_path):
     data = chains()
     model = two_tower(data, **settings)
     fit = fit_steps(model, batches_of(data, **settings), steps=70, places=places(tmp_path))
     ends, scores = scores_of_last(model, data)
     seen = data.candidate.reshape(len(ends), -1)[:, :-1]
-    np.put_along_axis(scores, seen, -np.inf, axis=1)  # known positives are never negatives: they may score higher
+    np.put_along_axis(scores, seen, -np.inf, axis=1)  # known positives are never negatives, so they may score higher
     assert np.mean(np.argmax(scores, axis=1) == data.candidate[ends]) > 0.9
     assert fit.curve[-1]["loss"] < fit.curve[0]["loss"]
     assert fit.curve[-1]["step"] == fit.steps == 70
 
 
-def test_what_a_query_knows_is_outscored_where_it_is_among_the_negatives(tmp_path):
+def test_known_positives_score_lower_if_they_count_as_negatives(tmp_path):
     data = chains()
     settings: dict[str, Any] = {"encoder": "self_attention", "examples": "sequences", "mask_known": False}
     model = two_tower(data, "full_softmax", **settings)
@@ -145,7 +145,7 @@ def test_two_trainings_are_bit_identical_and_the_seed_matters(settings, tmp_path
     assert not np.array_equal(first, weights(2, "c"))
 
 
-def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     data = chains()
     model = two_tower(data, "full_softmax")
     model.candidate_tower.set_weights([np.full_like(w, np.nan) for w in model.candidate_tower.get_weights()])
@@ -153,15 +153,15 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
         fit_steps(model, Batches(data, batch_size=64, seed=1), steps=2, places=places(tmp_path))
 
 
-def test_weights_that_are_no_numbers_at_the_end_stop_the_training(tmp_path):
-    """A step's loss is that before it, so that nothing else tells what the last one did."""
+def test_final_weights_that_are_not_finite_stop_the_training(tmp_path):
+    """The loss of a step is computed before its update, so only the weights show what the last step did."""
     data = chains()
     model = two_tower(data, "full_softmax", learning_rate=1e38)
     with pytest.raises(FloatingPointError, match=r"after step 1: lower training\.learning_rate"):
         fit_steps(model, Batches(data, batch_size=len(data), seed=1), steps=1, places=places(tmp_path))
 
 
-def test_dropout_follows_the_step():
+def test_dropout_is_a_function_of_the_step():
     data = chains()
     model, batch = two_tower(data, "full_softmax"), Batches(data, batch_size=64, seed=1).batch(0)
     first, again = (float(model.compute_loss(batch, training=True)) for _ in range(2))
@@ -170,8 +170,8 @@ def test_dropout_follows_the_step():
     assert float(model.compute_loss(batch)) == float(model.compute_loss(batch))
 
 
-def test_losses_learn_from_what_they_are_given():
-    """One step of each loss, with drawn negatives, moves both towers by finite amounts."""
+def test_every_loss_moves_both_towers():
+    """One step of each loss with drawn negatives changes both towers by finite amounts."""
     data = chains()
     for loss in ("bpr", "gbce", "cosine_contrastive", "contrastive", "triplet", "gramian"):
         settings: dict[str, Any] = {"loss": loss, "negatives": {"type": "uniform", "n": 16}}
@@ -203,7 +203,7 @@ def test_a_learned_temperature_follows_its_gradient(loss):
     assert float(model.temperature) == pytest.approx(0.01)
 
 
-def test_full_softmax_teaches_nothing_against_candidates_that_nobody_could_choose_yet():
+def test_full_softmax_ignores_candidates_without_training_events():
     data = chains()
     late = data.candidate == ITEMS - 1
     data = replace(data, candidate=np.where(late, 0, data.candidate))
@@ -217,7 +217,7 @@ def test_full_softmax_teaches_nothing_against_candidates_that_nobody_could_choos
     assert not moved[ITEMS + 1]
 
 
-def test_auto_takes_the_full_softmax_within_its_budget():
+def test_auto_uses_the_full_softmax_within_its_budget():
     def resolved(loss: str, candidates: int) -> TrainingConfig:
         training = TrainingConfig.model_validate({"loss": loss})
         return resolve_auto(ModelConfig(), training, events=1_000_000, candidates=candidates)

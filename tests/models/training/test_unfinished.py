@@ -1,4 +1,4 @@
-"""What an interrupted training leaves says itself whether it is damaged."""
+"""The state of an interrupted training detects its own damage."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def sealed(tmp_path: Path) -> Path:
     return tmp_path / "state.json"
 
 
-def test_what_is_undamaged_is_read_as_it_was_written(sealed):
+def test_an_undamaged_state_is_read_as_written(sealed):
     assert damage(sealed) == ""
     assert read_sealed(sealed) == STATE
     (sealed.parent / "step-8.index").write_text("a checkpoint whose state was never written")
@@ -35,13 +35,13 @@ def test_damage_of_any_file_is_found(sealed, name, kind):
 @pytest.mark.parametrize(
     "content", ["", "[]", "null", "{}", '{"content": 1, "files": [], "digest": ""}', "[" * 100_000, "\udcff", "7"]
 )
-def test_a_state_of_whatever_content_is_damaged(sealed, content):
+def test_a_state_of_any_other_content_is_damaged(sealed, content):
     sealed.write_bytes(content.encode(errors="surrogateescape"))
     assert damage(sealed) == "state.json is not what was written"
 
 
 @pytest.mark.parametrize("position", range(0, 200, 7))
-def test_each_byte_of_a_state_counts(sealed, position):
+def test_a_change_of_any_byte_is_found(sealed, position):
     content = bytearray(sealed.read_bytes())
     content[position % len(content)] ^= 1
     sealed.write_bytes(content)

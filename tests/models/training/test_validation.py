@@ -18,7 +18,7 @@ def validation(queries, candidates, relevant, excluded) -> Validation:
     return Validation(columns[0], columns[1], lists(relevant), lists(excluded))
 
 
-def test_seen_candidates_do_not_stand_in_the_way():
+def test_excluded_candidates_do_not_lower_the_metrics():
     candidates = [[float(-row)] for row in range(30)]
     blocked = validation([[1.0]], candidates, [[15]], [[]]).metrics(tower, tower)
     free = validation([[1.0]], candidates, [[15]], [list(range(15))]).metrics(tower, tower)
@@ -26,16 +26,16 @@ def test_seen_candidates_do_not_stand_in_the_way():
     assert free["recall@10"] == free["ndcg@10"] == 1
 
 
-def test_a_tower_that_tells_nothing_apart_finds_nothing():
+def test_constant_embeddings_have_zero_metrics():
     metrics = validation([[1.0]], [[0.0]] * 60, [[0]], [[]]).metrics(tower, tower)
     assert set(metrics.values()) == {0.0}
 
 
-def test_a_tower_with_numbers_missing_is_refused():
+def test_embeddings_with_nan_are_refused():
     with pytest.raises(ValueError, match="NaN"):
         validation([[np.nan]], [[0.0]] * 60, [[0]], [[]]).metrics(tower, tower)
 
 
-def test_embedding_in_slices_keeps_the_order():
+def test_embedding_in_slices_keeps_the_row_order():
     values = np.arange(10_000, dtype=np.float32)[:, None]
     np.testing.assert_array_equal(embed(lambda inputs: 2 * inputs["x"], {"x": values}), 2 * values)

@@ -9,7 +9,7 @@ from models.training.windows import WindowBatches
 
 SIZES = np.array([5, 0, 1, 11, 3, 8])
 EVENTS = int(SIZES.sum())
-# Event e is of candidate e and so has token 10 + e; its context says e as well.
+# Event e has candidate e, hence token 10 + e, and context e.
 DATA = TrainingData(
     offsets=np.concatenate([[0], np.cumsum(SIZES)]),
     candidate=np.arange(EVENTS, dtype=np.int32),
@@ -46,7 +46,7 @@ def test_a_batch_is_a_function_of_seed_and_step():
     assert next(WindowBatches(DATA, batch_size=6, seed=1).from_step(7))["label"].tolist() == labels(1, 7)
 
 
-def test_a_position_has_read_the_events_just_before_its_label_and_no_later_one():
+def test_a_position_reads_the_events_up_to_its_label():
     for batch in epoch(WindowBatches(DATA, batch_size=6, seed=1)):
         history, label = batch["query"]["history"], batch["label"]
         row, read = np.divmod(batch["positions"], history.shape[1] + 1)
@@ -68,7 +68,7 @@ def test_columns_belong_to_the_label():
         np.testing.assert_array_equal(batch["weight"], batch["label"])
 
 
-def test_known_are_all_candidates_of_the_window_s_query():
+def test_all_candidates_of_a_window_s_query_are_known():
     for batch in epoch(WindowBatches(DATA, batch_size=6, seed=1)):
         for window in np.unique(batch["window"]):
             query = QUERY[batch["label"][batch["window"] == window][0]]
@@ -76,7 +76,7 @@ def test_known_are_all_candidates_of_the_window_s_query():
             assert known.tolist() == np.flatnonzero(query == QUERY).tolist()
 
 
-def test_drawn_negatives_come_along_and_limit_what_is_known():
+def test_drawn_negatives_are_added_and_known_candidates_restricted_to_the_batch():
     sampler = NegativeSampler(number=6, weights=np.ones(EVENTS), seed=3)
     batches = WindowBatches(DATA, batch_size=6, seed=1, sampler=sampler, negatives_in_batch=True)
     for step, batch in enumerate(epoch(batches)):
@@ -85,12 +85,12 @@ def test_drawn_negatives_come_along_and_limit_what_is_known():
         assert np.isin(batch["known"], np.concatenate([batch["label"], batch["drawn_row"]])).all()
 
 
-def test_histories_are_no_longer_than_the_longest_of_the_batch():
+def test_histories_are_as_wide_as_the_longest_of_the_batch():
     data = replace(DATA, history_length=100)
     widths = {batch["query"]["history"].shape[1] for batch in epoch(WindowBatches(data, batch_size=11, seed=1))}
     assert max(widths) == SIZES.max() - 1
 
 
-def test_events_without_order_have_no_windows():
-    with pytest.raises(ValueError, match="in order"):
+def test_unordered_events_are_refused():
+    with pytest.raises(ValueError, match="needs ordered events"):
         WindowBatches(replace(DATA, ordered=False), batch_size=6, seed=1)

@@ -96,19 +96,19 @@ REFUSED = {
         "model.temperature",
         "leave temperature out",
     ),
-    "temperature that several workers would have to try out": (
+    "temperature to be chosen by trial runs of several workers": (
         put("training.distribution", "multi_worker"),
         "model.temperature",
         "learned",
     ),
-    "labels that several workers would have to try out": (
+    "labels to be chosen by trial runs of several workers": (
         lambda values: (
             put("training.distribution", "multi_worker")(values),
             put("model.temperature", 0.1)(values),
             values.update(split={"method": "time"}),
         ),
         "training.labels",
-        "name next or later",
+        "give next or later",
     ),
     "later labels of a bag": (
         lambda values: (drop("data.interactions.columns.timestamp")(values), put("training.labels", "later")(values)),
@@ -166,7 +166,7 @@ REFUSED = {
             put("training.distribution", "mirrored")(values),
         ),
         "training",
-        "remember",
+        "whose state lives in one process",
     ),
     "a queue for a loss that does not correct": (
         lambda values: (put("training.loss", "bpr")(values), put("training.negatives", "cross_batch")(values)),
