@@ -8,7 +8,7 @@ _SECONDS = 2.0
 
 
 def is_this_machine(address: str) -> bool:
-    """Whether the host is this machine by its loopback name or address."""
+    """Whether the host is a loopback name or address of this machine."""
     host = host_of(address)
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -22,7 +22,7 @@ def host_of(address: str) -> str:
 
 
 def is_reachable(address: str) -> bool:
-    """Whether something listens there."""
+    """Whether something listens at the address."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=_SECONDS).close()
@@ -32,7 +32,7 @@ def is_reachable(address: str) -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nothing listens on."""
+    """A free port of the loopback interface."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

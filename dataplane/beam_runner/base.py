@@ -1,4 +1,4 @@
-"""What all runners have in common."""
+"""The base class of all Beam runners."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -13,51 +13,51 @@ if TYPE_CHECKING:
 
 
 class BeamConfig(Strict, ABC):
-    """How data steps are executed. Changes speed, never results.
+    """Configuration of a Beam runner. It changes speed, never results.
 
     Attributes:
-        runner: its name in configurations.
+        runner: name of the runner in configurations.
     """
 
     runner: str
 
     @abstractmethod
     def concurrency(self) -> int:
-        """How many bundles are worked on at the same time."""
+        """Number of bundles processed at the same time."""
 
     @abstractmethod
     def connected(self) -> AbstractContextManager[tuple[Any, list[str]]]:
-        """The Beam runner and the flags of its options, usable while the block lasts."""
+        """Gives the Beam runner and the flags of its options, valid inside the `with` block."""
 
     def check(self) -> None:
-        """Looks whether what the runner needs is there, before anything heavy is loaded.
+        """Checks that the requirements of the runner are met, before anything heavy is loaded.
 
         Raises:
-            ConfigError: it is not; the message says what to do.
+            ConfigError: a requirement is missing; the message says what to do.
         """
 
     def check_workers(self, root: Path) -> None:
-        """Makes sure that workers elsewhere see the files below `root` as this process does.
+        """Checks that workers on other machines see the same files below `root` as this process.
 
         Raises:
-            RunError: they do not.
+            RunError: a worker does not see them.
         """
 
     def exposure(self) -> str:
-        """What of it other machines can reach, for the user to know; empty if nothing."""
+        """A warning about what other machines can reach on this one; empty if nothing."""
         return ""
 
     def anchored(self, directory: Path) -> Self:
-        """The same with relative paths starting from `directory`."""
+        """A copy whose relative paths start from `directory`."""
         return self.model_copy(update={name: directory / value for name, value in self if isinstance(value, Path)})
 
     @contextmanager
     def pipeline(self) -> "Iterator[beam.Pipeline]":
-        """A new Beam pipeline on the configured runner, which runs when the block ends.
+        """A new Beam pipeline on the configured runner; it runs at the end of the `with` block.
 
         Raises:
-            PipelineError: as a step raised it, whichever process it ran in; `RunError` if the runner broke down.
-            OSError: as a step met it.
+            PipelineError: as raised by a step in any process; `RunError` if the runner failed.
+            OSError: as raised by a step.
             KeyboardInterrupt: a signal asked this process to stop.
         """
         import apache_beam as beam
@@ -67,7 +67,7 @@ class BeamConfig(Strict, ABC):
         from dataplane.beam_runner.loopback import on_loopback
 
         with interrupts_kept(), as_raised(), threads_to_log(), on_loopback(), self.connected() as (runner, flags):
-            # Command-line arguments of this process must not leak into Beam's options, hence the explicit flags.
+            # The flags are explicit, so that command-line arguments of this process do not leak into Beam's options.
             pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(flags=flags, save_main_session=False))
             yield pipeline
             result = pipeline.run()

@@ -1,4 +1,4 @@
-"""Beam on Google Cloud Dataflow. Not run by this project's tests, which have no Google Cloud."""
+"""Beam on Google Cloud Dataflow. The project's tests do not run it, because they have no Google Cloud."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -18,45 +18,46 @@ _BUCKET = r"^gs://[^/]+/.+"
 
 
 class Dataflow(BeamConfig):
-    """Google Cloud Dataflow.
+    """Google Cloud Dataflow. Not tested by this project.
 
-    Never run by this project. Dataflow's workers do not share files with anybody by themselves, and the steps need
-    them to: `sdk_container_image` has to mount the file system of the pipeline's root, and of the source data, under
-    the same path. A run first looks whether the workers see the root, and ends there if they do not.
+    The steps need shared files, and Dataflow's workers have none by default. So `sdk_container_image` must mount the
+    file system of the pipeline's root and of the source data under the same path. A run checks first whether the
+    workers see the root, and ends if they do not.
     """
 
     runner: Literal["dataflow"]
     project: str
-    """Google Cloud project that pays."""
+    """Google Cloud project that is billed."""
     region: str
     """Region of the workers."""
     temp_location: str = Field(pattern=_BUCKET)
     """`gs://` folder for temporary files."""
     staging_location: str | None = Field(default=None, pattern=_BUCKET)
-    """`gs://` folder for what the workers need to start; by default in `temp_location`."""
+    """`gs://` folder for files that workers need at start-up; defaults to `temp_location`."""
     sdk_container_image: str
-    """Image of the workers, made from `apache/beam_python3.12_sdk` of this Beam and Python, that mounts the root."""
+    """Worker image that mounts the root, built from `apache/beam_python3.12_sdk` of the same Beam and Python
+    version."""
     setup_file: Path | None = None
-    """This project's `setup.py`, installed on workers when they start; leave it out where the image has the package."""
+    """This project's `setup.py`, installed on workers at start-up; leave it out if the image contains the package."""
     machine_type: str | None = None
     """Machine type of the workers."""
     max_num_workers: int = Field(default=1, ge=1)
-    """Most workers at a time."""
+    """Maximum number of workers."""
     service_account_email: str | None = None
-    """Service account that the workers act as."""
+    """Service account of the workers."""
     network: str | None = None
     """Network of the workers."""
     subnetwork: str | None = None
     """Subnetwork of the workers, `regions/REGION/subnetworks/NAME`."""
     use_public_ips: bool = True
-    """Whether workers have public addresses."""
+    """Whether workers have public IP addresses."""
 
     def concurrency(self) -> int:
-        """One bundle a worker at least."""
+        """At least one bundle per worker."""
         return self.max_num_workers
 
     def check(self) -> None:
-        """Looks for Beam's Google Cloud libraries and the setup file."""
+        """Checks Beam's Google Cloud libraries and the setup file."""
         if importlib.util.find_spec("apitools") is None:
             raise ConfigError(
                 "beam.runner: dataflow needs Beam's Google Cloud libraries: pip install 'apache-beam[gcp]'"
@@ -65,7 +66,7 @@ class Dataflow(BeamConfig):
             raise ConfigError(f"beam.setup_file: there is no file {self.setup_file}")
 
     def check_workers(self, root: Path) -> None:
-        """Has workers look at a file below `root`."""
+        """Makes workers read a file below `root`."""
         from dataplane.beam_runner.shared_files import check_shared_files
 
         check_shared_files(self, root)
@@ -78,7 +79,7 @@ class Dataflow(BeamConfig):
         yield DataflowRunner(), self.flags()
 
     def flags(self) -> list[str]:
-        """What Beam's command line calls these settings."""
+        """The settings as flags of Beam's command line."""
         named = self.model_dump(exclude={"runner", "use_public_ips"}, exclude_none=True, mode="json")
         addresses = "--use_public_ips" if self.use_public_ips else "--no_use_public_ips"
         return [*(f"--{name}={value}" for name, value in named.items()), addresses]

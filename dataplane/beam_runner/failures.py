@@ -1,4 +1,4 @@
-"""Errors of a step, as they were raised, whichever process it ran in."""
+"""Restores the errors of a step from what a runner reports, whichever process it ran in."""
 
 import builtins
 import logging
@@ -13,8 +13,8 @@ from dataplane import errors
 from dataplane.errors.disk_errors import disk_error
 
 _STEP = re.compile(r" \[while running .*\Z", re.DOTALL)
-"""What Beam adds to the message of an error."""
-_TOLD = re.compile(
+"""Suffix that Beam adds to the message of an error."""
+_REPORTED = re.compile(
     rf"^(?:{errors.__name__}\.)?(?P<kind>\w+): (?P<message>.*?)(?=^\S*Traceback |^\s+at \S+\(|^During handling |\Z)",
     re.DOTALL | re.MULTILINE,
 )
@@ -25,40 +25,40 @@ _JAVA_CAUSE = re.compile(r"^(?:Caused by: )?(?P<cause>[\w.$]+(?:Exception|Error)
 
 @contextmanager
 def as_raised() -> Iterator[None]:
-    """Turns what a runner makes of an error in a step back into that error.
+    """Turns a runner's report of an error in a step back into that error.
 
     Raises:
-        PipelineError: raised by a step, or `RunError` if it is the runner that broke down.
-        OSError: raised by a step; it then has a message only.
+        PipelineError: raised by a step, or `RunError` if the runner failed.
+        OSError: raised by a step; it has only a message.
     """
     try:
         yield
     except errors.PipelineError as error:
         raise type(error)(_STEP.sub("", str(error))) from error
     except RuntimeError as error:
-        # From another process only text arrives: the traceback of a step, or why the runner gave up.
-        told = _told(str(error))
-        if told is not None:
-            raise told from error
+        # Only text arrives from other processes: the traceback of a step, or why the runner gave up.
+        reported = _reported(str(error))
+        if reported is not None:
+            raise reported from error
         disk = disk_error(error)
         if disk is not None:
             raise OSError(_STEP.sub("", disk)) from error
         if _IN_WORKER in str(error) or type(error) is not RuntimeError:
             raise
-        raise errors.RunError(f"the Beam runner broke down: {_cause(str(error))}; the run's log has more") from error
+        raise errors.RunError(f"the Beam runner failed: {_cause(str(error))}; see the run's log for details") from error
 
 
 @contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Lets an interrupt end the block as one, whatever becomes of it inside.
+    """Ensures that an interrupt inside the block leaves it as KeyboardInterrupt.
 
-    Beam makes an error of the step that is at work of everything that is raised there, KeyboardInterrupt included.
+    Beam turns everything that is raised in a step into an error of the step, including KeyboardInterrupt.
 
     Raises:
-        KeyboardInterrupt: a signal raised it inside.
+        KeyboardInterrupt: a signal raised it inside the block.
     """
     raised: list[int] = []
-    with _noting(raised):
+    with _recording(raised):
         try:
             yield
         except Exception as error:
@@ -70,15 +70,15 @@ def interrupts_kept() -> Iterator[None]:
 
 
 @contextmanager
-def _noting(raised: list[int]) -> Iterator[None]:
-    """Collects the signals whose handlers raise KeyboardInterrupt."""
+def _recording(raised: list[int]) -> Iterator[None]:
+    """Records the signals whose handlers raise KeyboardInterrupt."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         raised.append(number)
         signal.default_int_handler(number, frame)
 
     with ExitStack() as stack:
-        if threading.current_thread() is threading.main_thread():  # no other one gets signals, or may set handlers
+        if threading.current_thread() is threading.main_thread():  # only this thread gets signals and may set handlers
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is signal.default_int_handler:
                     stack.callback(signal.signal, number, signal.signal(number, handler))
@@ -87,7 +87,7 @@ def _noting(raised: list[int]) -> Iterator[None]:
 
 @contextmanager
 def threads_to_log() -> Iterator[None]:
-    """Errors in threads go to the log: those of Beam say that the other end hung up, which tells nothing new."""
+    """Logs errors of threads. Beam's threads fail when the other end of a connection is closed, which is not news."""
     before, threading.excepthook = threading.excepthook, _log
     try:
         yield
@@ -99,12 +99,12 @@ def _log(ended: threading.ExceptHookArgs) -> None:
     _LOGGER.info("a thread of Beam ended", exc_info=ended.exc_value)
 
 
-def _told(text: str) -> errors.PipelineError | OSError | None:
+def _reported(text: str) -> errors.PipelineError | OSError | None:
     """The last error of a known type in a text."""
-    for told in reversed(list(_TOLD.finditer(text))):
-        kind = getattr(errors, told["kind"], None) or getattr(builtins, told["kind"], None)
+    for found in reversed(list(_REPORTED.finditer(text))):
+        kind = getattr(errors, found["kind"], None) or getattr(builtins, found["kind"], None)
         if isinstance(kind, type) and issubclass(kind, errors.PipelineError | OSError):
-            error: errors.PipelineError | OSError = kind(_STEP.sub("", told["message"].rstrip()))
+            error: errors.PipelineError | OSError = kind(_STEP.sub("", found["message"].rstrip()))
             return error
     return None
 

@@ -22,11 +22,11 @@ class Flink(PortableConfig):
     master: str = Field(default=_EMBEDDED, pattern=rf"^\[local\]$|{ADDRESS}")
     """`host:port` of the cluster's REST endpoint, or `[local]` for a cluster embedded in the job server."""
     flink_version: Literal["1.19", "1.20", "2.0", "2.1", "2.2"] = "1.19"
-    """Version of Flink that the job server is for; a cluster must be of the same."""
+    """Flink version of the job server; a cluster must have the same version."""
 
     @property
     def cluster(self) -> str | None:
-        """The master, unless it is embedded."""
+        """The master; None if it is embedded."""
         return None if self.master == _EMBEDDED else self.master
 
     def job_server(self) -> JobServer:
@@ -35,16 +35,16 @@ class Flink(PortableConfig):
         return JobServer(artifact, self.job_server_jar, self.java_options, (f"--flink-master={self.master}",))
 
     def check_cluster(self) -> None:
-        """Looks at its version and at the number of its slots."""
+        """Checks the Flink version and the number of task slots."""
         overview = self._overview()
         found, slots = str(overview.get("flink-version")), int(overview.get("slots-total", 0))
         if not found.startswith(f"{self.flink_version}."):
             raise ConfigError(
-                f"beam.flink_version: {self.flink_version}, and the cluster at {self.master} runs Flink {found}"
+                f"beam.flink_version is {self.flink_version}, but the cluster at {self.master} runs Flink {found}"
             )
         if slots < self.parallelism:
             raise ConfigError(
-                f"beam.parallelism: {self.parallelism}, and the cluster at {self.master} has {slots} task slots"
+                f"beam.parallelism is {self.parallelism}, but the cluster at {self.master} has {slots} task slots"
             )
 
     def _overview(self) -> dict[str, Any]:
@@ -55,6 +55,6 @@ class Flink(PortableConfig):
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise ConfigError(
-                f"beam.master: no Flink cluster answers at http://{self.master}/overview: {reason}; say host:port of "
-                f"its REST endpoint, or '{_EMBEDDED}' for an embedded one"
+                f"beam.master: no Flink cluster answers at http://{self.master}/overview: {reason}; give host:port of "
+                f"its REST endpoint, or '{_EMBEDDED}' for an embedded cluster"
             ) from None

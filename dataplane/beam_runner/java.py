@@ -1,4 +1,4 @@
-"""Java: whether it is there, and the job servers that run on it."""
+"""Checks for Java and starts Beam's job servers."""
 
 import atexit
 import logging
@@ -24,45 +24,47 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _LAST_LINES = 200
 _BEAM_JARS = Path("~/.apache_beam/cache/jars")
-"""Where Beam keeps the job servers that it has fetched."""
+"""Directory where Beam caches the job servers that it has fetched."""
 _LOGGER = logging.getLogger(__name__)
 
 
 def java_command() -> str:
-    """The Java to use: of JAVA_HOME, or on the PATH."""
+    """The Java command: from JAVA_HOME if set, otherwise from the PATH."""
     home = os.environ.get("JAVA_HOME")
     return str(Path(home, "bin", "java")) if home else "java"
 
 
-def check_java(asked_by: str) -> None:
-    """Looks whether Java is there and new enough.
+def check_java(required_by: str) -> None:
+    """Checks that Java is installed and new enough.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: Java is missing or too old.
     """
-    mend = f"install Java {_OLDEST_JAVA} or 17 (Debian: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
+    fix = f"install Java {_OLDEST_JAVA} or 17 (Debian: apt-get install openjdk-17-jre-headless) or set JAVA_HOME"
     command = java_command()
     if shutil.which(command) is None:
-        raise ConfigError(f"{asked_by} needs Java, and there is no '{command}'; {mend}")
-    told = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r'version "(?:1\.)?(\d+)', told.stderr)
+        raise ConfigError(f"{required_by} needs Java, but there is no command '{command}'; {fix}")
+    result = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    found = re.search(r'version "(?:1\.)?(\d+)', result.stderr)
     if found is None:
         raise ConfigError(
-            f"{asked_by} needs Java, and '{command} -version' says: {told.stderr.strip()[:200]!r}; {mend}"
+            f"{required_by} needs Java, but '{command} -version' printed {result.stderr.strip()[:200]!r}; {fix}"
         )
     if int(found[1]) < _OLDEST_JAVA:
-        raise ConfigError(f"{asked_by} needs Java {_OLDEST_JAVA} or newer, and '{command}' is Java {found[1]}; {mend}")
+        raise ConfigError(
+            f"{required_by} needs Java {_OLDEST_JAVA} or newer, but '{command}' is Java {found[1]}; {fix}"
+        )
 
 
 @dataclass(frozen=True)
 class JobServer:
-    """A job server of Beam; one process of each kind serves all pipelines of this process.
+    """A Beam job server. Pipelines of this process share one server process per configuration.
 
     Attributes:
-        artifact: its name on Maven Central.
-        jar: the jar to use instead of the published one.
+        artifact: name on Maven Central.
+        jar: jar to use instead of the published one.
         java_options: options of Java.
-        arguments: what it is to be told besides ports and directories.
+        arguments: arguments besides ports and directories.
     """
 
     artifact: str
@@ -71,10 +73,10 @@ class JobServer:
     arguments: tuple[str, ...]
 
     def check(self) -> Path:
-        """The jar, fetched if this Beam's has not been yet.
+        """Returns the jar; fetches it if it is not cached yet.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is no jar.
         """
         if self.jar is None:
             return self._published()
@@ -85,11 +87,11 @@ class JobServer:
         return self.jar
 
     def endpoint(self) -> str:
-        """Address of the running server, which is started if there is none.
+        """Address of the running server; starts it if necessary.
 
         Raises:
             ConfigError: there is no jar.
-            RunError: it does not start.
+            RunError: the server does not start.
         """
         running = _running.get(self)
         if running is None or not running.is_alive():
@@ -98,12 +100,12 @@ class JobServer:
         return running.endpoint
 
     def last_lines(self) -> list[str]:
-        """What the server said last; nothing if it does not run."""
+        """The last output lines of the server; empty if it does not run."""
         running = _running.get(self)
         return [] if running is None else list(running.last_lines)
 
     def stop(self) -> None:
-        """Ends the server, and with it a cluster that is embedded in it, if it runs."""
+        """Stops the server, and a cluster that is embedded in it, if it runs."""
         running = _running.pop(self, None)
         if running is not None:
             running.stop()
@@ -120,8 +122,8 @@ class JobServer:
             return Path(JavaJarServer.local_jar(url))
         except (RuntimeError, OSError) as error:
             raise ConfigError(
-                f"beam.job_server_jar: not given, and Beam's own cannot be fetched: {error}; or assemble one from its "
-                "libraries (make job-server) and give that"
+                f"beam.job_server_jar: not set, and Beam's own jar cannot be fetched: {error}; set it, or build one "
+                "with 'make job-server' and set that"
             ) from None
 
 
@@ -154,7 +156,7 @@ class _Running:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # Ctrl-C is for this process, which ends the server in order
+            start_new_session=True,  # Ctrl-C reaches only this process, which then stops the server
         )
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         threading.Thread(target=self._log, name="job_server_log", daemon=True).start()
@@ -169,7 +171,7 @@ class _Running:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Ends the process and removes its directory."""
+        """Stops the process and removes its directory."""
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""Beam on this machine alone: in this process, or in several."""
+"""Beam runners on this machine: in this process, or in several processes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class InProcess(BeamConfig):
-    """Everything in this process; starts at once."""
+    """Runs everything in this process; needs no start-up time."""
 
     runner: Literal["in_process"] = "in_process"
 
     def concurrency(self) -> int:
-        """One."""
+        """Always 1."""
         return 1
 
     @contextmanager
@@ -30,19 +30,19 @@ class InProcess(BeamConfig):
 
 
 class MultiProcess(BeamConfig):
-    """Several worker processes on this machine; each Beam pipeline starts its own, which takes seconds."""
+    """Runs several worker processes on this machine. Each Beam pipeline starts its own, which takes seconds."""
 
     runner: Literal["multi_process"] = "multi_process"
     workers: int = Field(default=1, ge=1)
-    """Worker processes."""
+    """Number of worker processes."""
 
     def concurrency(self) -> int:
-        """One bundle a worker."""
+        """One bundle per worker."""
         return self.workers
 
     @contextmanager
     def connected(self) -> "Iterator[tuple[FnApiRunner, list[str]]]":
-        """Beam's own runner, with workers that are watched."""
+        """Beam's own runner with watched workers."""
         from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
         from dataplane.beam_runner.watched_workers import watch_workers

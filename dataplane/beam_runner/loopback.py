@@ -1,4 +1,4 @@
-"""Endpoints of Beam in this process that only this machine reaches."""
+"""Restricts Beam's endpoints in this process to this machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from typing import Any
 
 @contextmanager
 def on_loopback() -> "Iterator[None]":
-    """Has gRPC servers that are made in the block listen on the loopback interface instead of on all of them.
+    """Makes gRPC servers created inside the block listen on the loopback interface instead of on all interfaces.
 
-    Beam's own servers ask for all interfaces, without a password, and have no setting for it.
+    Beam's own servers listen on all interfaces without a password, and Beam has no setting for this.
     """
     import grpc
 

@@ -1,4 +1,4 @@
-"""Beam runners that are Java programs: a job server takes the pipeline, workers run the Python steps."""
+"""Beam runners written in Java: a job server takes the pipeline, and workers run the Python steps."""
 
 import json
 import sys
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
     from apache_beam.runners.portability.portable_runner import PortableRunner
 
 WORKER_COMMAND = "tfrs-beam-worker"
-"""The console script that starts a worker; setup.py installs it."""
+"""Console script that starts a worker; setup.py installs it."""
 
 
 class PortableConfig(BeamConfig):
-    """Settings of every runner with a job server.
+    """Settings of all runners with a job server.
 
-    The job server is a Java program that this process starts and stops. Like all of Beam's Java endpoints it listens
-    on every interface of the machine and asks for no password: use it in a network that is trusted.
+    The job server is a Java program that this process starts and stops. Like all Java endpoints of Beam, it listens on
+    every network interface without a password, so use it only in a trusted network.
     """
 
     parallelism: int = Field(default=1, ge=1)
-    """How many bundles are worked on at the same time."""
+    """Number of bundles processed at the same time."""
     environment: Literal["loopback", "process", "external"] = "loopback"
     """Where the Python steps run. `loopback`: in threads of this process. `process`: in processes that the cluster's
-    machines start by `worker_command`. `external`: in the worker pool that runs at `worker_pool`."""
+    machines start with `worker_command`. `external`: in the worker pool at `worker_pool`."""
     worker_command: Path | None = None
-    """Starts a worker where `environment` is `process`: path of `tfrs-beam-worker` on the cluster's machines, which
-    have the package installed; by default the one beside this Python."""
+    """Command that starts a worker, for environment `process`: path of `tfrs-beam-worker` on the cluster's machines,
+    where this package must be installed. Defaults to the one beside this Python."""
     worker_pool: str | None = Field(default=None, pattern=ADDRESS)
-    """`host:port` of the worker pool, as the cluster's machines reach it, where `environment` is `external`. Started
-    by `python -m apache_beam.runners.worker.worker_pool_main --service_port=PORT
+    """`host:port` of the worker pool as seen from the cluster's machines, for environment `external`. Start the pool
+    with `python -m apache_beam.runners.worker.worker_pool_main --service_port=PORT
     --container_executable=PATH/tfrs-beam-worker`."""
     sdk_worker_parallelism: int = Field(default=1, ge=1)
-    """Workers on each of the cluster's machines where `environment` is not `loopback`; Python uses one core in each."""
+    """Workers on each machine of the cluster, for environments other than `loopback`; each uses one core."""
     job_server_jar: Path | None = None
-    """Beam's job server as a jar; by default fetched from Maven Central, once, in the version of this Beam."""
+    """Jar of Beam's job server. By default it is fetched once from Maven Central, in the version of this Beam."""
     java_options: tuple[str, ...] = ()
-    """Options of the job server's Java, such as `-Xmx4g`; a cluster embedded in it lives on that memory."""
+    """Java options of the job server, such as `-Xmx4g`. An embedded cluster uses the same memory."""
 
     @property
     @abstractmethod
@@ -55,14 +55,14 @@ class PortableConfig(BeamConfig):
 
     @abstractmethod
     def job_server(self) -> "java.JobServer":
-        """What to start."""
+        """The job server to start."""
 
     @abstractmethod
     def check_cluster(self) -> None:
-        """Looks whether a cluster that is not embedded answers and suits.
+        """Checks that a cluster that is not embedded answers and is compatible.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: it does not answer, or is not compatible.
         """
 
     @property
@@ -74,24 +74,24 @@ class PortableConfig(BeamConfig):
     def _environment_settings(self) -> Self:
         for name, environment in (("worker_command", "process"), ("worker_pool", "external")):
             if getattr(self, name) is not None and self.environment != environment:
-                raise ValueError(f"{name} is for environment: {environment}, not {self.environment}")
+                raise ValueError(f"{name} needs environment: {environment}, not {self.environment}")
         if self.environment == "external" and self.worker_pool is None:
             raise ValueError("environment: external needs worker_pool, the host:port of the pool")
         if self.environment == "loopback" and self.sdk_worker_parallelism > 1:
-            raise ValueError("sdk_worker_parallelism is for environment: process or external")
+            raise ValueError("sdk_worker_parallelism needs environment: process or external")
         if self.environment == "loopback" and not self.is_here:
             raise ValueError(
-                "environment: loopback means workers in this process, which a cluster on other machines cannot reach; "
+                "environment: loopback runs workers in this process, which a cluster on other machines cannot reach; "
                 "allowed: process, external"
             )
         return self
 
     def concurrency(self) -> int:
-        """The parallelism."""
+        """The configured parallelism."""
         return self.parallelism
 
     def check(self) -> None:
-        """Looks for Java, the job server, the cluster, and the command or pool of workers."""
+        """Checks Java, the job server, the cluster, and the worker command or pool."""
         java.check_java(f"beam.runner: {self.runner}")
         if self.environment == "process" and self.is_here:
             self._check_worker_command()
@@ -106,14 +106,14 @@ class PortableConfig(BeamConfig):
         self.job_server().check()
 
     def exposure(self) -> str:
-        """The job server's ports."""
+        """A warning about the ports of the job server."""
         return (
             f"while steps run on beam.runner: {self.runner}, Beam's job server listens on every network interface of "
-            "this machine and asks for no password; it has no setting for that, so use it in a network you trust"
+            "this machine without a password. Beam has no setting for this, so use it only in a trusted network"
         )
 
     def check_workers(self, root: Path) -> None:
-        """Has workers that may be elsewhere look at a file below `root`."""
+        """Makes workers that may run elsewhere read a file below `root`."""
         if self.environment == "external" or (self.cluster is not None and self.environment == "process"):
             from dataplane.beam_runner.shared_files import check_shared_files
 
@@ -121,7 +121,7 @@ class PortableConfig(BeamConfig):
 
     @contextmanager
     def connected(self) -> "Iterator[tuple[PortableRunner, list[str]]]":
-        """Beam's client of job servers, connected to ours, which is left running for the pipelines that follow."""
+        """Beam's client, connected to the job server, which keeps running for later pipelines."""
         import grpc
         from apache_beam.runners.portability.portable_runner import PortableRunner
 
@@ -132,7 +132,7 @@ class PortableConfig(BeamConfig):
             raise RuntimeError("\n".join([str(error), *server.last_lines()])) from error
         finally:
             if sys.exc_info()[0] is not None:
-                # Whatever the pipeline still had running must not go on writing files.
+                # Whatever the pipeline still runs must not go on writing files.
                 server.stop()
 
     def _flags(self) -> list[str]:
@@ -155,6 +155,6 @@ class PortableConfig(BeamConfig):
         command = self._worker_command()
         if not command.is_file():
             raise ConfigError(
-                f"beam.worker_command: there is no {command}; it comes with the package: pip install it there, or say "
-                "where it is"
+                f"beam.worker_command: there is no {command}; it is part of this package: install the package there "
+                "with pip, or set beam.worker_command"
             )

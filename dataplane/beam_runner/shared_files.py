@@ -1,4 +1,4 @@
-"""A first small job on workers that may be elsewhere: whether they see our files, and we theirs."""
+"""A small test job that checks whether workers and this process see each other's files."""
 
 import socket
 import tempfile
@@ -14,10 +14,10 @@ _TOKEN = "token"  # noqa: S105
 
 
 def check_shared_files(config: BeamConfig, root: Path) -> None:
-    """Has workers read a file below `root` and write others beside it.
+    """Makes workers read a file below `root` and write others beside it.
 
     Raises:
-        RunError: a worker does not see it, or what workers wrote is not seen here.
+        RunError: a worker does not see the file, or this process does not see what workers wrote.
     """
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root, prefix=".workers-") as name:
@@ -29,8 +29,8 @@ def check_shared_files(config: BeamConfig, root: Path) -> None:
         missing = [number for number in numbers if not (directory / str(number)).is_file()]
         if missing:
             raise RunError(
-                f"workers wrote {len(missing)} of {len(numbers)} files into {root} that are not there: the root must "
-                "lie on a file system that this machine and all workers share, under the same path"
+                f"workers wrote {len(missing)} of {len(numbers)} files into {root} that this machine does not see: the "
+                "root must be on a file system that this machine and all workers share, under the same path"
             )
 
 
@@ -38,7 +38,7 @@ def _answer(number: int, directory: str, token: str) -> None:
     file = Path(directory, _TOKEN)
     if not file.is_file() or file.read_text(encoding="utf-8") != token:
         raise RunError(
-            f"the worker on {socket.gethostname()} does not see {file.parent.parent}: the root must lie on a file "
+            f"the worker on {socket.gethostname()} does not see {file.parent.parent}: the root must be on a file "
             "system that this machine and all workers share, under the same path"
         )
     file.with_name(str(number)).write_text(socket.gethostname(), encoding="utf-8")

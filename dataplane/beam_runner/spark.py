@@ -14,7 +14,7 @@ _OPENED = (
     "java.io", "java.lang", "java.lang.invoke", "java.net", "java.nio", "java.util", "java.util.concurrent",
     "java.util.concurrent.atomic", "sun.nio.ch", "sun.security.action", "sun.util.calendar",
 )  # fmt: skip
-"""Packages of Java that Spark 3 reaches into, which Java 17 has to be told to allow."""
+"""Java packages that Spark 3 accesses by reflection; Java 17 must be told to allow this."""
 
 
 class Spark(PortableConfig):
@@ -22,11 +22,11 @@ class Spark(PortableConfig):
 
     runner: Literal["spark"]
     master: str = Field(default=_EMBEDDED, pattern=rf"^\[local\]$|{ADDRESS}")
-    """`host:port` of the master of a standalone cluster, or `[local]` for one embedded in the job server."""
+    """`host:port` of a standalone cluster's master, or `[local]` for a cluster embedded in the job server."""
 
     @property
     def cluster(self) -> str | None:
-        """The master, unless it is embedded."""
+        """The master; None if it is embedded."""
         return None if self.master == _EMBEDDED else self.master
 
     def job_server(self) -> JobServer:
@@ -38,9 +38,9 @@ class Spark(PortableConfig):
         )
 
     def check_cluster(self) -> None:
-        """Looks whether the master listens."""
+        """Checks that the master listens."""
         if self.cluster is not None and not is_reachable(self.cluster):
             raise ConfigError(
-                f"beam.master: no Spark master listens at {self.master}; say host:port of a standalone cluster's "
-                f"master, or '{_EMBEDDED}' for an embedded one"
+                f"beam.master: no Spark master listens at {self.master}; give host:port of a standalone cluster's "
+                f"master, or '{_EMBEDDED}' for an embedded cluster"
             )

@@ -1,6 +1,6 @@
-"""Worker processes whose death ends the pipeline, and that end with it.
+"""Worker processes that are watched: if a worker dies the pipeline ends, and workers end with this process.
 
-Beam itself would wait for the answer of a dead worker for ever, and leave workers behind when this process is killed.
+Beam would wait forever for the answer of a dead worker, and would leave workers behind if this process is killed.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from dataplane.bound_process import bound
 from dataplane.errors import RunError
 
 _CLOSE_SECONDS = 20.0
-"""How long a worker that has done all its work may take to end."""
+"""Time that a worker has to exit after its work is done."""
 
 
 def watch_workers() -> None:
-    """Makes the worker processes of Beam's own runner watched ones."""
+    """Makes Beam's own runner use watched worker processes."""
     WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(_WatchedWorkerHandler)
 
 
@@ -34,7 +34,7 @@ class _WatchedWorkerHandler(SubprocessSdkWorkerHandler):
         self._process: subprocess.Popen[bytes] | None = None
 
     def start_worker(self) -> None:
-        # The kernel ends the worker with the thread that starts it, hence the thread waits for the worker.
+        # The kernel ends the worker together with the thread that started it, so the thread waits for the worker.
         self.worker_thread = threading.Thread(name="run_worker", target=self._run, daemon=True)
         self.worker_thread.start()
         self._started.wait()
@@ -44,7 +44,7 @@ class _WatchedWorkerHandler(SubprocessSdkWorkerHandler):
         super().close()
 
     def stop_worker(self) -> None:
-        # After an error or an interrupt nobody wants what the worker still does, and it must not write files any more.
+        # After an error or an interrupt, the worker's remaining work is not needed and must not write files.
         if sys.exc_info()[0] is None:
             self.worker_thread.join(_CLOSE_SECONDS)
         if self._process is not None:
@@ -53,7 +53,7 @@ class _WatchedWorkerHandler(SubprocessSdkWorkerHandler):
 
     def _run(self) -> None:
         command = bound(shlex.split(self._worker_command_line.decode()))
-        # In a session of its own, so that Ctrl-C is for this process alone, which ends the worker in order.
+        # A new session, so that Ctrl-C reaches only this process, which then stops the worker.
         try:
             self._process = subprocess.Popen(command, env=self._environment(), start_new_session=True)  # noqa: S603
         finally:
@@ -62,12 +62,12 @@ class _WatchedWorkerHandler(SubprocessSdkWorkerHandler):
         if code == 0:
             return
         died = RunError(
-            f"a Beam worker process died before its work was done (it ended with {code}); where memory is short, the "
-            "kernel kills processes: run with fewer workers then (beam.workers)"
+            f"a Beam worker process died before its work was done (exit code {code}); if memory is short, the kernel "
+            "kills processes: use fewer workers (beam.workers)"
         )
-        # What is asked of the worker afterwards must fail as well, not only what it was doing.
+        # Requests that reach the worker after its death must fail too.
         while not self._closing.wait(0.2):
-            with contextlib.suppress(RuntimeError):  # something was asked meanwhile; the next round gets it
+            with contextlib.suppress(RuntimeError):  # another request arrived meanwhile; the next round aborts it
                 self.control_conn.abort(died)
 
     def _environment(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Starts a Beam worker in this Python environment: what the entry point of Beam's containers does, without one.
+"""Starts a Beam worker in this Python environment; replaces the entry point of Beam's containers.
 
-Installed as `tfrs-beam-worker`. A runner's `process` environment and a worker pool call it with the addresses of the
-services that it is to talk to.
+Installed as `tfrs-beam-worker`. The `process` environment of a runner and a worker pool call it with the addresses of
+Beam's services.
 """
 
 import argparse
@@ -14,7 +14,7 @@ _SECONDS = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Works until there is no more to do, or the process that started it is gone."""
+    """Runs a worker until its work is done or its parent process has ended."""
     parser = argparse.ArgumentParser(prog="tfrs-beam-worker", description="Started by Beam runners.")
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
-    """What `sdk_worker_main` reads from environment variables."""
+    """The environment variables that `sdk_worker_main` reads."""
     import grpc
     from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, endpoints_pb2
     from google.protobuf import json_format, text_format

@@ -1,4 +1,4 @@
-"""Beam on columns: Parquet row groups in, Arrow tables through the shuffle, files that appear whole."""
+"""Arrow tables on Beam: reading Parquet row groups, shuffling tables and writing files atomically."""
 
 import os
 import uuid
@@ -11,21 +11,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 RowGroup: TypeAlias = tuple[str, int]
-"""A Parquet file and the number of one of its row groups."""
+"""A Parquet file and the index of one of its row groups."""
 
 
 def row_groups(files: Sequence[Path]) -> list[RowGroup]:
-    """All row groups of some Parquet files."""
+    """All row groups of the given Parquet files."""
     return [(str(path), group) for path in files for group in range(pq.read_metadata(path).num_row_groups)]
 
 
 def read_row_group(row_group: RowGroup, columns: Sequence[str], dictionary: Sequence[str] = ()) -> pa.Table:
-    """Some columns of a row group, each in one chunk.
+    """Reads columns of a row group, each as one chunk.
 
     Args:
-        row_group: which.
+        row_group: the row group.
         columns: names of the columns.
-        dictionary: those of them that are strings to be read dictionary-encoded.
+        dictionary: names of string columns to read dictionary-encoded.
     """
     path, group = row_group
     with pq.ParquetFile(path, read_dictionary=list(dictionary)) as file:
@@ -33,7 +33,7 @@ def read_row_group(row_group: RowGroup, columns: Sequence[str], dictionary: Sequ
 
 
 def string_columns(schema: pa.Schema, columns: Iterable[str]) -> list[str]:
-    """Those of some columns that hold strings."""
+    """The given columns that hold strings."""
     return [
         name
         for name in columns
@@ -42,15 +42,14 @@ def string_columns(schema: pa.Schema, columns: Iterable[str]) -> list[str]:
 
 
 Spilled: TypeAlias = tuple[str, int, int]
-"""A table in a file that `Spill` wrote: the file, where in it the table begins, and its bytes."""
+"""A table in a file that `Spill` wrote: path, offset and size in bytes."""
 
 
 class Spill:
-    """Writes tables one after the other into one file, each an Arrow stream of its own.
+    """Writes tables one after the other into one file, each as its own Arrow stream.
 
-    What is to be shuffled goes there, and only the places of the tables through Beam: runners hold a shuffle in
-    memory, or send it over a network, while all workers see the directory. A bundle that is tried again writes another
-    file.
+    Data to be shuffled are written to the file, and Beam shuffles only their locations. Runners hold a shuffle in
+    memory or send it over the network, whereas all workers see the directory. A retried bundle writes a new file.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -65,7 +64,7 @@ class Spill:
         self._file.close()
 
     def write(self, table: pa.Table) -> Spilled:
-        """Appends a table; it can be read once the block ends."""
+        """Appends a table; it can be read after the `with` block."""
         start = self._file.tell()
         with pa.ipc.new_stream(self._file, table.schema) as writer:
             writer.write_table(table)
@@ -73,7 +72,7 @@ class Spill:
 
 
 def read_spilled(parts: Iterable[Spilled]) -> pa.Table | None:
-    """The rows of several spilled tables as one with one chunk a column; None if there are no tables."""
+    """Concatenates spilled tables into one with one chunk per column; None if there are none."""
     tables = []
     for path, start, size in parts:
         with pa.memory_map(path) as file:
@@ -83,12 +82,12 @@ def read_spilled(parts: Iterable[Spilled]) -> pa.Table | None:
 
 
 def single(column: pa.ChunkedArray) -> pa.Array:
-    """A column of one chunk, or of none, as an array."""
+    """Converts a column to a single array."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def write_arrow(path: Path, table: pa.Table) -> None:
-    """Writes an uncompressed Arrow file that can be memory-mapped; safe if a retried bundle writes it again."""
+    """Writes an uncompressed Arrow file for memory mapping. The write is atomic, so retried bundles are safe."""
     temporary = _beside(path)
     with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
@@ -96,17 +95,17 @@ def write_arrow(path: Path, table: pa.Table) -> None:
 
 
 def read_arrow(path: Path) -> pa.Table:
-    """Opens what `write_arrow` wrote, memory-mapped."""
+    """Memory-maps a file of `write_arrow`."""
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
 def write_parquet(path: Path, table: pa.Table, *, repeating: Sequence[str] | None = None) -> None:
-    """Writes a Parquet file; safe if a retried bundle writes it again.
+    """Writes a Parquet file. The write is atomic, so retried bundles are safe.
 
     Args:
-        path: of the file.
+        path: path of the file.
         table: its content.
-        repeating: columns, as paths in the file, whose values are worth a dictionary; all are tried if absent.
+        repeating: columns, as paths in the file, to dictionary-encode; all are tried if absent.
     """
     temporary = _beside(path)
     pq.write_table(table, temporary, compression="zstd", use_dictionary=True if repeating is None else list(repeating))
@@ -114,14 +113,14 @@ def write_parquet(path: Path, table: pa.Table, *, repeating: Sequence[str] | Non
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a small file; safe if a retried bundle writes it again."""
+    """Writes a small file. The write is atomic, so retried bundles are safe."""
     temporary = _beside(path)
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
 class Mergeable(Protocol):
-    """What is gathered from batches, the same in whichever order they are merged."""
+    """A state gathered from batches; the sum does not depend on the order."""
 
     def __add__(self, other: Self) -> Self: ...
 
@@ -150,7 +149,7 @@ class _MergeStates(beam.CombineFn):
 
 
 def slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
-    """Consecutive parts of at most `rows` rows."""
+    """Consecutive slices of at most `rows` rows."""
     for start in range(0, len(table), rows):
         yield table.slice(start, rows)
 

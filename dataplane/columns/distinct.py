@@ -4,7 +4,7 @@ import pyarrow as pa
 
 
 def distinct_ids(*columns: pa.ChunkedArray) -> pa.Array:
-    """The ids of several columns, each once, in the order of their bytes."""
+    """The distinct ids of several columns, ordered by their bytes."""
     ids = pa.chunked_array(
         [chunk.cast(pa.large_string()) for column in columns for chunk in column.chunks], pa.large_string()
     )

@@ -1,11 +1,11 @@
-"""Which columns of an event are what."""
+"""Column names of shuffled events."""
 
 import pyarrow as pa
 
 from models.spec.features import QUERY_ID, TIMESTAMP
 
 CONTEXT_PREFIX = "context."
-"""Before the source name of a context column, in shuffled events."""
+"""Prefix of the source names of context columns in shuffled events."""
 
 
 def context_columns(events: pa.Table) -> pa.Table:

@@ -1,7 +1,7 @@
 """Mean and standard deviation that do not depend on the order in which batches are merged.
 
-Floating-point sums do. Here numbers are cut into integer limbs, whose sums and products NumPy adds exactly, and
-the totals are kept as fractions; they are rounded once, when a result is read.
+Floating-point sums depend on their order. So numbers are cut into integer limbs, whose sums and products NumPy computes
+exactly, and the totals are kept as fractions. A result is rounded once, when it is read.
 """
 
 import math
@@ -11,19 +11,19 @@ from fractions import Fraction
 import numpy as np
 
 _CHUNK = 1 << 16
-"""Rows summed at once: 2^16 products of two 18-bit limbs stay below the 2^53 a float64 holds exactly."""
+"""Rows summed at a time: 2^16 products of two 18-bit limbs stay below 2^53, the limit of exact integers in float64."""
 _LIMB_BITS = 18
-_LIMBS = 4  # of up to 64 bits: integers need all four, the 53 bits of a float's mantissa three
+_LIMBS = 4  # for up to 64 bits: integers need all four, the 53-bit mantissa of a float needs three
 
 
 @dataclass(frozen=True)
 class ExactMoments:
-    """Count, sum and sum of squares of finite numbers, exact.
+    """Exact count, sum and sum of squares of finite numbers.
 
     Attributes:
-        count: how many numbers.
+        count: number of numbers.
         total: their sum.
-        squares: the sum of their squares.
+        squares: sum of their squares.
     """
 
     count: int = 0
@@ -32,7 +32,7 @@ class ExactMoments:
 
     @staticmethod
     def of(values: np.ndarray) -> "ExactMoments":
-        """Moments of an int64 or float64 array `[n]` of finite numbers."""
+        """Moments of finite numbers, an int64 or float64 array `[n]`."""
         total, squares = Fraction(0), Fraction(0)
         for start in range(0, len(values), _CHUNK):
             chunk = values[start : start + _CHUNK]
@@ -45,12 +45,12 @@ class ExactMoments:
 
     @property
     def mean(self) -> float:
-        """Arithmetic mean; NaN of nothing."""
+        """Arithmetic mean; NaN without numbers."""
         return float(self.total / self.count) if self.count else math.nan
 
     @property
     def std(self) -> float:
-        """Population standard deviation; NaN of nothing."""
+        """Population standard deviation; NaN without numbers."""
         if not self.count:
             return math.nan
         mean = self.total / self.count
@@ -58,7 +58,7 @@ class ExactMoments:
 
 
 def _integer_sums(values: np.ndarray) -> tuple[Fraction, Fraction]:
-    # The absolute value of -2^63 does not fit int64, but it does fit the uint64 it is seen as.
+    # The absolute value of -2^63 does not fit into int64; viewed as uint64 it is right.
     signs, magnitudes = np.where(values < 0, -1, 1), np.abs(values).view(np.uint64)
     ones = np.zeros(len(values), np.int64)
     total, squares = _sums_by_exponent(signs, magnitudes, ones, 1)
@@ -82,7 +82,10 @@ def _float_sums(values: np.ndarray) -> tuple[Fraction, Fraction]:
 def _sums_by_exponent(
     signs: np.ndarray, magnitudes: np.ndarray, buckets: np.ndarray, count: int
 ) -> tuple[list[int], list[int]]:
-    """Sums and sums of squares of `signs · magnitudes` within each bucket, as Python integers."""
+    """Sums and sums of squares of `signs · magnitudes` per bucket, as Python integers.
+
+    For example, `signs` [1, −1, 1], `magnitudes` [2, 3, 4] and `buckets` [0, 0, 1] give [−1, 4] and [13, 16].
+    """
     mask = np.uint64((1 << _LIMB_BITS) - 1)
     limbs = [((magnitudes >> np.uint64(_LIMB_BITS * i)) & mask).astype(np.float64) for i in range(_LIMBS)]
     total, squares = [0] * count, [0] * count
@@ -91,7 +94,7 @@ def _sums_by_exponent(
             continue
         _add_shifted(total, np.bincount(buckets, left * signs, count), _LIMB_BITS * i)
         for j, right in enumerate(limbs[: i + 1]):
-            # Off-diagonal products appear twice in the square.
+            # Products of two different limbs occur twice in the square.
             shift = _LIMB_BITS * (i + j) + (i != j)
             _add_shifted(squares, np.bincount(buckets, left * right, count), shift)
     return total, squares
@@ -103,6 +106,6 @@ def _add_shifted(sums: list[int], parts: np.ndarray, shift: int) -> None:
 
 
 def _square_root(value: Fraction) -> float:
-    # The fraction may exceed what a float64 holds although its root does not.
+    # The fraction may exceed the range of float64 although its root does not.
     shift = max(0, (value.numerator.bit_length() - value.denominator.bit_length()) // 2 - 500)
     return math.ldexp(math.sqrt(value / 4**shift), shift) if value > 0 else 0.0

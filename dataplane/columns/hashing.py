@@ -26,14 +26,14 @@ def mix(values: np.ndarray) -> np.ndarray:
 
 
 def hash_strings(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Hashes of UTF-8 strings, uint64 `[len(values)]`; a polynomial over the bytes, then `mix`.
+    """Hashes of UTF-8 strings, uint64 `[len(values)]`: `mix` of a polynomial over the bytes.
 
     Args:
         values: string, large_string or dictionary-encoded strings, without nulls.
     """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
-    if isinstance(values, pa.ChunkedArray):  # more than one chunk when offsets would overflow
+    if isinstance(values, pa.ChunkedArray):  # several chunks remain if the offsets would overflow
         return np.concatenate([hash_strings(chunk) for chunk in values.chunks])
     if pa.types.is_dictionary(values.type):
         hashes: np.ndarray = hash_strings(values.dictionary)[values.indices.to_numpy(zero_copy_only=False)]
@@ -51,7 +51,10 @@ def hash_strings(values: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _sums_by_position(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The polynomial of every string, one byte of all strings after the other: quickest where strings are short."""
+    """The polynomial of every string, computed one byte position at a time, which is fastest for short strings.
+
+    For example, for "ab", "c" and "" position 0 is added to the first two sums and position 1 to the first.
+    """
     longest = int(lengths.max())
     powers = _powers(longest)[:longest]
     sums = np.zeros(len(starts), np.uint64)
@@ -61,15 +64,15 @@ def _sums_by_position(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray)
         return sums
     order = np.argsort(lengths.astype(np.uint8), kind="stable")
     longer = np.searchsorted(lengths[order], np.arange(longest), side="right")
-    places, ordered = starts[order], np.zeros(len(starts), np.uint64)
+    ordered_starts, ordered = starts[order], np.zeros(len(starts), np.uint64)
     for position, (first, power) in enumerate(zip(longer, powers, strict=True)):
-        ordered[first:] += (data[places[first:] + position] + np.uint64(1)) * power
+        ordered[first:] += (data[ordered_starts[first:] + position] + np.uint64(1)) * power
     sums[order] = ordered
     return sums
 
 
 def _sums_by_string(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The polynomial of every string, whatever their lengths."""
+    """The polynomial of every string, computed string by string, for strings of any length."""
     position = np.arange(len(data)) - np.repeat(starts, lengths)
     terms = (data.astype(np.uint64) + np.uint64(1)) * _powers(int(lengths.max()))[position]
     sums = np.zeros(len(starts), np.uint64)

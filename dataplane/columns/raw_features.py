@@ -1,4 +1,4 @@
-"""From Arrow columns to the raw tensors that preprocessing takes (see `models.preprocessing.feature_preprocessing`)."""
+"""Converts Arrow columns to the raw tensors of preprocessing (see `models.preprocessing.feature_preprocessing`)."""
 
 from collections.abc import Mapping
 
@@ -25,24 +25,24 @@ def raw_features(features: Mapping[str, Feature], columns: pa.Table | pa.RecordB
 
     Args:
         features: by name; each reads its `column`, or the column of its name.
-        columns: rows of a table, the strings plain or dictionary-encoded. A column of nulls may have the null type.
+        columns: rows of a table; strings may be dictionary-encoded. A column of nulls may have the null type.
 
     Raises:
-        DataError: a column is not there, is of a type the feature cannot use, or holds a vector of another length.
+        DataError: a column is missing, has a type that the feature cannot use, or holds a vector of another length.
     """
     raw = {}
     for name, feature in features.items():
         try:
             raw[name] = _raw(feature, plain_column(columns, feature.column or name))
         except _RowError as error:
-            raise DataError(f"{_described(name, feature)}: {error}{_who(columns, error.row)}") from None
+            raise DataError(f"{_described(name, feature)}: {error}{_ids_of(columns, error.row)}") from None
         except DataError as error:
             raise DataError(f"{_described(name, feature)}: {error}") from None
     return raw
 
 
 class _RowError(DataError):
-    """One row is wrong."""
+    """A single row is wrong."""
 
     def __init__(self, message: str, row: int) -> None:
         super().__init__(message)
@@ -53,19 +53,19 @@ def _described(name: str, feature: Feature) -> str:
     return f"{feature.type} feature '{name}', column '{feature.column or name}'"
 
 
-def _who(columns: pa.Table | pa.RecordBatch, row: int) -> str:
+def _ids_of(columns: pa.Table | pa.RecordBatch, row: int) -> str:
     ids = [f"{name} {columns.column(name)[row]}" for name in (QUERY_ID, CANDIDATE_ID) if name in columns.schema.names]
-    return f" (the row of {', '.join(ids)})" if ids else ""
+    return f" (row with {', '.join(ids)})" if ids else ""
 
 
 def plain_column(columns: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
-    """One column as a single array, not dictionary-encoded.
+    """One column as a single array without dictionary encoding.
 
     Raises:
         DataError: there is no such column.
     """
     if name not in columns.schema.names:
-        raise DataError(f"there is no such column; there are: {', '.join(columns.schema.names)}")
+        raise DataError(f"there is no such column; allowed: {', '.join(columns.schema.names)}")
     column = columns.column(name)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -78,16 +78,16 @@ def strings_of(feature: Feature, column: pa.Array) -> pa.Array:
     """The values of an id, categorical or text column as large strings; lists are flattened, nulls stay.
 
     Raises:
-        DataError: the column is of a type the feature cannot use.
+        DataError: the feature cannot use the type of the column.
     """
     multiple = isinstance(feature, CategoricalFeature) and feature.max_values > 1
     if pa.types.is_null(column.type):
         return pa.array([] if multiple else [None] * len(column), pa.large_string())
     if _is_list(column.type) != multiple:
         raise DataError(
-            "a row holds a single value; leave out 'max_values'"
+            "rows hold single values; leave out 'max_values'"
             if multiple
-            else "a row holds a list; only a categorical feature with 'max_values' above 1 takes lists"
+            else "rows hold lists; only a categorical feature with 'max_values' above 1 takes lists"
         )
     values = pc.list_flatten(column) if multiple else column
     kind = values.type
@@ -96,7 +96,7 @@ def strings_of(feature: Feature, column: pa.Array) -> pa.Array:
     if isinstance(feature, TextFeature) and not textual:
         raise DataError(f"is {kind}, not strings")
     if not (textual or numbers or (isinstance(feature, CategoricalFeature) and pa.types.is_floating(kind))):
-        raise DataError(f"is {kind}; strings, integers and booleans can be told apart by value")
+        raise DataError(f"is {kind}; allowed: strings, integers and booleans")
     return values.cast(pa.large_string())
 
 
@@ -132,7 +132,10 @@ def _raw(feature: Feature, column: pa.Array) -> np.ndarray:
 
 
 def _padded(column: pa.Array, strings: pa.Array, width: int) -> np.ndarray:
-    """The first `width` non-empty strings of each list, `[rows, width]`, "" behind them."""
+    """The first `width` non-empty strings of each list, `[rows, width]`, padded with "".
+
+    For example, the lists ["a", "", "b"], [] and ["c"] with width 2 give [["a", "b"], ["", ""], ["c", ""]].
+    """
     padded = np.full((len(column), width), "", object)
     if len(strings) == 0:
         return padded
@@ -145,14 +148,14 @@ def _padded(column: pa.Array, strings: pa.Array, width: int) -> np.ndarray:
 
 
 def _seconds(column: pa.Array) -> np.ndarray:
-    """Unix seconds of timestamps; integers are taken to be Unix seconds already."""
+    """Unix seconds of timestamps; integers are Unix seconds already."""
     if pa.types.is_timestamp(column.type):
         microseconds = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
         seconds = pc.fill_null(microseconds, 0).to_numpy(zero_copy_only=False) // 1_000_000
     elif pa.types.is_integer(column.type) or pa.types.is_null(column.type):
         seconds = pc.fill_null(column.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
     else:
-        raise DataError(f"is {column.type}, neither timestamps nor Unix seconds")
+        raise DataError(f"is {column.type}; allowed: timestamps, or integers as Unix seconds")
     missing = column.is_null().to_numpy(zero_copy_only=False)
     result: np.ndarray = np.where(missing, MISSING_TIMESTAMP, seconds)
     return result
@@ -168,7 +171,7 @@ def _vectors(column: pa.Array, dimension: int) -> np.ndarray:
     wrong = pc.fill_null(pc.not_equal(lengths, dimension), False).to_numpy(zero_copy_only=False)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise _RowError(f"a vector of length {lengths[row]} among those of dimension: {dimension}", row)
+        raise _RowError(f"has a vector of length {lengths[row]}; the configured dimension is {dimension}", row)
     present = column.is_valid().to_numpy(zero_copy_only=False)
     vectors[present] = numbers_of(pc.list_flatten(column)).reshape(-1, dimension)
     return vectors

@@ -1,1 +1,1 @@
-"""The layout of transformed examples, and applying encoder and towers to them."""
+"""The layout of transformed examples, and how the encoder and the towers are applied to them."""

@@ -1,7 +1,7 @@
-"""Applying the towers to encoded queries and candidates, in slices on Beam.
+"""Applies the towers to encoded queries and candidates, in slices on Beam.
 
-The encoded columns are laid out in a scratch directory, workers map them, embed slices of rows and leave one file a
-slice, and the files are put together in order: neither the runner nor the number of workers changes the result.
+The encoded columns are written to a scratch directory. Workers memory-map them, embed slices of rows and write one file
+per slice. The files are then concatenated in order, so the result does not depend on the runner or its workers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from models.events.history import PADDING, windows_before
 
 _SLICE = 8192
 _ROWS = 512
-"""Rows of a slice embedded at a time: self-attention over long histories takes memory by the square of their length."""
+"""Rows embedded at a time, because the memory of self-attention grows with the square of the history length."""
 
 
 def candidate_embeddings(
@@ -28,9 +28,9 @@ def candidate_embeddings(
 
     Args:
         model: its `towers/` are applied.
-        dataset: where the encoded candidates are.
-        context: names the Beam runner and a place for temporary files.
-        rows: which candidates, all of them in order if absent.
+        dataset: holds the encoded candidates.
+        context: gives the Beam runner and a scratch directory.
+        rows: rows of the candidates; all of them in order if absent.
     """
     columns = dataset.candidates.columns
     if rows is not None:
@@ -46,14 +46,14 @@ def query_columns(
     history_length: int | None,
     contexts: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """What the query tower reads of queries at the end of a given history, each `[len(query_rows), width]`.
+    """Inputs of the query tower for queries at the end of a given history, each `[len(query_rows), width]`.
 
     Args:
-        dataset: where the encoded queries are.
-        query_rows: which queries, int64.
-        history: events the tower may look back on, e.g. `dataset.events.select(["train"])`.
-        history_length: how many of the latest it sees, `features.history.max_length`; None if it has no history.
-        contexts: encoded context columns, row `i` for `query_rows[i]` (see `first_contexts`).
+        dataset: holds the encoded queries.
+        query_rows: rows of the queries, int64.
+        history: events that the tower may read, such as `dataset.events.select(["train"])`.
+        history_length: number of latest events it reads, `features.history.max_length`; None if it has no history.
+        contexts: encoded context columns; row `i` belongs to `query_rows[i]` (see `first_contexts`).
     """
     columns = {name: values[query_rows] for name, values in dataset.queries.columns.items()} | dict(contexts)
     if history_length is not None:
@@ -62,7 +62,7 @@ def query_columns(
 
 
 def embed_queries(model: Model, columns: Mapping[str, np.ndarray], context: ExecutionContext) -> np.ndarray:
-    """Embeddings of queries from what `query_columns` gives, float32 `[queries, dim]`."""
+    """Embeddings of queries from the result of `query_columns`, float32 `[queries, dim]`."""
     return _embed(model, "embed_query", columns, context)
 
 
@@ -79,7 +79,7 @@ def first_contexts(events: Events, query_rows: np.ndarray) -> dict[str, np.ndarr
     """Encoded context of each query's first event in `events`, by column, each `[len(query_rows), width]`.
 
     Raises:
-        ValueError: one of the queries has no event there.
+        ValueError: a query has no event.
     """
     starts, ends = events.offsets[query_rows], events.offsets[query_rows + 1]
     if (starts == ends).any():
@@ -107,7 +107,7 @@ def _embed(
 
 
 class _EmbedSlice(beam.DoFn):
-    """Embeds rows `start:stop` of the columns in a directory into a file of the same directory."""
+    """Embeds rows `start:stop` of the columns in a directory and writes them to a file in the same directory."""
 
     def __init__(self, towers: str, function: str, columns: tuple[str, ...], directory: str) -> None:
         self._towers = towers
@@ -120,7 +120,7 @@ class _EmbedSlice(beam.DoFn):
     def setup(self) -> None:
         import tensorflow as tf
 
-        self._loaded = tf.saved_model.load(self._towers)  # held: its functions do not keep its variables alive
+        self._loaded = tf.saved_model.load(self._towers)  # kept, because its functions do not keep its variables alive
         self._embed = getattr(self._loaded, self._function)
         self._inputs = {name: np.load(self._directory / f"input.{name}.npy", mmap_mode="r") for name in self._columns}
 

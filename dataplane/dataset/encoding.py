@@ -1,6 +1,6 @@
-"""Applies the saved preprocessing to whole columns on Beam, each batch's rows into their place of the final arrays.
+"""Applies the saved preprocessing to whole columns on Beam; each batch writes its rows of the final arrays.
 
-Places do not overlap and a row's content never changes, so a bundle that is tried again does no harm.
+Batches write disjoint rows with fixed content, so retried bundles are safe.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,13 +29,13 @@ BATCH_ROWS = 1 << 16
 
 @dataclass(frozen=True)
 class Encoder:
-    """The saved preprocessing of one side, loaded once a process.
+    """The saved preprocessing of one side, loaded once per process.
 
     Attributes:
-        saved_model: where it was saved.
-        spec: what it makes.
-        side: which features.
-        shared: the same for all encoders of a pipeline.
+        saved_model: its directory.
+        spec: the encoded columns.
+        side: the side to encode.
+        shared: common to all encoders of a pipeline.
     """
 
     saved_model: Path
@@ -49,7 +49,7 @@ class Encoder:
         return self.spec.features.of(self.side)
 
     def source_columns(self) -> list[str]:
-        """The source columns the features read, each once."""
+        """The distinct source columns of the features."""
         return sorted(set(self.spec.features.columns(self.side).values()))
 
     def load(self) -> tf.Module:
@@ -57,35 +57,35 @@ class Encoder:
         return self.shared.acquire(lambda: load_preprocessing(self.saved_model))
 
     def allocate(self, directory: Path, prefix: str, rows: int) -> None:
-        """Creates the arrays `directory/PREFIXcolumn.npy` of zeros that `write` fills."""
+        """Creates the arrays `directory/PREFIXcolumn.npy`, filled with zeros, for the encoded rows."""
         directory.mkdir(parents=True, exist_ok=True)
         for name, column in self.spec.of(self.side).items():
             dtype = np.dtype(np.int32 if column.kind == "tokens" else np.float32)
             allocate_npy(directory / f"{prefix}{name}.npy", dtype, (rows, column.width))
 
     def encode(self, module: tf.Module, columns: pa.Table) -> dict[str, np.ndarray]:
-        """Encoded columns of some rows; of a column with repeated values each distinct one is encoded once."""
+        """Encodes rows; each distinct value of a column is encoded only once."""
         raw: dict[str, np.ndarray] = {}
-        places: dict[str, np.ndarray] = {}
+        indices: dict[str, np.ndarray] = {}
         for name, feature in self.features.items():
             source = feature.column or name
-            values, places[name] = _distinct(columns, source)
+            values, indices[name] = _distinct(columns, source)
             raw |= raw_features({name: feature}, pa.table({source: values}))
-        # The module wants batches of one length: shorter ones are filled up with zeros, which nobody looks at.
+        # The module needs batches of equal length, so shorter ones are padded; the padding is never read.
         rows = max(map(len, raw.values()), default=0)
         encoded = encode(module, self.side, {name: _filled_up(values, rows) for name, values in raw.items()})
-        return {name: values[places[self.spec.of(self.side)[name].feature]] for name, values in encoded.items()}
+        return {name: values[indices[self.spec.of(self.side)[name].feature]] for name, values in encoded.items()}
 
 
 class EncodeEntities(beam.DoFn):
-    """Row groups of a query or candidate table, or rows of entities that are not in it, to encoded rows."""
+    """Encodes row groups of a query or candidate table, and rows of entities that are not in the table."""
 
     def __init__(self, encoder: Encoder, directory: Path) -> None:
         """Needs the allocated arrays and `ids.arrow`.
 
         Args:
             encoder: of side `query` or `candidate`.
-            directory: where the final arrays are.
+            directory: directory of the final arrays.
         """
         self._encoder = encoder
         self._directory = directory
@@ -114,7 +114,7 @@ class EncodeEntities(beam.DoFn):
 
 
 class EncodeContext(beam.DoFn):
-    """Shards of events, each with its first row in the final arrays, to encoded context columns."""
+    """Encodes the context columns of shards of events, each given with its first row in the final arrays."""
 
     def __init__(self, encoder: Encoder, directory: Path) -> None:
         self._encoder = encoder
@@ -136,7 +136,10 @@ class EncodeContext(beam.DoFn):
 
 
 def _distinct(columns: pa.Table, name: str) -> tuple[pa.Array, np.ndarray]:
-    """Distinct values of a column, nulls among them, and which of them each row has."""
+    """Distinct values of a column, including null, and the index of each row's value.
+
+    For example, the column ["b", "a", "b"] gives ["b", "a"] and [0, 1, 0].
+    """
     if pa.types.is_dictionary(columns.schema.field(name).type) and not columns[name].null_count:
         encoded = single(columns[name])
     else:
@@ -170,12 +173,12 @@ def encode_everything(
     """Writes the encoded columns of queries, candidates and events.
 
     Args:
-        runner: which runner does it.
-        saved_model: the preprocessing.
-        spec: what it makes.
-        target: the TransformedExamples, where `ids.arrow` of both entities already is.
-        entities: ids in the order of rows, and the files of the table, which need not have them all.
-        shards: file of each shard of events, and its first row.
+        runner: the Beam runner.
+        saved_model: directory of the preprocessing.
+        spec: the encoded columns.
+        target: the TransformedExamples, which already have `ids.arrow` of both entities.
+        entities: ids in row order, and the files of the table, which may lack some of the ids.
+        shards: path and first row of each shard of events.
         events: number of events.
     """
     shared = Shared()
@@ -196,14 +199,14 @@ def encode_everything(
 def encode_catalogue(
     *, runner: BeamRunner, saved_model: Path, spec: EncodedSpec, files: Sequence[Path], directory: Path
 ) -> None:
-    """Writes the encoded columns of a candidate table alone.
+    """Writes the encoded columns of a candidate table.
 
     Args:
-        runner: which runner does it.
-        saved_model: the preprocessing.
-        spec: what it makes.
-        files: of the table.
-        directory: where `ids.arrow` is, all of them in the table, and where the columns go.
+        runner: the Beam runner.
+        saved_model: directory of the preprocessing.
+        spec: the encoded columns.
+        files: files of the table.
+        directory: directory of the encoded columns; its `ids.arrow` lists ids that are all in the table.
     """
     encoder = Encoder(saved_model, spec, "candidate", Shared())
     encoder.allocate(directory, "", len(read_ids(directory)))
@@ -217,7 +220,7 @@ def _encode_parts(pipeline: beam.Pipeline, side: Side, parts: Sequence[object], 
 
 
 def _absent(ids: pa.Array, files: Sequence[Path], id_column: str) -> Iterator[np.ndarray]:
-    """Rows of the ids that have none in the table, in batches."""
+    """Rows of the ids that are not in the table, in batches."""
     listed = [chunk for path in files for chunk in pq.read_table(path, columns=[id_column])[id_column].chunks]
     known = pa.chunked_array([chunk.cast(ids.type) for chunk in listed], ids.type)
     absent = np.flatnonzero(~pc.is_in(ids, value_set=known).to_numpy(zero_copy_only=False))

@@ -1,4 +1,4 @@
-"""How much of the held-out events can be measured, and why the rest cannot."""
+"""Counts how many held-out events can be measured, and why others cannot."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from dataplane.errors import RefusedError
 from models.events.ranges import query_ranges
 
 FEW_QUERIES = 50
-"""With fewer queries it is told that few decide."""
+"""With fewer queries a note warns that the metrics rest on few queries."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class HeldOut:
     """Counts of one split.
 
     Attributes:
-        events: how many are held out.
-        seen_before: of these, how many are not measured, since their query had the candidate before and what it had
-            is left out of its ranking.
-        queries: how many have held-out events.
-        queries_without: of these, how many have nothing left to measure.
+        events: number of held-out events.
+        seen_before: number of these that are not measured, because their query had the candidate before and seen
+            candidates are left out of its ranking.
+        queries: number of queries with held-out events.
+        queries_without: number of these queries that have nothing left to measure.
     """
 
     events: int
@@ -43,7 +43,7 @@ class HeldOut:
 
 
 def held_out(dataset: Dataset, split: Split, *, remove_seen: bool) -> HeldOut:
-    """Counts what of a split is measured.
+    """Counts the events and queries of a split that are measured.
 
     Args:
         dataset: all events.
@@ -62,7 +62,7 @@ def held_out(dataset: Dataset, split: Split, *, remove_seen: bool) -> HeldOut:
 
 
 def refuse_unmeasured(dataset: Dataset, *, remove_seen: bool, max_fraction: float) -> None:
-    """Refuses, before anything is trained, what most test queries could not measure afterwards.
+    """Refuses the dataset, before anything is trained, if too few test queries could be measured.
 
     Raises:
         RefusedError: more than `max_fraction` of the queries with test events have nothing left to measure.
@@ -73,38 +73,36 @@ def refuse_unmeasured(dataset: Dataset, *, remove_seen: bool, max_fraction: floa
 
 
 def too_few(counts: Mapping[str, Any], max_fraction: float) -> str:
-    """Why most of the test cannot be measured, and what can be done."""
-    rest = f"; to go on with the rest, raise evaluation.max_unmeasured_fraction (now {max_fraction:g})"
+    """Explains why too few test queries can be measured, and what to do."""
+    rest = f"; to continue with the rest, raise evaluation.max_unmeasured_fraction (now {max_fraction:g})"
     return (
-        f"{counts['queries_without']} of {counts['queries']} queries with test events would not be measured: they had "
-        f"all these candidates before, and what they had is left out ({counts['seen_before']} of {counts['events']} "
-        "test events). Where queries come back to candidates, as with repeat purchases, set remove_seen: false"
+        f"{counts['queries_without']} of {counts['queries']} queries with test events cannot be measured: they had all "
+        f"these candidates before, and seen candidates are left out ({counts['seen_before']} of {counts['events']} "
+        "test events). If queries return to candidates, as with repeat purchases, set remove_seen: false"
         f"{rest if counts['queries_without'] < counts['queries'] else ''}"
     )
 
 
 def notes(split: Split, counts: Mapping[str, Any]) -> list[str]:
-    """What a reader should know about the queries a split is measured on.
+    """Notes for readers of a report about the queries that a split is measured on.
 
     Args:
         split: `validation` or `test`.
         counts: of `HeldOut`.
     """
-    told = []
+    messages = []
     if counts["seen_before"]:
-        told.append(
-            f"{split}: {counts['seen_before']} of {counts['events']} events are not measured, as their queries had the "
-            f"candidates before; {counts['queries_without']} of {counts['queries']} queries have nothing else. Where "
-            "queries come back to candidates, set remove_seen: false"
+        messages.append(
+            f"{split}: {counts['seen_before']} of {counts['events']} events are not measured, because their queries "
+            f"had the candidates before; {counts['queries_without']} of {counts['queries']} queries have no others. "
+            "If queries return to candidates, set remove_seen: false"
         )
     left = counts["queries"] - counts["queries_without"]
     if counts["queries"] and left < FEW_QUERIES:
-        role = "choose the model" if split == "validation" else "decide"
-        told.append(f"{split}: only {left} {_verb(left, role)}: what is better may be chance")
-    return told
+        role = "choose the model" if split == "validation" else "are measured"
+        messages.append(f"{split}: only {left} {_verb(left, role)}; differences may be chance")
+    return messages
 
 
 def _verb(count: int, role: str) -> str:
-    return (
-        f"queries {role}" if count != 1 else "query " + role.replace("choose", "chooses").replace("decide", "decides")
-    )
+    return f"queries {role}" if count != 1 else "query " + role.replace("choose", "chooses").replace("are", "is")

@@ -1,4 +1,4 @@
-"""From ids to row numbers, whole columns at a time."""
+"""Lookup of row numbers by id, for whole columns at a time."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +8,10 @@ from dataplane.columns.hashing import hash_strings
 
 
 class IdIndex:
-    """Finds the rows of ids by their hashes, so that a batch costs as much as the batch is long.
+    """Finds the rows of ids by their hashes; the cost of a lookup depends on the batch, not on the number of ids.
 
     Attributes:
-        ids: the distinct ids, row by row.
+        ids: the distinct ids in row order.
         hashes: `hash_strings` of the ids, uint64 `[rows]`.
     """
 
@@ -25,10 +25,10 @@ class IdIndex:
         return len(self.ids)
 
     def rows(self, values: pa.Array) -> np.ndarray:
-        """Row of each value, int32, -1 where it is none of the ids.
+        """Row of each value, int32; -1 for a value that is not an id.
 
         Args:
-            values: strings without nulls; of dictionary-encoded ones only the dictionary is looked up.
+            values: strings without nulls. If they are dictionary-encoded, only the dictionary is looked up.
         """
         if pa.types.is_dictionary(values.type):
             rows: np.ndarray = self.rows(values.dictionary)[values.indices.to_numpy(zero_copy_only=False)]
@@ -39,7 +39,7 @@ class IdIndex:
         found = self._order[np.minimum(np.searchsorted(self._sorted, hashes), len(self) - 1)].astype(np.int32)
         matched = self.hashes[found] == hashes
         matched &= pc.equal(self.ids.take(pa.array(found)), values.cast(self.ids.type)).to_numpy(zero_copy_only=False)
-        # Another hash is another id; the same hash and another id may be a collision.
+        # A different hash means a different id. An equal hash with a different id may be a collision.
         collided = ~matched & (self.hashes[found] == hashes)
         found[~matched] = -1
         if collided.any():

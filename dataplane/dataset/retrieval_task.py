@@ -1,7 +1,7 @@
-"""What a ranking is measured on: held-out events as the truth, all earlier splits as what was seen.
+"""The retrieval task of a split: held-out events are the truth, and events of earlier splits are the history.
 
-The history is frozen at the cut: every held-out event of a query is predicted from the same seen events, the latest
-of which the query tower looks back on.
+The history is frozen at the cut: every held-out event of a query is predicted from the same seen events, of which the
+query tower reads the latest.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ from models.events.ranges import distinct_candidates, query_ranges
 from models.ranking.ranking import CandidateLists
 
 _HELD_OUT: Mapping[Split, tuple[Split, ...]] = {"validation": ("validation", "test"), "test": ("test",)}
-"""By the split measured on, the splits whose events are not known yet."""
+"""By measured split, the splits whose events are not known yet."""
 
 
 @dataclass(frozen=True)
 class RetrievalTask:
-    """Queries of one split and what is known and wanted of each.
+    """Queries of one split with their histories and held-out candidates.
 
     Attributes:
-        query_rows: rows of the queries that have something relevant, ascending, int64 `[queries]`.
-        relevant: candidates of their held-out events, each once.
-        seen: candidates of their seen events, each once.
-        excluded: what is left out of their rankings: `seen`, or nothing.
-        history: the seen events of all queries, in order, repeats included.
-        held_out: the events of the split, of all queries.
-        counts: how many queries and events there are, and how many were left out for which reason.
+        query_rows: rows of the queries with at least one relevant candidate, ascending, int64 `[queries]`.
+        relevant: distinct candidates of their held-out events.
+        seen: distinct candidates of their seen events.
+        excluded: candidates left out of their rankings: `seen`, or none.
+        history: the seen events of all queries, in order, including repeats.
+        held_out: the held-out events of all queries.
+        counts: numbers of queries and events, and how many were left out for which reason.
     """
 
     query_rows: np.ndarray
@@ -46,12 +46,12 @@ def seen_splits(split: Split) -> tuple[Split, ...]:
 
 
 def retrieval_task(dataset: Dataset, split: Split, *, remove_seen: bool) -> RetrievalTask:
-    """The task of one split.
+    """Builds the retrieval task of one split.
 
     Args:
         dataset: all events.
         split: `validation` or `test`.
-        remove_seen: leave seen candidates out of rankings, and hence out of what is relevant.
+        remove_seen: whether seen candidates are left out of rankings, and hence of the relevant candidates.
     """
     history, held_out = dataset.events.bare().select(seen_splits(split)), dataset.events.select([split])
     wanted, seen = (CandidateLists(*distinct_candidates(part.offsets, part.candidate)) for part in (held_out, history))
@@ -80,27 +80,27 @@ def retrieval_task(dataset: Dataset, split: Split, *, remove_seen: bool) -> Retr
 
 
 def held_out_before_seen(events: Events, split: Split) -> int:
-    """How many events of a split their query's seen events do not all precede."""
+    """Number of events of a split that come before one of their query's seen events."""
     count, codes = 0, [SPLITS.index(name) for name in seen_splits(split)]
     for first, last in query_ranges(events.offsets):
         start, end = events.offsets[first], events.offsets[last]
         query = np.repeat(np.arange(last - first), np.diff(events.offsets[first : last + 1]))
         seen = np.flatnonzero(np.isin(events.split[start:end], codes))
         last_seen = np.full(last - first, -1)
-        last_seen[query[seen]] = seen  # ascending, so that the last one stays
+        last_seen[query[seen]] = seen  # ascending, so the last one remains
         held_out = np.flatnonzero(events.split[start:end] == SPLITS.index(split))
         count += int(np.count_nonzero(held_out < last_seen[query[held_out]]))
     return count
 
 
 def _not_in(seen: CandidateLists, wanted: CandidateLists) -> np.ndarray:
-    """Which entries of `wanted` are not among what the same query has `seen`."""
+    """Marks the entries of `wanted` that the same query has not `seen`."""
     new = []
     for first, last in query_ranges(seen.offsets):
         catalogue = 1 + max(int(lists.entries(first, last).max(initial=0)) for lists in (seen, wanted))
         asked, known = (lists.queries(first, last) * catalogue + lists.entries(first, last) for lists in (wanted, seen))
-        places = np.searchsorted(known, asked)  # lists are ascending, and so are the pairs
-        new.append(np.append(known, -1)[places] != asked)
+        positions = np.searchsorted(known, asked)  # lists are ascending, and so are the pairs
+        new.append(np.append(known, -1)[positions] != asked)
     return np.concatenate(new)
 
 

@@ -1,13 +1,13 @@
-"""Reading and writing TransformedExamples: every query's events once, in order, as flat arrays.
+"""Reads and writes TransformedExamples: the events of every query, in order, as flat arrays.
 
-    events/      candidate.npy int32 (row in candidates/), split.npy int8, and where the data have them
+    events/      candidate.npy int32 (row in candidates/), split.npy int8, and if the data have them
                  timestamp.npy int64 (microseconds UTC), weight.npy float32, context.COLUMN.npy [events, width]
     queries/     ids.arrow, offsets.npy int64 [queries + 1] into events/, COLUMN.npy [queries, width]
     candidates/  ids.arrow, COLUMN.npy [candidates, width], train_count.npy int64
     metadata.json
 
-Queries are ordered by (hash of the id, id), candidates by id, events of a query by (time, order column, hash of
-query and candidate). Arrays are opened memory-mapped, so data may exceed memory and storage is linear in events.
+Queries are ordered by (hash of the id, id), candidates by id, and the events of a query by (time, order column, hash of
+query and candidate). Arrays are memory-mapped, so data may exceed memory. Storage is linear in the events.
 """
 
 import math
@@ -26,8 +26,8 @@ from models.events.ranges import concatenate_ranges, query_ranges
 
 Split: TypeAlias = Literal["train", "validation", "test", "history"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "history")
-"""Codes of `split.npy` are positions in this tuple. `history` are the earlier events of queries that are held out
-as a whole: never learnt from and never to be predicted, they are what the model is told about such a query."""
+"""The codes in `split.npy` are positions in this tuple. `history` are the earlier events of queries that are held out
+as a whole. They are never trained on and never predicted; they are the model's input for such a query."""
 
 _CONTEXT = "context."
 
@@ -40,8 +40,8 @@ class Events:
         offsets: int64 `[queries + 1]`.
         candidate: int32 `[events]`, row of the candidate.
         split: int8 `[events]`, position in `SPLITS`.
-        timestamp: int64 `[events]`, microseconds UTC, or None.
-        weight: float32 `[events]`, or None where all are 1.
+        timestamp: microseconds UTC, int64 `[events]`; None if the data have none.
+        weight: float32 `[events]`; None if all are 1.
         context: encoded context columns, each `[events, width]`.
     """
 
@@ -60,24 +60,24 @@ class Events:
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
     def pairs(self, catalogue: int) -> np.ndarray:
-        """One number for the query and candidate of each event, int64 `[events]`: `query * catalogue + candidate`.
+        """One number per (query, candidate) pair, int64 `[events]`: `query * catalogue + candidate`.
 
         Args:
-            catalogue: how many candidates there are.
+            catalogue: number of candidates.
         """
         numbers: np.ndarray = self.queries() * catalogue + self.candidate
         return numbers
 
     def bare(self) -> "Events":
-        """The same events without moments, weights and context."""
+        """The same events without timestamps, weights and context."""
         return replace(self, timestamp=None, weight=None, context={})
 
     def select(self, splits: Collection[Split], *, into: Path | None = None) -> "Events":
-        """Only the events of these splits, the order of queries and events kept.
+        """Selects the events of the given splits and keeps the order of queries and events.
 
         Args:
-            splits: which.
-            into: an empty directory where the arrays are written, and memory-mapped from, instead of held in memory.
+            splits: the splits.
+            into: an empty directory for the arrays, which are then memory-mapped; if absent they are held in memory.
         """
         if set(splits) == set(SPLITS):
             return self
@@ -104,7 +104,7 @@ class Events:
         )
 
     def take(self, queries: np.ndarray) -> "Events":
-        """The events of some queries, in the order of `queries`, which become its queries."""
+        """The events of the given queries, which become the queries of the result in this order."""
         starts, ends = self.offsets[queries], self.offsets[queries + 1]
         _, rows = concatenate_ranges(starts, ends)
         return Events(
@@ -141,11 +141,11 @@ class Entities:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything in a TransformedExamples artifact.
+    """The content of a TransformedExamples artifact.
 
     Attributes:
-        metadata: `ordered` (whether events of a query have an order in time), the split's settings, counts.
-        train_count: int64 `[candidates]`, training events of each candidate.
+        metadata: `ordered` (whether the events of a query have an order), the settings of the split, counts.
+        train_count: number of training events of each candidate, int64 `[candidates]`.
     """
 
     events: Events
@@ -156,7 +156,7 @@ class Dataset:
 
     @property
     def ordered(self) -> bool:
-        """Whether the source has an order; if not, a query's events are a bag."""
+        """Whether events have an order; otherwise the events of a query are a bag."""
         return bool(self.metadata["ordered"])
 
 
@@ -175,7 +175,7 @@ def read_dataset(artifact: TransformedExamples) -> Dataset:
 
 
 def write_dataset(artifact: TransformedExamples, dataset: Dataset) -> None:
-    """Writes a dataset that is already in memory."""
+    """Writes a dataset that is in memory."""
     context = {_CONTEXT + name: values for name, values in dataset.events.context.items()}
     event_arrays = {name: getattr(dataset.events, name) for name in ("candidate", "split", "timestamp", "weight")}
     _write_arrays(artifact.path / "events", event_arrays | context)
@@ -187,7 +187,7 @@ def write_dataset(artifact: TransformedExamples, dataset: Dataset) -> None:
 
 
 def read_entities(directory: Path) -> Entities:
-    """Opens ids and encoded columns that lie in one directory, memory-mapped."""
+    """Opens the ids and encoded columns of a directory, memory-mapped."""
     return Entities(read_ids(directory), _read_arrays(directory))
 
 
@@ -207,12 +207,15 @@ def write_ids(directory: Path, ids: pa.Array) -> None:
 
 
 def concatenate_npy(parts: Iterable[np.ndarray], target: Path, rows: int) -> None:
-    """Writes arrays one after the other into one `.npy` file, holding one of them in memory at a time.
+    """Concatenates arrays into one `.npy` file with one array in memory at a time.
 
     Args:
-        parts: arrays alike in dtype and trailing shape; at least one.
+        parts: at least one array; all have the same dtype and trailing shape.
         target: the file to write.
         rows: total length along the first axis.
+
+    Raises:
+        ValueError: the parts do not have `rows` rows in total.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     arrived = 0
@@ -223,13 +226,13 @@ def concatenate_npy(parts: Iterable[np.ndarray], target: Path, rows: int) -> Non
             file.write(np.ascontiguousarray(part).data)
             arrived += len(part)
     if arrived != rows:
-        raise ValueError(f"{target.name}: {arrived} rows arrived, {rows} were announced")
+        raise ValueError(f"{target.name}: expected {rows} rows, got {arrived}")
 
 
 def allocate_npy(target: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    """Creates a `.npy` file of zeros that can be memory-mapped and filled from several places.
+    """Creates a `.npy` file of zeros that several processes can memory-map and fill.
 
-    Its blocks are reserved: of a file with holes, a full disk kills the process that writes into the map.
+    Reserves the blocks of the file, because a full disk would kill a process that writes into a map of a sparse file.
 
     Raises:
         OSError: the disk is full.

@@ -1,1 +1,1 @@
-"""What statistics, schema and validation are made of: mergeable accumulators, reports, tensorflow-metadata protos."""
+"""Statistics, schema and validation: mergeable accumulators, reports and tensorflow-metadata protos."""

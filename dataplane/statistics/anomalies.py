@@ -1,23 +1,23 @@
-"""What departs from the schema, found by comparing it with statistics.
+"""Finds departures of the statistics from the schema.
 
-table_missing       error    the schema has the table, the data have not
-table_new           warning  the data have the table, the schema has not
+table_missing       error    the table is in the schema and not in the data
+table_new           warning  the table is in the data and not in the schema
 empty_table         error    no rows
 too_few_queries     error    fewer distinct query ids than needed
 too_few_candidates  error    fewer distinct candidate ids than needed
-column_missing      error    not in the data (a warning if the schema does not require values)
-column_new          warning  not in the schema
+column_missing      error    the column is not in the data (a warning if the schema does not require values)
+column_new          warning  the column is not in the schema
 wrong_type          error    another type than in the schema
 all_missing         warning  no row has a value (an error if the schema requires values)
 too_many_missing    error    fewer rows have a value than the schema requires
-nan_values          error    NaN or infinity, more than tolerated (a warning if tolerated)
-unseen_values       error    strings outside the domain, more than tolerated (a warning if tolerated)
+nan_values          error    more NaN or infinite values than tolerated (a warning if tolerated)
+unseen_values       error    more strings outside the domain than tolerated (a warning if tolerated)
 out_of_range        error    numbers below or above the bounds of the domain
-list_length         error    lists of another length than a vector's (a warning if lengths vary in the schema)
-constant_timestamp  warning  all events at one moment, so they have no order
-ids_disjoint        error    a table of queries or candidates has next to none of the interactions' ids
-ids_misspelt        warning  it has some of them in another spelling only (an error if it has more so than as they are)
-few_ids_described   warning  it has few of them
+list_length         error    lists of another length than the vector's (a warning if the schema allows a range)
+constant_timestamp  warning  all events have the same timestamp, so they have no order
+ids_disjoint        error    a table of queries or candidates has almost none of the interactions' ids
+ids_misspelt        warning  the table has some ids only in another spelling (an error if more than it has as they are)
+few_ids_described   warning  the table has few of the interactions' ids
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ def find_anomalies(
         max_unseen_fraction: share of values that may lie outside a string domain.
         min_queries: distinct queries the interactions must have.
         min_candidates: distinct candidates the interactions must have.
-        described: by table, how many of the interactions' ids it must describe.
+        described: limits by table for the share of the interactions' ids that the table must describe.
     """
     found = [*_tables(statistics, schema), *_amounts(statistics, min_queries, min_candidates)]
     found += _coverage(statistics, described)
@@ -68,13 +68,13 @@ def find_anomalies(
 def _tables(statistics: Mapping[str, Any], schema: TableSchemas) -> Iterator[Anomaly]:
     for table in sorted({*statistics, *schema}):
         if table not in statistics:
-            yield _anomaly(table, None, "table_missing", "error", "the schema has this table, the data have not")
+            yield _anomaly(table, None, "table_missing", "error", "the table is in the schema and not in the data")
         elif not statistics[table]["rows"]:
             yield _anomaly(
-                table, None, "empty_table", "error", "has no rows; is the source empty, or all of it rejected?"
+                table, None, "empty_table", "error", "has no rows; is the source empty, or were all rows rejected?"
             )
         elif table not in schema:
-            yield _anomaly(table, None, "table_new", "warning", "the schema does not have this table")
+            yield _anomaly(table, None, "table_new", "warning", "the table is not in the schema")
 
 
 def _amounts(statistics: Mapping[str, Any], min_queries: int, min_candidates: int) -> Iterator[Anomaly]:
@@ -83,7 +83,7 @@ def _amounts(statistics: Mapping[str, Any], min_queries: int, min_candidates: in
         if interactions["rows"] and name in interactions["columns"]:
             distinct = interactions["columns"][name]["distinct"]
             if distinct < least:
-                message = f"has {distinct} distinct {noun}, at least {least} are needed (validation.min_{noun})"
+                message = f"has {distinct} distinct {noun}; at least {least} are needed (validation.min_{noun})"
                 yield _anomaly("interactions", name, f"too_few_{noun}", "error", message)
     times = interactions["columns"].get("timestamp", {})
     if interactions["rows"] > 1 and "min" in times and times["min"] == times["max"]:
@@ -102,14 +102,14 @@ def _coverage(statistics: Mapping[str, Any], described: Mapping[str, DescribedLi
 def _departures(
     facts: Mapping[str, Any] | None, column: ColumnSchema | None, rows: int, max_unseen_fraction: float
 ) -> Iterator[_Finding]:
-    """How a column departs from its schema; either of the two may be absent, not both."""
+    """Departures of a column from its schema; at most one of `facts` and `column` may be None."""
     if column is None:
-        yield "column_new", "warning", "the schema does not have this column"
+        yield "column_new", "warning", "the column is not in the schema"
     elif facts is None:
         severity = "error" if column.min_fraction or column.min_count else "warning"
-        yield "column_missing", severity, "the schema has this column, the data have not"
+        yield "column_missing", severity, "the column is in the schema and not in the data"
     elif facts["type"] != column.type:
-        yield "wrong_type", "error", f"is {facts['type']}, the schema says {column.type}"
+        yield "wrong_type", "error", f"is {facts['type']}; the schema requires {column.type}"
     else:
         yield from _missing(facts, column, rows)
         yield from _lengths(facts, column)
@@ -144,7 +144,7 @@ def _lengths(facts: Mapping[str, Any], column: ColumnSchema) -> Iterator[_Findin
     if shortest < low or (high is not None and longest > high):
         severity = "error" if low == high else "warning"
         expected = f"{low}" if low == high else f"{low} to {'any number of' if high is None else high}"
-        yield "list_length", severity, f"lists have {shortest} to {longest} elements, the schema says {expected}"
+        yield "list_length", severity, f"lists have {shortest} to {longest} elements; the schema requires {expected}"
 
 
 def _unseen(facts: Mapping[str, Any], column: ColumnSchema, tolerated: float) -> Iterator[_Finding]:
@@ -152,7 +152,7 @@ def _unseen(facts: Mapping[str, Any], column: ColumnSchema, tolerated: float) ->
         return
     domain, top = set(column.domain), facts.get("top_values", [])
     outside = [value for value in top if value["value"] not in domain]
-    # Frequent values are listed. Of those that are not, all that cannot be in the domain occur at least once.
+    # Listed values are compared. Of the unlisted ones, those that cannot all be in the domain occur at least once each.
     unlisted = facts["distinct"] - len(top) - (len(domain) - (len(top) - len(outside)))
     count = sum(value["count"] for value in outside) + max(0, unlisted)
     if count:
@@ -167,9 +167,9 @@ def _range(facts: Mapping[str, Any], column: ColumnSchema) -> Iterator[_Finding]
     if "min" not in facts:
         return
     if column.low is not None and facts["min"] < column.low:
-        yield "out_of_range", "error", f"the smallest value is {facts['min']}, the schema allows {column.low} or more"
+        yield "out_of_range", "error", f"the smallest value is {facts['min']}; the schema allows {column.low} or more"
     if column.high is not None and facts["max"] > column.high:
-        yield "out_of_range", "error", f"the largest value is {facts['max']}, the schema allows {column.high} or less"
+        yield "out_of_range", "error", f"the largest value is {facts['max']}; the schema allows {column.high} or less"
 
 
 def _percent(fraction: float) -> str:

@@ -1,6 +1,6 @@
-"""Mergeable statistics of one column, computed a record batch at a time.
+"""Mergeable statistics of one column, computed one record batch at a time.
 
-Whatever the order in which batches are added and merged, the results are the same.
+The results do not depend on the order in which batches are added and merged.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from dataplane.statistics.count_sketch import CountSketch, hash_values
 
 @dataclass
 class Extent:
-    """Smallest, largest and sum of counted lengths.
+    """Smallest, largest and total length of the values seen.
 
     Attributes:
-        minimum: None before anything was added.
-        maximum: None before anything was added.
+        minimum: None before the first value.
+        maximum: None before the first value.
         total: sum of the lengths.
-        count: how many there were.
+        count: number of lengths.
     """
 
     minimum: int | None = None
@@ -34,13 +34,13 @@ class Extent:
     count: int = 0
 
     def add(self, lengths: np.ndarray, weights: np.ndarray) -> None:
-        """Adds lengths `[n]` that occurred `weights` `[n]` times, each at least once."""
+        """Adds lengths `[n]` that occurred `weights` `[n]` times, at least once each."""
         if len(lengths):
             total = int(np.dot(lengths.astype(np.int64), weights))
             self.merge(Extent(int(lengths.min()), int(lengths.max()), total, int(weights.sum())))
 
     def merge(self, other: "Extent") -> None:
-        """Adds what another extent has seen."""
+        """Adds the lengths of another extent."""
         self.minimum = _either(min, self.minimum, other.minimum)
         self.maximum = _either(max, self.maximum, other.maximum)
         self.total += other.total
@@ -49,15 +49,15 @@ class Extent:
 
 @dataclass
 class NumberStatistics:
-    """Facts about numbers; everything but the two counts of its own leaves NaN and infinity out.
+    """Facts about numbers. Only `nan` and `infinite` count NaN and infinity; all others skip them.
 
     Attributes:
-        nan: values that are not a number.
-        infinite: values that are plus or minus infinity.
-        zeros: values that are zero.
-        minimum: smallest finite value, None if there is none.
-        maximum: largest finite value, None if there is none.
-        moments: for mean and standard deviation.
+        nan: number of NaN values.
+        infinite: number of values that are plus or minus infinity.
+        zeros: number of zeros.
+        minimum: smallest finite value; None if there is none.
+        maximum: largest finite value; None if there is none.
+        moments: sums for the mean and the standard deviation.
     """
 
     nan: int = 0
@@ -68,7 +68,7 @@ class NumberStatistics:
     moments: ExactMoments = field(default_factory=ExactMoments)
 
     def add(self, numbers: np.ndarray) -> np.ndarray:
-        """Adds int64 or float64 `[n]`; returns the finite ones."""
+        """Adds int64 or float64 numbers `[n]`; returns the finite ones."""
         if numbers.dtype.kind == "f":
             nan, infinite = np.isnan(numbers), np.isinf(numbers)
             self.nan += int(nan.sum())
@@ -82,7 +82,7 @@ class NumberStatistics:
         return numbers
 
     def merge(self, other: "NumberStatistics") -> None:
-        """Adds what another has seen."""
+        """Adds the numbers of another part."""
         self.nan += other.nan
         self.infinite += other.infinite
         self.zeros += other.zeros
@@ -96,14 +96,14 @@ class ColumnStatistics:
     """Statistics of one column.
 
     Attributes:
-        type: as `type_name` gives it.
-        present: rows that are not null.
-        elements: values that are not null, those inside lists included.
-        null_elements: nulls inside lists.
-        list_length: elements a list.
-        string_length: characters a string.
+        type: from `type_name`.
+        present: number of rows that are not null.
+        elements: number of values that are not null, including those inside lists.
+        null_elements: number of nulls inside lists.
+        list_length: elements per list.
+        string_length: characters per string.
         numbers: facts about numbers.
-        counts: distinct values and their counts; lists of floats (vectors) have none.
+        counts: distinct values and their counts; not filled for lists of floats (vectors).
     """
 
     type: str
@@ -123,7 +123,7 @@ class ColumnStatistics:
         return hashes if len(values) == len(column) else _with_nulls(column, hashes)
 
     def merge(self, other: "ColumnStatistics") -> None:
-        """Adds what another part of the same column has."""
+        """Adds the statistics of another part of the same column."""
         self.present += other.present
         self.elements += other.elements
         self.null_elements += other.null_elements
@@ -176,10 +176,10 @@ _SCALARS = {
 
 
 def type_name(arrow_type: pa.DataType) -> str:
-    """`string`, `int64`, `float64`, `bool`, `timestamp`, or `list<…>` of one of them.
+    """`string`, `int64`, `float64`, `bool`, `timestamp`, or `list<…>` of one of these.
 
     Raises:
-        DataError: the type is none of them.
+        DataError: the type is not supported.
     """
     if pa.types.is_dictionary(arrow_type):
         return type_name(arrow_type.value_type)
@@ -189,11 +189,11 @@ def type_name(arrow_type: pa.DataType) -> str:
         if matches(arrow_type):
             return name
     known = ", ".join(_SCALARS)
-    raise DataError(f"columns of type {arrow_type} are not supported; convert to one of {known}, or to a list of one")
+    raise DataError(f"columns of type {arrow_type} are not supported; convert to one of {known}, or to lists of one")
 
 
 def as_numbers(values: pa.Array) -> np.ndarray:
-    """Integers, booleans and timestamps (microseconds) as int64, floats as float64, -0.0 as 0.0; no nulls in or out."""
+    """Integers, booleans and timestamps (microseconds) as int64, floats as float64 with -0.0 as 0.0; takes no nulls."""
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.timestamp("us", tz=values.type.tz)).cast(pa.int64())
     target = pa.float64() if pa.types.is_floating(values.type) else pa.int64()
@@ -205,19 +205,22 @@ _NULL = np.uint64(0x6E756C6C)
 
 
 def _with_nulls(column: pa.Array, hashes: np.ndarray) -> np.ndarray:
-    """Hash of each row, given those of the rows that are not null."""
+    """Hash of each row, from the hashes of the rows that are not null."""
     every = np.full(len(column), _NULL, np.uint64)
     every[column.is_valid().to_numpy(zero_copy_only=False)] = hashes
     return every
 
 
 def _list_hashes(lengths: np.ndarray, elements: np.ndarray) -> np.ndarray:
-    """Hashes of lists, given their lengths and the hashes of all their elements."""
+    """Hashes of lists, from their lengths and the hashes of all their elements.
+
+    For example, `lengths` [2, 0, 1] and `elements` [a, b, c] give the hashes of [a, b], [] and [c].
+    """
     ends = np.cumsum(lengths)
     position = np.arange(len(elements)) - np.repeat(ends - lengths, lengths)
     placed = hash_pairs(elements, position.astype(np.uint64))
     running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(placed, dtype=np.uint64)])
-    # Unsigned sums wrap around, so differences of the running sum are right even where it overflowed.
+    # Unsigned sums wrap around, so differences of the running sum are right even after an overflow.
     return mix((running[ends] - running[ends - lengths]) ^ lengths.astype(np.uint64))
 
 

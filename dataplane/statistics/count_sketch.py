@@ -1,12 +1,12 @@
-"""Distinct values and their counts, in bounded memory and independent of merge order.
+"""Distinct values and their counts in bounded memory, independent of the merge order.
 
-Up to `CAPACITY` distinct values everything is exact. Beyond, the values with the smallest hashes are kept
-(bottom-k, "KMV": Bar-Yossef et al. 2002; Beyer et al. 2007). Their counts stay exact,
-because the bound only falls: a value among the smallest at the end was among the smallest of every part it appears
-in. What is kept is therefore a uniform sample of the distinct values, the same however the data were cut up.
+Counts are exact for up to `CAPACITY` distinct values. Beyond that, only the values with the smallest hashes are kept
+(bottom-k or KMV sketch: Bar-Yossef et al. 2002; Beyer et al. 2007). Their counts stay exact, because the bound only
+falls: a value among the smallest at the end was among the smallest of every part that it appears in. The kept values
+are a uniform sample of the distinct values, however the data are partitioned.
 
-Values are told apart by their 64-bit hashes, which are those of all numbers and, but for one chance in a million among
-six million, of all strings.
+Values are identified by their 64-bit hashes. These are unique for numbers. For six million strings, the probability of
+a collision is about one in a million.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _PENDING = 1 << 19
 
 @dataclass(frozen=True)
 class _Counted:
-    """Values with their hashes, uint64, and counts, int64."""
+    """Values with their hashes, uint64, and their counts, int64."""
 
     hashes: np.ndarray
     counts: np.ndarray
@@ -35,11 +35,11 @@ class CountSketch:
     """Counts of the values of a string or number column.
 
     Attributes:
-        capacity: distinct values that are kept.
-        parts: what is not merged yet; merging waits until it is more than what is kept.
-        pending: values in `parts`.
-        kept: the merged values, each once, in the order of the hash.
-        complete: no value was dropped yet.
+        capacity: maximum number of distinct values kept.
+        parts: parts that are not merged yet; they are merged when they outgrow the kept values.
+        pending: number of values in `parts`.
+        kept: the merged distinct values, ordered by hash.
+        complete: whether no value has been dropped.
     """
 
     capacity: int = CAPACITY
@@ -49,28 +49,28 @@ class CountSketch:
     complete: bool = True
 
     def add(self, values: pa.Array, hashes: np.ndarray) -> None:
-        """Counts every element of an array of numbers without nulls, whose `hash_values` are `hashes`."""
+        """Counts every element of an array of numbers without nulls; `hashes` are its `hash_values`."""
         few = self._among_the_smallest(hashes)
         counted = pc.value_counts(values if few is None else values.filter(pa.array(few)))
         distinct = counted.field("values")
         self._append(_Counted(hash_values(distinct), counted.field("counts").to_numpy(), distinct))
 
     def add_counted(self, values: pa.Array, hashes: np.ndarray, counts: np.ndarray) -> None:
-        """Adds distinct values, whose `hash_values` are `hashes`, that occurred `counts` `[len(values)]` times."""
+        """Adds distinct values that occurred `counts` `[len(values)]` times; `hashes` are their `hash_values`."""
         few = self._among_the_smallest(hashes)
         if few is not None:
             values, hashes, counts = values.filter(pa.array(few)), hashes[few], counts[few]
         self._append(_Counted(hashes, counts, values))
 
     def merge(self, other: "CountSketch") -> None:
-        """Adds everything another sketch of the same capacity has counted."""
+        """Adds the counts of another sketch with the same capacity."""
         other.compact()
         self.complete &= other.complete
         if other.kept is not None:
             self.add_counted(other.kept.values, other.kept.hashes, other.kept.counts)
 
     def compact(self) -> None:
-        """Merges what is pending; afterwards `kept` holds everything."""
+        """Merges the pending parts; afterwards `kept` holds all values."""
         if not self.parts:
             return
         parts = self.parts if self.kept is None else [self.kept, *self.parts]
@@ -86,17 +86,17 @@ class CountSketch:
         self.parts, self.pending = [], 0
 
     def counts(self) -> np.ndarray:
-        """Count of every kept value, int64, in the order of their hashes."""
+        """Count of every kept value, int64, ordered by hash."""
         self.compact()
         return np.empty(0, np.int64) if self.kept is None else self.kept.counts
 
     def values(self) -> pa.Array | None:
-        """The kept values, in the order of their hashes; None if nothing was counted."""
+        """The kept values, ordered by hash; None if nothing was counted."""
         self.compact()
         return None if self.kept is None else self.kept.values
 
     def distinct(self) -> int:
-        """Number of distinct values: exact if `complete`, else estimated to within about 0.3 %."""
+        """Number of distinct values: exact if `complete`, otherwise estimated with an error of about 0.3 %."""
         self.compact()
         if self.kept is None:
             return 0
@@ -105,7 +105,7 @@ class CountSketch:
         return (self.capacity - 1) * (1 << 64) // (int(self.kept.hashes[-1]) + 1)
 
     def top(self, limit: int) -> list[tuple[object, int]]:
-        """The most frequent kept values with their counts; ties in the order of the values."""
+        """The most frequent kept values with their counts; ties are ordered by value."""
         self.compact()
         if self.kept is None:
             return []
@@ -114,7 +114,7 @@ class CountSketch:
         return list(zip(best["value"].to_pylist(), best["count"].to_pylist(), strict=True))
 
     def _among_the_smallest(self, hashes: np.ndarray) -> np.ndarray | None:
-        """Which hashes are not beyond those that are kept; None if there is no bound yet."""
+        """Marks the hashes that are not above the largest kept hash; None while nothing has been dropped."""
         return None if self.complete or self.kept is None else hashes <= self.kept.hashes[-1]
 
     def _append(self, part: _Counted) -> None:

@@ -1,4 +1,4 @@
-"""Tables of queries or candidates whose ids are not those of the interactions: how this is judged and told."""
+"""Judges and reports whether the ids of a query or candidate table are those of the interactions."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,31 +10,31 @@ from models.spec.strict import Strict
 
 _NOUNS = {"query_id": "queries", "candidate_id": "candidates"}
 _ADVICE = {
-    "leading zeros": "keep ids as text where the files are written: as numbers they lose their zeros",
+    "leading zeros": "write ids as text in all files: as numbers they lose their leading zeros",
     "a decimal part": "set 'whole_number_ids: true' for the table that has it, or write ids as text or whole numbers: "
-    "a program that reads them as decimals adds the '.0'",
+    "programs that read ids as decimals append '.0'",
 }
 _OTHER_ADVICE = "write each id the same way in both"
 
 
 class DescribedLimits(Strict):
-    """How many of the interactions' ids a table must describe."""
+    """Minimum share of the interactions' ids that a table must describe."""
 
     refuse_below: float = Field(default=0.05, ge=0, le=1)
-    """The run is refused if the table has a smaller share than this of the interactions' ids, of their events, and if
-    a smaller share than this of its own ids occurs; also if more ids differ in their spelling than are the same.
-    0 turns it off."""
+    """The run is refused if three shares are all below this: the interactions' ids that the table has, the events of
+    these ids, and the table's own ids that occur. It is also refused if more ids differ in spelling than are equal. 0
+    turns the check off."""
     warn_below: float = Field(default=0.5, ge=0, le=1)
     """A warning is given if the table has a smaller share of the interactions' ids, or some in another spelling. 0
     turns it off."""
 
 
 def coverage_findings(coverage: Mapping[str, Any], limits: DescribedLimits, key: str) -> Iterator[tuple[str, str, str]]:
-    """At most one finding about a table: kind, severity and message.
+    """At most one finding about a table, as kind, severity and message.
 
     Args:
         coverage: `ids` of the table in `statistics.json`.
-        limits: what is tolerated.
+        limits: the configured limits.
         key: the setting that holds the limits.
     """
     if not coverage["ids"] or not coverage["table_ids"]:
@@ -47,7 +47,7 @@ def coverage_findings(coverage: Mapping[str, Any], limits: DescribedLimits, key:
 
 
 def coverage_text(coverage: Mapping[str, Any]) -> str:
-    """The shares in a few words, to follow the name of the table."""
+    """A short summary of the shares, to follow the name of the table."""
     ids, events = _share(coverage, "described", "ids"), _share(coverage, "described_events", "events")
     return f"describe {_percent(ids)} of ids ({_percent(events)} of events), {_percent(_used(coverage))} occur"
 
@@ -63,7 +63,7 @@ def _kind(coverage: Mapping[str, Any], limits: DescribedLimits) -> str:
 def _is_refused(coverage: Mapping[str, Any], limits: DescribedLimits) -> bool:
     if not limits.refuse_below:
         return False
-    # A table of a few queries that all occur, or of the best-sellers only, has few of the ids but is the right one.
+    # A table of few queries that all occur, or of best-sellers only, has few of the ids and is still the right table.
     shares = _share(coverage, "described", "ids"), _share(coverage, "described_events", "events"), _used(coverage)
     return max(shares) < limits.refuse_below or coverage["alike"] > coverage["described"]
 
@@ -72,7 +72,7 @@ def _amount(coverage: Mapping[str, Any]) -> str:
     noun, events = _NOUNS[coverage["column"]], _percent(_share(coverage, "described_events", "events"))
     return (
         f"describes {coverage['described']:,} of the {coverage['ids']:,} {noun} in the interactions ({events} of the "
-        f"events); {coverage['used']:,} of its own {coverage['table_ids']:,} ids occur in them"
+        f"events); {coverage['used']:,} of the table's {coverage['table_ids']:,} ids occur in the interactions"
     )
 
 
@@ -84,7 +84,7 @@ def _evidence(coverage: Mapping[str, Any]) -> str:
     )
     if coverage["unused_examples"]:
         only += f"; only the table has {_quoted(coverage['unused_examples'])}{_all(coverage['unused_prefix'])}"
-    return f"{only}. Is the id column of each file the right one, and is one file of another time or place?"
+    return f"{only}. Check that each file's id column is the right one, and that both are of the same time and place"
 
 
 def _spellings(count: int, spellings: Sequence[Mapping[str, Any]]) -> str:
@@ -92,7 +92,7 @@ def _spellings(count: int, spellings: Sequence[Mapping[str, Any]]) -> str:
     ways = list(dict.fromkeys(way for found in spellings for way in found["differ_in"]))
     advice = list(dict.fromkeys(_ADVICE.get(way, _OTHER_ADVICE) for way in ways))
     ids = "1 id differs" if count == 1 else f"{count:,} ids differ"
-    return f"{ids} only in {' and '.join(ways)}: {'; '.join(shown)}. To mend it, {'; '.join(advice)}"
+    return f"{ids} only in {' and '.join(ways)}: {'; '.join(shown)}. To fix this, {'; '.join(advice)}"
 
 
 def _quoted(ids: Sequence[str]) -> str:
@@ -100,7 +100,7 @@ def _quoted(ids: Sequence[str]) -> str:
 
 
 def _all(prefix: str) -> str:
-    return f" (all that do begin with '{prefix}')" if prefix else ""
+    return f" (all of these begin with '{prefix}')" if prefix else ""
 
 
 def _used(coverage: Mapping[str, Any]) -> float:
@@ -112,5 +112,5 @@ def _share(coverage: Mapping[str, Any], part: str, whole: str) -> float:
 
 
 def _percent(share: float) -> str:
-    """A share rounded down, so that 100 % is all of it."""
+    """A share as a percentage, rounded down, so that 100 % means all."""
     return "under 0.1 %" if 0 < share < 0.001 else f"{math.floor(1000 * share) / 10:g} %"

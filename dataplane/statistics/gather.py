@@ -1,6 +1,6 @@
-"""The Beam pipeline that gathers statistics: shards → record batches → one `TableStatistics` a table.
+"""The Beam pipeline that gathers statistics: shards → record batches → one `TableStatistics` per table.
 
-Beside it the ids of the tables are compared (`id_coverage`).
+The same pipeline compares the ids of the tables (`id_coverage`).
 """
 
 import json
@@ -26,15 +26,15 @@ _BATCH_BYTES = 64 << 20
 def gather_statistics(
     shards: Mapping[str, Sequence[Path]], context: ExecutionContext, *, derived: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Statistics of each table as `dataplane.statistics.report` describes them.
+    """Computes the statistics of each table; `dataplane.statistics.report` describes them.
 
     Args:
         shards: Parquet files of each table.
-        context: which Beam runner is used, and where results may be put meanwhile.
-        derived: tables that were taken from the interactions, and so have the same ids.
+        context: gives the Beam runner and a scratch directory.
+        derived: tables that were derived from the interactions, so that their ids need no comparison.
 
     Raises:
-        DataError: a shard is no Parquet file, a column is of a type that is not supported, or shards disagree.
+        DataError: a shard is not a Parquet file, the type of a column is not supported, or shards disagree on a type.
     """
     files = [(table, path) for table, paths in shards.items() for path in paths]
     _check_types(files)
@@ -85,7 +85,7 @@ class _CombineTables(beam.CombineFn):
 
 
 def _check_types(shards: list[tuple[str, Path]]) -> None:
-    """Looks at the footers first, since an error inside a pipeline reaches the user as a long Beam traceback."""
+    """Checks the footers first, because an error inside a pipeline reaches the user as a long Beam traceback."""
     seen: dict[tuple[str, str], tuple[str, Path]] = {}
     for table, path in shards:
         try:
@@ -99,7 +99,7 @@ def _check_types(shards: list[tuple[str, Path]]) -> None:
                 raise DataError(f"{path}: column '{column.name}': {error}") from error
             known, where = seen.setdefault((table, column.name), (found, path))
             if known != found:
-                raise DataError(f"{path}: column '{column.name}' is {found}, but {known} in {where.name}")
+                raise DataError(f"{path}: column '{column.name}' is {found} here and {known} in {where.name}")
 
 
 def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -107,7 +107,7 @@ def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]
     with pq.ParquetFile(path, read_dictionary=strings) as file:
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
         row_bytes = sum(group.total_byte_size for group in groups) // max(1, file.metadata.num_rows)
-        # Rows of long vectors come in smaller batches.
+        # Rows with long vectors are read in smaller batches.
         rows = max(1, min(BATCH_ROWS, _BATCH_BYTES // max(1, row_bytes)))
         for batch in file.iter_batches(rows):
             yield table, batch

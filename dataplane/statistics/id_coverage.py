@@ -1,7 +1,7 @@
-"""Whether the ids of the interactions and those of a query or candidate table are the same ids.
+"""Compares the ids of the interactions with those of a query or candidate table.
 
-Exact, in one shuffle of distinct ids. They are divided by the hash of their plain form (`id_forms`), so that a
-shard sees equal ids, and those that differ in their spelling only, of both sides together.
+The comparison is exact and needs one shuffle of the distinct ids. Ids are sharded by the hash of their plain form
+(`id_forms`), so equal ids and ids that differ only in spelling meet in the same shard.
 """
 
 import json
@@ -40,23 +40,23 @@ _EXAMPLES = 3
 _LONGEST_EXAMPLE = 60
 
 Extent: TypeAlias = tuple[str, str] | None
-"""The smallest and the largest of some ids, None if there are none."""
+"""The smallest and the largest of some ids; None if there are none."""
 
 
 @dataclass(frozen=True)
 class IdCoverage:
-    """What ids of a table and of the interactions have in common; adding up gives that of their union.
+    """Common and differing ids of a table and the interactions. The coverages of two shards add up.
 
     Attributes:
-        ids: distinct ids of the interactions.
-        described: those of them that the table has.
-        events: rows of the interactions.
-        described_events: those of them whose id the table has.
-        table_ids: distinct ids of the table.
-        alike: ids of the interactions that the table has in another spelling only.
-        undescribed: the most frequent ids of the interactions that the table lacks: (-rows, id).
-        unused: ids of the table that the interactions lack, the smallest.
-        spellings: of `alike`, the smallest: (in the interactions, in the table).
+        ids: number of distinct ids of the interactions.
+        described: number of these ids that the table has.
+        events: number of rows of the interactions.
+        described_events: number of these rows whose id the table has.
+        table_ids: number of distinct ids of the table.
+        alike: number of ids of the interactions that the table has only in another spelling.
+        undescribed: the most frequent ids of the interactions that the table lacks, as (-rows, id).
+        unused: the smallest ids of the table that the interactions lack.
+        spellings: the smallest of the `alike` ids, as (in the interactions, in the table).
         undescribed_extent: of all ids of the interactions that the table lacks.
         unused_extent: of all ids of the table that the interactions lack.
     """
@@ -80,7 +80,7 @@ class IdCoverage:
         return IdCoverage(**merged)
 
     def report(self, column: str) -> dict[str, Any]:
-        """As it stands in `statistics.json`, see `dataplane.statistics.report`."""
+        """The entry `ids` of `statistics.json`; see `dataplane.statistics.report`."""
         return {
             "column": column,
             "ids": self.ids,
@@ -102,7 +102,7 @@ class IdCoverage:
 
 
 def comparable_tables(shards: Mapping[str, Sequence[Path]]) -> list[str]:
-    """Those of the tables of queries and candidates whose ids are strings, as those of the interactions.
+    """The tables of queries and candidates whose ids are strings, like those of the interactions.
 
     Args:
         shards: Parquet files of each table.
@@ -120,10 +120,10 @@ def compare_ids(
     """Adds to a pipeline the comparison of a table's ids with those of the interactions.
 
     Args:
-        pipeline: what is added to.
+        pipeline: the pipeline.
         shards: Parquet files of each table.
         table: `queries` or `candidates`.
-        spill: directory for the ids on their way.
+        spill: directory for the shuffled ids.
         target: JSON file for the result.
     """
     column = ID_COLUMNS[table]
@@ -140,7 +140,7 @@ def compare_ids(
 
 
 class _Divide(beam.DoFn):
-    """Row groups to (shard, place of their distinct ids with counts)."""
+    """Maps row groups to (shard, location of their distinct ids with counts)."""
 
     def __init__(self, column: str, shards: int, spill: Path) -> None:
         self._column = column
@@ -170,7 +170,7 @@ def _distinct(row_group: RowGroup, column: str) -> pa.Table:
 
 
 def _compare(shard: int, grouped: Mapping[str, Iterable[Spilled]]) -> tuple[None, IdCoverage]:
-    """Compares one shard of the ids; the key is the same for all shards."""
+    """Compares one shard of the ids; all shards get the same key, so that their results are merged."""
     sides = {name: _gathered(read_spilled(parts)) for name, parts in grouped.items()}
     events = sides.pop(_INTERACTIONS)
     (listed,) = sides.values()
@@ -195,14 +195,14 @@ def _compare(shard: int, grouped: Mapping[str, Iterable[Spilled]]) -> tuple[None
 
 
 def _gathered(parts: pa.Table | None) -> pa.Table:
-    """Each id once, with the sum of its counts."""
+    """The distinct ids with the sums of their counts."""
     if parts is None:
         return pa.table({"id": pa.array([], pa.large_string()), "count": pa.array([], pa.int64())})
     return parts.group_by("id").aggregate([("count", "sum")]).rename_columns({"count_sum": "count"}).combine_chunks()
 
 
 def _spellings(undescribed: pa.ChunkedArray, unused: pa.ChunkedArray) -> pa.Table:
-    """Ids of the interactions, in their order, with the first id of the table that has the same plain form."""
+    """Ids of the interactions, ascending, with the first id of the table that has the same plain form."""
     ones = pa.table({"one": undescribed, "plain": plain_forms(single(undescribed))})
     others = pa.table({"other": unused, "plain": plain_forms(single(unused))})
     first = others.group_by("plain").aggregate([("other", "min")])
@@ -224,7 +224,10 @@ def _wider(one: Extent, other: Extent) -> Extent:
 
 
 def _prefix(extent: Extent) -> str:
-    """What all ids of an extent begin with, up to the last character that is not a digit."""
+    """Common prefix of all ids of an extent, cut at the last character that is not a digit.
+
+    For example, the extent ("item 10", "item 19") has the prefix "item ".
+    """
     if extent is None or extent[0] == extent[1]:
         return ""
     low, high = extent

@@ -1,6 +1,6 @@
-"""In which ways two spellings of an id differ: blanks, quotes, a decimal part, leading zeros, case.
+"""Normalises ids to detect spelling differences: blanks, quotes, a decimal part, leading zeros, case, Unicode.
 
-An id keeps its spelling everywhere; the plain form is only for finding out why two tables do not meet.
+Ids keep their spelling everywhere. The plain form only explains why the ids of two tables do not match.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _ZEROS = r"^0+(.)"
 
 
 def plain_forms(ids: pa.Array) -> pa.Array:
-    """The plain form of each id: equal for ids that differ only in the ways this module knows.
+    """The plain form of each id, which is equal for ids that differ only in known ways; "007 " becomes "7".
 
     Args:
         ids: strings without nulls.
@@ -32,11 +32,11 @@ def plain_forms(ids: pa.Array) -> pa.Array:
 
 
 def differences(one: str, other: str) -> list[str]:
-    """The ways in which two ids of one plain form differ, such as ["leading zeros"]."""
+    """The ways in which two ids with the same plain form differ, such as ["leading zeros"]."""
     found, pair = [], pa.array([one, other], pa.large_string())
     for name, step in _STEPS.items():
         made = step(pair)
-        # A step matters if it brings the two together or changes just one of them.
+        # A step matters if it makes the two equal or changes only one of them.
         if (made[0] == pair[0]) != (made[1] == pair[1]) or (made[0] == made[1]) != (pair[0] == pair[1]):
             found.append(name)
         pair = made

@@ -1,30 +1,30 @@
-"""Turns the statistics of a table into plain JSON values, the content of `statistics.json`.
+"""Turns the statistics of a table into JSON values, the content of `statistics.json`.
 
     {TABLE: {"rows": n, "columns": {COLUMN: {...}}, "events": {...}, "ids": {...}}}
 
-Every column has `type`, `missing`, `missing_fraction`, `elements` (values, those inside lists counted one by one)
-and, unless it is a list of floats, `distinct` and `exact`: whether no value was left out of the counts. Where
-`exact` is false, `distinct` is an estimate, quantiles and histogram come from a sample of the rows, and
-`top_values` is absent, since the most frequent value may have been left out. Further keys by type:
+Every column has `type`, `missing`, `missing_fraction` and `elements` (number of values, including those inside lists).
+Columns other than lists of floats also have `distinct` and `exact`. If `exact` is false, some values were not counted:
+`distinct` is an estimate, quantiles and histogram come from a sample of the rows, and `top_values` is absent, because
+the most frequent value may be missing. Further keys by type:
 
     lists       list_length {min, max, mean}, null_elements
     strings     string_length {min, max, mean} in characters, top_values [{value, count}, …]
     numbers     nan, infinite, zeros, min, max, mean, std, quantiles {"0.5": …}, histogram [{low, high, count}, …];
-                NaN and infinity are counted only there. Timestamps are int64 microseconds UTC.
+                NaN and infinity are counted in `nan` and `infinite` only. Timestamps are int64 microseconds UTC.
 
-`events`, of interactions only: see `events_report`. `ids`, of tables of queries and candidates that were not taken
-from the interactions: how their ids meet those of the interactions, all counts exact:
+`events` (interactions only): see `events_report`. `ids` (tables of queries and candidates that were not derived from
+the interactions) compares the table's ids with those of the interactions. All counts are exact:
 
     column                            the id column
     ids, described                    distinct ids of the interactions, and how many of them the table has
     events, described_events          rows of the interactions, and how many of them have an id of the table
     table_ids, used                   distinct ids of the table, and how many of them the interactions have
-    alike, spellings                  ids of the interactions that the table has in another spelling only, with examples
+    alike, spellings                  ids of the interactions that the table has only in another spelling, with examples
                                       [{interactions, table, differ_in}, …]
     undescribed_examples, unused_examples    ids that only the interactions have, or only the table
-    undescribed_prefix, unused_prefix        what all of them begin with
+    undescribed_prefix, unused_prefix        common prefix of these ids
 
-Keys that have no value (the mean of nothing) are absent.
+Keys without a value (such as the mean of no numbers) are absent.
 """
 
 import math
@@ -43,7 +43,7 @@ BUCKETS = 10
 
 
 def table_report(table: TableStatistics) -> dict[str, Any]:
-    """Everything known about one table, columns in the order of their names."""
+    """The report of one table, with its columns in the order of their names."""
     report: dict[str, Any] = {
         "rows": table.rows,
         "columns": {name: column_report(table, name) for name in sorted(table.columns)},
@@ -54,7 +54,7 @@ def table_report(table: TableStatistics) -> dict[str, Any]:
 
 
 def column_report(table: TableStatistics, name: str) -> dict[str, Any]:
-    """Everything known about one column."""
+    """The report of one column."""
     column = table.columns[name]
     missing = table.rows - column.present
     report: dict[str, Any] = {
@@ -77,16 +77,17 @@ def column_report(table: TableStatistics, name: str) -> dict[str, Any]:
 
 
 def events_report(table: TableStatistics) -> dict[str, Any]:
-    """What a recommender wants to know about its interactions.
+    """Facts about the interactions.
 
-    `queries`, `candidates`, `pairs`: distinct ones; `density`: pairs out of all possible ones; `repeat_fraction`:
-    events that repeat an earlier pair; `single_event_query_fraction`; `events_per_query`, `events_per_candidate`:
-    mean and quantiles; `first`, `last`: the range in time; `exact`: false if there were so many queries, candidates or
-    pairs that a uniform sample of them was counted (`count_sketch.CAPACITY`).
+    `queries`, `candidates`, `pairs`: numbers of distinct ones. `density`: pairs out of all possible pairs.
+    `repeat_fraction`: share of events that repeat an earlier pair. `single_event_query_fraction`: share of queries with
+    one event. `events_per_query`, `events_per_candidate`: mean and quantiles. `first`, `last`: time range. `exact`:
+    false if there were more queries, candidates or pairs than `count_sketch.CAPACITY`, so that a uniform sample was
+    counted.
     """
     queries, candidates = table.columns["query_id"].counts, table.columns["candidate_id"].counts
     per_query, per_pair = queries.counts(), table.pairs.counts()
-    pairs = min(table.pairs.distinct(), table.rows)  # an estimate may exceed what is possible
+    pairs = min(table.pairs.distinct(), table.rows)  # an estimate may exceed the number of rows
     report: dict[str, Any] = {
         "queries": queries.distinct(),
         "candidates": candidates.distinct(),
@@ -105,10 +106,12 @@ def events_report(table: TableStatistics) -> dict[str, Any]:
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...]) -> list[Any]:
-    """For each share the smallest value that at least this share of the total weight does not exceed.
+    """For each share, the smallest value up to which at least this share of the total weight lies.
+
+    For example, `values` [1, 5, 9] with `weights` [2, 1, 1] have the 0.5-quantile 1 and the 0.75-quantile 5.
 
     Args:
-        values: ascending, `[n]`, at least one.
+        values: ascending, at least one, `[n]`.
         weights: positive int64 `[n]`.
         shares: between 0 and 1.
     """
@@ -130,7 +133,7 @@ def _numbers(table: TableStatistics, name: str) -> dict[str, Any]:
     if len(values):
         quantiles = weighted_quantiles(values, weights, QUANTILES)
         report["quantiles"] = {str(share): value for share, value in zip(QUANTILES, quantiles, strict=True)}
-        # The sample may have missed both ends, which are known.
+        # The sample may lack the extremes, which are known exactly.
         report["quantiles"] |= {"0.0": numbers.minimum, "1.0": numbers.maximum}
         report["histogram"] = _histogram(
             values, weights, total=numbers.moments.count, low=report["min"], high=report["max"]
@@ -139,7 +142,7 @@ def _numbers(table: TableStatistics, name: str) -> dict[str, Any]:
 
 
 def _distribution(table: TableStatistics, column: ColumnStatistics, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending values with weights: all of them where they were all counted, else the sampled rows'."""
+    """Ascending values with weights: all values if they were counted, else those of the sampled rows."""
     counted = column.counts.values() if column.counts.complete else None
     if counted is not None:
         values, weights = counted.to_numpy(zero_copy_only=False), column.counts.counts()
@@ -151,8 +154,8 @@ def _distribution(table: TableStatistics, column: ColumnStatistics, name: str) -
 def _histogram(
     values: np.ndarray, weights: np.ndarray, *, total: int, low: float, high: float
 ) -> list[dict[str, float]]:
-    """Buckets of equal width from `low` to `high`; counts of a sample are scaled up to `total`."""
-    # Not low + i · width: the difference of two finite floats may overflow.
+    """Buckets of equal width from `low` to `high`; the counts of a sample are scaled to `total`."""
+    # Not low + i · width, because the difference of two finite floats may overflow.
     edges = np.array([low * (1 - i / BUCKETS) + high * (i / BUCKETS) for i in range(BUCKETS + 1)])
     edges[-1] = high
     buckets = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, BUCKETS - 1)

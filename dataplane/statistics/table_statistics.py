@@ -1,4 +1,4 @@
-"""Mergeable statistics of a table: its columns, a sample of its rows and, for interactions, their pairs."""
+"""Mergeable statistics of a table: its columns, a sample of its rows and, for interactions, their id pairs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ SAMPLE_ROWS = 8192
 
 @dataclass
 class RowSample:
-    """The rows with the smallest hashes of their content: a uniform sample that no order of merging changes.
+    """The rows whose content has the smallest hashes: a uniform sample that does not depend on the merge order.
 
-    Rows that tie are equal in all columns, so it does not matter which of them stays.
+    Rows with equal hashes are equal in all columns, so it does not matter which of them is kept.
 
     Attributes:
-        capacity: rows that are kept.
-        parts: tables of the sampled columns and `hash`.
-        pending: rows in `parts` beyond those that were merged before.
+        capacity: maximum number of rows kept.
+        parts: tables of the sampled columns and the row hash.
+        pending: rows added to `parts` since the last merge.
     """
 
     capacity: int = SAMPLE_ROWS
@@ -31,19 +31,19 @@ class RowSample:
     pending: int = 0
 
     def add(self, columns: Mapping[str, pa.Array], hashes: np.ndarray) -> None:
-        """Offers rows with their hashes, uint64 `[rows]`."""
+        """Adds rows with their hashes, uint64 `[rows]`."""
         table = pa.table({**columns, _HASH: pa.array(hashes)})
         if len(hashes) > self.capacity:
             table = table.take(pa.array(np.argpartition(hashes, self.capacity)[: self.capacity]))
         self._append(table)
 
     def merge(self, other: "RowSample") -> None:
-        """Adds another sample's rows."""
+        """Adds the rows of another sample."""
         for part in other.parts:
             self._append(part)
 
     def column(self, name: str) -> pa.ChunkedArray | None:
-        """The sampled rows' values of one column; None if no row has it."""
+        """The sampled values of one column; None if no row has the column."""
         self._compact()
         return self.parts[0][name] if self.parts and name in self.parts[0].column_names else None
 
@@ -70,10 +70,10 @@ class TableStatistics:
     """Statistics of one table of Examples.
 
     Attributes:
-        rows: how many rows.
+        rows: number of rows.
         columns: statistics of every column by name.
-        sample: numeric columns of a sample of the rows.
-        pairs: counts of hashes of (query id, candidate id), where the table has both.
+        sample: the numeric columns of a sample of the rows.
+        pairs: counts of the hashes of (query id, candidate id), if the table has both.
     """
 
     rows: int = 0
@@ -85,7 +85,7 @@ class TableStatistics:
         """Adds the rows of one batch; string columns may be dictionary-encoded.
 
         Raises:
-            DataError: a column has a type that is not supported.
+            DataError: the type of a column is not supported.
         """
         self.rows += batch.num_rows
         hashes: dict[str, np.ndarray] = {}
@@ -97,7 +97,7 @@ class TableStatistics:
             self._add_rows(batch, hashes)
 
     def merge(self, other: "TableStatistics") -> None:
-        """Adds another part of the same table."""
+        """Adds the statistics of another part of the same table."""
         self.rows += other.rows
         for name, column in other.columns.items():
             self.columns.setdefault(name, ColumnStatistics(column.type)).merge(column)
@@ -105,7 +105,7 @@ class TableStatistics:
         self.pairs.merge(other.pairs)
 
     def sampled_numbers(self, name: str) -> np.ndarray:
-        """Finite numbers of one column in the sampled rows, those inside lists included."""
+        """Finite numbers of one column in the sampled rows, including those inside lists."""
         column = self.sample.column(name)
         if column is None:
             return np.empty(0, np.float64)

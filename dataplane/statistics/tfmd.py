@@ -1,7 +1,7 @@
 """Conversion to and from the protocol buffers of tensorflow-metadata, which TFDV and Facets read.
 
-A schema there is one flat list of features; ours holds all tables, so a feature is named `TABLE/COLUMN`.
-A plain column has `value_count {min: 1 max: 1}`, any other value count means a list.
+A tensorflow-metadata schema is one flat list of features. Here it holds all tables, so a feature is named
+`TABLE/COLUMN`. A plain column has `value_count {min: 1 max: 1}`; any other value count means a list.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,17 +22,17 @@ _DECILES = tuple(str(i / 10) for i in range(11))
 
 @dataclass(frozen=True)
 class ColumnSchema:
-    """What a column is expected to be.
+    """The expected properties of a column.
 
     Attributes:
-        type: as `column_statistics.type_name` gives it.
+        type: from `column_statistics.type_name`.
         min_fraction: share of the rows that must have a value.
-        min_count: rows that must have a value.
-        min_length: elements every list must have at least; None where not limited or not a list.
-        max_length: elements every list may have at most; None where not limited or not a list.
-        domain: values a string may have; None for any.
-        low: smallest number allowed; None for any.
-        high: largest number allowed; None for any.
+        min_count: number of rows that must have a value.
+        min_length: minimum length of a list; None if not limited or not a list.
+        max_length: maximum length of a list; None if not limited or not a list.
+        domain: allowed strings; None for any.
+        low: smallest allowed number; None for any.
+        high: largest allowed number; None for any.
     """
 
     type: str
@@ -60,7 +60,7 @@ TableSchemas = Mapping[str, Mapping[str, ColumnSchema]]
 
 
 def statistics_proto(report: Mapping[str, Any]) -> statistics_pb2.DatasetFeatureStatisticsList:
-    """The statistics of all tables.
+    """Converts the statistics of all tables to a proto.
 
     Args:
         report: content of `statistics.json`.
@@ -74,17 +74,17 @@ def statistics_proto(report: Mapping[str, Any]) -> statistics_pb2.DatasetFeature
 
 
 def schema_text(tables: TableSchemas) -> str:
-    """The schema as text, with a line of explanation in front."""
+    """The schema as text, preceded by a comment that explains it."""
     schema = schema_pb2.Schema(feature=[_feature(t, c, tables[t][c]) for t in tables for c in tables[t]])
     text = text_format.MessageToString(schema, as_utf8=True)
-    return f"# What every column is expected to be, by TABLE/COLUMN. Review it, then pin it with 'schema.path'.\n{text}"
+    return f"# Expected properties of every column, by TABLE/COLUMN. Review them, then set 'schema.path'.\n{text}"
 
 
 def read_schema(path: Path) -> dict[str, dict[str, ColumnSchema]]:
     """Reads `schema.pbtxt`.
 
     Raises:
-        DataError: the file is not a schema as this module writes it; the message names file and line.
+        DataError: the file is not a schema in the format of this module; the message names file and line.
     """
     try:
         return parse_schema(path.read_bytes(), str(path))
@@ -116,7 +116,7 @@ def parse_schema(content: bytes, name: str) -> dict[str, dict[str, ColumnSchema]
             if table not in ("interactions", "queries", "candidates") or not column:
                 raise ValueError("features are named interactions/COLUMN, queries/COLUMN or candidates/COLUMN")
             if column in tables.setdefault(table, {}):
-                raise ValueError("the feature is there twice")
+                raise ValueError("the feature is defined twice")
             tables[table][column] = _column(feature, schema.string_domain)
         except ValueError as error:
             raise DataError(f"{name}:{_line_of(text, feature.name)}: feature '{feature.name}': {error}") from error
@@ -126,7 +126,7 @@ def parse_schema(content: bytes, name: str) -> dict[str, dict[str, ColumnSchema]
 def _fill_feature(feature: statistics_pb2.FeatureNameStatistics, facts: Mapping[str, Any], rows: int) -> None:
     element = facts["type"].removeprefix("list<").removesuffix(">")
     feature.type = statistics_pb2.FeatureNameStatistics.Type.Value(_STATISTICS_TYPES[element])
-    # tensorflow-metadata has fewer types than Arrow.
+    # tensorflow-metadata has fewer types than Arrow, so the Arrow type is kept as a custom statistic.
     feature.custom_stats.add(name="type", str=facts["type"])
     if element == "string":
         _fill_common(feature.string_stats.common_stats, facts, rows)

@@ -99,7 +99,7 @@ def test_repeat_purchases_are_told_before_anything_is_trained(project: Project) 
     config = project.write_config("repeat", data=write_events(project, rows), **SMALL)
     told = project.run(config, code=3).err
     assert "Trainer refused: " in told
-    assert "of 50 queries with test events would not be measured" in told
+    assert "of 50 queries with test events cannot be measured" in told
     assert "set remove_seen: false" in told
     assert not (project.root / "repeat" / "Evaluator").exists()
     assert project.states("repeat")["Trainer"] == "refused"

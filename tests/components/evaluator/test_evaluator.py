@@ -279,10 +279,10 @@ def test_by_default_a_model_has_to_be_better_than_popularity(
         "not_worse_than_published",
     ]
     assert better.blessed["notes"] == [
-        "validation: only 3 queries choose the model: what is better may be chance",
-        "test: 1 of 6 events are not measured, as their queries had the candidates before; 1 of 4 queries have nothing "
-        "else. Where queries come back to candidates, set remove_seen: false",
-        "test: only 3 queries decide: what is better may be chance",
+        "validation: only 3 queries choose the model; differences may be chance",
+        "test: 1 of 6 events are not measured, because their queries had the candidates before; 1 of 4 queries have no "
+        "others. If queries return to candidates, set remove_seen: false",
+        "test: only 3 queries are measured; differences may be chance",
     ]
     assert better.facts["notes"] == better.blessed["notes"][1:]
     # Where candidates seen before stay, the most popular one is what q2 comes back to.
@@ -435,7 +435,7 @@ def test_a_model_that_is_not_a_number_is_refused(tmp_path: Path, graph: Transfor
     broken = towers(tmp_path / "model", np.full((8, 8), number))
     with pytest.raises(
         RefusedError,
-        match=r"query embeddings have NaN or infinite values, the first is that of query 'q0'(.|\n)*diverged",
+        match=r"query embeddings have NaN or infinite values; the first is that of query 'q0'(.|\n)*diverged",
     ):
         Run(tmp_path, graph, broken, evaluation=EVERY_GATE_OFF)
     assert Blessing(tmp_path / "blessing").read_json("blessing.json")["blessed"] is False
@@ -443,7 +443,7 @@ def test_a_model_that_is_not_a_number_is_refused(tmp_path: Path, graph: Transfor
 
 def test_scores_beyond_float32_are_refused(tmp_path: Path, graph: TransformGraph) -> None:
     huge = towers(tmp_path / "model", np.full((8, 8), 1.5e38))
-    with pytest.raises(RefusedError, match=r"scores are beyond float32: embeddings of queries are up to [0-9.]+e.38"):
+    with pytest.raises(RefusedError, match=r"scores can overflow float32: query embeddings are up to [0-9.]+e.38"):
         Run(tmp_path, graph, huge, evaluation=EVERY_GATE_OFF)
 
 

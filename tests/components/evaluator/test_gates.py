@@ -200,7 +200,7 @@ def test_the_summary_says_what_was_and_what_was_not_compared() -> None:
         "  not compared with a served model: nothing has been published yet",
     ]
     few = measured(0.2, not_measured={"test": {**NONE_HELD_BACK, "queries": 3}})
-    assert summary(verdict(few))[-1] == "  note: test: only 3 queries decide: what is better may be chance"
+    assert summary(verdict(few))[-1] == "  note: test: only 3 queries are measured; differences may be chance"
 
 
 def test_no_setting_lets_a_useless_model_pass() -> None:

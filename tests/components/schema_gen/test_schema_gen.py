@@ -115,7 +115,7 @@ PLAIN = "value_count { min: 1 max: 1 }"
         (f'feature {{ name: "users/age" type: INT {PLAIN} }}', "interactions/COLUMN, queries/COLUMN"),
         ('feature { name: "queries/age" type: INT }', "has no 'value_count'"),
         (f'feature {{ name: "queries/age" {PLAIN} }}', "'type' must be"),
-        (f'feature {{ name: "queries/age" type: INT {PLAIN} }}\n' * 2, "is there twice"),
+        (f'feature {{ name: "queries/age" type: INT {PLAIN} }}\n' * 2, "is defined twice"),
         (f'feature {{ name: "queries/city" type: BYTES domain: "cities" {PLAIN} }}', "no string_domain of that name"),
     ],
 )

@@ -159,7 +159,7 @@ def coming_back(unmeasured: int) -> Dataset:
 
 
 def test_nothing_is_trained_where_most_queries_could_not_be_measured(tmp_path):
-    told = r"41 of 80 queries with test events would not be measured.*set remove_seen: false.*nothing was trained"
+    told = r"41 of 80 queries with test events cannot be measured.*set remove_seen: false.*nothing was trained"
     with pytest.raises(RefusedError, match=told):
         run(tmp_path / "run", coming_back(41))
     assert not (tmp_path / "run" / "model").exists()
@@ -174,9 +174,9 @@ def test_a_model_chosen_by_few_queries_is_told(tmp_path):
     model = run(tmp_path / "run", replace(dataset, events=events), params)
     told = model.read_json("training.json")["notes"]
     assert told[0].startswith(
-        "validation: 77 of 80 events are not measured, as their queries had the candidates before"
+        "validation: 77 of 80 events are not measured, because their queries had the candidates before"
     )
-    assert told[1] == "validation: only 3 queries choose the model: what is better may be chance"
+    assert told[1] == "validation: only 3 queries choose the model; differences may be chance"
 
 
 def test_final_fit_repeats_the_passes_of_its_reference_over_all_events(trained, tmp_path):
@@ -332,7 +332,7 @@ def test_negative_weights_are_refused(tmp_path):
 def test_what_the_data_do_not_have_is_not_trained_on(tmp_path):
     dataset = replace(walks(), metadata={"ordered": False})
     training = PARAMS.training.model_copy(update={"labels": "later"})
-    with pytest.raises(DataError, match=r"training\.labels: later needs events in order"):
+    with pytest.raises(DataError, match=r"training\.labels: later needs ordered events"):
         run(tmp_path / "unordered", dataset, PARAMS.model_copy(update={"training": training}))
 
 

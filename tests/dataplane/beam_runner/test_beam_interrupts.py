@@ -1,4 +1,4 @@
-"""What becomes of a Beam pipeline, and of its workers, when its process is told to stop or killed."""
+"""A Beam pipeline and its workers end when its process is told to stop or is killed."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from dataplane.errors import RunError
 from tests.e2e.runners import FAST_START, JOB_SERVER, SPARK_JOB_SERVER, needs_flink, needs_spark
 
 _SECONDS = 120
-"""After which what does not come is taken not to come."""
+"""Seconds after which an event counts as missing."""
 RUNNERS: list[dict[str, Any]] = [{"runner": "in_process"}, {"runner": "multi_process", "workers": 2}]
 WITH_JAVA = [
     pytest.param({"runner": runner, "environment": environment, "job_server_jar": str(jar), "java_options": FAST_START},
@@ -46,7 +46,7 @@ def alive(process: int) -> bool:
 
 
 def children(process: int) -> list[int]:
-    """All that a process has started, at any remove."""
+    """All descendants of a process."""
     found: list[int] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -61,7 +61,7 @@ def children(process: int) -> list[int]:
 
 @pytest.fixture
 def begin(tmp_path) -> Iterator[Callable[[dict], tuple[subprocess.Popen, list[int]]]]:
-    """Starts an endless step on a runner; gives the process, which works on it, and all that it has started."""
+    """Starts an endless step on a runner; returns the process that works on it and all its descendants."""
     started: list[subprocess.Popen] = []
 
     def start(runner: dict) -> tuple[subprocess.Popen, list[int]]:
@@ -82,14 +82,14 @@ def begin(tmp_path) -> Iterator[Callable[[dict], tuple[subprocess.Popen, list[in
 def test_a_signal_in_a_step_ends_the_pipeline_as_an_interrupt(begin, runner, number):
     process, workers = begin(runner)
     assert len(workers) >= runner.get("workers", 0)
-    os.killpg(process.pid, number)  # a terminal's Ctrl-C is for all processes of the group
+    os.killpg(process.pid, number)  # in a terminal, Ctrl-C reaches all processes of the group
     _, told = process.communicate(timeout=_SECONDS)
     assert told.strip().splitlines()[-1] == "interrupted"
-    until(lambda: not any(map(alive, workers)))  # those that a cluster has started take a second
+    until(lambda: not any(map(alive, workers)))  # those started by a cluster take a second
 
 
 @pytest.mark.parametrize("runner", [pytest.param(RUNNERS[1], id="multi_process"), *WITH_JAVA])
-def test_workers_die_with_the_process_that_is_killed(begin, runner):
+def test_workers_end_with_a_killed_process(begin, runner):
     process, workers = begin(runner)
     assert len(workers) >= runner.get("workers", 1)
     process.kill()
@@ -112,7 +112,7 @@ def listening(process: int) -> set[str]:
     return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
 
 
-def test_endpoints_of_this_process_are_for_this_machine_alone(begin):
+def test_endpoints_of_this_process_listen_on_the_loopback_interface_only(begin):
     process, _ = begin({"runner": "multi_process", "workers": 1})
     addresses = listening(process.pid)
     assert addresses
@@ -128,19 +128,19 @@ def interrupt(wrapped: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [RuntimeError, RunError, OSError])
-def test_an_interrupt_stays_one_whatever_is_made_of_it(wrapped):
+def test_an_interrupt_that_becomes_another_error_is_restored(wrapped):
     with pytest.raises(KeyboardInterrupt), interrupts_kept(), as_raised():
         interrupt(wrapped)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_that_is_swallowed_is_not_lost():
+def test_an_interrupt_that_is_swallowed_is_raised_again():
     with pytest.raises(KeyboardInterrupt), interrupts_kept(), suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_an_error_without_a_signal_stays_what_it_is():
-    with pytest.raises(RunError, match="the Beam runner broke down"), interrupts_kept(), as_raised():
+def test_an_error_without_a_signal_is_not_changed():
+    with pytest.raises(RunError, match="the Beam runner failed"), interrupts_kept(), as_raised():
         raise RuntimeError("KeyboardInterrupt")
     with InProcess().pipeline() as pipeline:
         _ = pipeline | beam.Create([1])

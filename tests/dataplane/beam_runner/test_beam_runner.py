@@ -28,13 +28,13 @@ class Refuse(beam.DoFn):
 
 
 @pytest.mark.parametrize("runner", [InProcess(), MultiProcess(workers=1)])
-def test_errors_in_a_step_arrive_as_they_were_raised(runner: BeamConfig) -> None:
+def test_errors_of_a_step_arrive_as_they_were_raised(runner: BeamConfig) -> None:
     with pytest.raises(DataError) as caught, runner.pipeline() as pipeline:
         _ = pipeline | beam.Create([-1]) | beam.ParDo(Refuse())
     assert str(caught.value) == "ratings.csv:\nrow -1 is broken"
 
 
-def test_errors_nobody_foresaw_stay_what_they_are() -> None:
+def test_unknown_errors_are_not_changed() -> None:
     with pytest.raises(ZeroDivisionError), InProcess().pipeline() as pipeline:
         _ = pipeline | beam.Create([0]) | beam.ParDo(Refuse())
 
@@ -55,18 +55,18 @@ Caused by: java.lang.IllegalStateException: Process died with exit code 137
     [
         (WORKER.format(kind="dataplane.errors.DataError", message="a.csv:\nrow 7"), DataError, "a.csv:\nrow 7"),
         (WORKER.format(kind="OSError", message="[Errno 28] No space left"), OSError, "[Errno 28] No space left"),
-        (BROKEN, RunError, "the Beam runner broke down: java.lang.IllegalStateException: Process died with exit code "
-         "137; the run's log has more"),
+        (BROKEN, RunError, "the Beam runner failed: java.lang.IllegalStateException: Process died with exit code "
+         "137; see the run's log for details"),
     ],
 )  # fmt: skip
-def test_what_other_processes_tell_becomes_our_errors(text, kind, message):
+def test_reports_of_other_processes_become_our_errors(text, kind, message):
     with pytest.raises(kind) as caught, as_raised():
         raise RuntimeError(text)
     assert type(caught.value) is kind
     assert str(caught.value) == message
 
 
-def test_a_bug_in_a_worker_is_no_breakdown_of_the_runner():
+def test_a_bug_in_a_worker_is_not_reported_as_a_failure_of_the_runner():
     with pytest.raises(RuntimeError, match="KeyError: 'x'"), as_raised():
         raise RuntimeError(WORKER.format(kind="KeyError", message="'x'"))
 
@@ -81,14 +81,14 @@ def test_a_bug_in_a_worker_is_no_breakdown_of_the_runner():
         ({"runner": "flink", "master": "flink"}, "master"),
         ({"runner": "flink", "master": "far:8081"}, "allowed: process, external"),
         ({"runner": "flink", "environment": "external"}, "needs worker_pool"),
-        ({"runner": "flink", "worker_command": "/w"}, "worker_command is for environment: process, not loopback"),
-        ({"runner": "flink", "sdk_worker_parallelism": 2}, "sdk_worker_parallelism is for"),
+        ({"runner": "flink", "worker_command": "/w"}, "worker_command needs environment: process, not loopback"),
+        ({"runner": "flink", "sdk_worker_parallelism": 2}, "sdk_worker_parallelism needs"),
         ({"runner": "spark", "flink_version": "1.19"}, "unknown key 'flink_version'"),
         ({"runner": "spark", "master": "far:7077"}, "allowed: process, external"),
         ({"runner": "dataflow", "project": "p", "region": "r", "temp_location": "gs://b/t"}, "sdk_container_image"),
     ],
 )
-def test_options_of_another_runner_or_that_contradict_each_other_are_refused(values, message):
+def test_options_of_other_runners_and_contradictory_options_are_refused(values, message):
     with pytest.raises(ValidationError, match=message):
         RUNNERS.validate_python(values)
 
@@ -97,17 +97,17 @@ FILES = sorted((PROJECT / "tfx_config" / "runners").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_files_of_the_runners_are_what_they_are_called(file):
+def test_each_runner_file_configures_the_runner_it_is_named_after(file):
     config = RUNNERS.validate_python(yaml.safe_load(file.read_text())["beam"])
     assert file.stem.startswith(config.runner)
 
 
-def test_there_is_a_file_for_every_runner():
+def test_every_runner_has_a_file():
     found = {RUNNERS.validate_python(yaml.safe_load(file.read_text())["beam"]).runner for file in FILES}
     assert found == {"in_process", "multi_process", "flink", "spark", "dataflow"}
 
 
-def test_a_spark_master_that_does_not_listen_is_told():
+def test_a_spark_master_that_does_not_listen_is_refused():
     config = RUNNERS.validate_python({"runner": "spark", "master": f"localhost:{free_port()}"})
     with pytest.raises(ConfigError, match="no Spark master listens at localhost:"):
         config.check_cluster()
@@ -119,7 +119,7 @@ def flink(**settings) -> Flink:
 
 @pytest.fixture
 def java(tmp_path, monkeypatch):
-    """A Java that only tells its version; `java(8)` makes it an old one."""
+    """A fake Java that only prints its version; `java(8)` makes it an old one."""
 
     def install(version):
         (tmp_path / "bin").mkdir(exist_ok=True)
@@ -143,7 +143,7 @@ def test_missing_and_old_java_are_refused(java, tmp_path):
     java("1.8.0_392")
     refused(flink(), "needs Java 11 or newer.*is Java 8")
     shutil.rmtree(tmp_path / "bin")
-    refused(flink(), "flink needs Java, and there is no .*; install Java 11 or 17")
+    refused(flink(), "flink needs Java, but there is no command .*; install Java 11 or 17")
 
 
 def test_a_missing_jar_or_worker_is_refused(java, tmp_path):
@@ -165,7 +165,7 @@ def test_a_cluster_that_does_not_answer_is_refused(java, tmp_path):
     refused(flink(master=master, job_server_jar=jar), "no Flink cluster answers at")
 
 
-def test_workers_without_our_files_are_told(tmp_path):
+def test_workers_that_do_not_see_our_files_are_reported(tmp_path):
     root = tmp_path / "runs"
 
     class Elsewhere(InProcess):

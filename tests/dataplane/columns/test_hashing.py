@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dataplane.columns.hashing import hash_pairs, hash_strings, mix
 
-# Splits, shards and orders of stored data follow from these: they may never change.
+# Splits, shards and the order of stored data depend on these hashes, so they must never change.
 KNOWN = {
     "": 0xE220A8397B1DCDAF,
     "a": 0x42F3A9364C476BE3,
@@ -28,7 +28,7 @@ def hashes(values, arrow_type=None):
 
 
 def reference(text):
-    """The same hash, written one byte at a time."""
+    """The same hash, computed one byte at a time."""
     total = sum((byte + 1) * pow(0x100000001B3, i, 1 << 64) for i, byte in enumerate(text.encode()))
     return int(mix(np.array([(total % (1 << 64)) ^ len(text.encode())], np.uint64))[0])
 
@@ -38,11 +38,11 @@ def test_known_hashes():
 
 
 def test_mix_is_splitmix64():
-    # First outputs of the published generator for the seeds 0 and 1234567.
+    # The first outputs of the published generator for the seeds 0 and 1234567.
     assert mix(np.array([0, 1234567], np.uint64)).tolist() == [0xE220A8397B1DCDAF, 6457827717110365317]
 
 
-def test_another_process_agrees():
+def test_another_process_computes_the_same_hashes():
     code = "import pyarrow as pa; from dataplane.columns.hashing import *; print(hash_strings(pa.array(['ab']))[0])"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert int(output) == KNOWN["ab"]
@@ -58,7 +58,7 @@ def test_the_hash_of_a_value_does_not_depend_on_the_batch(values, cut):
     assert hash_strings(pa.chunked_array([values[:cut], values[cut:]], pa.string())).tolist() == expected
 
 
-def test_dictionary_arrays_hash_as_their_values():
+def test_dictionary_arrays_hash_like_their_values():
     values = ["b", "", "a", "b", "日本"] * 3
     encoded = pa.array(values).dictionary_encode()
     assert hash_strings(encoded).tolist() == hashes(values)
@@ -68,11 +68,11 @@ def test_dictionary_arrays_hash_as_their_values():
 
 
 @pytest.mark.parametrize("values", [[], [""], ["", ""], ["", "a"], ["a", ""], ["", "a", "", "", "b", ""]])
-def test_empty_strings_do_not_disturb_their_neighbours(values):
+def test_empty_strings_do_not_change_the_hashes_of_others(values):
     assert hashes(values) == [reference(value) for value in values]
 
 
-def test_zero_bytes_count():
+def test_zero_bytes_change_the_hash():
     assert len(set(hashes(["\0", "\0\0", "\1", "\0\1", "\1\0", "\0a", "a\0"]))) == 7
 
 

@@ -39,7 +39,7 @@ def column(*values: int) -> np.ndarray:
 
 @pytest.fixture
 def dataset() -> Dataset:
-    """Query 0 saw 0, 1, 2; query 1 nothing; query 2 saw 3. Tokens are rows + 2."""
+    """Query 0 has seen 0, 1, 2, query 1 nothing and query 2 has seen 3. A token is its row + 2."""
     events = Events(
         offsets=np.array([0, 3, 3, 4]),
         candidate=np.array([0, 1, 2, 3], np.int32),
@@ -58,19 +58,19 @@ def test_candidates_are_embedded_in_order(model: Model, dataset: Dataset, contex
     assert chosen.dtype == np.float32
 
 
-def test_scratch_is_left_empty(model: Model, dataset: Dataset, context: ExecutionContext) -> None:
+def test_the_scratch_directory_is_emptied(model: Model, dataset: Dataset, context: ExecutionContext) -> None:
     candidate_embeddings(model, dataset, context)
     assert list(context.scratch.iterdir()) == []
 
 
-def test_queries_see_their_latest_history_and_their_features(
+def test_queries_are_embedded_with_their_latest_history_and_features(
     model: Model, dataset: Dataset, context: ExecutionContext, weights: np.ndarray
 ) -> None:
     rows = np.array([2, 0, 1])
     contexts = {"device": column(10, 20, 30)}
     columns = query_columns(dataset, query_rows=rows, history=dataset.events, history_length=2, contexts=contexts)
     embedded = embed_queries(model, columns, context)
-    # group + device, then the last two of the history: 3 (token 5); 2 and 1 (tokens 4 and 3); none.
+    # Group + device, then the last two of the history: 3 (token 5); 2 and 1 (tokens 4 and 3); none.
     expected = np.array([[11.0], [21.0], [32.0]]) + np.stack([weights[5], weights[4] + weights[3], np.zeros(6)])
     np.testing.assert_allclose(embedded, expected, rtol=1e-6)
 
@@ -90,12 +90,12 @@ def test_history_tokens_are_most_recent_first_and_padded(dataset: Dataset) -> No
     assert tokens.dtype == np.int32
 
 
-def test_contexts_are_those_of_the_first_event(dataset: Dataset) -> None:
+def test_contexts_are_taken_from_the_first_event(dataset: Dataset) -> None:
     assert first_contexts(dataset.events, np.array([2, 0]))["device"].tolist() == [[4], [1]]
     with pytest.raises(ValueError, match="query row 1 has no event"):
         first_contexts(dataset.events, np.array([0, 1]))
 
 
-def test_nothing_to_embed_is_an_error(model: Model, dataset: Dataset, context: ExecutionContext) -> None:
+def test_no_rows_to_embed_is_an_error(model: Model, dataset: Dataset, context: ExecutionContext) -> None:
     with pytest.raises(ValueError, match="no rows"):
         candidate_embeddings(model, dataset, context, rows=np.array([], np.int64))

@@ -1,4 +1,4 @@
-"""What of the held-out events is measured, counted by hand."""
+"""Counts of measured held-out events, compared with counts by hand."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ COMES_BACK = [(1, "train"), (2, "validation"), (1, "test")]
 GOES_ON = [(1, "train"), (2, "validation"), (3, "test")]
 
 
-def test_an_event_is_not_measured_if_its_query_had_the_candidate() -> None:
+def test_an_event_is_not_measured_if_its_query_had_the_candidate_before() -> None:
     data = dataset(
         [(0, "train"), (1, "validation"), (0, "validation"), (1, "test"), (2, "test"), (2, "test")],
         [(4, "history"), (4, "test")],
         [(4, "train")],
     )
     assert held_out(data, "validation", remove_seen=True) == HeldOut(2, 1, 1, 0)
-    # Another query's candidate is new to this one; what repeats within the split is measured once and not dropped.
+    # Candidates of other queries are new. A repeat within the split is measured once and not dropped.
     assert held_out(data, "test", remove_seen=True) == HeldOut(4, 2, 2, 1)
     assert held_out(data, "test", remove_seen=False) == HeldOut(4, 0, 2, 0)
 
@@ -30,40 +30,40 @@ def test_an_event_is_not_measured_if_its_query_had_the_candidate() -> None:
         ([COMES_BACK] * 2 + [GOES_ON], True),
         ([COMES_BACK, GOES_ON], False),
         ([GOES_ON] * 3, False),
-        ([[(1, "train")], COMES_BACK[:2]], False),  # no test event at all is another matter
+        ([[(1, "train")], COMES_BACK[:2]], False),  # a query without test events does not count
     ],
 )
-def test_more_than_half_of_the_queries_without_a_measure_are_refused(
+def test_a_dataset_is_refused_if_more_than_half_of_the_queries_cannot_be_measured(
     queries: list[list[tuple[int, str]]], refused: bool
 ) -> None:
     data = dataset(*queries)
     if refused:
         with pytest.raises(
-            RefusedError, match=r"(?s)queries with test events would not be.*set remove_seen: false"
-        ) as told:
+            RefusedError, match=r"(?s)queries with test events cannot be.*set remove_seen: false"
+        ) as error:
             refuse_unmeasured(data, remove_seen=True, max_fraction=0.5)
-        assert ("max_unmeasured_fraction" in str(told.value)) is (GOES_ON in queries)  # a rest to go on with
+        assert ("max_unmeasured_fraction" in str(error.value)) is (GOES_ON in queries)  # only if some queries remain
         refuse_unmeasured(data, remove_seen=True, max_fraction=1.0)
     else:
         refuse_unmeasured(data, remove_seen=True, max_fraction=0.5)
     refuse_unmeasured(data, remove_seen=False, max_fraction=0.5)
 
 
-def test_shares_of_very_uneven_queries_are_of_queries() -> None:
+def test_the_fraction_counts_queries_and_not_events() -> None:
     robot = [(candidate, "train") for candidate in range(9)] + [(candidate % 9, "test") for candidate in range(500)]
     found = held_out(dataset(robot, GOES_ON, GOES_ON), "test", remove_seen=True)
     assert (found.seen_before, found.events) == (500, 502)
     assert found.unmeasured_fraction == pytest.approx(1 / 3)
 
 
-def test_few_queries_are_told() -> None:
+def test_few_queries_give_a_note() -> None:
     counts = {"events": 4, "seen_before": 3, "queries": 2, "queries_without": 1}
-    assert notes("validation", counts)[1] == "validation: only 1 query chooses the model: what is better may be chance"
+    assert notes("validation", counts)[1] == "validation: only 1 query chooses the model; differences may be chance"
     assert notes("test", {"events": 90, "seen_before": 0, "queries": 90, "queries_without": 0}) == []
     assert notes("validation", {"events": 0, "seen_before": 0, "queries": 0, "queries_without": 0}) == []
 
 
-def test_counts_are_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_do_not_depend_on_the_range_size(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     splits = ["train", "validation", "test", "history"]
     queries = [

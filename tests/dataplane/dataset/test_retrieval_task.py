@@ -16,7 +16,7 @@ def dataset(*queries: list[tuple[int, str]]) -> Dataset:
     return Dataset(events, Entities(ids.ids[: len(queries)], {}), ids, np.zeros(9, np.int64), {"ordered": True})
 
 
-def test_what_comes_before_is_seen() -> None:
+def test_earlier_splits_are_seen() -> None:
     assert seen_splits("validation") == ("train", "history")
     assert seen_splits("test") == ("train", "validation", "history")
 
@@ -31,7 +31,7 @@ def test_earlier_events_of_held_out_queries_are_their_history() -> None:
     assert task.counts["queries_without_events"] == 1
 
 
-def test_lists_are_of_the_queries_that_count() -> None:
+def test_lists_belong_to_the_queries_with_relevant_candidates() -> None:
     data = dataset(
         [(0, "train"), (0, "train"), (1, "test"), (3, "test"), (1, "test")],
         [(5, "train")],
@@ -56,7 +56,7 @@ def test_lists_are_of_the_queries_that_count() -> None:
     }
 
 
-def test_with_repeat_consumption_nothing_is_left_out() -> None:
+def test_without_remove_seen_nothing_is_excluded() -> None:
     data = dataset([(6, "train"), (6, "test"), (2, "test")])
     task = retrieval_task(data, "test", remove_seen=False)
     assert task.relevant.rows.tolist() == [2, 6]

@@ -59,7 +59,7 @@ def assert_same(left, right):
         np.testing.assert_array_equal(left.context[name], right.context[name])
 
 
-def test_a_written_dataset_reads_back(tmp_path):
+def test_a_dataset_survives_a_round_trip(tmp_path):
     written = dataset()
     write_dataset(TransformedExamples(tmp_path), written)
     read = read_dataset(TransformedExamples(tmp_path))
@@ -74,7 +74,7 @@ def test_a_written_dataset_reads_back(tmp_path):
     assert (len(read.events), len(read.queries), len(read.candidates)) == (6, 4, 5)
 
 
-def test_what_the_source_does_not_have_is_absent(tmp_path):
+def test_optional_arrays_are_absent_if_the_source_lacks_them(tmp_path):
     bare = replace(events(), timestamp=None, weight=None, context={})
     write_dataset(TransformedExamples(tmp_path), replace(dataset(), events=bare, metadata={"ordered": False}))
     read = read_dataset(TransformedExamples(tmp_path))
@@ -82,7 +82,7 @@ def test_what_the_source_does_not_have_is_absent(tmp_path):
     assert not read.ordered
 
 
-def test_large_arrays_are_mapped_and_cannot_be_changed(tmp_path):
+def test_large_arrays_are_memory_mapped_and_read_only(tmp_path):
     many = 10_000
     big = Events(np.array([0, many]), np.zeros(many, np.int32), np.zeros(many, np.int8))
     queries = Entities(pa.array(["q"]), {})
@@ -93,7 +93,7 @@ def test_large_arrays_are_mapped_and_cannot_be_changed(tmp_path):
         candidate[0] = 1
 
 
-def test_no_events_at_all(tmp_path):
+def test_a_dataset_without_events(tmp_path):
     none = Events(np.zeros(5, np.int64), np.empty(0, np.int32), np.empty(0, np.int8))
     write_dataset(TransformedExamples(tmp_path), replace(dataset(), events=none))
     read = read_dataset(TransformedExamples(tmp_path)).events
@@ -101,7 +101,7 @@ def test_no_events_at_all(tmp_path):
     assert len(read.select(["train"])) == 0
 
 
-def test_query_of_every_event():
+def test_queries_gives_the_query_of_every_event():
     assert events().queries().tolist() == [0, 0, 0, 2, 2, 3]
 
 
@@ -126,17 +126,17 @@ def test_selection_agrees_with_a_plain_loop(splits):
 
 
 @pytest.mark.parametrize("ids", [[], ["", "a", "日本", "a" * 1000]])
-def test_ids_read_back(tmp_path, ids):
+def test_ids_survive_a_round_trip(tmp_path, ids):
     write_ids(tmp_path / "new", pa.array(ids, pa.string()))
     assert read_ids(tmp_path / "new").to_pylist() == ids
 
 
-def test_ids_in_several_pieces(tmp_path):
+def test_ids_in_several_chunks(tmp_path):
     write_ids(tmp_path, pa.chunked_array([["a", "b"], ["c"]]))
     assert read_ids(tmp_path).to_pylist() == ["a", "b", "c"]
 
 
-def test_arrays_are_joined_on_disk(tmp_path):
+def test_arrays_are_concatenated_on_disk(tmp_path):
     target = tmp_path / "new" / "x.npy"
     parts = [np.full((rows, 2), rows, np.float32) for rows in (3, 0, 2)]
     concatenate_npy(iter(parts), target, 5)
@@ -145,17 +145,17 @@ def test_arrays_are_joined_on_disk(tmp_path):
 
 @pytest.mark.parametrize("parts", [[], [np.zeros(2)]])
 def test_missing_rows_are_refused(tmp_path, parts):
-    with pytest.raises(ValueError, match=r"x\.npy: . rows arrived, 3 were announced"):
+    with pytest.raises(ValueError, match=r"x\.npy: expected 3 rows, got ."):
         concatenate_npy(parts, tmp_path / "x.npy", 3)
 
 
-def test_an_array_to_be_mapped_has_its_blocks(tmp_path):
+def test_allocate_npy_reserves_the_blocks_of_the_file(tmp_path):
     allocate_npy(tmp_path / "x.npy", np.dtype(np.int32), (100_000, 2))
     assert (tmp_path / "x.npy").stat().st_blocks * 512 >= 800_000
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy", mmap_mode="r"), np.zeros((100_000, 2), np.int32))
 
 
-def test_a_selection_on_disk_is_the_one_in_memory(tmp_path, monkeypatch):
+def test_a_selection_on_disk_equals_the_one_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("models.training.batches._RANGE_EVENTS", 2)
     everything = events()
     for splits in (["train"], ["validation", "test"], ["history"]):
@@ -167,7 +167,7 @@ def test_a_selection_on_disk_is_the_one_in_memory(tmp_path, monkeypatch):
         np.testing.assert_array_equal(stored.context["device"], held.context["device"])
 
 
-def test_taking_queries():
+def test_take_gives_the_events_of_the_queries():
     taken = events().take(np.array([3, 1, 0]))
     assert taken.offsets.tolist() == [0, 1, 1, 4]
     assert taken.candidate.tolist() == [3, 4, 1, 2]

@@ -1,4 +1,4 @@
-"""Tables whose ids are not those of the interactions are told, with the reason, and refused if nothing meets."""
+"""Tables whose ids differ from those of the interactions are reported with the reason, and refused if none match."""
 
 import random
 from collections import Counter
@@ -30,7 +30,7 @@ CASE = SHARED / "cases" / "ids-of-two-tables-disjoint"
 
 
 def write(directory, **tables):
-    """Examples of some tables, each given as its columns."""
+    """Writes Examples of tables, each given as its columns."""
     for name, columns in tables.items():
         (directory / "examples" / name).mkdir(parents=True)
         pq.write_table(pa.table(columns), directory / "examples" / name / "0.parquet")
@@ -38,7 +38,7 @@ def write(directory, **tables):
 
 
 def events(ids, *, side="candidate_id"):
-    """Three events of each id, and as many ids on the other side."""
+    """Three events for each id, with equally many ids on the other side."""
     other = {"candidate_id": "query_id", "query_id": "candidate_id"}[side]
     return {side: list(ids) * 3, other: [f"o{i}" for i in range(len(ids))] * 3}
 
@@ -52,7 +52,7 @@ def gather(examples, directory):
 
 
 def validate(statistics, directory, **params):
-    """Facts of ExampleValidator, and the anomalies."""
+    """Runs ExampleValidator; returns its facts and the anomalies."""
     schema, anomalies = Schema(directory / "schema"), Anomalies(directory / "anomalies")
     SchemaGen(SchemaGenParams()).execute(SchemaGen.Inputs(statistics), SchemaGen.Outputs(schema), in_process())
     component = ExampleValidator(ExampleValidatorParams(**params))
@@ -62,9 +62,9 @@ def validate(statistics, directory, **params):
 
 
 SPELLINGS: dict[str, tuple[Callable[[int], str], Callable[[int], str], str, str]] = {
-    "leading zeros lost": (lambda i: f"{i:05d}", str, "leading zeros", "keep ids as text"),
-    "leading zeros added": (str, lambda i: f"{i:010d}", "leading zeros", "keep ids as text"),
-    "zeros before letters lost": (lambda i: f"00A{i}B", lambda i: f"A{i}B", "leading zeros", "keep ids as text"),
+    "leading zeros lost": (lambda i: f"{i:05d}", str, "leading zeros", "as numbers they lose"),
+    "leading zeros added": (str, lambda i: f"{i:010d}", "leading zeros", "as numbers they lose"),
+    "zeros before letters lost": (lambda i: f"00A{i}B", lambda i: f"A{i}B", "leading zeros", "as numbers they lose"),
     "decimals": (lambda i: str(12346 + i), lambda i: f"{12346 + i}.0", "a decimal part", "whole numbers"),
     "decimals in the interactions": (lambda i: f"{i}.00", str, "a decimal part", "whole numbers"),
     "padded with blanks": (lambda i: f"i{i}", lambda i: f"i{i}".ljust(12), "blanks around it", "same way"),
@@ -79,7 +79,7 @@ SPELLINGS: dict[str, tuple[Callable[[int], str], Callable[[int], str], str, str]
 
 @pytest.mark.parametrize("side", ["candidates", "queries"])
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_ids_that_differ_in_spelling_only_are_refused_and_named(spelling, side, tmp_path):
+def test_ids_that_differ_only_in_spelling_are_refused_with_examples(spelling, side, tmp_path):
     one, other, way, advice = SPELLINGS[spelling]
     column = id_coverage.ID_COLUMNS[side]
     examples = write(
@@ -91,7 +91,7 @@ def test_ids_that_differ_in_spelling_only_are_refused_and_named(spelling, side, 
         validate(gather(examples, tmp_path), tmp_path)
     message = str(refused.value)
     assert f"{side}.{column}: describes 0 of the 60 {side} in the interactions (0 % of the events)" in message
-    assert "0 of its own 60 ids occur" in message
+    assert "0 of the table's 60 ids occur in the interactions" in message
     assert f"60 ids differ only in {way}" in message
     assert f"'{one(100)}' in the interactions, '{other(100)}' in the table" in message
     assert advice in message
@@ -110,10 +110,10 @@ def test_ids_with_a_prefix_on_one_side_are_refused_with_examples(prefix, tmp_pat
     message = str(refused.value)
     assert "Only the interactions have '100', '101', '102';" in message
     assert f"only the table has '{prefix}100', '{prefix}101', '{prefix}102'" in message
-    assert f"all that do begin with '{prefix.rstrip('0')}'" in message
+    assert f"all of these begin with '{prefix.rstrip('0')}'" in message
 
 
-def test_what_is_refused_can_be_loosened_and_turned_off(tmp_path):
+def test_limits_can_be_lowered_and_turned_off(tmp_path):
     ids = [f"{i:03d}" for i in range(60)]
     examples = write(tmp_path, interactions=events(ids), candidates={"candidate_id": [f"x{i}" for i in ids] + ids[:2]})
     statistics = gather(examples, tmp_path)
@@ -133,8 +133,8 @@ def test_what_is_refused_can_be_loosened_and_turned_off(tmp_path):
 @pytest.mark.parametrize(
     ("described", "listed", "kind"),
     [
-        (range(60), range(10_000), None),  # a catalogue of which little was ever chosen
-        (range(1000), range(3), "few_ids_described"),  # a few users are known, all of them occur
+        (range(60), range(10_000), None),  # most of the catalogue has no events
+        (range(1000), range(3), "few_ids_described"),  # the table has few users, and all of them occur
         (range(60), range(30, 90), None),
         (range(60), range(31, 90), "few_ids_described"),
     ],
@@ -149,7 +149,7 @@ def test_sparse_tables_are_not_refused(described, listed, kind, tmp_path):
     assert [(found["kind"], found["severity"]) for found in anomalies] == ([(kind, "warning")] if kind else [])
 
 
-def test_best_sellers_that_are_most_of_the_events_are_not_refused(tmp_path):
+def test_a_table_of_best_sellers_is_not_refused(tmp_path):
     ids = ["best"] * 500 + [f"c{i}" for i in range(500)]
     examples = write(
         tmp_path,
@@ -162,7 +162,7 @@ def test_best_sellers_that_are_most_of_the_events_are_not_refused(tmp_path):
 
 
 def test_some_ids_in_another_spelling_are_a_warning_and_most_an_error(tmp_path):
-    ids = [f"{i:03d}" for i in range(60, 160)]  # forty of them lose a zero
+    ids = [f"{i:03d}" for i in range(60, 160)]  # 40 of them lose a zero
     examples = write(tmp_path, interactions=events(ids), candidates={"candidate_id": [i.lstrip("0") for i in ids]})
     _, (anomaly,) = validate(gather(examples, tmp_path), tmp_path)
     assert (anomaly["kind"], anomaly["severity"]) == ("ids_misspelt", "warning")
@@ -175,14 +175,14 @@ def test_some_ids_in_another_spelling_are_a_warning_and_most_an_error(tmp_path):
         validate(gather(examples, tmp_path / "b"), tmp_path / "b")
 
 
-def test_different_ids_of_one_plain_form_are_no_misspelling(tmp_path):
+def test_different_ids_with_the_same_plain_form_are_not_misspelt(tmp_path):
     ids = ["7", "07", "a", "A"]
     examples = write(tmp_path, interactions=events(ids[:3]), candidates={"candidate_id": ids})
     _, anomalies = validate(gather(examples, tmp_path), tmp_path)
     assert anomalies == []
 
 
-def test_long_ids_are_cut(tmp_path):
+def test_long_ids_are_shortened(tmp_path):
     ids = ["x" * 100_000 + str(i) for i in range(10)]
     examples = write(tmp_path, interactions=events(ids), candidates={"candidate_id": [i.upper() for i in ids]})
     with pytest.raises(RefusedError) as refused:
@@ -191,7 +191,7 @@ def test_long_ids_are_cut(tmp_path):
     assert len(str(refused.value)) < 2000
 
 
-def test_counts_are_exact_whatever_the_shards(tmp_path, monkeypatch):
+def test_counts_do_not_depend_on_the_shards(tmp_path, monkeypatch):
     chance = random.Random(5)
     spellings = (str, "{:04d}".format, "{}.0".format, " {}".format)
     column = [chance.choice(spellings)(chance.randrange(300)) for _ in range(4000)]
@@ -220,7 +220,7 @@ def test_counts_are_exact_whatever_the_shards(tmp_path, monkeypatch):
     }.items()  # fmt: skip
 
 
-def test_ways_in_which_ids_differ():
+def test_differences_between_ids_are_named():
     assert differences("0 ", "00") == ["blanks around it", "leading zeros"]
     assert differences("A1", "a1") == ["upper or lower case"]
     assert plain_forms(pa.array(["0", "000", "0.0", "-5.0", "12.5", "1.0.0", ""])).to_pylist() == [
@@ -228,7 +228,7 @@ def test_ways_in_which_ids_differ():
     ]  # fmt: skip
 
 
-def test_a_table_taken_from_the_interactions_is_not_compared(tmp_path):
+def test_a_table_derived_from_the_interactions_is_not_compared(tmp_path):
     run = Run(tmp_path)
     run.write("events.csv", "u,i,t\n" + "".join(f"u{n},i{n % 5},x\n" for n in range(20)))
     run(interactions=csv(), candidates={"format": "interactions", "columns": ["t"]})
@@ -236,7 +236,7 @@ def test_a_table_taken_from_the_interactions_is_not_compared(tmp_path):
     assert "ids" not in report["candidates"]
 
 
-def test_warnings_are_seen_in_every_run_and_its_summary(tmp_path, capsys):
+def test_warnings_are_printed_in_every_run_and_its_summary(tmp_path, capsys):
     (tmp_path / "events.csv").write_text("u,i\n" + "".join(f"u{n % 9},{n % 40:03d}\n" for n in range(400)))
     (tmp_path / "items.csv").write_text("i,x\n" + "".join(f"{n},1\n" for n in range(40)))
     (tmp_path / "c.yaml").write_text(
