@@ -12,8 +12,8 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 from dataplane.errors import PipelineError, RunError
+from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
-from dataplane.files.credentials import redacted
 from pipeline.commands import (
     clean,
     init,

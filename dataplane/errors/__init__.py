@@ -1,6 +1,7 @@
 """The errors a user can meet, and the exit code each one ends the process with.
 
-An error ends the step that raises it. No result depends on this room, and no cache key follows what is in it.
+The room also holds how errors are told. An error ends the step that raises it, so no result depends on the room, and
+no cache key follows what is in it.
 """
 
 

@@ -24,8 +24,8 @@ from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, cast
 
 from dataplane.errors import ConfigError
+from dataplane.errors.credentials import has_options, has_user
 from dataplane.errors.storage_errors import explained
-from dataplane.files.credentials import has_options, has_user
 
 if TYPE_CHECKING:
     import pyarrow as pa

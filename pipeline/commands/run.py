@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataplane.errors import ConfigError, PipelineError, RunError
-from dataplane.files.credentials import RedactingFormatter, redacted
+from dataplane.errors.credentials import RedactingFormatter, redacted
 from pipeline.commands import options
 from pipeline.commands.signals import stop_on_sigterm
 

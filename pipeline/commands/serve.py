@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dataplane.errors import ConfigError
-from dataplane.files.credentials import RedactingFormatter
+from dataplane.errors.credentials import RedactingFormatter
 from pipeline.commands import options
 
 if TYPE_CHECKING:

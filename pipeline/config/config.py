@@ -18,6 +18,7 @@ from components.scann_indexer import IndexConfig
 from components.schema_gen import SchemaGenParams
 from components.transform import MAX_EVENTS_PER_QUERY
 from dataplane.beam_runner import AnyRunner, InProcess
+from dataplane.errors.messages import listed
 from dataplane.files import storage
 from dataplane.sources.config import SyntheticInteractions
 from dataplane.sources.headers import check_headers
@@ -25,7 +26,6 @@ from dataplane.sources.ingestion.pivot_cut import pivot_problems
 from models.spec.checks import contradictions
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import FeatureSpec
-from models.spec.messages import listed
 from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
 from models.spec.strict import Strict
 from pipeline.config.problems import Problem, config_error, explain

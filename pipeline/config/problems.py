@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dataplane.errors import ConfigError
-from dataplane.files.credentials import redacted
-from models.spec.messages import shown
+from dataplane.errors.credentials import redacted
+from dataplane.errors.messages import shown
 from pipeline.config.yaml_file import Document
 
 _LISTED = 20

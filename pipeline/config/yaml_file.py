@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dataplane.errors import ConfigError
-from dataplane.files.credentials import redacted
+from dataplane.errors.credentials import redacted
+from dataplane.errors.messages import shown
 from dataplane.files.storage import is_remote
-from models.spec.messages import shown
 from pipeline.config.written import Written
 from pipeline.config.yaml_values import MAX_BYTES, MAX_DEPTH, Budget, parse_yaml
 

@@ -14,7 +14,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from dataplane.errors import ConfigError
-from models.spec.messages import shown
+from dataplane.errors.messages import shown
 from pipeline.config.written import Written
 
 MAX_BYTES = 8 << 20

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from dataplane.errors import ConfigError, DataError
+from dataplane.errors.credentials import redacted
 from dataplane.files import storage
-from dataplane.files.credentials import redacted
 from dataplane.sources.config import ParquetEntities
 from dataplane.sources.files import source_files
 

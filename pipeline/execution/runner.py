@@ -18,8 +18,8 @@ from components.base import ExecutionContext, Prepared
 from dataplane.artifacts import Artifact
 from dataplane.beam_runner import BeamConfig
 from dataplane.errors import ConfigError, PipelineError, RefusedError, RunError
+from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
-from dataplane.files.credentials import redacted
 from pipeline.execution.dag import Node, OutputRef, Pipeline
 from pipeline.execution.fingerprint import fingerprint, library_versions
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.execution.metadata import Store
+from pipeline.execution.progress import PlainProgress
 from serving.model.descriptions import directory_digest
 from serving.model.version_digests import check_version
 from tests.components.damage import flip
@@ -80,6 +81,24 @@ def test_exactly_the_new_table_is_answered(store_front):
     best = ranked(store_front, "i21", "i22", "i23", "i24")[:20]
     assert sum(item in {f"i{number}" for number in range(100, 120)} for item in best) >= 5, "new ones by their genre"
     assert len(store_front.recommend("front", "--query-id", "u7", "-k", 100)) > 80
+
+
+def test_a_table_that_is_replaced_after_its_key_was_made_is_refused(store_front, monkeypatch):
+    numbers = range(10, 80)
+    write_items(store_front, "moving.csv", numbers)
+
+    def replace_and_start(self: PlainProgress, node: str) -> None:  # told when the key is made, before the reading
+        if node == "CatalogueGen":
+            write_items(store_front, "moving.csv", [*numbers, 100, 101])
+
+    store = Store(store_front.root, "front")
+    before = store.executions("CatalogueGen")
+    with monkeypatch.context() as patched:
+        patched.setattr(PlainProgress, "step_started", replace_and_start)
+        refused = refresh(store_front, "moving.csv")
+    assert refused.code == 3
+    assert "moving.csv changed after candidates had been listed" in refused.err
+    assert store.executions("CatalogueGen") == before, "nothing is kept under the key of the first table"
 
 
 def test_a_removed_candidate_still_speaks_in_a_history(store_front):

@@ -14,13 +14,13 @@ from itertools import islice
 from pathlib import Path
 
 from dataplane.errors import DataError
+from dataplane.errors.messages import listed
 from dataplane.sources.config import CsvEntities, CsvInteractions, needed_columns
 from dataplane.sources.formats.csv_stream import CsvStream, CsvTextError
 from dataplane.sources.formats.csv_translation import Translation, read_rows
+from dataplane.sources.formats.csv_values import is_value
 from dataplane.sources.formats.file_kinds import HEAD, is_binary
 from dataplane.sources.formats.opening import UNREADABLE, open_bytes, unreadable
-from dataplane.sources.formats.sniff import is_value
-from models.spec.messages import listed
 
 _ROWS = 20
 _ENOUGH = 3

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dataplane.errors import DataError
+from dataplane.errors.messages import listed
 from dataplane.sources.ingestion.column_types import described
-from models.spec.messages import listed
 
 Path: TypeAlias = tuple[str, ...]
 BytesAs: TypeAlias = Literal["auto", "text", "hex", "uuid"]

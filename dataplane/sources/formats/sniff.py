@@ -13,6 +13,7 @@ from typing import IO
 
 from dataplane.errors import DataError
 from dataplane.sources.formats.csv_translation import Translation, parsed
+from dataplane.sources.formats.csv_values import is_value
 from dataplane.sources.formats.opening import UNREADABLE, open_bytes, unreadable
 
 _SAMPLE = 1 << 18
@@ -30,8 +31,6 @@ _MOSTLY = 0.9
 _ONLY_IN_WINDOWS = re.compile(rb"[\x80-\x9f]")
 _OF_EXCEL = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?$")
-_DATE = re.compile(r"^\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ,]|$)")
 
 
 @dataclass(frozen=True)
@@ -226,8 +225,3 @@ def _has_header(rows: list[list[str]]) -> bool:
     # Of words, what is said again further down is a value: names stand once.
     again = any(name in column for name, column in zip(rows[0], zip(*others, strict=False), strict=False) if name)
     return len(set(first)) == len(first) and not again
-
-
-def is_value(field: str) -> bool:
-    """Whether a field is a number or begins like a date, as no name does."""
-    return _NUMBER.match(field.strip()) is not None or _DATE.match(field.strip()) is not None

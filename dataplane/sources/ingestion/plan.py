@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from dataplane.errors import DataError
+from dataplane.errors.messages import listed
 from dataplane.sources.config import ROLES, MappedEntities, MappedInteractions, needed_columns
 from dataplane.sources.ingestion.column_types import UNSUPPORTED, merged
 from dataplane.sources.ingestion.schemas import ColumnTypes
 from dataplane.sources.pivot_config import Pivot
 from dataplane.sources.reading import Rows
 from dataplane.sources.value_config import ColumnKind, TimeUnit
-from models.spec.messages import listed
 
 Example: TypeAlias = Callable[[str], str]
 """Gives a value of a column as text; empty if there is none."""

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import TypeAlias
 
 from dataplane.errors import DataError
+from dataplane.errors.messages import listed
 from dataplane.sources.config import (
     JsonlEntities,
     JsonlInteractions,
@@ -17,7 +18,6 @@ from dataplane.sources.config import (
 from dataplane.sources.ingestion.column_types import merged
 from dataplane.sources.ingestion.piece_rows import partition_types
 from dataplane.sources.reading import Piece
-from models.spec.messages import listed
 
 FileTypes: TypeAlias = Mapping[str, Mapping[str, Collection[str]]]
 """Types of the columns of each file, by its name."""

@@ -7,6 +7,7 @@ import pytest
 
 from components.example_gen import ExampleGenParams
 from dataplane.errors import DataError
+from dataplane.errors.messages import listed
 from dataplane.sources.config import CsvEntities
 from dataplane.sources.formats.csv_header import csv_header
 from dataplane.sources.formats.json_records import record_blocks
@@ -14,7 +15,6 @@ from dataplane.sources.formats.sniff import sniff
 from dataplane.sources.headers import Columns, check_headers
 from dataplane.sources.ingestion.notations import in_common_notation
 from models.spec.features import FeatureSpec
-from models.spec.messages import listed
 from pipeline.cli import main
 from tests.components.source_runs import Run
 

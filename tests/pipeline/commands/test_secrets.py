@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.cli import main
-from tests.dataplane.files.test_credentials import WITH_SECRETS
+from tests.dataplane.errors.test_credentials import WITH_SECRETS
 
 GOOD = "schema_version: 1\nname: shop\ndata:\n  interactions:\n    format: csv\n    path: clicks.csv\n"
 GOOD += "    columns: {query_id: user, candidate_id: item}\n"

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from dataplane.files.credentials import RedactingFormatter, redacted
+from dataplane.errors.credentials import RedactingFormatter, redacted
 from dataplane.files.storage import check_uri
 
 WITH_SECRETS = [
