@@ -18,6 +18,7 @@ from dataplane.sources.files import CHANGED, Snapshot, SourceFile, content_diges
 
 Sources: TypeAlias = Mapping[str, InteractionsSource | EntitiesSource]
 """Settings of each table by its name."""
+_Tfds: TypeAlias = TfdsInteractions | TfdsEntities
 
 
 def take_snapshot(sources: Sources, base_dir: Path | None) -> Snapshot:
@@ -53,7 +54,7 @@ def fingerprint(sources: Sources, snapshot: Snapshot) -> str:
 
 
 def require_same_files(sources: Sources, snapshot: Snapshot, base_dir: Path | None) -> None:
-    """Refuses tables whose files are others than they were. Whoever reads a file checks its version, see `unchanged`.
+    """Refuses tables that have other files than before; `files.unchanged` refuses files with other content.
 
     Args:
         sources: settings of the tables.
@@ -72,9 +73,6 @@ def require_same_files(sources: Sources, snapshot: Snapshot, base_dir: Path | No
                 what = "was added" if location not in before else "was removed" if location not in now else "changed"
                 name = (now.get(location) or before[location]).name
                 raise DataError(f"{name} {what} after {table} had been listed; {CHANGED}")
-
-
-_Tfds = TfdsInteractions | TfdsEntities
 
 
 def _listed(sources: Sources, base_dir: Path | None) -> dict[str, list[SourceFile]]:
