@@ -1,1 +1,1 @@
-"""The configuration file: reading, checking, explaining problems."""
+"""The configuration file: how it is read and checked, and how problems are explained."""

@@ -1,4 +1,4 @@
-"""The configuration of a pipeline: one YAML file, checked as a whole before anything heavy is loaded."""
+"""The configuration of a pipeline: one YAML file, checked completely before anything heavy is loaded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,69 +33,69 @@ from pipeline.config.tuning_config import TuningConfig
 from pipeline.config.yaml_file import read_document
 
 SERVING = "serving"
-"""Folder of the published models, under the root."""
+"""Name of the folder of published models under the root."""
 
 
 class ServingConfig(Strict):
-    """What is published, how it is checked before, and where it goes."""
+    """What is published, how it is checked first, and where it goes."""
 
     top_k: int = Field(default=100, ge=1, le=10_000)
-    """How many candidates a request is answered with; clipped to the catalogue."""
+    """Number of candidates in an answer; clipped to the catalogue."""
     validation: InfraValidationConfig = InfraValidationConfig()
-    """What a fresh process must answer before a model is published."""
+    """Checks that a model must pass in a fresh process before it is published."""
     push: PushConfig = PushConfig()
     """Where models are published."""
 
 
 class PipelineConfig(Strict):
-    """Everything about one pipeline."""
+    """The configuration of one pipeline."""
 
     schema_version: Literal[1]
-    """Version of this layout."""
+    """Version of this configuration format."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)
     """Name of the pipeline, of its folder under the root, and of the published model."""
     seed: int = Field(default=42, ge=0, lt=2**31)
-    """Seeds initial weights, batches, samples and hash splits."""
+    """Seed of the initial weights, batches, samples and hash splits."""
     remove_seen: bool = True
-    """Whether candidates of a query's history are left out of rankings and answers; false for repeat consumption."""
+    """Remove candidates in a query's history from rankings and answers. Set it to false for repeat consumption."""
     max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
-    """Events of one query that are used, the latest: what keeps a robot with a million of them from costing as much
-    as all others. How many are left out is told."""
+    """Maximum number of events per query; the latest are used. It limits the cost of robots with very many events. The
+    run reports how many events are left out."""
     data: ExampleGenParams
-    """Where interactions, queries and candidates come from."""
+    """Sources of the interactions, queries and candidates."""
     pinned_schema: SchemaGenParams = Field(default=SchemaGenParams(), alias="schema")
-    """A reviewed schema to hold the data against; inferred from them if absent."""
+    """A reviewed schema that the data must match; inferred from the data if absent."""
     validation: ExampleValidatorParams = ExampleValidatorParams()
-    """What in the data stops the run."""
+    """Anomalies in the data that stop the run."""
     split: SplitConfig | None = None
-    """How events are divided; if absent, as the files say, else leave-last-n-out where there is an order, else by
-    ratio."""
+    """How events are divided. If absent: by the files or split column of the source; otherwise leave-last-n if events
+    are ordered; otherwise by ratio."""
     features: FeatureSpec = FeatureSpec()
-    """What the towers see."""
+    """Inputs of the towers."""
     model: ModelConfig = ModelConfig()
     """The towers."""
     training: TrainingConfig = TrainingConfig()
-    """How they are fitted."""
+    """How the towers are fitted."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """What is measured, and what the model must reach to be published."""
     index: IndexConfig = IndexConfig()
-    """How the ScaNN model searches."""
+    """How the ScaNN index searches."""
     serving: ServingConfig = ServingConfig()
     """What is published."""
     refresh: RefreshConfig = RefreshConfig()
-    """What a new candidate table may change of what is served."""
+    """How much a new candidate table may change of the served model."""
     recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
-    """Batch answers for every query; `null` leaves them out."""
+    """Batch recommendations for every query; `null` turns them off."""
     embeddings: EmbeddingExporterParams | None = None
-    """Vectors of candidates and queries as Parquet; left out if absent."""
+    """Embeddings of candidates and queries as Parquet files; off if absent."""
     beam: AnyRunner = InProcess()
-    """How the data steps are executed."""
+    """The Beam runner of the data steps."""
     tuning: TuningConfig | None = None
-    """What the command `tune` tries; nothing else reads it."""
+    """Search space of the command `tune`; no other command reads it."""
 
     @property
     def resolved_split(self) -> SplitConfig:
-        """The split as configured, or the one that suits the source."""
+        """The configured split, or the default that suits the source."""
         if self.split is not None:
             return self.split
         if _source_gives_splits(self):
@@ -104,14 +104,14 @@ class PipelineConfig(Strict):
 
 
 def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
-    """Reads and checks a configuration; relative paths in it start from the file's directory.
+    """Reads and checks a configuration; relative paths in it start from the directory of the file.
 
     Args:
         file: the YAML file.
-        settings: `key=value` settings laid over it.
+        settings: `key=value` settings that override the file.
 
     Raises:
-        ConfigError: it cannot be used; the message lists every problem with its key and what is allowed.
+        ConfigError: the configuration is invalid; the message lists every problem with its key and what is allowed.
     """
     document = read_document(file, settings)
     try:
@@ -138,7 +138,7 @@ def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineCon
 
 
 def _contradictions(config: PipelineConfig) -> list[Problem]:
-    """What each section allows but the whole does not."""
+    """Problems between sections that are each valid alone."""
     problems = [
         Problem(found.key, f"{found.value}: {found.message}" + _allowed(found.allowed))
         for found in check_headers(config.data, config.features, event_weights=config.training.event_weights)
@@ -147,9 +147,9 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
         Problem("evaluation.slices", message) for message in unusable_slices(config.evaluation.slices, config.features)
     ]
     if config.name.endswith("-scann"):
-        problems.append(Problem("name", "must not end in '-scann': this suffix is reserved for the ScaNN model"))
+        problems.append(Problem("name", "must not end in '-scann', the suffix of the ScaNN model"))
     if config.name == SERVING:
-        problems.append(Problem("name", f"'{SERVING}' is where models are published under the root"))
+        problems.append(Problem("name", f"'{SERVING}' is reserved for the folder of published models under the root"))
     if config.pinned_schema.path is not None and storage.stat(str(config.pinned_schema.path)) is None:
         problems.append(Problem("schema.path", f"there is no file {config.pinned_schema.path}"))
     found = contradictions(

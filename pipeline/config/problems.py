@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, told so that it can be mended: file, key, value, and what is allowed."""
+"""Explains what is wrong with a configuration: file, key, value, and what is allowed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LONGEST_MESSAGE = 1000
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """A problem of a configuration.
 
     Attributes:
         key: dotted key, such as `training.batch_size`.
@@ -31,26 +31,26 @@ class Problem:
 
 
 def config_error(file: Path, document: Document, problems: Sequence[Problem]) -> ConfigError:
-    """The error that lists all problems of one file."""
+    """Builds the error that lists all problems of one file."""
     lines = [f"{file} cannot be used, {len(problems)} problem{'s' * (len(problems) > 1)}:"]
     for problem in problems[:_LISTED]:
         origin = document.origin(problem.key)
-        told = f"{shown(redacted(problem.key)) or 'top level'}: {shown(redacted(problem.message), _LONGEST_MESSAGE)}"
-        lines.append(f"  {told}" + (f"  [{origin}]" if origin else ""))
+        text = f"{shown(redacted(problem.key)) or 'top level'}: {shown(redacted(problem.message), _LONGEST_MESSAGE)}"
+        lines.append(f"  {text}" + (f"  [{origin}]" if origin else ""))
     if len(problems) > _LISTED:
         lines.append(f"  … and {len(problems) - _LISTED} more")
     return ConfigError("\n".join(lines))
 
 
 def explain(error: ValidationError, document: Document) -> list[Problem]:
-    """What pydantic found, as problems of the keys in the file; one problem a key."""
+    """Converts the errors of pydantic to problems, one per key of the file."""
     problems: dict[str, str] = {}
     values = document.values
     for details in error.errors(include_url=False):
         found = _explain(details, values)
-        # A value that fits none of several types is reported once for each of them.
-        told = problems.get(found.key)
-        problems[found.key] = f"{told}; or {found.message}" if told else found.message
+        # A value that fits none of several types has one error per type.
+        earlier = problems.get(found.key)
+        problems[found.key] = f"{earlier}; or {found.message}" if earlier else found.message
     return [Problem(key, message) for key, message in problems.items()]
 
 
@@ -69,8 +69,8 @@ def _explain(details: ErrorDetails, values: Any) -> Problem:
             return Problem(f"{key}.{_tag(context)}", message)
     message = details["msg"].removeprefix("Value error, ")
     value = details["input"]
-    told = f"{shown(redacted(repr(value)))}: " if isinstance(value, str | int | float | None) else ""
-    return Problem(key, told + message[:1].lower() + message[1:])
+    prefix = f"{shown(redacted(repr(value)))}: " if isinstance(value, str | int | float | None) else ""
+    return Problem(key, prefix + message[:1].lower() + message[1:])
 
 
 def _tag(context: dict[str, Any]) -> str:
@@ -78,7 +78,7 @@ def _tag(context: dict[str, Any]) -> str:
 
 
 def _key(location: Sequence[int | str], values: Any, *, missing: bool) -> str:
-    """The dotted key of a pydantic location: only the parts that are in the file, not the types it passed through."""
+    """The dotted key of a pydantic location; leaves out parts that are types and not keys of the file."""
     path: list[str] = []
     for part in location:
         inside = isinstance(values, dict) and part in values

@@ -1,4 +1,4 @@
-"""The `tuning` section of a configuration: what `tune` may change, and how often it tries."""
+"""The `tuning` section of a configuration: the search space of `tune` and the number of trials."""
 
 from typing import Annotated, Any, TypeAlias
 
@@ -8,26 +8,26 @@ from models.spec.strict import Strict
 
 
 class Range(Strict):
-    """Numbers between two; whole ones if both are."""
+    """A range of numbers; of whole numbers if both ends are whole."""
 
     low: int | float
-    """The least."""
+    """The smallest value."""
     high: int | float
-    """The greatest."""
+    """The largest value."""
     log: bool = False
-    """Whether small ones are tried as often as great ones, factor by factor."""
+    """Whether values are drawn on a logarithmic scale."""
 
     @model_validator(mode="after")
     def _low_is_below_high(self) -> "Range":
         if self.low >= self.high:
-            raise ValueError(f"'low' has to be below 'high', not {self.low} and {self.high}")
+            raise ValueError(f"'low' must be below 'high', not {self.low} and {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError("a logarithmic range starts above 0")
+            raise ValueError("a logarithmic range must start above 0")
         return self
 
     @property
     def whole(self) -> bool:
-        """Whether the numbers are whole ones."""
+        """Whether the range is one of whole numbers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
@@ -38,11 +38,11 @@ class TuningConfig(Strict):
     """How `tune` searches. It maximises `training.metric` on the validation events."""
 
     trials: int = Field(default=20, ge=1)
-    """Trainings in all, those of earlier calls included."""
+    """Total number of trainings, including those of earlier calls."""
     startup_trials: int = Field(default=5, ge=1)
-    """Trials at random before the search looks at results, and before any is cut short for being below the median."""
+    """Number of random trials before the search uses results, and before trials below the median are stopped early."""
     space: dict[str, Range | Choices] = Field(min_length=1)
-    """Range, or list of values, of each key of `model` and `training` to try, e.g. `model.temperature: {low: 0.03,
+    """Range or list of values for each key of `model` and `training` to tune, such as `model.temperature: {low: 0.03,
     high: 0.3, log: true}`."""
 
     @field_validator("space")
@@ -52,7 +52,7 @@ class TuningConfig(Strict):
         for key in space:
             if not key.startswith(("model.", "training.")) or key.startswith(fixed):
                 raise ValueError(
-                    f"'{key}' cannot be tuned: keys below model and training can, but for {', '.join(fixed)}, with "
-                    f"which trials would not be comparable"
+                    f"'{key}' cannot be tuned; allowed: keys below model and training except {', '.join(fixed)}, which "
+                    f"would make trials incomparable"
                 )
         return space

@@ -1,4 +1,4 @@
-"""Reading a configuration file: safe YAML with line numbers, `extends`, and `key=value` settings on top."""
+"""Reads a configuration file: safe YAML with line numbers, `extends`, and `key=value` settings."""
 
 import os
 import stat
@@ -20,50 +20,50 @@ _EXTENDS = "extends"
 
 @dataclass(frozen=True)
 class Document:
-    """Values read from files and settings.
+    """The merged values of files and settings.
 
     Attributes:
-        written: all of them, with where they were written: `file:line` or `--set`.
+        written: the values with their origins: `file:line` or `--set`.
     """
 
     written: Written
 
     @property
     def values(self) -> dict[str, Any]:
-        """The merged mapping, a new one each time."""
+        """The merged mapping; a new copy on each access."""
         values: dict[str, Any] = self.written.plain()
         return values
 
     def origin(self, key: str) -> str:
-        """Where `key`, or the closest part of the file that contains it, was written."""
+        """Origin of `key`, or of the closest written value that contains it."""
         return self.written.origin_of(key)
 
 
 def read_document(file: Path, settings: Sequence[str] = ()) -> Document:
     """Reads a YAML file, the files it extends, and settings such as `training.batch_size=256`.
 
-    A file with `extends: OTHER.yaml` (relative to itself), or a list of files, starts from their values, each laid
-    over those before it; mappings are merged key by key, everything else is replaced.
+    A file with `extends: OTHER.yaml` (relative to itself), or a list of files, starts from the values of these files;
+    later ones override earlier ones. Mappings are merged key by key, everything else is replaced.
 
     Raises:
-        ConfigError: a file is missing, is not a YAML mapping or is not within the limits of size, depth and number,
-            or a setting has no key.
+        ConfigError: a file is missing, is not a YAML mapping or exceeds the limits of size, depth and number, or a
+            setting has no key.
     """
     files = _Files()
     written = files.read(file)
     for setting in settings:
-        written = _setting(setting, files.budget).over(written)
+        written = _setting(setting, files.budget).merged_onto(written)
     return Document(written)
 
 
 @dataclass
 class _Files:
-    """The files of one configuration, all together within one limit.
+    """The files of one configuration, with limits on their total size and number.
 
     Attributes:
-        budget: of their values.
-        bytes_left: of their content.
-        files_left: how many more may be read, each counted as often as it is extended.
+        budget: number of values left.
+        bytes_left: number of bytes left.
+        files_left: number of files left; a file counts each time it is extended.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -71,21 +71,21 @@ class _Files:
     files_left: int = MAX_FILES
 
     def read(self, file: Path, extended_by: str = "", above: tuple[tuple[int, int], ...] = ()) -> Written:
-        """A file laid over those that it extends.
+        """Reads a file merged onto the files that it extends.
 
         Args:
             file: the file.
             extended_by: `file:line` that extends it.
-            above: identities of the files on the way to it.
+            above: identities of the files that led to this one.
         """
         name = shown(redacted(str(file)), 400)
-        told = f"{extended_by}: extends: {name}" if extended_by else name
+        place = f"{extended_by}: extends: {name}" if extended_by else name
         self.files_left -= 1
         if self.files_left < 0:
-            raise ConfigError(f"{told}: more than {MAX_FILES} files are extended, each counted as often as it is named")
-        identity, text = self._text(file, told)
+            raise ConfigError(f"{place}: more than {MAX_FILES} files are extended; a file counts each time it is named")
+        identity, text = self._text(file, place)
         if identity in above:
-            raise ConfigError(f"{told}: 'extends' goes round in a circle")
+            raise ConfigError(f"{place}: the file extends itself, directly or through other files")
         written = parse_yaml(text, name, self.budget)
         if written is None or written.kind != "mapping":
             found = "nothing" if written is None else {"list": "a list"}.get(written.kind, "a single value")
@@ -94,28 +94,28 @@ class _Files:
         document = Written.of(written.origin, "mapping", {})
         for base in _bases(written):
             path = file.parent / base.scalar
-            document = self.read(path, base.origin, (*above, identity)).over(document)
-        return Written.of(written.origin, "mapping", own).over(document)
+            document = self.read(path, base.origin, (*above, identity)).merged_onto(document)
+        return Written.of(written.origin, "mapping", own).merged_onto(document)
 
-    def _text(self, file: Path, told: str) -> tuple[tuple[int, int], str]:
-        """Identity and content of a file, which must be an ordinary one: others may never end, or wait for ever."""
+    def _text(self, file: Path, place: str) -> tuple[tuple[int, int], str]:
+        """Identity and content of a regular file; other kinds of files may block or never end."""
         try:
             with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as stream:
                 status = os.fstat(stream.fileno())
                 if not stat.S_ISREG(status.st_mode):
-                    raise ConfigError(f"{told}: cannot be read: it is a device, pipe or socket, not a file")
+                    raise ConfigError(f"{place}: cannot be read: it is a device, pipe or socket, not a file")
                 content = stream.read(self.bytes_left + 1)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{told}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+            raise ConfigError(f"{place}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
         self.bytes_left -= len(content)
         if self.bytes_left < 0:
-            raise ConfigError(f"{told}: the configuration is larger than {MAX_BYTES >> 20} MiB, all its files together")
+            raise ConfigError(f"{place}: the files of the configuration have more than {MAX_BYTES >> 20} MiB in total")
         try:
             return (status.st_dev, status.st_ino), content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise ConfigError(
-                f"{told}: cannot be read: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x}); save the "
+                f"{place}: cannot be read: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x}); save the "
                 "file as UTF-8"
             ) from None
 
@@ -127,7 +127,7 @@ def _bases(written: Written) -> list[Written]:
     bases = list(extends.parts.values()) if extends.kind == "list" else [extends]
     for base in bases:
         if not isinstance(base.scalar, str) or not base.scalar:
-            raise ConfigError(f"{base.origin}: extends: expected the name of a file, or a list of names")
+            raise ConfigError(f"{base.origin}: extends: expected a file name, or a list of file names")
         if is_remote(base.scalar):
             raise ConfigError(
                 f"{base.origin}: extends: only local files can be extended, not {shown(redacted(base.scalar))}"

@@ -1,7 +1,7 @@
-"""YAML as plain values with the lines they were written at, within limits that no file can talk its way around.
+"""YAML as plain values with the lines they come from, within limits on size, depth and number.
 
-The parser's events are taken one at a time: whatever nests too deep, grows by aliases or names itself is refused
-where it stands, before it is built.
+The events of the parser are read one at a time. Values that nest too deeply, grow by aliases or contain themselves are
+refused before they are built.
 """
 
 import re
@@ -31,27 +31,27 @@ _USELESS = re.compile("[\0\ud800-\udfff]")
 
 @dataclass
 class Budget:
-    """What is left of the values that one configuration may have, all its files and settings together."""
+    """Number of values that a configuration may still have, counted over all its files and settings."""
 
     values: int = MAX_VALUES
 
     def take(self, values: int) -> bool:
-        """Counts values; whether there were that many left."""
+        """Counts values; returns whether that many were left."""
         self.values -= values
         return self.values >= 0
 
 
 def parse_yaml(text: str, name: str, budget: Budget, *, origin: str = "") -> Written | None:
-    """Reads one YAML document; None if there is nothing in it.
+    """Reads one YAML document; None if it is empty.
 
     Args:
         text: the document.
-        name: what to call it in messages.
-        budget: what it may hold.
-        origin: of all its values, if it is no file with lines.
+        name: name of the document in messages.
+        budget: number of values that it may have.
+        origin: origin of all its values, if the document is not a file.
 
     Raises:
-        ConfigError: it is not YAML, or not within the limits; the message names line and key.
+        ConfigError: the document is not YAML, or exceeds the limits; the message names line and key.
     """
     if found := _USELESS.search(text):
         place = name if origin else f"{name}:{text.count(chr(10), 0, found.start()) + 1}"
@@ -78,7 +78,7 @@ class _Reader:
         self._anchors: dict[str, Written | None] = {}  # None while the value is being built
 
     def document(self) -> Written | None:
-        """The one document of the stream."""
+        """Reads the only document of the stream."""
         next(self._events)
         if isinstance(next(self._events), yaml.StreamEndEvent):
             return None
@@ -111,7 +111,7 @@ class _Reader:
             )
         value = self._anchors[event.anchor]
         if value is None:
-            raise self._refused(event, path, f"the alias '*{shown(event.anchor)}' stands inside what it repeats")
+            raise self._refused(event, path, f"the alias '*{shown(event.anchor)}' is inside the value that it repeats")
         self._check_limits(event, path, size=value.size, depth=value.depth)
         return value
 
@@ -129,11 +129,11 @@ class _Reader:
             key = self._key(event, path)
             if key is None:
                 if merged is not None:
-                    raise self._refused(event, path, "'<<' is written twice")
+                    raise self._refused(event, path, "'<<' occurs twice")
                 merged = self._merged(next(self._events), path)
                 continue
             if key in parts:
-                raise ConfigError(f"{self._origin(event)}: '{_dotted((*path, key))}' is written twice")
+                raise ConfigError(f"{self._origin(event)}: '{_dotted((*path, key))}' occurs twice")
             parts[key] = replace(self._value(next(self._events), (*path, key)), origin=self._origin(event))
         return Written.of(self._origin(start), "mapping", {**(merged or {}), **parts})
 
@@ -146,37 +146,37 @@ class _Reader:
         value = self._value(event, path)
         if not isinstance(value.scalar, str):
             written = shown(event.value) if isinstance(event, yaml.ScalarEvent) else "this one"
-            raise self._refused(event, path, f"a key must be text, and {written} is something else: write it in quotes")
+            raise self._refused(event, path, f"a key must be text, but {written} is not; write it in quotes")
         return value.scalar
 
     def _merged(self, event: yaml.Event, path: tuple[str, ...]) -> dict[str, Written]:
-        """What `<<` brings into a mapping; of several mappings the first that has a key counts."""
+        """The entries that `<<` adds to a mapping; if several mappings have a key, the first one counts."""
         value = self._value(event, (*path, "<<"))
         sources = list(value.parts.values()) if value.kind == "list" else [value]
         if any(source.kind != "mapping" for source in sources):
-            raise self._refused(event, path, "'<<' takes a mapping, or a list of mappings")
+            raise self._refused(event, path, "'<<' needs a mapping, or a list of mappings")
         return {key: part for source in reversed(sources) for key, part in source.parts.items()}
 
     def _scalar(self, event: yaml.ScalarEvent, path: tuple[str, ...]) -> Any:
         if found := _USELESS.search(event.value):
-            raise self._refused(event, path, f"{_character(found[0])} has no place in a configuration")
+            raise self._refused(event, path, f"{_character(found[0])} is not allowed in a configuration")
         kind = self._check_tag(event, path, *_TYPES, *_TEXT)
         if kind in _TEXT:
             return event.value
-        told = f"{shown(repr(event.value))} is not {_TYPES[kind]}; write it in quotes if it is text"
+        message = f"{shown(repr(event.value))} is not {_TYPES[kind]}; write it in quotes if it is text"
         if len(event.value) > _LONGEST_NUMBER:
-            raise self._refused(event, path, f"{told} ({len(event.value):,} characters)")
+            raise self._refused(event, path, f"{message} ({len(event.value):,} characters)")
         try:
             node = yaml.ScalarNode(_TAG + kind, event.value)
             value = SafeConstructor.yaml_constructors[_TAG + kind](_CONSTRUCTOR, node)
         except (ValueError, KeyError, AttributeError, ArithmeticError):
-            raise self._refused(event, path, told) from None
+            raise self._refused(event, path, message) from None
         if isinstance(value, int) and value.bit_length() > 63:
-            raise self._refused(event, path, f"{shown(event.value)} is too large a number")
+            raise self._refused(event, path, f"the number {shown(event.value)} is too large")
         return value
 
     def _check_tag(self, event: Any, path: tuple[str, ...], *allowed: str) -> str:
-        """The type that a value has or claims to have, without the usual prefix."""
+        """The type of a value by its tag or form, without the usual prefix."""
         if event.tag is None and not isinstance(event, yaml.ScalarEvent):
             return allowed[0]
         tag = _tag(event)
@@ -189,8 +189,8 @@ class _Reader:
         if len(path) + depth > MAX_DEPTH:
             raise self._refused(event, path, f"nested more than {MAX_DEPTH} levels deep")
         if not self._budget.take(size):
-            many = f"the configuration has more than {MAX_VALUES:,} values, each alias counted as often as it is used"
-            raise self._refused(event, path, many)
+            message = f"the configuration has more than {MAX_VALUES:,} values; an alias counts each time it is used"
+            raise self._refused(event, path, message)
 
     def _refused(self, event: yaml.Event, path: tuple[str, ...], why: str) -> ConfigError:
         place = self._name if self._given_origin else self._origin(event)
@@ -209,7 +209,7 @@ def _tag(event: yaml.ScalarEvent) -> str:
         return str(event.tag)
     plain = event.implicit[0] and event.tag is None
     beginning = event.value
-    if len(beginning) > _LONGEST_NUMBER:  # what begins as a number, such as 1:59:59:…, is refused as one
+    if len(beginning) > _LONGEST_NUMBER:  # a text that begins like a number, such as 1:59:59:…, is refused as a number
         beginning = beginning[: _LONGEST_NUMBER + 1].rstrip(":")
     return str(_RESOLVER.resolve(yaml.ScalarNode, beginning, (plain, not plain)))  # type: ignore[no-untyped-call]
 

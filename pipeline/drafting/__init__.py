@@ -1,1 +1,1 @@
-"""Drafts a configuration for files that nobody has described; used by the command `init` only."""
+"""Drafts a configuration for undescribed files; only the command `init` uses it."""

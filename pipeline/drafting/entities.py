@@ -1,4 +1,4 @@
-"""Which tables describe the queries and the candidates of the interactions, and why others do not."""
+"""Finds the tables that describe the queries and the candidates, and explains why others are not used."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _CERTAIN = 0.5
 
 @dataclass(frozen=True)
 class Entities:
-    """What the other tables are to the interactions.
+    """The role of each table besides the interactions.
 
     Attributes:
-        found: by which link a table describes the queries or the candidates.
-        long_forms: tables that could describe what no other does, after a pivot.
-        remarks: of tables that are not used, why; for comments.
+        found: the link by which a table describes the queries or the candidates.
+        long_forms: tables in long form that could describe a side without a table.
+        remarks: explanations of why tables are not used, for comments.
     """
 
     found: Mapping[Side, Link]
@@ -35,10 +35,10 @@ class Entities:
 
 
 def find_entities(roles: Roles, tables: Sequence[Table]) -> Entities:
-    """The tables that describe queries and candidates best, each at most once.
+    """Finds the tables that best describe queries and candidates, each at most once.
 
     Args:
-        roles: of the interactions.
+        roles: roles of the interactions' columns.
         tables: all other tables.
     """
     columns: Mapping[Side, Column] = {"queries": roles.query, "candidates": roles.candidate}
@@ -60,7 +60,7 @@ def find_entities(roles: Roles, tables: Sequence[Table]) -> Entities:
 
 
 def _joins(link: Link, side: Side) -> bool:
-    """Whether ids meet, and neither names nor chance speak against it."""
+    """Whether enough ids match, and neither the names nor chance speak against the link."""
     nature = nature_of(link.table)
     if not _meets(link) or (nature not in ("", _NATURE[side]) and not link.same_name):
         return False
@@ -68,7 +68,7 @@ def _joins(link: Link, side: Side) -> bool:
 
 
 def _meets(link: Link) -> bool:
-    """Whether enough ids are the same, and not more of them only in another spelling, which a run refuses."""
+    """Whether enough ids are equal and no more differ only in spelling, which a run would refuse."""
     return link.holds and (link.found > _CERTAIN or link.found_ids >= link.spelling.ids)
 
 
@@ -85,27 +85,27 @@ def _remarks(
 ) -> Iterator[str]:  # fmt: skip
     for table in unused:
         of_table = [(side, link) for side in columns for link in every[side] if link.table is table]
-        told = (
+        reason = (
             _why_disjoint(of_table, columns)
-            or ("it has a property on each row, see below" if any(table is form.table for form in long_forms) else "")
+            or ("it has one property per row, see below" if any(table is form.table for form in long_forms) else "")
             or _also_describes(of_table)
             or _also_interactions(table, roles)
-            or "no id of the interactions refers to it"
+            or "its columns match no id of the interactions"
         )
-        yield f"not used: {table.name}; {told}"
+        yield f"not used: {table.name}; {reason}"
 
 
 def _why_disjoint(of_table: Sequence[tuple[Side, Link]], columns: Mapping[Side, Column]) -> str:
     for side, link in sorted(of_table, key=lambda pair: not pair[1].same_name):
         if any(_meets(other) for other_side, other in of_table if other_side == side):
             continue
-        alike = link.same_name or (nature_of(link.table) == _NATURE[side] and _could_be_its_id(link.key.name, side))
-        if alike:
+        similar = link.same_name or (nature_of(link.table) == _NATURE[side] and _could_be_its_id(link.key.name, side))
+        if similar:
             ids, spelling = columns[side], link.spelling
-            written = f"; {spelling.ids} differ in {spelling.differences} only" if spelling.ids else ""
+            spelling_note = f"; {spelling.ids} differ only in {spelling.differences}" if spelling.ids else ""
             return (
-                f"its {link.key.name} has {link.found_ids} of the {link.ids} sampled {ids.name} only: "
-                f"{ids.examples()} there, {link.key.examples()} here{written}; write the ids alike to join it as {side}"
+                f"its {link.key.name} has only {link.found_ids} of the {link.ids} sampled {ids.name}: {ids.examples()} "
+                f"there, {link.key.examples()} here{spelling_note}; spell the ids alike to join it as {side}"
             )
     return ""
 
@@ -116,23 +116,23 @@ def _could_be_its_id(name: str, side: Side) -> bool:
 
 
 def _needs_join(link: Link, roles: Roles) -> str:
-    """Says that those who choose are named in another table, such as the customers of orders."""
+    """Explains that the actual users are named in another table, such as the customers of orders."""
     query = roles.query.name
     better = [c.name for c in link.table.columns.values() if says_who(c.name) > _CERTAIN and c.name != link.key.name]
     if says_who(query) > _CERTAIN or not better or not link.holds or not link.same_name:
         return ""
     who = short(better[0])[1:-1]
     return (
-        f"each {query} is a query of its own here: {who} is in {link.table.name}. To recommend to each {who} instead, "
-        f"join the two tables by {query} first, as this pipeline does not join, and take {who} as query_id"
+        f"each {query} is its own query here; {who} is in {link.table.name}. To recommend to each {who} instead, join "
+        f"the two tables by {query} first (this pipeline does not join tables) and use {who} as query_id"
     )
 
 
 def _also_describes(of_table: Sequence[tuple[Side, Link]]) -> str:
     side = next((side for side, link in of_table if _joins(link, side)), None)
-    return f"it could describe the {side}, too; join it to the other table to use it" if side else ""
+    return f"it could also describe the {side}; join it to the other table to use it" if side else ""
 
 
 def _also_interactions(table: Table, roles: Roles) -> str:
     both = {roles.query.name, roles.candidate.name} <= table.columns.keys()
-    return f"it has {roles.query.name} and {roles.candidate.name}, too" if both else ""
+    return f"it also has {roles.query.name} and {roles.candidate.name}" if both else ""

@@ -1,4 +1,4 @@
-"""Which other columns of interactions say when, in which order, how much and in which split something was chosen."""
+"""Finds the columns of interactions for time, order, weight and split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _NEVER_OF_AN_EVENT = {"birth", "birthday", "birthdate", "dob", "geburt", "geburt
 
 
 @dataclass(frozen=True)
-class Moment:
-    """When something was chosen.
+class EventOrder:
+    """The columns that order the events.
 
     Attributes:
         time: column of times.
-        order: column of an order, where there is no time.
-        remarks: what is to be said of them, and of other columns with telling names.
+        order: column of an order, if there is no time.
+        remarks: explanations of these choices, and of columns that were left out despite their names.
     """
 
     time: Column | None
@@ -31,36 +31,36 @@ class Moment:
     remarks: tuple[str, ...]
 
 
-def find_time(left: Sequence[Column], *, has_header: bool) -> Moment:
-    """The column of times, or else one of an order.
+def find_time(left: Sequence[Column], *, has_header: bool) -> EventOrder:
+    """Finds the column of times, or else of an order.
 
     Args:
         left: columns without a role.
-        has_header: whether their names mean something.
+        has_header: whether the column names have a meaning.
     """
     named = {column.name: concepts(column.name) if has_header else frozenset[Concept]() for column in left}
     times = [column for column in left if _is_time_of_event(column, named[column.name])]
 
     def fitness(column: Column) -> tuple[bool, bool, int, bool]:
         said = named[column.name]
-        # Of two notations the finer one: a day orders less than a second.
+        # Of two time columns the finer one is better: a day orders less than a second.
         return "other_time" not in said, "time" in said, column.distinct, column.moments.typed
 
     time = max(times, key=fitness, default=None)
-    remarks = [f"{short(column.name)[1:-1]} holds times, too" for column in times if column is not time]
+    remarks = [f"{short(column.name)[1:-1]} also holds times" for column in times if column is not time]
     others = [column for column in left if "time" in named[column.name] and column not in times]
     relative = next((column for column in others if _orders(column)), None) if time is None else None
     if relative is not None:
-        remarks.append(f"took {short(relative.name)[1:-1]} as order: {relative.examples()} are no dates")
+        remarks.append(f"took {short(relative.name)[1:-1]} as order: {relative.examples()} are not dates")
     remarks += [_why_no_time(c) for c in others if c is not relative and "other_time" not in named[c.name]]
     if time is not None or relative is not None:
-        return Moment(time, relative, tuple(remarks))
+        return EventOrder(time, relative, tuple(remarks))
     ordinal = (c for c in left if "order" in named[c.name] and not named[c.name] & {"key", "attribute"})
-    return Moment(None, next((column for column in ordinal if _orders(column)), None), tuple(remarks))
+    return EventOrder(None, next((column for column in ordinal if _orders(column)), None), tuple(remarks))
 
 
 def says_split(column: Column) -> bool:
-    """Whether a column says of each row that it is of train, validation or test."""
+    """Whether a column assigns every row to train, validation or test."""
     if column.kind != "string" or column.missing or column.distinct > len(_SPLITS):
         return False
     values = set(pc.unique(column.texts()).to_pylist())
@@ -68,9 +68,9 @@ def says_split(column: Column) -> bool:
 
 
 def find_weight(left: Sequence[Column], *, has_header: bool) -> tuple[Column | None, list[str]]:
-    """The column of ratings or the like, and what is to be said of it or of others with telling names.
+    """Finds the column of ratings or similar weights; returns it with remarks for comments.
 
-    Quantities, prices and channels are none: how much somebody bought does not say how much it was liked.
+    Quantities, prices and channels do not count: how much somebody bought does not say how much it was liked.
     """
     remarks: list[str] = []
     for column in left:
@@ -81,11 +81,11 @@ def find_weight(left: Sequence[Column], *, has_header: bool) -> tuple[Column | N
             problem = _why_no_weight(column)
             if not problem:
                 return column, remarks
-            remarks.append(f"{column.name}: left out as weight, {problem}")
+            remarks.append(f"{column.name}: left out as weight; {problem}")
     unnamed = [column for column in left if not has_header or not concepts(column.name)]
     found = next((column for column in unnamed if _looks_like_ratings(column, has_header)), None)
     if found is not None:
-        remarks.append(f"took {found.name} as weight: its few numbers ({found.examples()}) look like ratings")
+        remarks.append(f"took {found.name} as weight: its few distinct numbers ({found.examples()}) look like ratings")
     return found, remarks
 
 
@@ -105,15 +105,15 @@ def _orders(column: Column) -> bool:
 def _why_no_time(column: Column) -> str:
     name = f"{short(column.name)[1:-1]}: left out as timestamp"
     if column.present == 0:
-        return f"{name}, it has no values"
+        return f"{name}; it has no values"
     if column.missing_share > _MOST_MISSING:
-        return f"{name}, {column.missing_share:.0%} of the rows have none"
+        return f"{name}; {column.missing_share:.0%} of the rows have no value"
     moments = column.moments
     bad = moments.bad_values if len(moments.bad_values) else column.texts()
     if len(moments.bad_values) and len(moments.bad_values) < column.present:
-        return f"{name}, {moments.bad:.0%} of its values cannot be read, such as {column.examples(bad)}"
-    told = f"{name}, its values are not read as times between 1970 and 2100, such as {column.examples(bad)}"
-    return f"{told}; if they are times, say how they are written in date_formats" if column.is_text else told
+        return f"{name}; {moments.bad:.0%} of its values cannot be read, such as {column.examples(bad)}"
+    message = f"{name}; its values are not times between 1970 and 2100, such as {column.examples(bad)}"
+    return f"{message}; if they are times, give their format in date_formats" if column.is_text else message
 
 
 def _why_no_weight(column: Column) -> str:
@@ -123,12 +123,12 @@ def _why_no_weight(column: Column) -> str:
     if pc.min(numbers).as_py() < 0:
         return f"some of its values are negative, such as {pc.min(numbers).as_py():g}"
     if column.missing_share > 0.1:
-        return f"{column.missing_share:.0%} of the rows have none"
+        return f"{column.missing_share:.0%} of the rows have no value"
     return ""
 
 
 def _looks_like_ratings(column: Column, has_header: bool) -> bool:
-    """Few small numbers, in wholes or halves, up to 3 at least; under a name that says nothing, a usual scale."""
+    """Whether it has few small numbers, whole or half, up to at least 3; under other names, on a usual rating scale."""
     if not column.is_number or not 2 <= column.distinct <= _FEW_RATINGS or _why_no_weight(column):
         return False
     numbers = np.unique(column.numbers().to_numpy(zero_copy_only=False))

@@ -1,4 +1,4 @@
-"""What the rows of a sample say together: repeated choices, rows that cannot be used, events of a query."""
+"""Facts about the sampled rows that need a setting: repeated choices, unusable rows, events per query."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -20,14 +20,14 @@ _TOLERATED = 0.005
 
 @dataclass(frozen=True)
 class Facts:
-    """What a draft has to take care of.
+    """Facts that a draft has to consider.
 
     Attributes:
-        repeated: share of the events that choose a candidate again.
-        bad: share of the rows of the worst table that cannot be used.
-        bad_because: columns of the interactions that are at fault, with the share of rows.
-        nan: largest share of values of a column that are not numbers among numbers.
-        most_events: most events of a query; None where the sample may not have all of them.
+        repeated: share of the events that repeat an earlier choice of their query.
+        bad: share of unusable rows in the worst table.
+        bad_because: columns of the interactions that cause this, with their share of rows.
+        nan: largest share of NaN or infinite numbers in a column.
+        most_events: largest number of events of a query; None if the sample may lack some.
     """
 
     repeated: float
@@ -38,17 +38,17 @@ class Facts:
 
     @property
     def max_bad_fraction(self) -> float | None:
-        """What has to be allowed, with room for what was not sampled; None if the default does."""
+        """Required setting, with a margin for rows outside the sample; None if the default suffices."""
         return _with_room(self.bad) if self.bad > _TOLERATED else None
 
     @property
     def max_nan_fraction(self) -> float | None:
-        """As `max_bad_fraction`, of values."""
+        """Required setting for values, as `max_bad_fraction` for rows."""
         return _with_room(self.nan) if self.nan else None
 
 
 def facts_of(table: Table, roles: Roles, entities: Iterable[Link]) -> Facts:
-    """Facts of the interactions and of the tables that describe their ids."""
+    """Facts about the interactions and the tables that describe their ids."""
     links = list(entities)
     faults = {column.name: _unusable(column, roles) for column in _mapped(roles)}
     rows = np.any(list(faults.values()), axis=0)
@@ -85,7 +85,7 @@ def _share(bad: np.ndarray, broken: float) -> float:
 
 
 def _bad_rows(link: Link) -> float:
-    """Rows of a table of entities that are broken, have no id, or one that another row has."""
+    """Share of the rows of a table of entities that are broken, lack an id, or repeat one."""
     key = link.key
     return link.table.broken + (len(key.values) - key.distinct) / max(len(key.values), 1)
 

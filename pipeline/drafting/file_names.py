@@ -1,4 +1,4 @@
-"""What the names of files say: which of them may be one table, and which splits they are."""
+"""What file names say: which files may belong to one table, and which split they are."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _SPLIT_WORDS: Mapping[str, Split] = {
 
 
 def split_of(name: str) -> Split | None:
-    """The split that a file's name tells, or that of its directory."""
+    """The split that a file's name says, or the name of its directory; None if neither does."""
     parts = name.lower().split("/")[-2:]
     found = [_SPLIT_WORDS[word] for part in reversed(parts) for word in re.findall("[a-z]+", part.partition(".")[0])
              if word in _SPLIT_WORDS]  # fmt: skip
@@ -21,7 +21,7 @@ def split_of(name: str) -> Split | None:
 
 
 def shape_of(name: str) -> str:
-    """What files of one table have in common in their names: all but digits, splits and partitions."""
+    """Common part of the names of a table's files: the name without digits, split words and partitions."""
     parts = [part for part in name.lower().split("/") if not is_partition(part)]
     words = re.findall(r"[a-z]+|[^a-z]+", "/".join(parts))
     kept = "".join(word for word in words if word not in _SPLIT_WORDS)

@@ -1,4 +1,4 @@
-"""Which two columns of a table could be the ids of those who chose and of what they chose."""
+"""Finds the two columns of a table that are likely the ids of queries and candidates."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,66 +14,66 @@ _SMALL_TABLE = 10
 _CLEAR = 0.8
 _NAMED = 0.5
 _COST_OF_MISSING = 2.2
-"""Sessions are better queries than users where hardly more than half of the rows have a user."""
+"""Weight of missing values: if little more than half of the rows have a user, sessions are the better queries."""
 _MOST_IDS = 24
 
 
 @dataclass(frozen=True)
 class Id:
-    """What speaks for a column as an id: its name, the table it refers to, its values.
+    """Evidence that a column holds ids: its name, the table it refers to, its values.
 
     Attributes:
         column: the column.
-        place: its position in the table.
-        who: how clearly its name says who chose, 0 to 1.
-        what: how clearly its name says what was chosen.
+        position: its position in the table.
+        who: how clearly its name says who chose, from 0 to 1.
+        what: how clearly its name says what was chosen, from 0 to 1.
         link: the table that its values refer to.
     """
 
     column: Column
-    place: int
+    position: int
     who: float
     what: float
     link: Link | None
 
     @property
     def named(self) -> float:
-        """How clearly its name says anything."""
+        """How clearly its name says who or what."""
         return max(self.who, self.what)
 
     @property
     def value(self) -> float:
-        """More different values are likelier ids; missing ones less so."""
+        """Evidence from the values: many distinct values speak for ids, missing ones against them."""
         linked = self.link.strength if self.link else 0.0
         return linked + 0.1 * math.log10(max(self.column.distinct, 1)) - _COST_OF_MISSING * self.column.missing_share
 
     def link_to(self, nature: str) -> float:
-        """How clearly it refers to a table of that nature."""
+        """How clearly it refers to a table of the given nature."""
         return self.link.strength if self.link and nature_of(self.link.table) == nature else 0.0
 
 
 def find_pair(table: Table, others: Sequence[Table]) -> tuple[float, Id, Id] | None:
-    """The likeliest ids of queries and candidates, and how clear they are; None if a table has none.
+    """The most likely ids of queries and candidates, with their score; None if a table has none.
 
     Args:
-        table: to be looked at.
+        table: the table.
         others: tables that its columns may refer to.
     """
     ids = list(_ids(table, others))
-    passed_over = named_but_unusable(table)
+    unusable = named_but_unusable(table)
     pairs = [(_score(q, c), q, c) for q, c in permutations(ids, 2) if _may_be_pair(q, c, table)]
-    # A column that says whose choice it is, but cannot be read as ids, is not replaced by one that says nothing.
-    pairs = [pair for pair in pairs if not any(_says_more(column, *pair[1:]) for column in passed_over)]
+    # A column whose name says whose choice it is, but whose values are no ids, is not replaced by an unnamed column.
+    pairs = [pair for pair in pairs if not any(_says_more(column, *pair[1:]) for column in unusable)]
     return max(pairs, key=lambda pair: pair[0], default=None)
 
 
 def row_keys(table: Table) -> list[str]:
-    """Columns that name the rows; moments may be of one row each without naming it."""
+    """Columns that name the rows. Times may be unique per row without naming it."""
     return [name for name in table.keys if not table.columns[name].moments.is_time or says_who(name) or says_what(name)]
 
 
 def named_but_unusable(table: Table) -> list[Column]:
-    """Columns named as ids that a run would refuse as such: numbers with a fraction, lists, records."""
+    """Columns named as ids whose values a run would refuse as ids: numbers with fractions, lists, records."""
     named = [
         c for c in table.columns.values() if table.has_header and max(says_who(c.name), says_what(c.name)) >= _NAMED
     ]
@@ -81,7 +81,7 @@ def named_but_unusable(table: Table) -> list[Column]:
 
 
 def why_taken(found: Id, role: str) -> str:
-    """Says why a column was taken for `query_id` or `candidate_id`."""
+    """Explains why a column was taken as `query_id` or `candidate_id`."""
     column = found.column
     reasons = []
     if (found.who if role == "query_id" else found.what) >= _NAMED:
@@ -90,13 +90,13 @@ def why_taken(found: Id, role: str) -> str:
         link = found.link
         reasons.append(f"{link.found:.0%} of its values are {link.key.name} of {link.table.name}")
     else:
-        reasons.append(f"check: a guess from {column.distinct} different values")
+        reasons.append(f"check: guessed from {column.distinct} distinct values")
     return f"took {short(column.name)[1:-1]} as {role}: {'; '.join(reasons)}"
 
 
 def _ids(table: Table, others: Sequence[Table]) -> Iterator[Id]:
     found = 0
-    for place, column in enumerate(table.columns.values()):
+    for position, column in enumerate(table.columns.values()):
         who, what = (says_who(column.name), says_what(column.name)) if table.has_header else (0.0, 0.0)
         if found == _MOST_IDS or column.distinct < 2 or not column.can_hold_ids or _is_key(column):
             continue
@@ -105,7 +105,7 @@ def _ids(table: Table, others: Sequence[Table]) -> Iterator[Id]:
             continue
         best = max(links(column, others), key=lambda link: link.strength, default=None)
         found += 1
-        yield Id(column, place, who, what, best if best and best.strength else None)
+        yield Id(column, position, who, what, best if best and best.strength else None)
 
 
 def _says_more(column: Column, query: Id, candidate: Id) -> bool:
@@ -113,7 +113,7 @@ def _says_more(column: Column, query: Id, candidate: Id) -> bool:
 
 
 def _is_key(column: Column) -> bool:
-    """Whether every row has a value of its own: it names rows, not queries that choose more than once."""
+    """Whether every row has its own value; such a column names rows, not queries with several events."""
     return len(column.values) >= _SMALL_TABLE and column.distinct == column.present
 
 
@@ -124,13 +124,13 @@ def _may_be_pair(query: Id, candidate: Id, table: Table) -> bool:
         return False
     if query.named or candidate.named or query.link or candidate.link:
         return all(each.named or each.link or _many_values(each.column) for each in (query, candidate))
-    # Without names and other tables: pairs of ids, and nothing that names the rows as that of a table of entities.
+    # Without names and other tables: two columns with many values, in a table whose rows have no names.
     many = len(table.columns) == 2 or all(_many_values(each.column) for each in (query, candidate))
     return many and not row_keys(table)
 
 
 def _is_of_entities(table: Table) -> bool:
-    """Whether its rows are named as queries or candidates, so that `members` and `episodes` are how many they have."""
+    """Whether its rows are queries or candidates; then columns such as `members` and `episodes` are counts."""
     return table.has_header and any(max(says_who(key), says_what(key)) >= _CLEAR for key in row_keys(table))
 
 
@@ -143,4 +143,4 @@ def _score(query: Id, candidate: Id) -> float:
     score -= 1.5 * (query.what > query.who) + 1.5 * (candidate.who > candidate.what)
     score += query.link_to("query") + candidate.link_to("candidate")
     score -= query.link_to("candidate") + candidate.link_to("query")
-    return score + 0.05 * (query.place < candidate.place)
+    return score + 0.05 * (query.position < candidate.position)

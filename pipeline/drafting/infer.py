@@ -1,4 +1,4 @@
-"""Drafts a configuration for files nobody has described: looks at a sample of each and explains its guesses."""
+"""Drafts a configuration for undescribed files from a sample of each, and explains its guesses."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,24 +13,24 @@ from pipeline.drafting.sorting import sort_into_tables
 from pipeline.drafting.tables import Table
 from pipeline.drafting.writing import Draft
 
-_MOST_TOLD = 10
+_MOST_LISTED = 10
 
 
 def infer_draft(paths: Sequence[str], name: str = "") -> Draft:
-    """What a configuration for a user's Parquet, CSV or JSONL files could be.
+    """Drafts a configuration for a user's Parquet, CSV or JSONL files.
 
-    Sorts files into tables by their columns, guesses formats, delimiters, encodings and headers, which table holds
-    the interactions and which describe queries or candidates, the roles of columns, and what kind of feature each
-    other column could be.
+    It sorts files into tables by their columns. It guesses formats, delimiters, encodings and headers, which table
+    holds the interactions and which describe queries or candidates, the roles of columns, and the type of feature of
+    each other column.
 
     Args:
-        paths: files, directories or globs, local or in object stores; files named train, validation and test are
-            taken for a split made already.
-        name: of the pipeline; by default that of the directory.
+        paths: files, directories or globs, local or in object stores. Files named train, validation and test are an
+            existing split.
+        name: name of the pipeline; defaults to that of the directory.
 
     Raises:
-        ConfigError: there is no such file, none can be read, or none holds interactions; the message tells what was
-            seen.
+        ConfigError: there is no such file, none can be read, or none holds interactions; the message lists what was
+            found.
         RunError: a directory or store cannot be read.
     """
     try:
@@ -43,17 +43,17 @@ def _draft(given: Sequence[str], name: str) -> Draft:
     base = common_directory(given)
     tables, problems = _tables(given, base)
     found = {
-        place: roles
-        for place, table in enumerate(tables)
+        index: roles
+        for index, table in enumerate(tables)
         if (roles := find_roles(table, [other for other in tables if other is not table])) is not None
     }
     if not found:
         raise ConfigError("\n".join(_nothing_found(tables, problems)))
-    place = by_evidence(found, tables)
-    interactions, roles = tables[place], found[place]
+    index = by_evidence(found, tables)
+    interactions, roles = tables[index], found[index]
     entities = find_entities(roles, [table for table in tables if table is not interactions])
     facts = facts_of(interactions, roles, entities.found.values())
-    # A directory that is one table is named as such, not as the place where paths start.
+    # A directory that is one table becomes the table's path; relative paths then start at its parent.
     is_all = len(tables) == 1 and [*given] == [str(base)] and not interactions.splits
     whole = is_all and (len(interactions.files) > 1 or bool(interactions.files[0].partitions))
     start = base.parent if whole and not is_partition(base.name) else base
@@ -67,9 +67,9 @@ def _tables(given: Sequence[str], base: Path) -> tuple[list[Table], list[str]]:
 
 
 def _nothing_found(tables: Sequence[Table], problems: Sequence[str]) -> list[str]:
-    told = [why_no_interactions(table) for table in tables] + list(problems)
-    more = [f"… and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
+    messages = [why_no_interactions(table) for table in tables] + list(problems)
+    more = [f"… and {len(messages) - _MOST_LISTED} more"] if len(messages) > _MOST_LISTED else []
     return [
-        "no table of interactions: none has two columns that could be the ids of queries and candidates. Seen:",
-        *(f"  {line}" for line in [*told[:_MOST_TOLD], *more]),
+        "no table of interactions: no table has two columns that could be the ids of queries and candidates. Found:",
+        *(f"  {line}" for line in [*messages[:_MOST_LISTED], *more]),
     ]

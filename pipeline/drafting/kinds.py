@@ -1,4 +1,4 @@
-"""Kinds of event and how much each could count."""
+"""Kinds of events and the weight that each could have."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ _AGAINST = {"remove", "removed", "delete", "dislike", "disliked", "refund", "ref
 
 
 def is_kind_of_event(column: Column) -> bool:
-    """Whether a column says what somebody did: by its name, or as most of its few values are known."""
+    """Whether a column says what somebody did, by its name or because most of its few values are known actions."""
     if column.kind not in ("string", "int64") or not 2 <= column.distinct <= _MOST_KINDS:
         return False
     named = concepts(column.name)
@@ -37,7 +37,7 @@ def is_kind_of_event(column: Column) -> bool:
 
 
 def weights_of(kinds: Sequence[str]) -> dict[str, float]:
-    """How much events of each kind could count: purchases more than views, what was taken back not at all."""
+    """Proposes a weight for each kind of event: purchases weigh more than views, and reversals weigh 0."""
     weights = {kind: 0.0 if _AGAINST & set(words(kind)) else _known(kind) or 1.0 for kind in kinds}
     return weights if any(weights.values()) else dict.fromkeys(kinds, 1.0)
 

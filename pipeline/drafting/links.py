@@ -1,4 +1,4 @@
-"""Which columns of one table name the rows of another: by their values, not only by their names."""
+"""Finds the columns of one table whose values are ids of another table, by values as well as by names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,13 +32,13 @@ class Link:
 
     Attributes:
         table: the other table.
-        key: its column of ids.
-        found: share of the different values that the key has.
+        key: its id column.
+        found: share of the distinct values that are in the key.
         covered: share of the key's values that occur.
-        same_name: whether both columns have the same name, which the files give.
-        found_ids: how many different values the key has.
-        ids: how many different values there are.
-        values: these values.
+        same_name: whether both columns have the same name in the files.
+        found_ids: number of distinct values that are in the key.
+        ids: number of distinct values.
+        values: the distinct values.
     """
 
     table: Table
@@ -57,36 +57,38 @@ class Link:
 
     @cached_property
     def spelling(self) -> "Spelling":
-        """How ids that are not found would be, if both tables wrote them alike."""
+        """The ids that are not found but would be if both tables spelled ids alike."""
         known = self.table.keys[self.key.name]
         lost = self.values.filter(pc.invert(pc.is_in(self.values, known)))
-        places = pc.index_in(plain_forms(lost), plain_forms(known))
-        met = pc.indices_nonzero(places.is_valid())
+        positions = pc.index_in(plain_forms(lost), plain_forms(known))
+        met = pc.indices_nonzero(positions.is_valid())
         if len(met) == 0:
             return Spelling(0, "")
         first = met[0].as_py()
-        return Spelling(len(met), " and ".join(differences(lost[first].as_py(), known[places[first].as_py()].as_py())))
+        return Spelling(
+            len(met), " and ".join(differences(lost[first].as_py(), known[positions[first].as_py()].as_py()))
+        )
 
     @property
     def strength(self) -> float:
-        """How clearly this is a foreign key, 0 to 1: a few small numbers are found in any column of whole numbers."""
+        """How clearly this is a foreign key, from 0 to 1. A few small numbers match any column of whole numbers."""
         if not self.holds or (self.ids < _FEW_VALUES and self.covered < 0.5):
             return 0.0
         return 0.6 * self.found + 0.4 * self.covered
 
     @property
     def fitness(self) -> tuple[float, bool, float]:
-        """By which links of one column are compared; values say more than names."""
+        """Sort key for the links of one column; values count for more than names."""
         return round(self.found + 0.15 * self.covered + 0.25 * self.same_name, 1), self.same_name, self.covered
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """Ids of two tables that are the same but for how they are written.
+    """Ids of two tables that differ only in spelling.
 
     Attributes:
-        ids: how many there are.
-        differences: in what they differ.
+        ids: number of such ids.
+        differences: how the spellings differ.
     """
 
     ids: int
@@ -94,7 +96,7 @@ class Spelling:
 
 
 def links(column: Column, tables: Sequence[Table]) -> list[Link]:
-    """How the values of a column meet each key of each table, also where they do not."""
+    """Compares the values of a column with each key of each table; includes links that do not hold."""
     if not column.can_hold_ids or column.present == 0:
         return []
     values = pc.unique(column.ids.drop_null())
@@ -103,13 +105,13 @@ def links(column: Column, tables: Sequence[Table]) -> list[Link]:
 
 
 def nature_of(table: Table) -> str:
-    """`query` or `candidate`, by the names of the file and its keys and by what describes them; empty if unclear."""
+    """`query` or `candidate`, by the names of the file and its keys, or by its columns; empty if unclear."""
     named = concepts(table.stem)
     who = max((says_who(key) for key in table.keys), default=0.0) + ("query" in named)
     what = max((says_what(key) for key in table.keys), default=0.0) + ("candidate" in named)
     if who == what == 0:
         who += 0.7 * any(map(_says_sex, table.columns.values()))
-        what += 0.5 * any(column.is_prose for column in table.columns.values())  # titles; people have none
+        what += 0.5 * any(column.is_prose for column in table.columns.values())  # titles, which people do not have
     return "query" if who > what else "candidate" if what > who else ""
 
 
@@ -121,7 +123,7 @@ def _says_sex(column: Column) -> bool:
 
 
 def _named_apart(name: str, key: str) -> bool:
-    """Whether names alone say that small numbers are alike by chance: `item_id` and the `category_id` of a tree."""
+    """Whether the names say that common values are chance, such as `item_id` and the `category_id` of a tree."""
     clear = max(says_who(name), says_what(name)) > 0
     of_attribute = is_key(key) and describes(key) and not names_something(key)
     return clear and of_attribute and not same_name(name, key)
@@ -131,5 +133,5 @@ def _link(name: str, values: pa.Array, table: Table, key: str) -> Link:
     known = table.keys[key]
     common = pc.sum(pc.is_in(values, known)).as_py() or 0
     found, covered = common / len(values), common / max(len(known), 1)
-    alike = table.has_header and same_name(name, key)
-    return Link(table, table.columns[key], found, covered, alike, common, len(values), values)
+    named_alike = table.has_header and same_name(name, key)
+    return Link(table, table.columns[key], found, covered, named_alike, common, len(values), values)

@@ -1,4 +1,4 @@
-"""Which files the arguments of `init` mean."""
+"""Lists the files that the arguments of `init` mean."""
 
 import glob
 import os
@@ -22,17 +22,17 @@ _MOST_FILES = 100_000
 
 
 def absolute(path: str) -> str:
-    """A path as it will be written: local ones absolute, but not resolved, as a link may point elsewhere tomorrow."""
+    """A path as it will be written. Local paths become absolute; links stay, because their target may change."""
     if not storage.is_remote(path):
         return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
     return path.rstrip("/")
 
 
 def data_files(path: str) -> list[storage.StoredFile]:
-    """Files that an absolute path or URI means: itself, those below a directory, or those that a glob matches.
+    """The files that an absolute path or URI means: itself, all files below a directory, or the matches of a glob.
 
     Raises:
-        ConfigError: there is none, or the path is of no kind that can be read.
+        ConfigError: there is no file, or the path cannot be read.
         RunError: a directory or store cannot be read.
     """
     _check(path)
@@ -41,14 +41,18 @@ def data_files(path: str) -> list[storage.StoredFile]:
         return [file]
     found = _matching(path) if glob.has_magic(path) else list(_below(path))
     if not found:
-        raise ConfigError(f"{path} is no file, and no directory or glob with a file that could hold data{_seen(path)}")
+        raise ConfigError(
+            f"{path} is not a file, and no directory or glob with files that could hold data{_seen(path)}"
+        )
     if len(found) > _MOST_FILES:
-        raise ConfigError(f"{path} means {len(found)} files, more than {_MOST_FILES}; name the directories of tables")
+        raise ConfigError(
+            f"{path} means {len(found)} files; at most {_MOST_FILES} are allowed: name the tables' folders"
+        )
     return found
 
 
 def common_directory(paths: Sequence[str]) -> Path:
-    """Where relative paths of the draft start: the directory above all local ones; the working directory if none is."""
+    """Base directory of the draft: the common directory of all local paths, or the working directory without any."""
     local = [path for path in paths if not storage.is_remote(path)]
     return Path(os.path.commonpath([_directory(path) for path in local])) if local else Path.cwd()
 
@@ -67,15 +71,15 @@ def _check(path: str) -> None:
     except ValueError as error:
         raise ConfigError(f"{redacted(path)}: {error}") from None
     if "\0" in path:
-        raise ConfigError(f"{path!r} is no path")
+        raise ConfigError(f"{path!r} is not a path")
 
 
 def _matching(pattern: str) -> list[storage.StoredFile]:
-    """What a glob matches; of directories, the files below."""
+    """Files that match a glob, and the files below matching directories."""
     if storage.is_remote(pattern):
         return _matching_objects(pattern)
-    found = (storage.stat(place) or place for place in sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207
-    files = [[place] if isinstance(place, storage.StoredFile) else list(_below(place)) for place in found]
+    found = (storage.stat(match) or match for match in sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207
+    files = [[match] if isinstance(match, storage.StoredFile) else list(_below(match)) for match in found]
     listed = {file.location: file for group in files for file in group if _could_hold_data(file.location)}
     return list(listed.values())
 

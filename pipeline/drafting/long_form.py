@@ -1,4 +1,4 @@
-"""Tables with a property of an entity on each row: how they could describe the candidates or queries."""
+"""Finds tables in long form (one property of an entity per row) that could describe the candidates or queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ _PROPERTIES = {"property", "properties", "attribute", "attr", "key", "field", "f
 _VALUES = {"value", "val", "wert", "valeur", "valor"}
 _MOST_PROPERTIES = 10
 _KNOWN_BEFORE = 0.8
-"""Quantile of the events' times up to which values are proposed to be known."""
+"""Quantile of the events' times; the draft proposes to use only values known before it."""
 
 
 @dataclass(frozen=True)
 class LongForm:
-    """A table that a pivot makes one of entities.
+    """A table in long form; a pivot turns it into a table of entities.
 
     Attributes:
         table: the table.
-        side: what it describes.
-        id: its column of ids.
+        side: the side that it describes.
+        id: its id column.
         pivot: settings of the pivot.
     """
 
@@ -38,7 +38,7 @@ class LongForm:
 
 
 def find_long_form(table: Table, roles: Roles) -> LongForm | None:
-    """How a table in long form describes the ids of the interactions; None if it is none, or describes others."""
+    """How a table in long form describes ids of the interactions; None if it is not in long form or has other ids."""
     parts = {name: set(name.lower().replace("-", "_").split("_")) for name in table.columns}
     names = [name for name, words in parts.items() if words & _PROPERTIES and table.columns[name].kind == "string"]
     values = [name for name, words in parts.items() if words & _VALUES]
@@ -58,7 +58,7 @@ def find_long_form(table: Table, roles: Roles) -> LongForm | None:
 
 
 def _described(others: Sequence[Column], roles: Roles) -> tuple[Literal["queries", "candidates"], str] | None:
-    """The side whose ids a column has, not one of each row."""
+    """The side and name of the first column that has the ids of a side, several rows per id."""
     for column in others:
         if not column.can_hold_ids or column.is_unique:
             continue

@@ -1,4 +1,4 @@
-"""How a file is written: its format, the settings that read it, and the columns it has."""
+"""Detects the format of a file, the settings that read it, and its columns."""
 
 import csv
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from dataplane.sources.formats.sniff import sniff
 from dataplane.sources.headers import column_names
 
 Settings: TypeAlias = Mapping[str, Any]
-"""Settings of a table in `data`, `path` and the roles of columns left out."""
+"""Settings of a table in `data`, without `path` and the roles of columns."""
 
 SOURCES: Mapping[str, type[FileEntities]] = {"parquet": ParquetEntities, "csv": CsvEntities, "jsonl": JsonlEntities}
 _BEGINNING = 1 << 12
@@ -26,11 +26,11 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is written.
+    """The format and the columns of a file.
 
     Attributes:
-        settings: what reads it.
-        columns: its columns in order; None where the records of a file do not all have the same.
+        settings: settings that read the file.
+        columns: its columns in order; None if its records have different fields.
     """
 
     settings: Settings
@@ -38,10 +38,10 @@ class Layout:
 
 
 def source_of(settings: Settings, location: str) -> FileEntities:
-    """A table of one file, with any id.
+    """The source settings of a table with one file and an arbitrary id.
 
     Raises:
-        DataError: the settings do not go together.
+        DataError: the settings are invalid.
     """
     try:
         return SOURCES[settings["format"]].model_validate({**settings, "path": location, "id": "any"})
@@ -50,16 +50,16 @@ def source_of(settings: Settings, location: str) -> FileEntities:
 
 
 def look_at(file: SourceFile) -> Layout:
-    """How a file is written, by its content; its name is not asked.
+    """Detects the layout of a file from its content, ignoring its name.
 
     Raises:
-        DataError: it is empty, cannot be read, or is no table.
+        DataError: the file is empty, cannot be read, or is not a table.
     """
     settings = _settings(file)
     names = column_names(source_of(settings, file.location), None)
     columns = None if names is None else tuple(dict.fromkeys([*names, *dict(file.partitions)]))
     if columns is not None and len(columns) < 2:
-        raise DataError(f"{file.name} has one column only: {', '.join(columns) or 'without a name'}")
+        raise DataError(f"{file.name} has only one column: {', '.join(columns) or 'without a name'}")
     return Layout(settings, columns)
 
 
@@ -96,8 +96,8 @@ def _is_binary(beginning: bytes) -> bool:
 
 
 def _zero(beginning: bytes) -> str:
-    place = beginning.find(b"\0")
-    return f" (byte {place} is zero)" if place >= 0 else ""
+    position = beginning.find(b"\0")
+    return f" (byte {position} is zero)" if position >= 0 else ""
 
 
 def _delimited(file: SourceFile) -> Settings:

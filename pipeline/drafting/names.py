@@ -1,4 +1,4 @@
-"""What the name of a column or a file says, in the languages and spellings that data come in."""
+"""The meaning of column and file names, in several languages and spellings."""
 
 import re
 import unicodedata
@@ -9,14 +9,14 @@ from typing import Literal, TypeAlias
 Concept: TypeAlias = Literal[
     "query", "basket", "candidate", "group", "key", "time", "other_time", "weight", "order", "kind", "attribute", "log",
 ]  # fmt: skip
-"""What a word can stand for.
+"""The concepts that a word can stand for.
 
-query: who chooses. basket: an occasion of choosing, a query where nothing better is known.
-candidate: what is chosen. group: a coarser thing that is chosen, such as an artist or a brand.
-key: the word says that the value identifies something.
+query: who chooses. basket: an occasion of choosing, used as query if nothing better is known.
+candidate: what is chosen. group: something coarser that is chosen, such as an artist or a brand.
+key: the value identifies something.
 time: when it happened. other_time: when something else happened, such as a birth or a delivery.
 weight: how much it was liked. order: position among the query's events. kind: kind of event.
-attribute: describes something, identifies nothing. log: a file of events.
+attribute: the value describes something and does not identify it. log: a file of events.
 """
 
 _WORDS: Mapping[Concept, str] = {
@@ -78,39 +78,39 @@ _NAMES = {"name", "title", "titel", "titre", "titulo", "titolo", "nombre", "nom"
 _TITLES = {"title", "titel", "titre", "titulo", "titolo"}
 _KEY_OF_TITLES = 0.8
 _OF_NAMES = 0.3
-"""How much less a customer's name says than a customer's number: it will do where there is no number."""
+"""Factor for names such as a customer's name, which identify less clearly than a customer number."""
 
 
 def without_accents(text: str) -> str:
-    """A text in plain letters, where there are such."""
+    """The text without accents; ß becomes ss."""
     apart = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
     return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def words(name: str) -> tuple[str, ...]:
-    """Words of a name in lower case without accents: `CustomerID`, `customer-id` and `customerid` are alike."""
+    """Lower-case words of a name without accents: `CustomerID`, `customer-id` and `customerid` have the same words."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", without_accents(name))
     return tuple(part for token in re.findall(r"[^\W\d_]+", apart.lower()) for part in _segmented(token))
 
 
 def concepts(name: str) -> frozenset[Concept]:
-    """All that the words of a name can stand for."""
+    """All concepts that the words of a name can stand for."""
     return frozenset(concept for word in words(name) for concept in _lexicon().get(word, ()))
 
 
 def says_who(name: str) -> float:
-    """How clearly a name says that its values identify queries: 0 to 1."""
+    """How clearly a name says that its values identify queries, from 0 to 1."""
     return _identifies(name, {"query": 1.0, "basket": 0.5})
 
 
 def says_what(name: str) -> float:
-    """How clearly a name says that its values identify candidates: 0 to 1."""
+    """How clearly a name says that its values identify candidates, from 0 to 1."""
     found = _identifies(name, {"candidate": 1.0, "group": 0.6})
     return _KEY_OF_TITLES if not found and is_key(name) and set(words(name)) & _TITLES else found
 
 
 def is_key(name: str) -> bool:
-    """Whether a name says that its values identify something, of whatever kind."""
+    """Whether a name says that its values identify something."""
     return "key" in concepts(name)
 
 
@@ -120,12 +120,12 @@ def describes(name: str) -> bool:
 
 
 def names_something(name: str) -> bool:
-    """Whether a name speaks of a name or a title, which may be of queries or of candidates."""
+    """Whether a name means a name or a title, of queries or of candidates."""
     return bool(set(words(name)) & _NAMES)
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names are the same, written as they may be."""
+    """Whether two names have the same words."""
     return words(one) == words(other) != ()
 
 
@@ -140,7 +140,7 @@ def _identifies(name: str, worth: Mapping[Concept, float]) -> float:
 
 
 def _segmented(token: str) -> Iterable[str]:
-    """Words that are written as one: `kundennummer` is `kunden` and `nummer`; what is not known stays whole."""
+    """Splits compounds: `kundennummer` becomes `kunden` and `nummer`; unknown words stay whole."""
     if token in _lexicon():
         return [token]
     for end in range(len(token), _SHORTEST_PREFIX - 1, -1):
@@ -157,7 +157,7 @@ def _known_rest(rest: str) -> list[str] | None:
 
 
 def _stem(word: str) -> str:
-    """The word of the lexicon that this one is a form of; empty if there is none."""
+    """The lexicon word of which this is a form; empty if there is none."""
     forms = (word[: len(word) - len(ending)] for ending in _ENDINGS if word.endswith(ending))
     return next((form for form in forms if form in _lexicon()), "")
 

@@ -1,4 +1,4 @@
-"""Settings that a table's texts call for: formats of dates, decimal commas, and words for missing values."""
+"""Finds the settings that a table's texts need: date formats, decimal commas, and texts for missing values."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -38,13 +38,13 @@ _MISSING_AMONG_NUMBERS = ("NA", "n/a", "na", "-", "?")
 
 @dataclass(frozen=True)
 class Notation:
-    """What has to be said about the texts of a table.
+    """Settings for reading the texts of a table.
 
     Attributes:
-        date_formats: how dates are written, by column.
-        undecided: columns of dates in which day and month could be changed for each other.
-        decimal_commas: columns of numbers with a decimal comma.
-        missing: texts that stand for no value.
+        date_formats: date format by column.
+        undecided: date columns in which day and month could be swapped.
+        decimal_commas: number columns with a decimal comma.
+        missing: texts that stand for missing values.
     """
 
     date_formats: Mapping[str, str] = field(default_factory=dict)
@@ -54,8 +54,8 @@ class Notation:
 
 
 def find_notation(columns: Mapping[str, Column]) -> Notation:
-    """What has to be said about the columns of text among these."""
-    # A column of numbers and `nan` is one of numbers, too.
+    """Finds the notation of the text columns."""
+    # Missing values are removed first, so that a column of numbers and `nan` counts as numbers.
     texts = {name: column.texts() for name, column in columns.items() if column.is_text and column.present}
     missing = sorted({text for values in texts.values() for text in _missing(values)})
     texts = {name: _without(values, missing) for name, values in texts.items()}
@@ -80,7 +80,7 @@ def _without(values: pa.Array, texts: list[str]) -> pa.Array:
 
 
 def _date_formats(values: pa.Array) -> Iterator[str]:
-    """Formats in which nearly all texts are written, best first; nothing for texts that need none."""
+    """Formats that fit nearly all texts, best first; none for texts that need no format."""
     values = pc.unique(values)[:_SAMPLE]
     like_dates = pc.match_substring_regex(values, _LIKE_A_DATE)
     if len(values) == 0 or pc.mean(like_dates.cast(pa.float64())).as_py() < _MOSTLY:
@@ -96,7 +96,7 @@ def _date_formats(values: pa.Array) -> Iterator[str]:
 
 
 def _formats_of(*texts: str) -> Iterator[str]:
-    """Formats that one of a few texts has: trying them on all is slow."""
+    """Formats that fit at least one of a few texts; trying every format on all texts would be slow."""
     joined = (f"{date}{between}{time}" for date, between, time in product(_DATES, _BETWEEN, _TIMES))
     yield from (written for written in (*_WHOLE, *_DATES, *joined) if any(_is_written(text, written) for text in texts))
 
@@ -107,7 +107,7 @@ def _is_written(text: str, written: str) -> bool:
 
 def _has_decimal_commas(values: pa.Array) -> bool:
     decimal = pc.match_substring_regex(values, _COMMA)
-    thousands = pc.match_substring_regex(values, _THOUSANDS)  # 1,234 as the English write it
+    thousands = pc.match_substring_regex(values, _THOUSANDS)  # such as 1,234 in English notation
     numbers = pc.or_(decimal, pc.match_substring_regex(values, _PLAIN_NUMBER))
     decided = pc.any(pc.and_(decimal, pc.invert(thousands))).as_py()
     return bool(decided and pc.all(numbers).as_py())

@@ -1,4 +1,4 @@
-"""How the files of a table are written as its `path`."""
+"""Writes the files of a table as its `path` in a configuration."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
@@ -16,13 +16,13 @@ _FEW_FILES = 4
 
 
 def path_of(table: Table, given: Sequence[str], base: Path, *, by_split: bool) -> object:
-    """A path, a list of them, or one for each split.
+    """A path, a list of paths, or one of these per split.
 
     Args:
-        table: whose files are to be found.
-        given: what the user called files; used again where it means just these.
-        base: what relative paths are relative to.
-        by_split: whether files may say the split.
+        table: the table.
+        given: paths as the user gave them; a path that means exactly these files is used again.
+        base: directory that relative paths start from.
+        by_split: whether file names may decide the split.
     """
     splits: Mapping[Split, Sequence[SourceFile]] = table.splits if by_split else {}
     if splits:
@@ -37,7 +37,7 @@ def _expression(table: Table, files: Sequence[SourceFile], given: Sequence[str],
         return _relative(files[0].location, base)
     wanted = {file.location for file in files}
     listed = [_relative(file.location, base) for file in files]
-    for path in [*given, *_ways(files, base)]:
+    for path in [*given, *_possible_paths(files, base)]:
         if path is None and not partitioned and len(listed) <= _FEW_FILES:
             return listed
         if path is not None and _means(table, path, base) == wanted:
@@ -45,8 +45,8 @@ def _expression(table: Table, files: Sequence[SourceFile], given: Sequence[str],
     return listed
 
 
-def _ways(files: Sequence[SourceFile], base: Path) -> Iterator[str | None]:
-    """Their directory, if it is one of this table only; None for a short list; a glob of their names; any directory."""
+def _possible_paths(files: Sequence[SourceFile], base: Path) -> Iterator[str | None]:
+    """Possible paths, best first: a directory below `base`, None for a short list, a glob, any directory."""
     folders = [_unpartitioned(file.location).split("/") for file in files]
     folder = "/".join(_common_start(folders))
     if folder != str(base):
@@ -60,8 +60,8 @@ def _ways(files: Sequence[SourceFile], base: Path) -> Iterator[str | None]:
 
 
 def _common_start(sequences: Sequence[Sequence[str]]) -> list[str]:
-    alike = takewhile(lambda items: len(set(items)) == 1, zip(*sequences, strict=False))
-    return [items[0] for items in alike]
+    common = takewhile(lambda items: len(set(items)) == 1, zip(*sequences, strict=False))
+    return [items[0] for items in common]
 
 
 def _unpartitioned(location: str) -> str:

@@ -1,4 +1,4 @@
-"""A look at the columns of a table: types, how many values differ, which are missing."""
+"""Profiles the columns of a table: types, numbers of distinct and missing values, times."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +13,12 @@ from dataplane.sources.ingestion.moments import most_voted, numbers_of, to_momen
 
 _YEAR_2100 = 4_102_444_800_000_000
 _YEAR_1973 = 100_000_000_000_000
-"""In microseconds: a hundred million seconds; numbers that stay below it count from something else than 1970."""
+"""In microseconds: 100 million seconds. Smaller numbers do not count from 1970."""
 _FIRST_UNNAMED = 315_532_800_000_000
-"""1980 in microseconds: smaller numbers are times only where the name says so."""
+"""1980 in microseconds. Smaller numbers are times only if the column's name says so."""
 _MOST_BAD = 0.1
 _FIRST_DATE = 19_000_101
-"""As yyyymmdd: what is smaller is no moment in any unit."""
+"""As yyyymmdd. Smaller numbers are not a time in any unit."""
 _EXAMPLES = 3
 _LONGEST_EXAMPLE = 40
 _LONGEST_ID = 64
@@ -26,14 +26,14 @@ _LONGEST_ID = 64
 
 @dataclass(frozen=True)
 class Column:
-    """What a sample says about a column.
+    """Profile of a column in a sample.
 
     Attributes:
-        name: of the column.
+        name: name of the column.
         kind: its type, see `column_types`.
         values: the sample.
-        distinct: number of distinct values in it.
-        missing: number of missing ones.
+        distinct: number of distinct values.
+        missing: number of missing values.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Column:
 
     @property
     def present(self) -> int:
-        """Rows with a value."""
+        """Number of rows with a value."""
         return len(self.values) - self.missing
 
     @property
@@ -59,39 +59,39 @@ class Column:
 
     @property
     def is_unique(self) -> bool:
-        """Whether every row has a value of its own, as the ids of a table of entities."""
+        """Whether every row has its own value, like the ids of a table of entities."""
         return self.can_hold_ids and self.missing == 0 and self.distinct == len(self.values) > 0
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether all numbers are whole, also where they are written with a point."""
+        """Whether all numbers are whole, including those written with a decimal point."""
         if self.kind != "float64" or self.present == 0:
             return self.kind == "int64"
         return not pc.any(ids_of(self.values, whole_numbers=True)[1]).as_py()
 
     @property
     def can_hold_ids(self) -> bool:
-        """Whether a run takes its values for ids: text or whole numbers, also such as 12346.0."""
+        """Whether a run accepts its values as ids: text or whole numbers, including numbers such as 12346.0."""
         return self.kind in ("string", "int64") or self.has_whole_floats
 
     @property
     def has_whole_floats(self) -> bool:
-        """Whether its whole numbers are written with a point, so that a run has to be told to take them for ids."""
+        """Whether its whole numbers have a decimal point, so that a run needs `whole_number_ids`."""
         return self.kind == "float64" and self.is_whole
 
     @cached_property
     def ids(self) -> pa.StringArray:
-        """The values as ids, null where missing."""
+        """The values as ids; null if missing."""
         return ids_of(self.values, whole_numbers=self.has_whole_floats)[0]
 
     @property
     def is_text(self) -> bool:
-        """Whether the source has text, whatever it looks like."""
+        """Whether the source type is text, whatever the texts look like."""
         return name_of(self.values.type) == "string"
 
     @cached_property
     def looks_like_ids(self) -> bool:
-        """Whether its values could name queries or candidates where its name does not say so."""
+        """Whether its values could be ids of queries or candidates, regardless of its name."""
         if not self.can_hold_ids or self.distinct < 2 or self.moments.is_time:
             return False
         lengths = pc.utf8_length(self.texts())
@@ -100,32 +100,32 @@ class Column:
     @cached_property
     def is_prose(self) -> bool:
         """Whether its texts are sentences rather than codes."""
-        if self.kind != "string" or self.distinct <= self.present // 2:  # what recurs is a name
+        if self.kind != "string" or self.distinct <= self.present // 2:  # texts that repeat are names
             return False
         return bool(pc.mean(pc.count_substring(pc.utf8_trim_whitespace(self.texts()), " ")).as_py() >= 1.5)
 
     @cached_property
     def moments(self) -> "Moments":
-        """What can be read as a time in it."""
+        """The values as times."""
         return read_moments(self)
 
     def numbers(self) -> pa.Array:
-        """The values as numbers."""
+        """The values as numbers, without nulls."""
         return numbers_of(self.values.drop_null())[1]
 
     def texts(self) -> pa.Array:
-        """The values as text."""
+        """The values as text, without nulls."""
         return self.values.drop_null().cast(pa.string())
 
     def not_numbers(self) -> pa.Array:
-        """The values that are no numbers, as text."""
+        """The values that are not numbers, as text."""
         if self.kind != "string":
             return pa.array([], pa.string())
         texts = self.texts()
         return texts.filter(numbers_of(texts)[1].is_null())
 
     def examples(self, values: pa.Array | None = None) -> str:
-        """A few different values, for people."""
+        """A few distinct values for messages."""
         chosen = self.values.drop_null() if values is None else values
         distinct = dict.fromkeys(short(value) for value in chosen.slice(0, 1_000).to_pylist())
         return ", ".join(list(distinct)[:_EXAMPLES])
@@ -133,16 +133,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Moments:
-    """What of a column can be read as a time.
+    """The values of a column read as times.
 
     Attributes:
-        unit: what its numbers count, or how its texts are written.
+        unit: unit of its numbers, or format of its texts.
         bad: share of its values that cannot be read.
-        bad_values: those, as text.
-        known: the moments that can be read, microseconds since 1970.
-        first: earliest of them but for a few; None if no value can be read.
-        last: latest of them but for a few.
-        typed: whether the values are dates or times by their form, not numbers of a plausible size.
+        bad_values: these values as text.
+        known: the times that can be read, in microseconds since 1970.
+        first: 1st percentile of these; None if there are none.
+        last: 99th percentile of these; None if there are none.
+        typed: whether the values have the form of dates or times, and are not just numbers of a plausible size.
     """
 
     unit: str
@@ -155,14 +155,14 @@ class Moments:
 
     @property
     def is_possible(self) -> bool:
-        """Whether nearly all values are moments, and numbers among them ones between 1970 and 2100."""
+        """Whether nearly all values are times; numbers must lie between 1970 and 2100."""
         if self.first is None or self.last is None or self.bad > _MOST_BAD:
             return False
         return self.typed or (self.first > 0 and _YEAR_1973 <= self.last <= _YEAR_2100)
 
     @property
     def is_time(self) -> bool:
-        """Whether the values alone tell: by their form, or as numbers that count from 1970 to a moment after 1980."""
+        """Whether the values alone show that they are times: by their form, or as numbers that mean 1980 or later."""
         return self.is_possible and (self.typed or (self.first or 0) >= _FIRST_UNNAMED)
 
 
@@ -170,18 +170,18 @@ NO_MOMENTS = Moments("s", 1.0, pa.array([], pa.string()), pa.array([], pa.int64(
 
 
 def read_moments(column: Column) -> Moments:
-    """Reads a column as a run would read a timestamp."""
+    """Reads a column the way a run reads a timestamp."""
     if column.kind not in ("string", "int64", "float64", "timestamp") or column.present == 0:
         return NO_MOMENTS
     values = column.values.drop_null()
     if column.is_number and (pc.max(column.numbers()).as_py() or 0) < _FIRST_DATE:
         return NO_MOMENTS
-    with np.errstate(all="ignore"):  # infinite numbers, as which codes such as 1e999 can be read
+    with np.errstate(all="ignore"):  # codes such as 1e999 are read as infinity
         unit = most_voted([unit_votes(values)])
         _, moments = to_moments(values, unit)
     bad = values.filter(moments.is_null())
     known = moments.drop_null().cast(pa.int64())
-    # A few stray values, such as 1900-01-01 for unknown, do not decide when a column is.
+    # Percentiles, so that a few stray values such as 1900-01-01 for unknown do not matter.
     first, last = (_quantile(known, share) for share in (0.01, 0.99))
     typed = column.kind == "timestamp" or unit in ("iso", "yyyymmdd")
     return Moments(unit, len(bad) / len(values), bad.cast(pa.string()), known, first, last, typed)
@@ -192,11 +192,11 @@ def _quantile(values: pa.Array, share: float) -> int | None:
 
 
 def profile(table: pa.Table, *, texts: bool) -> dict[str, Column]:
-    """Columns of a sample.
+    """Profiles the columns of a sample.
 
     Args:
         table: the sample.
-        texts: whether the type of texts is to be guessed.
+        texts: whether to infer the types of text columns.
     """
     columns: dict[str, Column] = {}
     for name in table.column_names:
@@ -211,6 +211,6 @@ def profile(table: pa.Table, *, texts: bool) -> dict[str, Column]:
 
 
 def short(value: object) -> str:
-    """A value for people: on one line, and not too long."""
+    """A value for messages: on one line and shortened."""
     text = str(value)
     return repr(text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…")

@@ -1,4 +1,4 @@
-"""Which columns of a table are ids, time, order, weight and kind of event, if it is one of interactions."""
+"""Finds the roles of a table's columns (ids, time, order, weight, kind of event) if it holds interactions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,18 +18,18 @@ _SEVERAL_IDS = r"^[\[(]?'?[A-Za-z]?[0-9]+[-:\w]*'?([ ,;|]+'?[A-Za-z]?[0-9]+[-:\w
 
 @dataclass(frozen=True)
 class Roles:
-    """Columns of a table of interactions.
+    """The roles of the columns in a table of interactions.
 
     Attributes:
         query: who chose.
         candidate: what was chosen.
-        time: when.
-        order: order of a query's events, where there is no time.
-        weight: rating or the like.
-        split: which split each row is of.
+        time: when it was chosen.
+        order: order of a query's events, if there is no time.
+        weight: rating or similar.
+        split: split of each row.
         kind: kind of event.
         score: how clear the ids are.
-        remarks: why each was taken, and why columns with telling names were not; for comments.
+        remarks: explanations of these choices, and of columns left out despite their names; for comments.
     """
 
     query: Column
@@ -52,10 +52,10 @@ class Roles:
 
 
 def find_roles(table: Table, others: Sequence[Table]) -> Roles | None:
-    """Roles of the columns of a table; None if it is not one of interactions.
+    """Finds the roles of a table's columns; None if the table does not hold interactions.
 
     Args:
-        table: to be looked at.
+        table: the table.
         others: tables that its columns may refer to.
     """
     pair = find_pair(table, others)
@@ -67,38 +67,38 @@ def find_roles(table: Table, others: Sequence[Table]) -> Roles | None:
 
 
 def why_no_interactions(table: Table) -> str:
-    """What a table lacks to be one of interactions, for a message."""
+    """Explains what a table lacks to hold interactions, for a message."""
     columns = ", ".join(short(name)[1:-1] for name in list(table.columns)[:12])
     lists = [column for column in table.columns.values() if _holds_several_ids(column)]
     unusable = [column for column in named_but_unusable(table) if column not in lists]
     if unusable:
         [first, *_] = unusable
         kind = "records" if first.kind == "unsupported" else first.kind
-        told = f"{first.name} holds {kind} ({first.examples()}), no ids; write them as whole numbers or text"
+        reason = f"{first.name} holds {kind} ({first.examples()}), not ids; write them as whole numbers or text"
     elif lists:
         [first, *_] = lists
-        told = f"{first.name} holds several ids a row ({first.examples()}); write one row for each event"
+        reason = f"{first.name} holds several ids per row ({first.examples()}); write one row per event"
     else:
         keys = [f"every row has its own {short(key)[1:-1]}" for key in row_keys(table)][:1]
-        told = keys[0] if keys else "no two columns could be the ids of queries and candidates"
-    return f"{table.name} ({columns}): {told}"
+        reason = keys[0] if keys else "no two columns could be the ids of queries and candidates"
+    return f"{table.name} ({columns}): {reason}"
 
 
 def _with_others(table: Table, query: Id, candidate: Id, left: list[Column], score: float) -> Roles:
     remarks = [why_taken(query, "query_id"), why_taken(candidate, "candidate_id")]
     remarks += [
-        f"{column.name}: passed over as id, it holds {column.kind} ({column.examples()}); write whole numbers or text"
+        f"{column.name}: left out as id; it holds {column.kind} ({column.examples()}): write whole numbers or text"
         for column in named_but_unusable(table)
     ]
-    moment = find_time(left, has_header=table.has_header)
-    left = [column for column in left if column not in (moment.time, moment.order)]
+    events = find_time(left, has_header=table.has_header)
+    left = [column for column in left if column not in (events.time, events.order)]
     split = next((column for column in left if says_split(column)), None)
     kind = next((column for column in left if column is not split and is_kind_of_event(column)), None)
     left = [column for column in left if column not in (split, kind)]
-    weight, told = find_weight(left, has_header=table.has_header)
-    remarks += [*moment.remarks, *told]
+    weight, weight_remarks = find_weight(left, has_header=table.has_header)
+    remarks += [*events.remarks, *weight_remarks]
     return Roles(
-        query.column, candidate.column, moment.time, moment.order, weight, split, kind, score, tuple(remarks)
+        query.column, candidate.column, events.time, events.order, weight, split, kind, score, tuple(remarks)
     )  # fmt: skip
 
 
@@ -113,10 +113,10 @@ def _holds_several_ids(column: Column) -> bool:
 
 
 def by_evidence(found: Mapping[int, Roles], tables: Sequence[Table]) -> int:
-    """Position of the table that is likeliest the interactions'."""
+    """Index of the table that most likely holds the interactions."""
 
-    def fitness(place: int) -> float:
-        table, roles = tables[place], found[place]
+    def fitness(index: int) -> float:
+        table, roles = tables[index], found[index]
         said = concepts(table.stem)
         score = roles.score + (roles.time is not None)
         score += 0.7 * (roles.weight is not None) + 0.5 * (roles.kind is not None)

@@ -1,4 +1,4 @@
-"""Files sorted into tables by their columns."""
+"""Sorts files into tables by their columns."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,23 +21,23 @@ _MOST_LOOKED_AT = 64
 def sort_into_tables(
     files: Sequence[storage.StoredFile], base: Path, *, asked: frozenset[str]
 ) -> tuple[list[Table], list[str]]:
-    """Tables of some files, and what was wrong with files that are none.
+    """Sorts files into tables; returns the tables and the problems of files that are not tables.
 
     Args:
-        files: to be sorted.
-        base: what their names are relative to.
-        asked: locations that were given one by one; of these an error is raised.
+        files: the files.
+        base: directory that their names are relative to.
+        asked: locations that the user named one by one; a problem of such a file is an error.
 
     Raises:
-        DataError: a file that was asked for is broken or no table.
+        DataError: a file that the user named is broken or not a table.
     """
     layouts: list[tuple[SourceFile, Layout]] = []
     problems: list[str] = []
-    for alike in _by_shape(files, base):
+    for similar in _by_shape(files, base):
         try:
-            layouts += _looked_at(alike)
+            layouts += _layouts(similar)
         except DataError as error:
-            if any(file.location in asked for file in alike):
+            if any(file.location in asked for file in similar):
                 raise
             problems.append(str(error))
     tables: list[Table] = []
@@ -52,25 +52,25 @@ def sort_into_tables(
 
 
 def _by_shape(files: Sequence[storage.StoredFile], base: Path) -> Iterator[list[SourceFile]]:
-    """Files in lists: of many with alike names a few are enough to look at; of others, each is looked at."""
-    alike: dict[str, list[SourceFile]] = {}
+    """Groups many files with similar names, of which a few are inspected; each other file is a group of its own."""
+    similar: dict[str, list[SourceFile]] = {}
     for file in files:
         local = not storage.is_remote(file.location)
         name = file.location.removeprefix(f"{base}/") if local else file.location
         source = SourceFile(file.location, name, file.size, None, partitions_of(name))
-        alike.setdefault(shape_of(name), []).append(source)
-    for group in alike.values():
+        similar.setdefault(shape_of(name), []).append(source)
+    for group in similar.values():
         if len(group) > _MOST_LOOKED_AT:
             yield group
         else:
             yield from ([file] for file in group)
 
 
-def _looked_at(alike: Sequence[SourceFile]) -> list[tuple[SourceFile, Layout]]:
-    layouts = [look_at(file) for file in alike[:: math.ceil(len(alike) / _FILES)]]
+def _layouts(similar: Sequence[SourceFile]) -> list[tuple[SourceFile, Layout]]:
+    layouts = [look_at(file) for file in similar[:: math.ceil(len(similar) / _FILES)]]
     if len(set(map(_key, layouts))) > 1:
-        return [(file, look_at(file)) for file in alike]
-    return [(file, layouts[0]) for file in alike]
+        return [(file, look_at(file)) for file in similar]
+    return [(file, layouts[0]) for file in similar]
 
 
 def _key(layout: Layout) -> str:
@@ -79,7 +79,7 @@ def _key(layout: Layout) -> str:
 
 
 def _by_columns(layouts: Sequence[tuple[SourceFile, Layout]]) -> Iterator[tuple[list[SourceFile], Layout]]:
-    """Puts files with the same columns and alike names together."""
+    """Groups files with the same columns and similar names."""
     groups: dict[tuple[str, str], tuple[list[SourceFile], Layout]] = {}
     for file, layout in layouts:
         files, _ = groups.setdefault((_key(layout), shape_of(file.name)), ([], layout))
@@ -88,22 +88,22 @@ def _by_columns(layouts: Sequence[tuple[SourceFile, Layout]]) -> Iterator[tuple[
 
 
 def _united(tables: Sequence[Table]) -> list[Table]:
-    """Joins tables with the same columns whose names differ by more than digits: months, countries, kinds of event."""
+    """Joins tables with equal columns whose names differ by more than digits: months, countries, kinds of event."""
     united: list[Table] = []
     for table in tables:
-        place = next((place for place, other in enumerate(united) if _are_one(table, other)), None)
-        if place is None:
+        index = next((index for index, other in enumerate(united) if _are_one(table, other)), None)
+        if index is None:
             united.append(table)
         else:
-            files = [*united[place].files, *table.files]
-            united[place] = read_table(files, Layout(table.layout_settings, tuple(table.columns)), asked=True)
+            files = [*united[index].files, *table.files]
+            united[index] = read_table(files, Layout(table.layout_settings, tuple(table.columns)), asked=True)
     return united
 
 
 def _are_one(table: Table, other: Table) -> bool:
-    alike = table.layout_settings == other.layout_settings and table.columns.keys() == other.columns.keys()
-    if not (alike and table.has_header):
+    same = table.layout_settings == other.layout_settings and table.columns.keys() == other.columns.keys()
+    if not (same and table.has_header):
         return False
-    # Tables of entities are often alike by chance, as `users.csv` and `items.csv` with id and name.
+    # Tables of entities often have equal columns by chance, such as `users.csv` and `items.csv` with id and name.
     entities = row_keys(table) or row_keys(other)
     return not entities or words(table.stem)[:1] == words(other.stem)[:1]

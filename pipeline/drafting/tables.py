@@ -1,4 +1,4 @@
-"""A table of one or more files, and a bounded sample of it."""
+"""A table of one or more files, with a bounded sample of its rows."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,15 +37,15 @@ _OF_NOTATION = ("null_values", "date_formats", "decimal_commas")
 
 @dataclass(frozen=True)
 class Table:
-    """Files that are one table.
+    """Files that form one table.
 
     Attributes:
-        files: in the order of their names.
-        settings: of the table in `data`, without paths and roles.
-        columns: what a sample says.
-        complete: whether the sample is all there is.
+        files: the files in the order of their names.
+        settings: settings of the table in `data`, without paths and roles.
+        columns: profiles of the columns in a sample.
+        complete: whether the sample has all rows.
         broken: share of the sampled rows that cannot be parsed.
-        notation: what its texts call for; it is part of the settings.
+        notation: notation of its texts; its settings are part of `settings`.
     """
 
     files: tuple[SourceFile, ...]
@@ -57,34 +57,34 @@ class Table:
 
     @property
     def name(self) -> str:
-        """What to call it: its first file."""
+        """A name for messages: its first file."""
         return self.files[0].name + (f" and {len(self.files) - 1} more" if len(self.files) > 1 else "")
 
     @property
     def stem(self) -> str:
-        """What the name of a file says the table holds, and that of its directory."""
+        """The part of the file's name, or of its directory's, that says what the table holds."""
         parts = [part for part in self.files[0].name.split("/") if not is_partition(part)]
         stem = parts[-1].partition(".")[0]
         return stem if words(stem) and "part" not in words(stem) else " ".join([*parts[-2:-1], stem])
 
     @property
     def rows(self) -> int:
-        """Rows of the sample."""
+        """Number of rows in the sample."""
         return max((len(column.values) for column in self.columns.values()), default=0)
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total size of all files in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def has_header(self) -> bool:
-        """Whether the columns have names of their own."""
+        """Whether the files name the columns."""
         return "names" not in self.settings
 
     @cached_property
     def keys(self) -> Mapping[str, pa.Array]:
-        """Columns that could name the rows, as nearly each has a value of its own, and all these values as text."""
+        """Columns that could name the rows, because nearly all values are distinct, with these values as text."""
         return {
             column.name: pc.unique(read_column(self, column.name).drop_null())
             for column in self.columns.values()
@@ -93,12 +93,12 @@ class Table:
 
     @property
     def layout_settings(self) -> Settings:
-        """Settings without those that the notation of the values called for."""
+        """The settings without those of the notation."""
         return {key: value for key, value in self.settings.items() if key not in _OF_NOTATION}
 
     @property
     def splits(self) -> Mapping[Split, Sequence[SourceFile]]:
-        """Files of each split, where the names of all of them say it; otherwise nothing."""
+        """Files of each split if the names of all files say a split; otherwise empty."""
         found: dict[Split, list[SourceFile]] = {}
         for file in self.files:
             split = split_of(file.name)
@@ -109,15 +109,15 @@ class Table:
 
 
 def read_table(files: Sequence[SourceFile], layout: Layout, *, asked: bool) -> Table:
-    """Reads a sample of a table, in the notation that its texts call for.
+    """Reads a sample of a table with the settings that the notation of its texts needs.
 
     Args:
-        files: of the table.
-        layout: how they are written.
-        asked: whether the user named one of them, so that more of it may be broken.
+        files: files of the table.
+        layout: their layout.
+        asked: whether the user named one of the files; then more broken rows are tolerated.
 
     Raises:
-        DataError: it has no rows, cannot be read, or too many rows are broken.
+        DataError: the table has no rows, cannot be read, or too many rows are broken.
     """
     table = _read(files, layout.settings)
     notation = find_notation(table.columns)
@@ -127,7 +127,7 @@ def read_table(files: Sequence[SourceFile], layout: Layout, *, asked: bool) -> T
     if table.rows == 0:
         raise DataError(f"{files[0].name} has no rows")
     if table.broken > (_MOST_BROKEN if asked else _MOST_BROKEN_UNASKED):
-        raise DataError(f"{files[0].name} is no table: {table.broken:.0%} of its rows do not have the same fields")
+        raise DataError(f"{files[0].name} is not a table: {table.broken:.0%} of its rows have other fields")
     return table
 
 
@@ -156,7 +156,7 @@ def _read(files: Sequence[SourceFile], settings: Settings) -> Table:
 
 
 def _with_iso_dates(table: pa.Table, date_formats: Mapping[str, str]) -> pa.Table:
-    """The table with dates rewritten, so that they are seen as such; texts that do not fit stay."""
+    """Rewrites dates in ISO format, so that they are recognised as dates; texts that do not fit stay."""
     for name, written in date_formats.items():
         texts = table[name].combine_chunks()
         iso = pc.strftime(parse_dates(texts, written)[1], "%Y-%m-%dT%H:%M:%SZ")
@@ -174,7 +174,7 @@ def _could_be_key(column: Column) -> bool:
 
 
 def read_column(table: Table, name: str) -> pa.Array:
-    """Values of a column as ids, as far as a few million rows reach; the sample's where it has all rows."""
+    """Values of a column as ids, from up to a few million rows; from the sample if it has all rows."""
     column = table.columns[name]
     if table.complete:
         return column.ids

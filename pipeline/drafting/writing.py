@@ -1,4 +1,4 @@
-"""The draft as text: settings, and comments that explain each guess."""
+"""Writes a draft as text: settings, with comments that explain each guess."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from dataplane.sources.config import ROLES
 from pipeline.drafting.entities import Entities, Side
 from pipeline.drafting.facts import Facts
-from pipeline.drafting.guesses import Named, guess_features, said_of
+from pipeline.drafting.guesses import Named, guess_features, why_left_out
 from pipeline.drafting.kinds import weights_of
 from pipeline.drafting.links import Link
 from pipeline.drafting.long_form import LongForm
@@ -30,17 +30,17 @@ _SIDES: Mapping[Side, str] = {"queries": "query", "candidates": "candidate"}
 
 @dataclass(frozen=True)
 class Draft:
-    """What was found out.
+    """The content of a drafted configuration.
 
     Attributes:
-        name: of the pipeline.
-        base: what relative paths are relative to.
-        given: what the user called files.
+        name: name of the pipeline.
+        base: directory that relative paths start from.
+        given: paths as the user gave them.
         interactions: the table of interactions.
-        roles: of its columns.
-        entities: what the other tables are.
-        facts: what has to be taken care of.
-        problems: what is wrong with files that are no tables.
+        roles: roles of its columns.
+        entities: the tables that describe queries and candidates.
+        facts: facts about the rows that need a setting.
+        problems: descriptions of files that could not be read as tables.
     """
 
     name: str
@@ -53,30 +53,30 @@ class Draft:
     problems: Sequence[str]
 
     def text(self, *, written_to: Path | None = None) -> str:
-        """The configuration.
+        """The configuration as YAML.
 
         Args:
-            written_to: the file that it will be; where its paths start is then relative to it, otherwise absolute.
+            written_to: path of the file that will hold it. The base directory is then relative to it, else absolute.
         """
         if written_to is None:
             return "\n".join(self._lines(str(self.base), "relative paths below start here")) + "\n"
-        # The parts of `..` are walked by the system, which knows links: only the way down may go through some.
+        # The system follows links when it resolves `..`, so the path is computed from the real directory.
         relative = os.path.relpath(self.base, os.path.realpath(written_to.absolute().parent))
         return "\n".join(self._lines(relative, "from this file; relative paths below start here")) + "\n"
 
-    def _lines(self, base_dir: str, said: str) -> Iterator[str]:
-        yield "# Drafted from a sample of the files: read it, correct it, then `python -m pipeline run` it."
+    def _lines(self, base_dir: str, base_note: str) -> Iterator[str]:
+        yield "# Drafted from a sample of the files. Read and correct it, then run it with `python -m pipeline run`."
         yield "schema_version: 1"
         yield f"name: {re.sub(r'[^a-z0-9]+', '_', self.name.lower()).strip('_')[:58] or 'my_pipeline'}"
         yield from _repetition(self.facts.repeated)
         yield ""
         yield "data:"
-        yield f"  base_dir: {to_yaml(base_dir)}  # {said}"
+        yield f"  base_dir: {to_yaml(base_dir)}  # {base_note}"
         yield from _bad_rows(self.facts)
         yield from self._interactions()
         for side in _SIDES:
             yield from self._entities(side)
-        yield from _remarks([*self.entities.remarks, *(f"no table: {problem}" for problem in self.problems)])
+        yield from _remarks([*self.entities.remarks, *(f"not a table: {problem}" for problem in self.problems)])
         for form in self.entities.long_forms:
             yield from self._long_form(form)
         yield from _nan_values(self.facts)
@@ -93,7 +93,7 @@ class Draft:
         yield f"    columns: {to_yaml(self.roles.mapped())}"
         yield from _whole_number_ids(self.roles.query, self.roles.candidate)
         if self.roles.time is not None:
-            yield "    # time_unit: s  # found out from the values if not given; s, ms, us or iso"
+            yield "    # time_unit: s  # inferred from the values if absent; s, ms, us or iso"
         if self.roles.weight is not None:
             yield _weight_line(self.roles.weight)
 
@@ -104,7 +104,7 @@ class Draft:
             return
         yield f"  {side}:"
         yield from self._source(link.table)
-        yield f"    # {comment(_said_of(link))}"
+        yield f"    # {comment(_coverage_of(link))}"
         yield f"    id: {to_yaml(link.key.name)}"
         yield from _whole_number_ids(link.key)
         separators = {f.column: f.guess.separator for f in _features_of(link, side) if f.guess.separator is not None}
@@ -112,8 +112,8 @@ class Draft:
             yield f"    list_columns: {to_yaml(separators)}"
 
     def _long_form(self, form: LongForm) -> Iterator[str]:
-        yield f"  # {comment(form.table.name)}: a property on each row. To use it, take this in, and name features of"
-        yield f"  # the {form.side} after the properties; `before` must lie before the events that are held out."
+        yield f"  # {comment(form.table.name)}: has one property per row. To use it, uncomment this and add features of"
+        yield f"  # the {form.side} named after the properties. `before` must lie before the held-out events."
         yield f"  # {form.side}:"
         yield from (f"  # {line[2:]}" for line in self._source(form.table))
         yield f"  #   id: {to_yaml(form.id)}"
@@ -128,14 +128,14 @@ class Draft:
             if key != "format":
                 note = _NOTES.get(key, "")
                 if key == "date_formats" and table.notation.undecided & set(value):
-                    note = "  # check: day and month could be the other way round"
+                    note = "  # check: day and month could be swapped"
                 if key == "encoding" and value != "utf-16":
-                    note = "  # check: a guess, as the texts are not in UTF-8"
+                    note = "  # check: guessed, because the texts are not UTF-8"
                 yield f"    {key}: {to_yaml(value)}{note}"
 
     def _features(self) -> Iterator[str]:
         yield "features:"
-        yield "  # Ids need not be listed: candidates have theirs, queries are known by their history."
+        yield "  # Ids need no entry: candidates have an id feature, and queries are known by their history."
         for side, name in _SIDES.items():
             link = self.entities.found.get(side)
             lines = [] if link is None else list(_feature_lines(_features_of(link, side)))
@@ -152,20 +152,20 @@ class Draft:
         if roles.time is not None:
             lines.append("    timestamp: {type: timestamp, parts: [hour, weekday]}")
         if lines:
-            yield "  # What is known about the moment of a request could go here; never what is known only afterwards."
+            yield "  # Uncomment features that are known at request time; never use what is known only afterwards."
             yield "  # context:"
             yield from (f"  # {line[2:]}" for line in lines)
 
 
 _GATES = (
     "",
-    "# evaluation:  # what a model must reach to be published; auto is the default, null turns a gate off",
-    "#   min_lift_over_popularity: auto  # better than recommending what is popular; or a ratio: {ndcg@10: 1.1}",
-    "#   min_lift_over_published: auto  # not clearly worse than the model in service; or a ratio: {ndcg@10: 0.95}",
-    "#   thresholds: {}  # least values, such as {recall@10: 0.05}",
+    "# evaluation:  # gates that a model must pass to be published; auto is the default, null turns a gate off",
+    "#   min_lift_over_popularity: auto  # better than recommending popular candidates; or a ratio: {ndcg@10: 1.1}",
+    "#   min_lift_over_published: auto  # not clearly worse than the served model; or a ratio: {ndcg@10: 0.95}",
+    "#   thresholds: {}  # minimum values, such as {recall@10: 0.05}",
 )
 _NOTES = {
-    "names": "  # the files have no header; write what the columns are",
+    "names": "  # the files have no header; name the columns here",
     "null_values": "  # these texts stand for missing values",
 }
 
@@ -179,12 +179,12 @@ def _feature_lines(features: Iterable[Named]) -> Iterator[str]:
         if named.feature:
             yield f"    {named.feature}: {to_yaml(dict(named.settings))}  # {comment(named.guess.why)}"
         else:
-            yield f"    # {comment(said_of(named))}"
+            yield f"    # {comment(why_left_out(named))}"
 
 
-def _said_of(link: Link) -> str:
+def _coverage_of(link: Link) -> str:
     found = f"{link.found:.0%} of the sampled ids of the interactions are {link.key.name} of this table"
-    return f"{found}, {link.covered:.0%} of its ids occur in the sample"
+    return f"{found}; {link.covered:.0%} of its ids occur in the sample"
 
 
 def _remarks(remarks: Sequence[str]) -> Iterator[str]:
@@ -194,18 +194,18 @@ def _remarks(remarks: Sequence[str]) -> Iterator[str]:
 
 
 def _repetition(repeated: float) -> Iterator[str]:
-    told = f"{repeated:.0%} of the sampled events choose a candidate that the query chose before"
+    share = f"{repeated:.0%} of the sampled events repeat a candidate that the query chose before"
     if repeated >= _MOST_COME_BACK:
-        yield f"remove_seen: false  # {told}: it may be recommended again"
+        yield f"remove_seen: false  # {share}, so seen candidates may be recommended again"
     elif repeated >= _SOME_COME_BACK:
-        yield f"# remove_seen: false  # {told}; with this, it may be recommended again"
+        yield f"# remove_seen: false  # {share}; this setting allows recommending them again"
 
 
 def _bad_rows(facts: Facts) -> Iterator[str]:
     if facts.max_bad_fraction is not None:
         why = ", ".join(facts.bad_because) or "broken rows or repeated ids"
-        told = f"{facts.bad:.1%} of the sampled rows of a table cannot be used ({why}) and are left out"
-        yield f"  # {comment(told)}"
+        message = f"{facts.bad:.1%} of the sampled rows of a table cannot be used ({why}) and are left out"
+        yield f"  # {comment(message)}"
         yield f"  max_bad_fraction: {facts.max_bad_fraction:g}"
 
 
@@ -220,7 +220,7 @@ def _split(roles: Roles, facts: Facts, table: Table) -> Iterator[str]:
     given = roles.split is not None or bool(table.splits)
     ordered = roles.time is not None or roles.order is not None
     if ordered and not given and facts.most_events is not None and facts.most_events < _LEAST_EVENTS:
-        yield f"# No query has {_LEAST_EVENTS} events, of which the last two could be held out."
+        yield f"# No query has {_LEAST_EVENTS} events, so the last two of each cannot be held out."
         yield "split: {method: ratio}"
         yield ""
 
@@ -228,13 +228,13 @@ def _split(roles: Roles, facts: Facts, table: Table) -> Iterator[str]:
 def _whole_number_ids(*columns: Column) -> Iterator[str]:
     written = [column for column in columns if column.has_whole_floats]
     if written:
-        yield f"    whole_number_ids: true  # {comment(written[0].examples())} are ids without the point"
+        yield f"    whole_number_ids: true  # {comment(written[0].examples())} are ids without the decimal point"
 
 
 def _weight_line(column: Column) -> str:
     values = sorted(set(column.numbers().to_pylist()))
     if values == [0.0, 1.0]:
-        return "    min_weight: 1  # an event of weight 0 would count as a choice, too"
+        return "    min_weight: 1  # drops events of weight 0, which would count as choices"
     return f"    # min_weight: {values[len(values) * 3 // 5]:g}  # keeps only events with at least this weight"
 
 
@@ -245,8 +245,8 @@ def _event_weights(column: Column | None, table: Table) -> Iterator[str]:
     kinds = sorted(pc.unique(values.drop_null()).to_pylist())
     yield ""
     if values.null_count or len(kinds) > 2 * len(set(column.texts().to_pylist())) + 10:
-        yield f"# {comment(f'{column.name} says what kind of event it is, but not of every event: no event_weights')}"
+        yield f"# {comment(f'{column.name} is the kind of event, but some events have none: no event_weights')}"
         return
     yield "training:"
-    yield f"  # check: {comment(column.name)} is the kind of event; the weights are guesses, 0 learns nothing of it"
+    yield f"  # check: {comment(column.name)} is the kind of event; the weights are guesses, and 0 means no training"
     yield f"  event_weights: {to_yaml({'column': column.name, 'weights': weights_of(kinds)})}"

@@ -1,4 +1,4 @@
-"""Values and comments as YAML that reads back as the same, whatever a file's columns are called."""
+"""Writes values and comments as YAML that reads back unchanged, whatever the names of a file's columns."""
 
 import re
 
@@ -9,7 +9,7 @@ _LONGEST_COMMENT = 400
 
 
 def to_yaml(value: object) -> str:
-    """A value in YAML's flow style; plain words go without quotes."""
+    """A value in YAML's flow style; plain words are not quoted."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{to_yaml(key)}: {to_yaml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -27,7 +27,7 @@ def to_yaml(value: object) -> str:
 
 
 def comment(text: str) -> str:
-    """A text as the rest of a line: nothing in it can begin a new one."""
+    """A text as a comment on a single line."""
     line = "".join(letter if letter.isprintable() else " " for letter in text)
     return line if len(line) <= _LONGEST_COMMENT else f"{line[:_LONGEST_COMMENT]}…"
 

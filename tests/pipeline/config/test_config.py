@@ -1,4 +1,4 @@
-"""What `validate` refuses, and how it says so."""
+"""What `validate` refuses, and with which message."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def write(tmp_path):
 
 
 def put(path, value):
-    """A change that sets a dotted key."""
+    """Returns a function that sets a dotted key."""
 
     def change(values):
         *parents, last = path.split(".")
@@ -70,7 +70,7 @@ def drop(path):
     return change
 
 
-def test_a_good_configuration_is_loaded(write):
+def test_a_valid_configuration_is_loaded(write):
     config = load_config(write())
     assert config.name == "shop"
     assert config.resolved_split.method == "leave_last_n", "there is a timestamp to order by"
@@ -229,7 +229,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_with_key_and_what_is_allowed(case, write, capsys):
+def test_problems_name_the_key_and_what_is_allowed(case, write, capsys):
     change, key, allowed = REFUSED[case]
     file = write(change)
     assert main(["validate", str(file)]) == 2
@@ -241,7 +241,7 @@ def test_refused_with_key_and_what_is_allowed(case, write, capsys):
     assert "Traceback" not in told
 
 
-def test_all_problems_are_told_at_once(write, capsys):
+def test_all_problems_are_listed_at_once(write, capsys):
     change = lambda values: (put("seed", -1)(values), put("training.loss", "hinge")(values))  # noqa: E731
     assert main(["validate", str(write(change))]) == 2
     told = capsys.readouterr().err
@@ -254,7 +254,7 @@ def test_settings_are_checked_like_the_file(write, capsys):
     assert "[--set]" in capsys.readouterr().err
 
 
-def test_several_workers_need_no_temperature_where_the_loss_has_none(write):
+def test_several_workers_need_no_temperature_if_the_loss_has_none(write):
     training = {"distribution": "multi_worker", "loss": "triplet"}
     file = write(lambda values: values.update(training=training))
     assert load_config(file).model.temperature == "auto"
@@ -265,7 +265,7 @@ def test_missing_configuration_file(tmp_path, capsys):
     assert "absent.yaml" in capsys.readouterr().err
 
 
-def test_checked_before_anything_heavy_loads(write):
+def test_a_configuration_is_checked_before_tensorflow_loads(write):
     script = (
         "import sys; from pipeline.cli import main; code = main(['validate', sys.argv[1]]);"
         "heavy = {'tensorflow', 'apache_beam', 'scann', 'scipy'} & set(sys.modules);"

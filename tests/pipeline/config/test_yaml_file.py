@@ -9,7 +9,7 @@ def write(path, text):
     return path
 
 
-def test_values_come_with_where_they_were_written(tmp_path):
+def test_values_know_where_they_were_written(tmp_path):
     file = write(tmp_path / "a.yaml", "name: x\ntraining:\n  layers: [1, 2]\n")
     document = read_document(file)
     assert document.values == {"name": "x", "training": {"layers": [1, 2]}}
@@ -17,7 +17,7 @@ def test_values_come_with_where_they_were_written(tmp_path):
     assert document.origin("training.absent") == f"{file}:2"
 
 
-def test_extends_and_settings_are_laid_over_the_base(tmp_path):
+def test_files_and_settings_override_what_they_extend(tmp_path):
     write(tmp_path / "base.yaml", "name: base\ntraining: {batch_size: 1, layers: [1, 2]}\n")
     file = write(tmp_path / "top.yaml", "extends: base.yaml\ntraining: {layers: [3]}\n")
     document = read_document(file, ["training.batch_size=8", "features.history=null"])
@@ -30,7 +30,7 @@ def test_extends_and_settings_are_laid_over_the_base(tmp_path):
     assert document.origin("name").endswith("base.yaml:1")
 
 
-def test_of_several_files_the_later_ones_are_laid_over_the_earlier(tmp_path):
+def test_later_extended_files_override_earlier_ones(tmp_path):
     write(tmp_path / "a.yaml", "name: a\ntraining: {batch_size: 1, layers: [1]}\n")
     write(tmp_path / "b.yaml", "training: {batch_size: 2}\nbeam: {runner: in_process}\n")
     file = write(tmp_path / "top.yaml", "extends: [a.yaml, b.yaml]\nname: top\n")
@@ -49,8 +49,8 @@ def test_of_several_files_the_later_ones_are_laid_over_the_earlier(tmp_path):
         ("- a\n", "expected a mapping"),
         ("", "expected a mapping"),
         ("a: [1\n", "not valid YAML"),
-        ("a: 1\na: 2\n", "'a' is written twice"),
-        ("extends: bad.yaml\n", "goes round in a circle"),
+        ("a: 1\na: 2\n", "'a' occurs twice"),
+        ("extends: bad.yaml\n", "the file extends itself"),
         ("extends: absent.yaml\n", "cannot be read"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
     ],

@@ -1,4 +1,4 @@
-"""Drafts as text, for tests that read them."""
+"""Drafts as text, for tests."""
 
 from collections.abc import Sequence
 
@@ -6,5 +6,5 @@ from pipeline.drafting.infer import infer_draft
 
 
 def draft_config(paths: Sequence[str], name: str = "") -> str:
-    """What `init` would print for some files."""
+    """The output of `init` for some files."""
     return infer_draft(paths, name).text()

@@ -1,4 +1,4 @@
-"""Drafts for files nobody has described."""
+"""Drafts for undescribed files."""
 
 import json
 
@@ -18,7 +18,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def draft(*files):
-    """The draft as a user's YAML reader sees it, after checking that it could be run."""
+    """The draft as parsed YAML, after checking that it could be run."""
     document = yaml.safe_load(draft_config([str(file) for file in files]))
     params = ExampleGenParams.model_validate(document["data"])
     assert check_headers(params, FeatureSpec.model_validate(document["features"])) == []
@@ -117,8 +117,8 @@ def test_column_names_that_yaml_would_misread(tmp_path):
     assert columns == {"query_id": "yes", "candidate_id": "item: no"}
 
 
-def test_files_that_are_not_there_or_not_tables(tmp_path):
-    with pytest.raises(ConfigError, match=r"nothing\.csv is no file"):
+def test_missing_files_and_files_that_are_not_tables_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"nothing\.csv is not a file"):
         draft_config([str(tmp_path / "nothing.csv")])
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(ConfigError, match=r"empty\.csv is empty"):
@@ -147,14 +147,14 @@ def test_dates_and_numbers_in_another_notation(tmp_path):
     assert interactions["decimal_commas"] == ["Preis"]
 
 
-def test_weights_of_0_and_1_keep_the_ones(tmp_path):
+def test_weights_of_0_and_1_keep_events_of_weight_1(tmp_path):
     rows = [(*row, n % 2) for n, row in enumerate(events())]
     file = write(tmp_path / "shown.csv", rows, header=("user", "item", "time", "clicked"))
     interactions = draft(file)["data"]["interactions"]
     assert (interactions["columns"]["weight"], interactions["min_weight"]) == ("clicked", 1)
 
 
-def test_names_given_twice_are_refused_not_taken_for_a_row(tmp_path):
+def test_repeated_column_names_are_refused(tmp_path):
     file = write(tmp_path / "twice.csv", [(*row, 1) for row in events()], header=("user", "item", "x", "x"))
     with pytest.raises(ConfigError, match="has x twice"):
         draft_config([str(file)])
@@ -171,4 +171,4 @@ def test_dictionaries_and_types_without_a_feature(tmp_path):
     pq.write_table(table, tmp_path / "events.parquet")
     columns = draft(tmp_path / "events.parquet")["data"]["interactions"]["columns"]
     assert columns == {"query_id": "user", "candidate_id": "item", "timestamp": "time"}
-    assert "# place: left out, its type is not supported" in draft_config([str(tmp_path / "events.parquet")])
+    assert "# place: left out; its type is not supported" in draft_config([str(tmp_path / "events.parquet")])

@@ -1,4 +1,4 @@
-"""Drafts of what databases and spreadsheets export: dialects, encodings, dates, ids, and names that mislead."""
+"""Drafts for exports of databases and spreadsheets: dialects, encodings, dates, ids, and misleading names."""
 
 import datetime
 import decimal
@@ -57,14 +57,14 @@ def test_texts_without_quotes_and_with_escaped_delimiters(tmp_path, drafted, hea
         ("Größe \x81 €", "latin-1:replace", "latin-1"),
     ],
 )
-def test_one_byte_encodings_are_told_apart(tmp_path, drafted, texts, encoding, found):
+def test_one_byte_encodings_are_distinguished(tmp_path, drafted, texts, encoding, found):
     codec, _, _ = encoding.partition(":")
     text = texts if "replace" not in encoding else texts.replace("€", "\x80")
     write(tmp_path / "events.csv", [(u, i, t) for u, i, _, t in EVENTS], ("user", "item", "ts"))
     write(tmp_path / "items.csv", [(i, f"{text} {i}") for i in range(1, 54)], ("item", "title"), encoding=codec)
     data, told = drafted()
     assert data["candidates"]["encoding"] == found
-    assert f"encoding: {found}  # check: a guess" in told
+    assert f"encoding: {found}  # check: guessed" in told
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_times_of_oracle_and_db2(tmp_path, drafted, written, found):
 def test_times_that_are_not_read_name_the_setting(tmp_path, drafted):
     rows = [(u, i, utc(t).strftime("%a %b %d %Y %H:%M:%S GMT+0100 (CET)")) for u, i, _, t in EVENTS]
     write(tmp_path / "events.csv", rows, ("user", "item", "event_time"))
-    assert "if they are times, say how they are written in date_formats" in drafted()[1]
+    assert "if they are times, give their format in date_formats" in drafted()[1]
 
 
 @pytest.mark.parametrize("key", ["categoryid", "Genre_ID", "farbe_id"])
@@ -107,7 +107,7 @@ def test_a_table_of_titles_is_joined(tmp_path, drafted, name):
 
 
 @pytest.mark.parametrize("sexes", ["MF", ("male", "female"), ("m", "w", "d")])
-def test_people_are_known_by_their_sex_where_nothing_has_a_name(tmp_path, drafted, sexes):
+def test_people_are_recognised_by_their_sex_if_nothing_is_named(tmp_path, drafted, sexes):
     write(tmp_path / "a.txt", [(t, i, u, r) for u, i, r, t in EVENTS], delimiter="|")
     write(tmp_path / "b.txt", [(f"Titel {i}", i, "xyz"[i % 3]) for i in range(1, 54)], delimiter="|")
     write(tmp_path / "c.txt", [(u, sexes[u % len(sexes)], u % 9 + 18) for u in range(1, 38)], delimiter="|")
@@ -118,7 +118,7 @@ def test_people_are_known_by_their_sex_where_nothing_has_a_name(tmp_path, drafte
 
 
 @pytest.mark.parametrize("back", ["Retoure", "Rückgabe", "annulé", "refund"])
-def test_what_is_given_back_counts_nothing(tmp_path, back):
+def test_returns_have_weight_0(tmp_path, back):
     kinds = ["Ansicht", "Kauf", back]
     rows = [(u, i, t, kinds[r % 3]) for u, i, r, t in EVENTS]
     write(tmp_path / "events.csv", rows, ("Kunde", "Produkt", "Zeit", "Aktion"))
@@ -127,17 +127,17 @@ def test_what_is_given_back_counts_nothing(tmp_path, back):
 
 
 @pytest.mark.parametrize("every", [3, 50])
-def test_kinds_that_some_events_lack_are_no_context(tmp_path, drafted, every):
+def test_kinds_that_some_events_lack_are_not_used(tmp_path, drafted, every):
     kinds = [kind if n % every else "" for n, kind in enumerate(["click", "add_to_cart", "purchase", "click"] * 100)]
     rows = [(u, i, t, kind) for (u, i, _, t), kind in zip(EVENTS, kinds, strict=True)]
     write(tmp_path / "events.csv", rows, ("user_id", "item_id", "ts", "action"))
     told = drafted()[1]
-    assert "action says what kind of event it is, but not of every event: no event_weights" in told
+    assert "action is the kind of event, but some events have none: no event_weights" in told
     assert "action: {type" not in told
 
 
 @pytest.mark.parametrize("name", ["units", "pieces", "Stückzahl", "unidades"])
-def test_quantities_of_other_names_are_no_weights(tmp_path, drafted, name):
+def test_quantities_under_other_names_are_not_weights(tmp_path, drafted, name):
     write(tmp_path / "sales.csv", [(u, i, r, t) for u, i, r, t in EVENTS], ("clientId", "sku", name, "ts"))
     assert "weight" not in drafted()[0]["interactions"]["columns"]
 
@@ -158,7 +158,7 @@ def test_decimal_ids_of_more_than_64_bits(tmp_path, drafted, least):
         (b"user,item\n1,2\0\n", "neither text nor Parquet (byte 13 is zero)"),
     ],
 )
-def test_files_that_are_nearly_text_are_told(tmp_path, content, told):
+def test_files_that_are_almost_text_are_refused_with_the_reason(tmp_path, content, told):
     (tmp_path / "events.csv").write_bytes(content)
     with pytest.raises(ConfigError) as refused:
         draft_config([str(tmp_path / "events.csv")])

@@ -1,4 +1,4 @@
-"""Whatever `init` drafts for made-up tables, `validate` accepts, and the roles are right where the tables tell them."""
+"""`validate` accepts every draft of `init` for generated tables, and the roles are right if the tables show them."""
 
 import csv
 import gzip
@@ -41,7 +41,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma
 
 @dataclass(frozen=True)
 class World:
-    """Made-up tables, and how they are written."""
+    """Generated tables and their file formats."""
 
     names: dict[str, str]
     header: bool
@@ -130,7 +130,7 @@ def worlds(draw) -> World:
 
 
 def drafted(directory: Path) -> dict:
-    """The draft as it would be written, after `validate` has accepted it."""
+    """The draft, after `validate` has accepted it."""
     file = directory / "draft.yaml"
     file.write_text(infer_draft([str(directory)]).text(written_to=file), encoding="utf-8")
     load_config(file)

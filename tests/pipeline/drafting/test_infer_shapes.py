@@ -1,4 +1,4 @@
-"""Drafts for the shapes in which public data sets and exports come: which file is what, and which column."""
+"""Drafts for the shapes of public data sets and exports: roles of files and of columns."""
 
 import csv
 import json
@@ -55,7 +55,7 @@ def write(tmp_path):
 
 @pytest.fixture
 def drafted(tmp_path):
-    """The draft for the directory of the test, after `validate` has accepted it, and its text."""
+    """The draft for the test's directory, after `validate` has accepted it, and its text."""
 
     def drafted(*paths):
         text = draft_config([str(path) for path in paths or (tmp_path,)])
@@ -81,7 +81,7 @@ def columns_of(document):
     return document["data"]["interactions"]["columns"]
 
 
-def test_an_invoice_line_a_row(write, drafted):
+def test_one_invoice_line_per_row(write, drafted):
     write("retail.csv", [
         (536365 + n // 6, f"85{what()}{'A' * (n % 5 == 0)}", f"MUG {n % 30}", n % 9 - 2,
          f"{1 + n // 200}/{1 + n % 28}/2010 8:26",
@@ -105,7 +105,7 @@ def test_an_invoice_line_a_row(write, drafted):
         (("pv", "fav", "buy"), {"pv": 1, "fav": 2, "buy": 5}),
     ],
 )
-def test_kinds_of_event_are_weights_and_no_context(write, drafted, kinds, weights):
+def test_kinds_of_event_become_weights_and_not_context(write, drafted, kinds, weights):
     rows = [(START * 1000 + n, who(), kinds[n * 7 % len(kinds)], what()) for n in range(ROWS)]
     write("events.csv", rows, "timestamp,visitorid,was,itemid")
     document, text = drafted()
@@ -122,14 +122,14 @@ def test_rare_kinds_beyond_the_sample_have_a_weight(write, drafted, monkeypatch)
     assert drafted()[0]["training"]["event_weights"]["weights"].keys() == {"view", "click", "purchase"}
 
 
-def test_channel_quantity_and_price_are_no_weights(write, drafted):
+def test_channel_quantity_and_price_are_not_weights(write, drafted):
     write("sales.csv", [(who(), what(), 1 + n % 2, 1 + n % 5, n % 7) for n in range(ROWS)],
           "customer_id,article_id,sales_channel_id,qty,prix")  # fmt: skip
     assert columns_of(drafted()[0]) == {"query_id": "customer_id", "candidate_id": "article_id"}
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
-def test_files_without_any_name(write, drafted, order):
+def test_files_without_any_telling_name(write, drafted, order):
     events = [(who(40, 1), what(30, 1), 1 + n % 5, START + n * 977) for n in range(ROWS)]
     write("a.txt", [[row[place] for place in order] for row in events])
     write("b.txt", titles(first=1))
@@ -175,8 +175,8 @@ def test_ratings_outrank_tags_and_lists_of_links(write, drafted):
     assert document["data"]["candidates"]["path"] == "movies.csv"
     assert document["data"]["candidates"]["list_columns"] == {"genres": "|"}
     assert "queries" not in document["data"]
-    assert "not used: tags.csv; it has userId and movieId, too" in text
-    assert "not used: links.csv; it could describe the candidates, too" in text
+    assert "not used: tags.csv; it also has userId and movieId" in text
+    assert "not used: links.csv; it could also describe the candidates" in text
 
 
 def test_values_outrank_a_name_that_means_other_ids(write, drafted):
@@ -200,11 +200,11 @@ def test_tables_without_a_common_id_are_not_joined(write, drafted, here, there, 
     document, text = drafted()
     assert "candidates" not in document["data"]
     [line] = [line for line in text.splitlines() if "not used: articles.csv" in line]
-    assert "its article_id has 0 of the 30 sampled article_id only" in line
+    assert "its article_id has only 0 of the 30 sampled article_id" in line
     assert here.format("10").rstrip(".0") in line, "an example of each side"
     assert there.format("10").strip() in line
     assert told in line
-    assert ("30 differ in" in line) == bool(told)
+    assert ("30 differ only in" in line) == bool(told)
 
 
 def test_ids_that_mostly_differ_in_spelling_are_not_joined(write, drafted):
@@ -212,11 +212,11 @@ def test_ids_that_mostly_differ_in_spelling_are_not_joined(write, drafted):
     write("articles.csv", [(f"{'0' * (n % 3 > 0)}{1000 + n}", f"Long coat {n}") for n in range(30)], "article_id,name")
     document, text = drafted()
     assert "candidates" not in document["data"], "a run refuses more ids in another spelling than in the same"
-    assert "10 of the 30 sampled article_id only" in text
-    assert "20 differ in leading zeros" in text
+    assert "only 10 of the 30 sampled article_id" in text
+    assert "20 differ only in leading zeros" in text
 
 
-def test_tables_alike_by_their_columns_but_not_by_name(write, drafted):
+def test_tables_with_equal_columns_but_different_names(write, drafted):
     write("purchases.csv", [(who(), what()) for _ in range(ROWS)], "user_id,product_id")
     write("users.csv", [(100 + n, f"Ann Lee {n}") for n in range(40)], "id,name")
     write("products.csv", [(1000 + n, f"Oak table {n}") for n in range(30)], "id,name")
@@ -246,13 +246,13 @@ def test_many_parts_beside_another_table_are_a_glob(write, drafted):
     assert drafted()[0]["data"]["interactions"]["path"] == "sales-2024-0*.csv"
 
 
-def test_splits_are_told_by_whole_words(write, drafted):
+def test_splits_are_recognised_by_whole_words(write, drafted):
     for name in ("train.csv", "test.csv"):
         write(name, [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
     assert drafted()[0]["data"]["interactions"]["path"] == {"train": "train.csv", "test": "test.csv"}
 
 
-def test_latest_and_devices_are_no_splits(write, drafted, tmp_path):
+def test_latest_and_devices_are_not_splits(write, drafted, tmp_path):
     for name in ("latest.csv", "devices.csv"):
         write(name, [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
     assert drafted(tmp_path / "latest.csv", tmp_path / "devices.csv")[0]["data"]["interactions"]["path"] == [
@@ -274,7 +274,7 @@ def test_a_column_of_splits(write, drafted):
         (lambda n: moment(n) if n % 2 else f"unknown {n % 3}", "50% of its values cannot be read"),
     ],
 )
-def test_a_time_column_that_is_left_out_is_named(write, drafted, written, told):
+def test_a_time_column_that_is_left_out_is_explained(write, drafted, written, told):
     write("events.csv", [(who(), what(), written(n)) for n in range(ROWS)], "user,item,event_time")
     document, text = drafted()
     assert "timestamp" not in columns_of(document)
@@ -282,21 +282,21 @@ def test_a_time_column_that_is_left_out_is_named(write, drafted, written, told):
     assert told in line
 
 
-def test_numbers_that_are_no_dates_are_an_order(write, drafted):
+def test_numbers_that_are_not_dates_become_an_order(write, drafted):
     write("events.csv", [(who(), what(), n) for n in range(ROWS)], "user,item,timestamp")
     assert columns_of(drafted()[0])["order"] == "timestamp"
 
 
-def test_of_two_times_the_event_s_is_taken(write, drafted):
+def test_of_two_time_columns_the_one_of_the_event_is_used(write, drafted):
     write("orders.csv", [(who(), what(), moment(n + 50), moment(n)) for n in range(ROWS)],
           "user_id,product_id,delivered_at,ordered_at")  # fmt: skip
     document, text = drafted()
     assert columns_of(document)["timestamp"] == "ordered_at"
-    assert "delivered_at holds times, too" in text
+    assert "delivered_at also holds times" in text
 
 
 @pytest.mark.parametrize("marker", ["NULL", "nan", "\\N", "None"])
-def test_words_for_missing_ids(write, drafted, marker):
+def test_texts_for_missing_ids_are_listed(write, drafted, marker):
     rows = [(marker if n % 3 == 0 else who(), what(), START + n, marker if n % 5 else 20) for n in range(ROWS)]
     write("events.csv", rows, "user_id,item_id,ts,age")
     document, _ = drafted()
@@ -306,14 +306,14 @@ def test_words_for_missing_ids(write, drafted, marker):
 
 
 @pytest.mark.parametrize(("candidates", "expected"), [(3, False), (2000, None)])
-def test_repeated_choices_are_looked_at(write, drafted, candidates, expected):
+def test_repeated_choices_set_remove_seen(write, drafted, candidates, expected):
     write("orders.csv", [(who(20), what(candidates), START + n) for n in range(ROWS)], "user,product,ts")
     document, text = drafted()
     assert document.get("remove_seen") is expected
-    assert ("of the sampled events choose a candidate that the query chose before" in text) == (expected is False)
+    assert ("of the sampled events repeat a candidate that the query chose before" in text) == (expected is False)
 
 
-def test_baskets_are_told_of_the_customers_in_another_table(write, drafted):
+def test_baskets_mention_the_customers_in_another_table(write, drafted):
     write("orders.csv", [(n, n // 5, n % 5) for n in range(100)], "order_id,user_id,order_number")
     write("order_products.csv", [(n // 4, what(), n % 4) for n in range(ROWS)], "order_id,product_id,add_to_cart_order")
     document, text = drafted()
@@ -324,7 +324,7 @@ def test_baskets_are_told_of_the_customers_in_another_table(write, drafted):
     assert "join the two tables by order_id" in text
 
 
-def test_a_table_with_a_property_on_each_row_is_drafted_as_a_pivot(write, drafted, tmp_path):
+def test_a_table_in_long_form_is_drafted_as_a_pivot(write, drafted, tmp_path):
     write("events.csv", [(START + n * 3600, who(), what()) for n in range(ROWS)], "timestamp,visitorid,itemid")
     names = ("categoryid", "888", "available")
     rows = [(START + n % 9 * 86400, 1000 + n % 30, names[n % 3], n % 4) for n in range(ROWS)]
@@ -344,19 +344,19 @@ def test_a_table_with_a_property_on_each_row_is_drafted_as_a_pivot(write, drafte
     assert START < pivot.before.timestamp() < START + ROWS * 3600
 
 
-def test_queries_without_three_events_are_not_held_out_from(write, drafted):
+def test_without_three_events_per_query_the_split_is_by_ratio(write, drafted):
     write("orders.csv", [(n // 2, what(), START + n) for n in range(ROWS)], "user_id,item_id,ts")
     assert drafted()[0]["split"] == {"method": "ratio"}
 
 
-def test_numbers_that_are_none_do_not_stop_the_run(tmp_path, drafted):
+def test_nan_values_do_not_stop_the_run(tmp_path, drafted):
     price = np.where(np.arange(ROWS) % 8 == 0, np.nan, 1.5 * np.arange(ROWS))
     table = {"user_id": [who() for _ in range(ROWS)], "item_id": [what() for _ in range(ROWS)], "price": price}
     pq.write_table(pa.table(table), tmp_path / "events.parquet")
     assert drafted()[0]["validation"]["max_nan_fraction"] >= 0.13
 
 
-def test_gates_are_drafted_as_lines_to_be_used(write, drafted, tmp_path):
+def test_gates_are_drafted_as_comments_that_can_be_used(write, drafted, tmp_path):
     write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
     text = drafted()[1]
     begin = text.index("# evaluation:")
@@ -365,14 +365,14 @@ def test_gates_are_drafted_as_lines_to_be_used(write, drafted, tmp_path):
     assert load_config(file).evaluation == EvaluationConfig()
 
 
-def test_lists_of_one_value_are_lists(tmp_path, write, drafted):
+def test_lists_with_one_value_are_lists(tmp_path, write, drafted):
     write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
     items = [{"item_id": 1000 + n, "genres": [("a", "b")[n % 2]]} for n in range(30)]
     (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     assert drafted()[0]["features"]["candidate"]["genres"] == {"type": "categorical", "max_values": 2}
 
 
-def test_names_that_features_may_not_have(write, drafted):
+def test_invalid_feature_names_are_replaced(write, drafted):
     write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
     write("users.csv", [(100 + n, n % 3, n % 4, n % 5, n % 6, n % 7, n % 9) for n in range(40)],
           "user_id,history,a-b,a b,größe,query_id,年齢")  # fmt: skip
@@ -406,9 +406,9 @@ def test_base_dir_is_relative_to_the_file(write, tmp_path):
         ("movies.txt", titles(), "", "every row has its own column1"),
         ("people.csv", [(n, ("Oslo", "Rome")[n % 2]) for n in range(30)], "id,city", "every row has its own id"),
         ("baskets.csv", [(n, " ".join(str(what()) for _ in range(4))) for n in range(90)], "user_id,items",
-         "items holds several ids a row"),
+         "items holds several ids per row"),
         ("behaviors.tsv", [(n, f"U{n % 30}", f"11/{1 + n % 28}/2019 9:05:58 AM", "N1 N2 N3", f"N{n}-0 N{n + 1}-1 N7-0")
-                           for n in range(90)], "", "column5 holds several ids a row"),
+                           for n in range(90)], "", "column5 holds several ids per row"),
     ],
 )  # fmt: skip
 def test_a_table_without_interactions_is_refused(write, name, rows, header, told):
@@ -419,14 +419,14 @@ def test_a_table_without_interactions_is_refused(write, name, rows, header, told
     assert told in result.err
 
 
-def test_ids_with_a_fraction_are_not_replaced_by_something_else(tmp_path):
+def test_fractional_ids_are_refused_and_not_replaced_by_another_column(tmp_path):
     table = {"CustomerID": [who() + 0.5 for _ in range(ROWS)], "product_id": [what() for _ in range(ROWS)]}
     pq.write_table(pa.table(table | {"qty": [1, 2] * (ROWS // 2)}), tmp_path / "events.parquet")
     assert "CustomerID holds float64" in refusal(tmp_path / "events.parquet")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_whole_numbers_with_a_point_meet_those_without(tmp_path, drafted, suffix):
+def test_whole_numbers_match_with_and_without_a_decimal_point(tmp_path, drafted, suffix):
     users = pa.table({"CustomerID": range(100, 140), "city": ["Oslo", "Rome"] * 20})
     events = {
         "CustomerID": [None if n % 200 == 0 else who() + 0.0 for n in range(ROWS)],
@@ -446,13 +446,13 @@ def test_whole_numbers_with_a_point_meet_those_without(tmp_path, drafted, suffix
     assert "whole_number_ids" not in data["queries"]
 
 
-def test_a_letter_of_another_encoding_near_the_end(tmp_path, drafted):
+def test_a_letter_in_another_encoding_near_the_end(tmp_path, drafted):
     rows = "".join(f"{who()},{what()},x\n" for _ in range(40))
     (tmp_path / "events.csv").write_bytes(("user,item,note\n" + rows + "1,1000,caf\u00e9\n").encode("latin-1"))
     assert drafted()[0]["data"]["interactions"]["encoding"] == "latin-1"
 
 
-def test_broken_rows_that_are_no_text_print_no_traceback(tmp_path):
+def test_broken_binary_rows_give_no_traceback(tmp_path):
     (tmp_path / "events.csv").write_bytes(b"user,item\n" + b"1,2\n" * 70_000 + b"1,\xdc,3\n")
     told = subprocess.run(
         [sys.executable, "-m", "pipeline", "init", tmp_path], capture_output=True, text=True, check=False
@@ -462,7 +462,7 @@ def test_broken_rows_that_are_no_text_print_no_traceback(tmp_path):
     assert "events.csv is not utf-8 text" in told.stderr
 
 
-def test_directories_without_data_are_refused_with_what_they_have(tmp_path, write):
+def test_directories_without_data_are_refused_with_their_content(tmp_path, write):
     assert "it is empty" in refusal(tmp_path)
     (tmp_path / "README.md").write_text("nothing")
     assert "it has README.md" in refusal(tmp_path)
@@ -483,7 +483,7 @@ def test_directories_without_data_are_refused_with_what_they_have(tmp_path, writ
         (["repeat-purchases"], "user", "product"),
     ],
 )  # fmt: skip
-def test_inputs_that_were_misread(drafted, files, query, candidate):
+def test_inputs_that_were_once_misread(drafted, files, query, candidate):
     document, _ = drafted(*(CASES / file for file in files))
     columns = columns_of(document)
     assert (columns["query_id"], columns["candidate_id"]) == (query, candidate)
