@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from components.trainer.trials import Scores, best_of, tried_out
+from components.trainer.trials import Scores, best_of, run_trials
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.dataset.held_out import held_out, notes, refuse_unmeasured
 from dataplane.dataset.sequences import Dataset, Events, Split, read_dataset
@@ -25,7 +25,7 @@ from models.spec.trials import TRIAL_VALIDATIONS, Trial, labels_to_try, temperat
 from models.towers.export import export_towers
 from models.training.batches import StepBatches, TrainingData
 from models.training.distribution import TooFewRowsError, build_strategy, is_chief
-from models.training.loop import Fit, Places, fit_steps, fit_until_best, try_out
+from models.training.loop import Fit, TrainingPaths, fit_steps, fit_until_best, run_trial
 from models.training.optimizers import build_optimizer
 from models.training.two_tower import TwoTower, resolve_auto
 from models.training.validation import Validation
@@ -134,7 +134,7 @@ def train(
         labels = labels_to_try(training, split=split, history=spec.features.history is not None)
         trial = Trial(temperatures[0], labels[0])
         if len(temperatures) * len(labels) > 1:
-            scores = tried_out(temperatures, labels, partial(job.try_out, validation), job.unfinished, progress)
+            scores = run_trials(temperatures, labels, partial(job.run_trial, validation), job.unfinished, progress)
             trial = best_of(scores)
         model, fit = job.fit_until_best(trial, validation, validated)
     else:
@@ -184,15 +184,15 @@ class _Job:
     unfinished: Path
     progress: Callable[[str], None]
 
-    def try_out(self, validation: Validation, trial: Trial) -> float:
-        """The validation metric after a short training, from which `fit_until_best` goes on."""
+    def run_trial(self, validation: Validation, trial: Trial) -> float:
+        """Returns the validation metric after a short trial run, which `fit_until_best` can continue."""
         model, batches = self._prepared(trial)
-        return try_out(
+        return run_trial(
             model,
             batches,
             validation,
             config=self.params.training,
-            places=self._places(trial),
+            paths=self._paths(trial),
             validations=TRIAL_VALIDATIONS,
             progress=self.progress,
         )
@@ -207,7 +207,7 @@ class _Job:
             batches,
             validation,
             config=self.params.training,
-            places=self._places(trial),
+            paths=self._paths(trial),
             progress=self.progress,
             validated=validated,
         )
@@ -217,7 +217,7 @@ class _Job:
         """A training of as many passes over the events as the reference made over its own."""
         model, batches = self._prepared(trial)
         steps = max(1, round(reference["steps"] * len(self.data) / reference["events"]))
-        return model, fit_steps(model, batches, steps=steps, places=self._places(trial), progress=self.progress)
+        return model, fit_steps(model, batches, steps=steps, paths=self._paths(trial), progress=self.progress)
 
     def _prepared(self, trial: Trial) -> tuple[TwoTower, StepBatches]:
         """The model, compiled, and its batches."""
@@ -247,8 +247,8 @@ class _Job:
         model.compile(optimizer=build_optimizer(self.params.training, steps=steps))
         return model, batches
 
-    def _places(self, trial: Trial) -> Places:
-        return Places(self.written, self.unfinished, trial=str(trial))
+    def _paths(self, trial: Trial) -> TrainingPaths:
+        return TrainingPaths(self.written, self.unfinished, trial=str(trial))
 
 
 def event_data(

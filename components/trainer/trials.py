@@ -1,4 +1,4 @@
-"""Which of several short trainings is gone on with: the one that validation finds best."""
+"""Picks which short trial run to continue: the one with the best validation metric."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -10,23 +10,21 @@ from models.training.unfinished import read_sealed, write_sealed
 Scores = Mapping[Trial, float]
 
 
-def tried_out(
+def run_trials(
     temperatures: Sequence[Temperature],
     labels: Sequence[Labels],
     score: Callable[[Trial], float],
     directory: Path,
     progress: Callable[[str], None],
 ) -> Scores:
-    """The validation metric of each trial; the training of the best one can be gone on with.
+    """Returns the validation metric of each trial run; the best one can be continued.
 
     Args:
-        temperatures: what to compare, all with the first labels.
-        labels: what to compare then, with the best temperature.
-        score: a short training, which keeps what a longer one goes on from in a folder of `directory` that is named
-            like the trial.
-        directory: keeps what was found, so that a process that is killed loses one short training at most, and the
-            folder of the best.
-        progress: takes a line after each training.
+        temperatures: compared first, all with the first labels.
+        labels: compared next, all with the best temperature.
+        score: runs a trial and keeps its state in a folder of `directory` that is named like the trial.
+        directory: keeps the metrics, so that a killed process loses at most one trial run, and the state of the best.
+        progress: called with a line of text after each trial run.
     """
     file, scores = directory / "trials.json", dict[Trial, float]()
     if file.exists():
@@ -52,5 +50,5 @@ def tried_out(
 
 
 def best_of(scores: Scores) -> Trial:
-    """The first trial that no other betters."""
+    """The first trial with the best metric."""
     return max(scores, key=lambda trial: scores[trial])

@@ -27,20 +27,20 @@ from models.training.unfinished import read_sealed, write_sealed
 from models.training.validation import Validation
 
 AHEAD = 4
-"""Batches that are ready before they are needed."""
+"""Number of batches that are prepared ahead."""
 _DIVERGED = "lower training.learning_rate, or look for extreme values in numeric and vector features"
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a training came to; the model has the chosen weights.
+    """The result of a training; the model then has the chosen weights.
 
     Attributes:
-        steps: optimiser steps behind the chosen weights.
+        steps: optimiser steps that led to the chosen weights.
         validation: metrics of the chosen weights; empty without validation.
-        curve: one entry a validation: `step`, `epoch`, `loss`, `seconds` of training so far, and the metrics.
-        seconds_per_step: mean over the training, the first step (which traces) left out.
-        batch_size: examples of a step.
+        curve: one entry per validation: `step`, `epoch`, `loss`, `seconds` of training so far, and the metrics.
+        seconds_per_step: mean over the training without the first step, which includes tracing.
+        batch_size: examples per step.
     """
 
     steps: int
@@ -51,14 +51,14 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a training writes.
+class TrainingPaths:
+    """The directories of a training.
 
     Attributes:
-        output: gets `checkpoints/` (the chosen weights) and `tensorboard/`.
-        unfinished: has all that a training interrupted after a validation needs to go on, as if nothing had happened,
-            to the bit; removed at the end.
-        trial: a folder in `unfinished` and `tensorboard/` that tells several trainings apart.
+        output: receives `checkpoints/` with the chosen weights, and `tensorboard/`.
+        unfinished: has the state after the last validation, from which an interrupted training resumes bit for bit.
+            Removed at the end.
+        trial: name of a folder in `unfinished` and `tensorboard/` that separates several trainings.
     """
 
     output: Path
@@ -72,7 +72,7 @@ def fit_until_best(
     validation: Validation,
     *,
     config: TrainingConfig,
-    places: Places,
+    paths: TrainingPaths,
     progress: Callable[[str], None] = lambda line: None,
     validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
 ) -> Fit:
@@ -81,17 +81,17 @@ def fit_until_best(
     Args:
         model: compiled.
         batches: training batches.
-        validation: what chooses the weights.
-        config: when to validate and to stop.
-        places: where to write, and to go on from.
-        progress: takes a line after each validation.
-        validated: takes the curve's entry after each validation; may raise to end the training.
+        validation: selects the weights.
+        config: when to validate and when to stop.
+        paths: where to write, and to resume from.
+        progress: called with a line of text after each validation.
+        validated: called with the entry of the curve after each validation; may raise to end the training.
 
     Raises:
-        FloatingPointError: the loss, an embedding or a weight is not a number any more.
+        FloatingPointError: the loss, an embedding or a weight is not finite.
     """
-    with _Run(model, batches, places) as run:
-        while not run.over(config):
+    with _Run(model, batches, paths) as run:
+        while not run.is_finished(config):
             validated(run.until_validated(validation, config, progress))
         chosen = run.best(config.metric)
         run.finish(chosen["step"])
@@ -99,35 +99,35 @@ def fit_until_best(
     return Fit(int(chosen["step"]), metrics, run.curve, run.seconds_per_step, batches.batch_size)
 
 
-def try_out(
+def run_trial(
     model: TwoTower,
     batches: StepBatches,
     validation: Validation,
     *,
     config: TrainingConfig,
-    places: Places,
+    paths: TrainingPaths,
     validations: int,
     progress: Callable[[str], None] = lambda line: None,
 ) -> float:
-    """The beginning of `fit_until_best`, which with the same places goes on from there.
+    """Runs the first validations of `fit_until_best`, which resumes from there if it gets the same paths.
 
     Args:
         model: compiled.
         batches: training batches.
-        validation: what is measured on.
-        config: when to validate and to stop.
-        places: where to write, and to go on from.
-        validations: how many of them make up the beginning.
-        progress: takes a line after each validation.
+        validation: measures the trial.
+        config: when to validate and when to stop.
+        paths: where to write, and to resume from.
+        validations: number of validations to run.
+        progress: called with a line of text after each validation.
 
     Returns:
         The best value of the validation metric.
 
     Raises:
-        FloatingPointError: the loss, an embedding or a weight is not a number any more.
+        FloatingPointError: the loss, an embedding or a weight is not finite.
     """
-    with _Run(model, batches, places) as run:
-        while len(run.curve) < validations and not run.over(config):
+    with _Run(model, batches, paths) as run:
+        while len(run.curve) < validations and not run.is_finished(config):
             run.until_validated(validation, config, progress)
         return run.best(config.metric)[config.metric]
 
@@ -137,15 +137,15 @@ def fit_steps(
     batches: StepBatches,
     *,
     steps: int,
-    places: Places,
+    paths: TrainingPaths,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Fit:
     """Trains for a given number of steps, without validation.
 
     Raises:
-        FloatingPointError: the loss, an embedding or a weight is not a number any more.
+        FloatingPointError: the loss, an embedding or a weight is not finite.
     """
-    with _Run(model, batches, places) as run:
+    with _Run(model, batches, paths) as run:
         while run.step < steps:
             run.advance(min(batches.steps_per_epoch, steps - run.step))
             entry = run.record(None)
@@ -156,17 +156,17 @@ def fit_steps(
 
 
 class _Run:
-    """A training under way: the step it is at, its clock, and what it writes; for use in a `with` block.
+    """A running training: its step, its clock and its files. Use it in a `with` block.
 
-    It goes on in every worker alike; the chief alone validates, reads and writes, and tells the others.
+    All workers run the same steps. Only the chief validates, reads and writes, and sends its results to the others.
     """
 
-    def __init__(self, model: TwoTower, batches: StepBatches, places: Places) -> None:
+    def __init__(self, model: TwoTower, batches: StepBatches, paths: TrainingPaths) -> None:
         self.step = 0
         self.curve: list[dict[str, float]] = []
         self._model = model
         self._batches = batches
-        self._places = places
+        self._paths = paths
         self._strategy = model.distribute_strategy
         self._chief = is_chief(self._strategy)
         self._seconds = 0.0
@@ -177,10 +177,10 @@ class _Run:
         with self._strategy.scope():
             model.optimizer.build(model.trainable_variables)
         self._checkpoint = tf.train.Checkpoint(optimizer=model.optimizer, **parts)
-        self._directory = places.unfinished / places.trial
+        self._directory = paths.unfinished / paths.trial
         self._state = self._directory / "state.json"
         if self._chief:
-            self._summaries = tf.summary.create_file_writer(str(places.output / "tensorboard" / places.trial))
+            self._summaries = tf.summary.create_file_writer(str(paths.output / "tensorboard" / paths.trial))
             self._directory.mkdir(parents=True, exist_ok=True)
         self._resume()
         self._train_step = compiled(model, slices_signature(self._strategy, batches), self._mean_loss)
@@ -200,22 +200,22 @@ class _Run:
         return (self._seconds - self._first_seconds) / max(self.step - 1, 1)
 
     def best(self, metric: str) -> dict[str, float]:
-        """The first entry of the curve that nothing betters."""
+        """The first entry of the curve with the best value of the metric."""
         return max(self.curve, key=lambda entry: entry[metric])
 
-    def stale(self, metric: str) -> int:
-        """Validations since the best one."""
+    def validations_since_best(self, metric: str) -> int:
+        """Number of validations since the best one."""
         return len(self.curve) - 1 - self.curve.index(self.best(metric)) if self.curve else 0
 
-    def over(self, config: TrainingConfig) -> bool:
-        """Whether all epochs are done, or the metric has not improved for long enough."""
+    def is_finished(self, config: TrainingConfig) -> bool:
+        """Whether all epochs are done, or the metric has not improved for `config.patience` validations."""
         done = self.step >= config.max_epochs * self._batches.steps_per_epoch
-        return done or self.stale(config.metric) >= config.patience
+        return done or self.validations_since_best(config.metric) >= config.patience
 
     def until_validated(
         self, validation: Validation, config: TrainingConfig, progress: Callable[[str], None]
     ) -> dict[str, float]:
-        """Takes the steps up to the next validation, validates and saves; returns the curve's new entry."""
+        """Runs the steps up to the next validation, validates and saves; returns the new entry of the curve."""
         epoch = self._batches.steps_per_epoch
         self.advance(min(config.validation_steps or epoch, config.max_epochs * epoch - self.step))
         entry, best = self.record(validation), self.best(config.metric)
@@ -227,10 +227,10 @@ class _Run:
         return entry
 
     def advance(self, steps: int) -> None:
-        """Takes so many steps.
+        """Runs `steps` optimiser steps.
 
         Raises:
-            FloatingPointError: the loss is not a number any more.
+            FloatingPointError: the loss is not finite.
         """
         self._mean_loss.reset_state()
         for _ in range(steps):
@@ -244,10 +244,10 @@ class _Run:
             raise FloatingPointError(f"the training loss became {loss} before step {self.step}: {_DIVERGED}")
 
     def record(self, validation: Validation | None) -> dict[str, float]:
-        """Validates, if there is something to, and adds an entry to the curve and to TensorBoard; returns it.
+        """Validates if `validation` is given, and adds an entry to the curve and to TensorBoard; returns the entry.
 
         Raises:
-            FloatingPointError: the weights, or what the towers make of them, are not numbers any more.
+            FloatingPointError: a weight, an embedding or a score is not finite.
         """
         entry = {"step": self.step, "epoch": self.step / self._batches.steps_per_epoch}
         entry |= {"loss": float(self._mean_loss.result()), "seconds": round(self._seconds, 3)}
@@ -269,7 +269,7 @@ class _Run:
         return validation.metrics(self._model.query_tower, self._model.candidate_tower)
 
     def save(self, best_step: float) -> None:
-        """Keeps the weights of this step and of the best one, and how to go on from here."""
+        """Saves the weights of this step and of the best one, and the state to resume from."""
         if not self._chief:
             return
         self._checkpoint.write(str(self._file(self.step)))
@@ -277,17 +277,17 @@ class _Run:
         kept = (self._file(self.step).name, self._file(best_step).name)
         checkpoints = {file: file.name.split(".")[0] in kept for file in self._directory.glob("step-*")}
         needed = [file for file, is_kept in checkpoints.items() if is_kept]
-        write_sealed(self._state, state, needed)  # from now on the training goes on from here
+        write_sealed(self._state, state, needed)  # from here on a resumed training starts at this step
         for file in checkpoints.keys() - set(needed):
             file.unlink()
 
     def finish(self, chosen_step: float) -> None:
-        """Gives the model the chosen weights, writes them to the output and removes what is left."""
+        """Restores the chosen weights, writes them to the output and removes the unfinished state."""
         self._restore(chosen_step)
         if self._chief:
-            directory = str(self._places.output / "checkpoints")
+            directory = str(self._paths.output / "checkpoints")
             tf.train.CheckpointManager(self._checkpoint, directory, max_to_keep=1).save(chosen_step)
-            shutil.rmtree(self._places.unfinished)
+            shutil.rmtree(self._paths.unfinished)
 
     def _resume(self) -> None:
         found = self._chief and self._state.exists()
@@ -311,15 +311,15 @@ class _Run:
 def compiled(
     model: TwoTower, signature: list[Any], mean_loss: tf.keras.metrics.Mean
 ) -> Callable[[Sequence[Batch]], None]:
-    """One training step on every replica, traced once.
+    """Compiles one training step on every replica; it is traced only once.
 
     Args:
         model: compiled.
-        signature: of what the step is given, see `models.training.distribution.slices_signature`.
-        mean_loss: is told the loss.
+        signature: signature of the step's input, see `models.training.distribution.slices_signature`.
+        mean_loss: updated with the loss of each step.
 
     Returns:
-        Takes the step with the slices that `models.training.distribution.input_slices` yields.
+        A function that runs a step with the slices from `models.training.distribution.input_slices`.
     """
     strategy = model.distribute_strategy
     first = replicas_here(strategy)[0]
@@ -330,8 +330,8 @@ def compiled(
             replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
             return model.train_step(slices[int(replica) - first])
 
-        told = strategy.run(on_replica)
-        mean_loss.update_state(strategy.reduce("SUM", told["loss"], axis=None))
+        losses = strategy.run(on_replica)
+        mean_loss.update_state(strategy.reduce("SUM", losses["loss"], axis=None))
 
     step: Callable[[Sequence[Batch]], None] = train_step
     return step

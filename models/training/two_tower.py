@@ -22,23 +22,23 @@ from models.towers.towers import build_towers
 from models.training.distribution import gathered, seed_of_replica, summed
 
 _MIXED = 4096
-"""Uniform negatives besides those of the batch, where the catalogue is too large for all of it."""
+"""Number of uniform negatives if the catalogue is too large for the full softmax."""
 _START, _LEAST = 0.1, 0.01
-"""A learned temperature when training starts, and what it stays above."""
+"""Initial value and lower bound of a learned temperature."""
 
 
 def resolve_auto(model: ModelConfig, training: TrainingConfig, *, events: int, candidates: int) -> TrainingConfig:
-    """The settings with the loss and the negatives that `loss: auto` stands for; as they are with another loss.
+    """Replaces `loss: auto` by a loss and its negatives; other settings are returned unchanged.
 
     Args:
-        model: gives the embeddings' length.
-        training: gives the loss and the budget.
-        events: training events of an epoch.
+        model: gives the length of the embeddings.
+        training: gives the loss and the budget of the full softmax.
+        events: training events per epoch.
         candidates: size of the catalogue.
     """
     if training.loss.type != "auto":
         return training
-    operations = 6.0 * events * candidates * model.embedding_dim  # one product forward, two backward
+    operations = 6.0 * events * candidates * model.embedding_dim  # one matrix product forward, two backward
     if operations <= training.full_softmax_budget:
         return training.model_copy(update={"loss": Softmax(type="full_softmax")})
     negatives = MixedNegatives(type="mixed", n=min(_MIXED, candidates), chosen_only=True)
@@ -46,7 +46,7 @@ def resolve_auto(model: ModelConfig, training: TrainingConfig, *, events: int, c
 
 
 class LearnedTemperature(tf.Module):
-    """A temperature that gradients move, from 0.1 on; never below 0.01, the limit of CLIP (Radford et al. 2021)."""
+    """A trained temperature that starts at 0.1 and stays above 0.01, the limit of CLIP (Radford et al. 2021)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,17 +58,17 @@ class LearnedTemperature(tf.Module):
 
 
 class TwoTower(tfrs.Model):
-    """Query and candidate tower trained together on batches of `models.training.batches`.
+    """Query tower and candidate tower, trained together on batches of `models.training.batches`.
 
     Args:
         spec: the encoded columns.
         model: settings of the towers.
-        training: settings of the loss, which is no longer `auto`.
-        temperature: what scores are divided by; see `models.spec.trials`.
+        training: settings of the loss; `auto` must be resolved already.
+        temperature: divides the scores; see `models.spec.trials`.
         ordered: whether events have an order.
         catalogue: encoded candidate columns, each `[candidates, width]`.
-        train_count: training events of each candidate, `[candidates]`.
-        seed: with the step's number it makes the random numbers of a step.
+        train_count: number of training events of each candidate, `[candidates]`.
+        seed: together with the step's number it decides the random numbers of a step.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ class TwoTower(tfrs.Model):
             self.estimator = StreamingEstimator(training.frequency, gap=len(counts), seed=seed)
         self._seed = seed
         if self.loss_name == "full_softmax":
-            # Nobody chose what was not out yet: as negatives, new candidates would teach that to be new is to be bad.
-            self._place = tf.constant(np.cumsum(train_count > 0) - 1, tf.int32)
+            # Candidates without training events may be new; as negatives they would teach the model to avoid new ones.
+            self._chosen_row = tf.constant(np.cumsum(train_count > 0) - 1, tf.int32)
             self._chosen = {name: tf.constant(values[train_count > 0]) for name, values in catalogue.items()}
         dim = model.embedding_dim + model.popularity_bias
         self.queue: CandidateQueue | None = None
@@ -117,7 +117,7 @@ class TwoTower(tfrs.Model):
 
     @property
     def memories(self) -> dict[str, tf.Module | None]:
-        """What besides the towers and the optimiser carries something from step to step, by name."""
+        """Modules besides the towers and the optimiser whose state lasts from step to step, by name."""
         return {
             "frequency": self.estimator,
             "queue": self.queue,
@@ -127,11 +127,11 @@ class TwoTower(tfrs.Model):
 
     @property
     def temperature(self) -> tf.Tensor | float:
-        """What scores are divided by, at present where it is learned."""
+        """The current divisor of the scores."""
         return self._temperature if self._learned_temperature is None else self._learned_temperature()
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
-        """Mean loss of a batch; of several replicas each has a summand of it."""
+        """Mean loss of a batch; with several replicas, this replica's summand."""
         seed = (
             seed_of_replica(tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)])) if training else None
         )
@@ -143,13 +143,13 @@ class TwoTower(tfrs.Model):
         return loss if self._augmentation is None else loss + self._augmented_loss(inputs, contrast)
 
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """One optimiser step; tells the loss before it."""
+        """Runs one optimiser step; returns the loss before it."""
         if self.estimator is not None:
             self.estimator.update(inputs["label"], self.optimizer.iterations + 1)
         return {"loss": super().train_step(inputs)["loss"]}
 
     def _against_batch(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
-        """The batch's own candidates, those that were drawn, or the former followed by the latter."""
+        """Compares with the batch's candidates, the drawn ones, or both, in this order."""
         columns, rows, size = batch["candidate"], batch["label"], tf.size(batch["label"])
         if self._expected_draws is not None:
             columns = {name: tf.concat([columns[name], batch["drawn"][name]], axis=0) for name in columns}
@@ -159,7 +159,7 @@ class TwoTower(tfrs.Model):
         return self._contrast(batch, embedded[:size], candidates, rows, self._frequency(rows, summed(size)), seed)
 
     def _with_harder_negatives(self, contrast: Contrast, seed: tf.Tensor | None) -> Contrast:
-        if seed is None:  # nothing is remembered of a loss that is only looked at
+        if seed is None:  # outside training, candidates are not remembered
             return contrast
         step = self.optimizer.iterations
         if self.queue is not None:
@@ -184,12 +184,12 @@ class TwoTower(tfrs.Model):
 
     def _against_catalogue(self, batch: Mapping[str, Any], seed: tf.Tensor | None) -> Contrast:
         candidates = self.candidate_tower(self._chosen, seed)
-        places = {name: tf.gather(self._place, batch[name]) for name in ("label", "known")}
-        rows, positives = tf.range(tf.shape(candidates)[0]), tf.gather(candidates, places["label"])
-        return self._contrast({**batch, **places}, positives, candidates, rows, tf.ones_like(rows, tf.float32), seed)
+        rows_of = {name: tf.gather(self._chosen_row, batch[name]) for name in ("label", "known")}
+        rows, positives = tf.range(tf.shape(candidates)[0]), tf.gather(candidates, rows_of["label"])
+        return self._contrast({**batch, **rows_of}, positives, candidates, rows, tf.ones_like(rows, tf.float32), seed)
 
     def _frequency(self, rows: tf.Tensor, batch_size: tf.Tensor) -> tf.Tensor:
-        """How many times each candidate is expected among a query's negatives, `[candidates]`."""
+        """Expected number of times that each candidate is among a query's negatives, `[candidates]`."""
         frequency = tf.zeros(tf.shape(rows))
         if self.estimator is not None:
             frequency += self.estimator.expected(rows)

@@ -12,7 +12,7 @@ from models.spec.features import EncodedSpec, FeatureSpec
 from models.spec.trials import temperatures_to_try
 from models.towers.encoders import ColumnEncoder
 from models.training.batches import StepBatches, TrainingData
-from models.training.loop import Places, fit_steps
+from models.training.loop import TrainingPaths, fit_steps
 from models.training.optimizers import build_optimizer
 from models.training.two_tower import TwoTower, resolve_auto
 from models.training.validation import embed
@@ -100,7 +100,9 @@ def test_every_system_builds_and_learns(file, tmp_path):
     assert config.name == file.stem
     model, batches, _ = build(config, tmp_path)
     assert model.loss_name == config.training.loss.type
-    fit = fit_steps(model, batches, steps=6 * batches.steps_per_epoch, places=Places(tmp_path, tmp_path / "unfinished"))
+    fit = fit_steps(
+        model, batches, steps=6 * batches.steps_per_epoch, paths=TrainingPaths(tmp_path, tmp_path / "unfinished")
+    )
     losses = [entry["loss"] for entry in fit.curve]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
@@ -186,7 +188,7 @@ def test_dat_vectors_approach_the_embeddings_of_the_other_side(tmp_path):
         return float(sum(tf.reduce_mean(tf.reduce_sum(gap**2, axis=1)) for gap in gaps))
 
     before = distance()
-    fit_steps(model, batches, steps=60, places=Places(tmp_path, tmp_path / "unfinished"))
+    fit_steps(model, batches, steps=60, paths=TrainingPaths(tmp_path, tmp_path / "unfinished"))
     assert distance() < before
     batch = batches.batch(0)
     tables = [tower._augmented.embeddings for tower in (model.query_tower, model.candidate_tower)]
@@ -217,7 +219,7 @@ def test_yi2019_estimates_frequencies_from_its_batches(tmp_path):
     config = config.model_copy(update={"training": config.training.model_copy(update={"frequency": frequency})})
     model, batches, _ = build(config, tmp_path)
     assert model.estimator is not None
-    fit_steps(model, batches, steps=100, places=Places(tmp_path, tmp_path / "unfinished"))
+    fit_steps(model, batches, steps=100, paths=TrainingPaths(tmp_path, tmp_path / "unfinished"))
     shares = [np.isin(np.arange(ITEMS), batches.batch(step)["label"]) for step in range(100)]
     estimated = model.estimator.expected(tf.range(ITEMS)).numpy()
     np.testing.assert_allclose(estimated[:-1], np.mean(shares, axis=0)[:-1], rtol=0.5)
@@ -233,14 +235,14 @@ def test_mixed_negatives_include_candidates_without_events(negatives, tmp_path):
     model, batches, _ = build(config, tmp_path)
     table = next(v for v in model.candidate_tower.trainable_variables if v.shape[0] == ITEMS + 2)
     before = table.numpy()
-    fit_steps(model, batches, steps=2, places=Places(tmp_path, tmp_path / "unfinished"))
+    fit_steps(model, batches, steps=2, paths=TrainingPaths(tmp_path, tmp_path / "unfinished"))
     moved = np.abs(table.numpy() - before).sum(axis=1)
     assert (moved[-1] > 0) == (negatives == "mixed")
 
 
 def test_gramian_scores_fit_the_target_and_others_stay_low(tmp_path):
     model, batches, data = build(system("gramian"), tmp_path)
-    fit_steps(model, batches, steps=150, places=Places(tmp_path, tmp_path / "unfinished"))
+    fit_steps(model, batches, steps=150, paths=TrainingPaths(tmp_path, tmp_path / "unfinished"))
     batch = batches.batch(0)
     scores = embed(model.query_tower, batch["query"]) @ embed(model.candidate_tower, data.candidates).T
     positive = np.mean(scores[np.arange(len(scores)), batch["label"]])

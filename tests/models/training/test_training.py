@@ -11,7 +11,7 @@ import tensorflow as tf
 from models.ranking.ranking import CandidateLists
 from models.spec.config import TrainingConfig
 from models.training.batches import Batch, TrainingData
-from models.training.loop import Fit, Places, fit_steps, fit_until_best, try_out
+from models.training.loop import Fit, TrainingPaths, fit_steps, fit_until_best, run_trial
 from models.training.two_tower import TwoTower
 from models.training.validation import Validation
 from tests.models.training.test_two_tower import batches_of, chains, two_tower
@@ -52,9 +52,9 @@ def fit(
     with (strategy or tf.distribute.get_strategy()).scope():
         model = two_tower(data, **settings)
     config = TrainingConfig.model_validate({"max_epochs": 2, "metric": "ndcg@10"})
-    places = Places(directory / f"output-{killed_after}", directory / "unfinished")
+    paths = TrainingPaths(directory / f"output-{killed_after}", directory / "unfinished")
     batches = batches_of(data, **settings)
-    return model, fit_until_best(model, batches, validation, config=config, places=places, progress=progress)
+    return model, fit_until_best(model, batches, validation, config=config, paths=paths, progress=progress)
 
 
 def state(model: TwoTower) -> list[np.ndarray]:
@@ -128,11 +128,11 @@ def test_the_input_pipeline_ends_with_the_training(error, tmp_path):
 def test_the_input_pipeline_ends_with_a_trial(tmp_path):
     data = chains()
     model, batches = two_tower(data, loss="full_softmax"), batches_of(data, loss="full_softmax")
-    places = Places(tmp_path / "output", tmp_path / "unfinished", trial="short")
+    paths = TrainingPaths(tmp_path / "output", tmp_path / "unfinished", trial="short")
     config = TrainingConfig.model_validate({"max_epochs": 2, "metric": "ndcg@10"})
-    try_out(model, batches, validation_of_last(data), config=config, places=places, validations=1)
+    run_trial(model, batches, validation_of_last(data), config=config, paths=paths, validations=1)
     assert iterators_and_threads() == []
-    fit_steps(model, batches, steps=3, places=places)
+    fit_steps(model, batches, steps=3, paths=paths)
     assert iterators_and_threads() == []
 
 
@@ -148,7 +148,7 @@ def test_an_error_while_a_batch_is_prepared_ends_the_training_unchanged(tmp_path
     made = batches.batch
     monkeypatch.setattr(batches, "batch", broken)
     with pytest.raises(OSError, match="the events cannot be read"):
-        fit_steps(model, batches, steps=5, places=Places(tmp_path, tmp_path / "unfinished"))
+        fit_steps(model, batches, steps=5, paths=TrainingPaths(tmp_path, tmp_path / "unfinished"))
     assert iterators_and_threads() == []
 
 

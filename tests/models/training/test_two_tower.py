@@ -10,7 +10,7 @@ from models.negatives.negatives import build_sampler
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.trials import Temperature
 from models.training.batches import Batches, StepBatches, TrainingData
-from models.training.loop import Places, fit_steps
+from models.training.loop import TrainingPaths, fit_steps
 from models.training.optimizers import build_optimizer
 from models.training.two_tower import TwoTower, resolve_auto
 from models.training.validation import embed
@@ -36,8 +36,8 @@ def chains(queries: int = 60, length: int = 8) -> TrainingData:
     )
 
 
-def places(directory: Path) -> Places:
-    return Places(directory, directory / "unfinished")
+def paths_in(directory: Path) -> TrainingPaths:
+    return TrainingPaths(directory, directory / "unfinished")
 
 
 def two_tower(
@@ -110,7 +110,7 @@ def scores_of_last(model: TwoTower, data: TrainingData) -> tuple[np.ndarray, np.
 def test_training_learns_the_next_event(settings, tmp_path):
     data = chains()
     model = two_tower(data, **settings)
-    fit = fit_steps(model, batches_of(data, **settings), steps=70, places=places(tmp_path))
+    fit = fit_steps(model, batches_of(data, **settings), steps=70, paths=paths_in(tmp_path))
     ends, scores = scores_of_last(model, data)
     seen = data.candidate.reshape(len(ends), -1)[:, :-1]
     np.put_along_axis(scores, seen, -np.inf, axis=1)  # known positives are never negatives, so they may score higher
@@ -123,7 +123,7 @@ def test_known_positives_score_lower_if_they_count_as_negatives(tmp_path):
     data = chains()
     settings: dict[str, Any] = {"encoder": "self_attention", "examples": "sequences", "mask_known": False}
     model = two_tower(data, "full_softmax", **settings)
-    fit_steps(model, batches_of(data, loss="full_softmax", **settings), steps=70, places=places(tmp_path))
+    fit_steps(model, batches_of(data, loss="full_softmax", **settings), steps=70, paths=paths_in(tmp_path))
     ends, scores = scores_of_last(model, data)
     assert np.mean(np.argmax(scores, axis=1) == data.candidate[ends]) > 0.9
 
@@ -137,7 +137,7 @@ def test_two_trainings_are_bit_identical_and_the_seed_matters(settings, tmp_path
     def weights(seed: int, directory: str) -> np.ndarray:
         data = chains()
         model = two_tower(data, seed=seed, **settings)
-        fit_steps(model, batches_of(data, seed, **settings), steps=5, places=places(tmp_path / directory))
+        fit_steps(model, batches_of(data, seed, **settings), steps=5, paths=paths_in(tmp_path / directory))
         return np.concatenate([v.numpy().ravel() for v in model.trainable_variables])
 
     first = weights(1, "a")
@@ -150,7 +150,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     model = two_tower(data, "full_softmax")
     model.candidate_tower.set_weights([np.full_like(w, np.nan) for w in model.candidate_tower.get_weights()])
     with pytest.raises(FloatingPointError, match=r"lower training\.learning_rate"):
-        fit_steps(model, Batches(data, batch_size=64, seed=1), steps=2, places=places(tmp_path))
+        fit_steps(model, Batches(data, batch_size=64, seed=1), steps=2, paths=paths_in(tmp_path))
 
 
 def test_final_weights_that_are_not_finite_stop_the_training(tmp_path):
@@ -158,7 +158,7 @@ def test_final_weights_that_are_not_finite_stop_the_training(tmp_path):
     data = chains()
     model = two_tower(data, "full_softmax", learning_rate=1e38)
     with pytest.raises(FloatingPointError, match=r"after step 1: lower training\.learning_rate"):
-        fit_steps(model, Batches(data, batch_size=len(data), seed=1), steps=1, places=places(tmp_path))
+        fit_steps(model, Batches(data, batch_size=len(data), seed=1), steps=1, paths=paths_in(tmp_path))
 
 
 def test_dropout_is_a_function_of_the_step():
