@@ -153,9 +153,10 @@ def _fit_ours(work: Workload, clock: _Clock, model: ModelConfig, *, history: His
     from models.spec.trials import temperatures_to_try
     from models.training.batches import Batches, TrainingData
     from models.training.distribution import input_slices, slices_signature
-    from models.training.loop import AHEAD, compiled
     from models.training.optimizers import build_optimizer
     from models.training.prefetching import Prefetched
+    from models.training.run import AHEAD
+    from models.training.step import compiled
     from models.training.two_tower import TwoTower
 
     query, candidate = work.events()

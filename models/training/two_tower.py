@@ -16,7 +16,14 @@ from models.negatives.negatives import build_sampler
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import EncodedSpec
 from models.spec.loss_config import Softmax
-from models.spec.negatives_config import CrossBatchNegatives, MinedNegatives, MixedNegatives, StreamingFrequency
+from models.spec.negatives_config import (
+    CrossBatchNegatives,
+    FrequencyConfig,
+    MinedNegatives,
+    MixedNegatives,
+    NegativesConfig,
+    StreamingFrequency,
+)
 from models.spec.trials import Temperature
 from models.towers.towers import build_towers
 from models.training.distribution import gathered, seed_of_replica, summed
@@ -95,22 +102,13 @@ class TwoTower(tfrs.Model):
         self._in_batch = training.negatives.type not in ("uniform", "popularity")
         sampler = build_sampler(training.negatives, train_count, seed=seed)
         self._expected_draws = None if sampler is None else tf.constant(sampler.expected)
-        self.estimator: StreamingEstimator | None = None
-        if isinstance(training.frequency, StreamingFrequency):
-            self.estimator = StreamingEstimator(training.frequency, gap=len(counts), seed=seed)
+        self.estimator = _estimator(training.frequency, candidates=len(counts), seed=seed)
         self._seed = seed
         if self.loss_name == "full_softmax":
-            # Candidates without training events may be new; as negatives they would teach the model to avoid new ones.
-            self._chosen_row = tf.constant(np.cumsum(train_count > 0) - 1, tf.int32)
-            self._chosen = {name: tf.constant(values[train_count > 0]) for name, values in catalogue.items()}
+            self._chosen_row, self._chosen = _chosen_candidates(catalogue, train_count)
         dim = model.embedding_dim + model.popularity_bias
-        self.queue: CandidateQueue | None = None
-        if isinstance(training.negatives, CrossBatchNegatives):
-            self.queue = CandidateQueue(training.negatives, dim)
-        self.miner: HardNegativeMiner | None = None
-        if isinstance(training.negatives, MinedNegatives):
-            everything = {name: tf.constant(values) for name, values in catalogue.items()}
-            self.miner = HardNegativeMiner(training.negatives, everything, dim)
+        self.queue = _queue(training.negatives, dim)
+        self.miner = _miner(training.negatives, catalogue, dim)
         self._augmentation = model.augmentation
         if model.augmentation is not None and model.augmentation.alignment is not None:
             self._categories = spec.candidate[model.augmentation.alignment.feature].vocabulary_size
@@ -222,3 +220,31 @@ class TwoTower(tfrs.Model):
             catalogue=self._share.shape[0],
             group=batch.get("window") if self._mask_known else None,
         )
+
+
+def _estimator(frequency: FrequencyConfig, *, candidates: int, seed: int) -> StreamingEstimator | None:
+    return (
+        StreamingEstimator(frequency, gap=candidates, seed=seed) if isinstance(frequency, StreamingFrequency) else None
+    )
+
+
+def _chosen_candidates(
+    catalogue: Mapping[str, np.ndarray], train_count: np.ndarray
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The row of each candidate among those with training events, and the columns of these.
+
+    Candidates without training events may be new; as negatives they would teach the model to avoid new ones.
+    """
+    chosen = train_count > 0
+    columns = {name: tf.constant(values[chosen]) for name, values in catalogue.items()}
+    return tf.constant(np.cumsum(chosen) - 1, tf.int32), columns
+
+
+def _queue(negatives: NegativesConfig, dim: int) -> CandidateQueue | None:
+    return CandidateQueue(negatives, dim) if isinstance(negatives, CrossBatchNegatives) else None
+
+
+def _miner(negatives: NegativesConfig, catalogue: Mapping[str, np.ndarray], dim: int) -> HardNegativeMiner | None:
+    if not isinstance(negatives, MinedNegatives):
+        return None
+    return HardNegativeMiner(negatives, {name: tf.constant(values) for name, values in catalogue.items()}, dim)

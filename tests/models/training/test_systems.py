@@ -12,8 +12,9 @@ from models.spec.features import EncodedSpec, FeatureSpec
 from models.spec.trials import temperatures_to_try
 from models.towers.encoders import ColumnEncoder
 from models.training.batches import StepBatches, TrainingData
-from models.training.loop import TrainingPaths, fit_steps
+from models.training.loop import fit_steps
 from models.training.optimizers import build_optimizer
+from models.training.run import TrainingPaths
 from models.training.two_tower import TwoTower, resolve_auto
 from models.training.validation import embed
 from models.training.windows import build_batches

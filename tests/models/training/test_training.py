@@ -11,7 +11,8 @@ import tensorflow as tf
 from models.ranking.ranking import CandidateLists
 from models.spec.config import TrainingConfig
 from models.training.batches import Batch, TrainingData
-from models.training.loop import Fit, TrainingPaths, fit_steps, fit_until_best, run_trial
+from models.training.loop import Fit, fit_steps, fit_until_best, run_trial
+from models.training.run import TrainingPaths
 from models.training.two_tower import TwoTower
 from models.training.validation import Validation
 from tests.models.training.test_two_tower import batches_of, chains, two_tower

@@ -10,8 +10,9 @@ from models.negatives.negatives import build_sampler
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.trials import Temperature
 from models.training.batches import Batches, StepBatches, TrainingData
-from models.training.loop import TrainingPaths, fit_steps
+from models.training.loop import fit_steps
 from models.training.optimizers import build_optimizer
+from models.training.run import TrainingPaths
 from models.training.two_tower import TwoTower, resolve_auto
 from models.training.validation import embed
 from models.training.windows import build_batches
