@@ -20,9 +20,11 @@ from benchmarks.retrieval_data import DIMENSION, clustered
 from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing
 from models.retrieval.candidate_ids import CandidateIds
-from models.retrieval.index import ExactSearch, ScannSearch, TreeSettings
+from models.retrieval.index import ExactSearch
+from models.retrieval.scann_index import ScannSearch
 from models.retrieval.serving import ServingModule, export
 from models.spec.features import FeatureSpec, Side
+from models.spec.tree_settings import TreeSettings
 
 _HISTORY = 50
 _TOP_K = 100

@@ -16,17 +16,17 @@ from typing import Any
 
 import tensorflow as tf
 
-from serving.model.descriptions import read_description, signature_inputs
+from serving.model.descriptions import read_description
 from serving.model.requests import as_batch, complete_request
 
 
 def run(task: dict[str, Any]) -> list[dict[str, Any]]:
     """Calls the signature as often as it can with each kind of batch."""
     description = read_description(Path(task["model"]))
-    for module in description["imports"]:
+    for module in description.imports:
         importlib.import_module(module)
     serve = tf.saved_model.load(task["model"]).signatures["serving_default"]
-    inputs = signature_inputs(description)
+    inputs = description.inputs()
     rows = [complete_request(inputs, row) for row in task["rows"]]
     return [_call(serve, inputs, rows, batch, task["seconds"]) for batch in task["batches"]]
 

@@ -1,25 +1,23 @@
 """What was compared, as a reader sees it: a table, and the checks in words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from dataplane.artifacts.blessing import Check, Verdict
+from dataplane.artifacts.evaluation import Means, Metrics, ServedMetrics, Skipped
 
 _MEASURED_ALIKE = "*"
 """Marks columns measured on the queries, and with the features, that the served model can be asked with."""
 
 
-def columns(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
-    """The columns of the table: the model, its baselines and the served model, by name.
-
-    Args:
-        metrics: content of `metrics.json`.
-    """
-    found = {"two-tower": metrics["test"]}
-    found |= {name: values for name, values in metrics["baselines"].items() if "skipped" not in values}
-    published = metrics.get("published", {})
-    if "test" in published:
-        alike = all(metrics["test"][name] == value for name, value in published["model"].items())
-        found |= {} if alike else {"two-tower" + _MEASURED_ALIKE: published["model"]}
-        found["served" if alike else "served" + _MEASURED_ALIKE] = published["test"]
+def columns(metrics: Metrics) -> dict[str, Means]:
+    """The columns of the table: the model, its baselines and the served model, by name."""
+    found = {"two-tower": metrics.test}
+    found |= {name: values for name, values in metrics.baselines.items() if not isinstance(values, Skipped)}
+    published = metrics.published
+    if isinstance(published, ServedMetrics):
+        alike = all(metrics.test[name] == value for name, value in published.model.items())
+        found |= {} if alike else {"two-tower" + _MEASURED_ALIKE: published.model}
+        found["served" if alike else "served" + _MEASURED_ALIKE] = published.test
     return found
 
 
@@ -30,9 +28,9 @@ _CURVE = "see the Trainer's training.json for how the loss went"
 _LOOSER = "to publish this model as it is, loosen or turn off (null) what is named in brackets"
 
 
-def _advice(failed: Sequence[Mapping[str, Any]]) -> list[str]:
+def _advice(failed: Sequence[Check]) -> list[str]:
     """What can be done about failed checks."""
-    if any(check["name"] == USELESS for check in failed):
+    if any(check.name == USELESS for check in failed):
         return [
             f"The training diverged, or a tower is dead ({_CURVE}): lower training.learning_rate, look for extreme",
             "values in numeric and vector features, or change model or loss. No setting publishes such a model.",
@@ -41,12 +39,12 @@ def _advice(failed: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{better}; {_LOOSER}."] if failed else []
 
 
-def _said(check: Mapping[str, Any]) -> str:
+def _said(check: Check) -> str:
     """A check in words; one of an older version has none of its own."""
-    return str(check.get("message") or f"{check['name']} {check['metric']}: {check['value']} of {check['threshold']}")
+    return check.message or f"{check.name} {check.metric}: {check.value} of {check.threshold}"
 
 
-def table(columns: Mapping[str, Mapping[str, float]], rows: Sequence[str]) -> list[str]:
+def table(columns: Mapping[str, Means], rows: Sequence[str]) -> list[str]:
     """Lines of a table with a row for each metric; "-" where a column has no value."""
     lines = ["Test       " + "".join(f"{name:>14}" for name in columns)]
     lines += [f"  {row:<11}" + "".join(_cell(values.get(row)) for values in columns.values()) for row in rows]
@@ -59,18 +57,18 @@ def _cell(value: float | None) -> str:
     return f"{'-' if value is None else format(value, '.4f'):>14}"
 
 
-def refusal(blessing: Mapping[str, Any]) -> list[str]:
-    """Lines that say why a model is not blessed and what can be done, from the content of `blessing.json`."""
-    failed = [check for check in blessing.get("checks", []) if not check["passed"]]
+def refusal(verdict: Verdict) -> list[str]:
+    """Lines that say why a model is not blessed and what can be done."""
+    failed = [check for check in verdict.checks if not check.passed]
     lines = [f"  {_said(check)}" for check in failed]
-    lines += [f"  note: {note}" for note in blessing.get("notes", [])]
-    shown = blessing.get("table", {})
+    lines += [f"  note: {note}" for note in verdict.notes]
+    shown = verdict.table
     lines += table(shown, list(dict.fromkeys(row for values in shown.values() for row in values))) if shown else []
     return [*lines, *_advice(failed)]
 
 
-def summary(blessing: Mapping[str, Any]) -> list[str]:
+def summary(verdict: Verdict) -> list[str]:
     """Lines that say what was compared and how it came out."""
-    said = [*map(_said, blessing.get("checks", [])), *(f"note: {note}" for note in blessing.get("notes", []))]
-    outcome = "blessed" if blessing["blessed"] else "not blessed"
+    said = [*map(_said, verdict.checks), *(f"note: {note}" for note in verdict.notes)]
+    outcome = "blessed" if verdict.blessed else "not blessed"
     return [f"Verdict    {outcome}", *(f"  {line}" for line in said)]

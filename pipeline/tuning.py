@@ -142,8 +142,7 @@ class Tuner:
             )
         finally:
             self._remove(trial.number)
-        value: float = report["validation"][metric]
-        return value
+        return report.validation[metric]
 
     def _places(self, number: int) -> tuple[Path, Path]:
         return self.directory / f"trial-{number}", self.directory / f"trial-{number}.scratch"

@@ -23,13 +23,13 @@ from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.evaluator.executor import two_tower_scorer
 from components.trainer import Trainer, TrainerParams
 from dataplane.artifacts import Blessing, Evaluation, Model
+from dataplane.artifacts.transform_graph import read_spec
 from dataplane.beam_runner import InProcess
 from dataplane.dataset.embedding import candidate_embeddings, first_contexts
 from dataplane.dataset.retrieval_task import RetrievalTask, retrieval_task
 from dataplane.dataset.sequences import read_dataset
 from models.ranking.metrics import mean_metrics, query_metrics
 from models.ranking.ranking import CandidateLists, Scorer, rank_candidates
-from models.spec.features import EncodedSpec
 from pipeline.config.config import load_config
 
 _BLOCK = 256
@@ -121,7 +121,7 @@ def system(seed: int, prepared: Prepared, output: Path, *, at: int) -> dict[str,
     fit, data = model.read_json("training.json"), read_dataset(prepared.examples)
     task = retrieval_task(data, "test", remove_seen=config.remove_seen)
     candidates, contexts = candidate_embeddings(model, data, context), first_contexts(task.held_out, task.query_rows)
-    spec = EncodedSpec.model_validate(prepared.graph.read_json("spec.json"))
+    spec = read_spec(prepared.graph)
     scorer = two_tower_scorer(model, data, spec, task, candidates, contexts, context)
     kept = {name: metrics[name] for name in ("validation", "test")}
     slices = {name: metrics["slices"][name] for name in ("query", "candidate")}

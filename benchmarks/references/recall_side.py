@@ -108,7 +108,7 @@ def ours(prepared: Prepared, metric: str, target: float) -> dict[str, Any]:
         except _Reached as reached:
             entry = reached.args[0]
             return {"found": entry[metric], "seconds": time.perf_counter() - start, "steps": entry["step"]}
-    return {"found": max(entry[metric] for entry in report["curve"]), "seconds": None}
+    return {"found": max(entry[metric] for entry in report.curve), "seconds": None}
 
 
 def _validation(prepared: Prepared) -> RetrievalTask:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from components.base import ExecutionContext
 from dataplane.artifacts import Model, Recommendations, ServingModel, TransformedExamples, TransformGraph
+from dataplane.artifacts.serving_model import IndexReport
 from dataplane.columns.columnar import write_parquet
 from dataplane.dataset.sequences import read_dataset
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
@@ -113,4 +114,4 @@ class _RankSlice(beam.DoFn):
 
 
 def _has_tree(serving_model: ServingModel) -> bool:
-    return bool(serving_model.read_json("index.json")["search"] == "tree")
+    return IndexReport.read(serving_model).search == "tree"

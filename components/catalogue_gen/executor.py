@@ -1,6 +1,5 @@
 """From a new candidate table to an encoded catalogue; what CatalogueGen does."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ import pyarrow.parquet as pq
 
 from components.base import ExecutionContext
 from dataplane.artifacts import Catalogue, Examples, TransformedExamples, TransformGraph
+from dataplane.artifacts.catalogue import CatalogueChanges
+from dataplane.artifacts.transform_graph import read_spec
 from dataplane.columns.distinct import distinct_ids
 from dataplane.dataset.encoding import encode_catalogue
 from dataplane.dataset.sequences import read_ids, write_ids
@@ -38,7 +39,7 @@ def make_catalogue(
         DataError: the table cannot be used, or lacks a column that the model reads.
         RefusedError: too many of the model's candidates are not in the table.
     """
-    spec = EncodedSpec.model_validate(transform_graph.read_json("spec.json"))
+    spec = read_spec(transform_graph)
     read = ingest(
         params.tables(),
         files,
@@ -50,7 +51,7 @@ def make_catalogue(
     shards = sorted((examples.path / "candidates").glob("*.parquet"))
     _check_columns(shards, spec)
     ids = distinct_ids(*(pq.read_table(file, columns=[CANDIDATE_ID])[CANDIDATE_ID] for file in shards))
-    changes = _changes(ids, read_ids(transformed_examples.path / "candidates"), params.max_removed_fraction)
+    changes = _changes(ids, read_ids(transformed_examples.path / "candidates"), params)
     directory = catalogue.path / "candidates"
     write_ids(directory, ids)
     context.progress(f"encoding {len(ids):,} candidates")
@@ -61,8 +62,8 @@ def make_catalogue(
         files=shards,
         directory=directory,
     )
-    catalogue.write_json("catalogue.json", {**changes, "refresh_of": params.refresh_of})
-    return {**read, **changes}
+    changes.write(catalogue)
+    return {**read, "candidates": changes.candidates, "added": changes.added, "removed": changes.removed}
 
 
 def _check_columns(files: list[Path], spec: EncodedSpec) -> None:
@@ -75,12 +76,12 @@ def _check_columns(files: list[Path], spec: EncodedSpec) -> None:
             )
 
 
-def _changes(ids: pa.Array, known: pa.Array, max_removed_fraction: float) -> Mapping[str, int]:
+def _changes(ids: pa.Array, known: pa.Array, params: "CatalogueGenParams") -> CatalogueChanges:
     kept = int(pc.sum(pc.is_in(ids, value_set=known)).as_py())
     removed = len(known) - kept
-    if removed > max_removed_fraction * len(known):
+    if removed > params.max_removed_fraction * len(known):
         raise RefusedError(
             f"{removed:,} of the published model's {len(known):,} candidates are not in the table of {len(ids):,}, "
-            f"more than refresh.max_removed_fraction ({max_removed_fraction:g}) allows; is the table complete?"
+            f"more than refresh.max_removed_fraction ({params.max_removed_fraction:g}) allows; is the table complete?"
         )
-    return {"candidates": len(ids), "added": len(ids) - kept, "removed": removed}
+    return CatalogueChanges(candidates=len(ids), added=len(ids) - kept, removed=removed, refresh_of=params.refresh_of)

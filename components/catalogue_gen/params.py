@@ -1,9 +1,8 @@
 """Parameters of CatalogueGen."""
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from components.base import Params
 from dataplane.sources.config import MappedEntities
@@ -26,7 +25,7 @@ class CatalogueGenParams(RefreshConfig):
     """The new table of candidates. Answers contain its candidates and no others."""
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
     """Share of the table's rows that may be dead letters; with more, the refresh is refused."""
-    refresh_of: dict[str, Any]
+    refresh_of: dict[str, JsonValue]
     """Identity of the published model whose index is refreshed."""
 
     def tables(self) -> dict[str, MappedEntities]:

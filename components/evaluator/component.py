@@ -1,11 +1,8 @@
 """Evaluator: exact metrics of the model beside its baselines, and whether it may be published.
 
-    evaluation/metrics.json       {"test": {"recall@10": …}, "validation": {…}, "baselines": {"popularity": {…}, …},
-                                  "intervals": {…}, "slices": {…}, "protocol": {…},
-                                  "published": {"version": …, "queries": …, "test": {…}, "model": {…}}}
+    evaluation/metrics.json       see `dataplane.artifacts.evaluation`
     evaluation/per_query.parquet  query_id, main metrics of the model and of the baselines on the test events
-    blessing/blessing.json        {"blessed": …, "notes": […], "table": {…}, "checks": [{"name", "metric", "value",
-                                  "threshold", "passed", "message"}, …]} (see `components.evaluator.gates`)
+    blessing/blessing.json        see `dataplane.artifacts.blessing`
 
 A model that is not blessed is no error here; Pusher refuses it. Only one that cannot tell candidates or queries apart
 ends the run at once.
@@ -18,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from components.base import Component, ExecutionContext
 from components.evaluator.params import EvaluationConfig, EvaluatorParams
 from dataplane.artifacts import Blessing, Evaluation, Examples, Model, TransformedExamples, TransformGraph
+from dataplane.artifacts.blessing import Verdict
+from dataplane.artifacts.evaluation import Metrics, Skipped
 from dataplane.errors import RefusedError
 from dataplane.verdict import USELESS, refusal
 
@@ -77,15 +76,16 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
                 context=context,
             )
         except NotFiniteError as error:
-            outputs.blessing.write_json("blessing.json", verdict := not_finite(str(error)))
+            verdict = not_finite(str(error))
+            verdict.write(outputs.blessing)
             _refuse_useless(verdict)
             raise
-        outputs.evaluation.write_json("metrics.json", metrics)
+        metrics.write(outputs.evaluation)
         verdict = blessing(self.params.evaluation, metrics)
-        outputs.blessing.write_json("blessing.json", verdict)
+        verdict.write(outputs.blessing)
         _refuse_useless(verdict)
-        notes = [note for note in verdict["notes"] if not note.startswith("validation")]  # Trainer tells of those
-        return _facts(self.params.evaluation, metrics) | {"blessed": verdict["blessed"], "notes": notes}
+        notes = [note for note in verdict.notes if not note.startswith("validation")]  # Trainer tells of those
+        return _facts(self.params.evaluation, metrics) | {"blessed": verdict.blessed, "notes": notes}
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether what is in service is still what the model was compared with, or has become the model itself.
@@ -93,27 +93,30 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         After a final fit the model in service never is the one that was evaluated. Then only a refusal for being worse
         than the served model depends on what is in service.
         """
-        verdict = outputs.blessing.read_json("blessing.json")
-        failed = any("version" in check and not check["passed"] for check in verdict["checks"])
-        compared = verdict.get("served", {})
-        if self.published is None or not compared.get("towers") or (self.params.final_fit and not failed):
+        verdict = Verdict.read(outputs.blessing)
+        failed = any(check.version is not None and not check.passed for check in verdict.checks)
+        compared = verdict.served
+        if self.published is None or not compared.towers or (self.params.final_fit and not failed):
             return True
         newest = next((found for found in reversed(self.published.versions()) if found.complete), None)
         if newest is None:
             return not failed
-        itself = (newest.identity or {}).get("towers") == compared["towers"]
-        return newest.version == compared["version"] or (itself and not failed)
+        itself = (newest.identity or {}).get("towers") == compared.towers
+        return newest.version == compared.version or (itself and not failed)
 
 
-def _refuse_useless(verdict: Mapping[str, Any]) -> None:
+def _refuse_useless(verdict: Verdict) -> None:
     """Ends the run where nothing that follows could be of use, not even an index to look at."""
-    if any(check["name"] == USELESS and not check["passed"] for check in verdict["checks"]):
+    if any(check.name == USELESS and not check.passed for check in verdict.checks):
         raise RefusedError("\n".join(["the model is of no use and is not published:", *refusal(verdict)]))
 
 
-def _facts(config: EvaluationConfig, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    rows = {"test": metrics["test"], **metrics["baselines"]}
-    facts: dict[str, Any] = {"queries": metrics["protocol"]["test"]["queries"]}
-    for name, values in rows.items():
-        facts[name] = values if "skipped" in values else {metric: values[metric] for metric in config.main_metrics()}
+def _facts(config: EvaluationConfig, metrics: Metrics) -> dict[str, Any]:
+    facts: dict[str, Any] = {"queries": metrics.protocol.test.queries}
+    for name, values in {"test": metrics.test, **metrics.baselines}.items():
+        facts[name] = (
+            values.model_dump()
+            if isinstance(values, Skipped)
+            else {metric: values[metric] for metric in config.main_metrics()}
+        )
     return facts

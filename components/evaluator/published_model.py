@@ -17,13 +17,14 @@ import pyarrow.dataset as ds
 import tensorflow as tf
 
 from dataplane.artifacts import Examples
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset, Events
 from models.events.history import PADDING, windows_before
 from models.ranking.ranking import EmbeddingScorer
-from models.spec.features import CANDIDATE_ID, HISTORY, QUERY_ID, Feature, FeatureSpec
-from serving.model.descriptions import read_description
+from models.spec.features import CANDIDATE_ID, HISTORY, QUERY_ID, Feature
+from serving.model.descriptions import FittedTo, ModelDescription, read_description
 
 _BATCH = 8192
 
@@ -38,7 +39,7 @@ class PublishedModel:
     """
 
     directory: Path
-    description: Mapping[str, Any]
+    description: ModelDescription
 
     @classmethod
     def read(cls, directory: Path) -> "PublishedModel":
@@ -59,19 +60,19 @@ class PublishedModel:
             bool `[queries of the task]`, and why none is left, or "".
         """
         nothing = np.zeros(len(task.query_rows), bool)
-        told = self.description.get("data")
+        told = self.description.data
         if told is None:
             return nothing, "it does not tell which events it was fitted to"
         metadata = dataset.metadata
-        if divided_alike(told, metadata) and not told["final"]:
+        if divided_alike(told, metadata) and not told.final:
             return ~nothing, ""
         timestamps = task.held_out.timestamp
-        if told["until"] is None or timestamps is None:
+        if told.until is None or timestamps is None:
             return nothing, "it was fitted to other events, and without times these cannot be told from new ones"
-        until = datetime.fromisoformat(told["until"]).timestamp() * 1e6
+        until = datetime.fromisoformat(told.until).timestamp() * 1e6
         first = task.held_out.offsets[task.query_rows]  # events of a query are in order of time
         younger: np.ndarray = timestamps[first] > until
-        return younger, "" if younger.any() else f"no query has all its test events after {told['until']}, its last one"
+        return younger, "" if younger.any() else f"no query has all its test events after {told.until}, its last one"
 
     def scorer(self, examples: Examples, dataset: Dataset, task: RetrievalTask) -> EmbeddingScorer:
         """Ranks the current catalogue for the queries of a task.
@@ -80,7 +81,7 @@ class PublishedModel:
             ValueError: its embeddings are not finite.
         """
         model = tf.saved_model.load(str(self.directory))
-        features = FeatureSpec.model_validate(self.description["features"])
+        features = self.description.feature_spec()
         query_ids = dataset.queries.ids.take(pa.array(task.query_rows))
         queries = _table(examples, "queries", QUERY_ID, query_ids, features.of("query"))
         candidates = _table(examples, "candidates", CANDIDATE_ID, dataset.candidates.ids, features.of("candidate"))
@@ -93,17 +94,16 @@ class PublishedModel:
         )
 
 
-def divided_alike(told: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
+def divided_alike(told: FittedTo, metadata: DatasetMetadata) -> bool:
     """Whether the events of two models were split in the same way.
 
     Args:
-        told: `split` and `seed` of the one.
+        told: the events of the one.
         metadata: of the other; the seed counts only where events are chosen by hash.
     """
-    if told["split"] != metadata.get("split"):
+    if told.split != metadata.split:
         return False
-    by_order = (told["split"] or {}).get("method") in ("leave_last_n", "time")
-    return by_order or bool(told["seed"] == metadata.get("seed"))
+    return metadata.split_method in ("leave_last_n", "time") or told.seed == metadata.seed
 
 
 def _table(examples: Examples, table: str, id_column: str, ids: pa.Array, features: Mapping[str, Feature]) -> pa.Table:

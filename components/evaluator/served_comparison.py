@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from components.base import ExecutionContext
 from components.evaluator.measuring import Measured, differences, intervals_of, measure, progress_reporter
 from components.evaluator.published_model import PublishedModel
 from dataplane.artifacts import Examples, Model
+from dataplane.artifacts.evaluation import NotCompared, ServedMetrics
 from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset
 from dataplane.files.digests import shortened
@@ -47,7 +48,7 @@ class ServedComparison:
     task: RetrievalTask
     context: ExecutionContext
 
-    def run(self, ours: Callable[[], Measured]) -> dict[str, Any]:
+    def run(self, ours: Callable[[], Measured]) -> ServedMetrics | NotCompared:
         """Section `published` of `metrics.json`: both models' metrics, or why they were not compared.
 
         Args:
@@ -57,12 +58,11 @@ class ServedComparison:
             RunError: the directory of the published models cannot be read.
         """
         if self.published is None or self.examples is None:
-            return {"skipped": "the evaluation was given no published models or no examples to ask them with"}
+            return NotCompared(skipped="the evaluation was given no published models or no examples to ask them with")
         newest, towers = self.published.newest(), part_digest(self.model.path / "towers")
         if newest is None:
-            return {"version": None, "towers": towers, "skipped": "nothing has been published yet"}
+            return NotCompared(version=None, towers=towers, skipped="nothing has been published yet")
         self.context.progress(f"embedding with version {newest.version}")
-        found = {"version": newest.version, "towers": towers}
         try:
             published = self._comparable(self.published.fetch(newest.version)[0], towers)
             theirs = published if isinstance(published, str) else self._measured(*published, newest.version)
@@ -70,15 +70,15 @@ class ServedComparison:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
             theirs = f"served version {newest.version} cannot be measured: {reason}"
         if isinstance(theirs, str):
-            return found | {"skipped": theirs}
-        return found | self._beside(*theirs, ours())
+            return NotCompared(version=newest.version, towers=towers, skipped=theirs)
+        return self._beside(newest.version, towers, *theirs, ours())
 
     def _comparable(self, directory: Path, towers: str) -> tuple[PublishedModel, np.ndarray] | str:
         """The served model and the queries it can be compared on, or why there is none."""
         if damage := check_version(directory):
             return f"it is damaged: {shortened(damage)}"
         published = PublishedModel.read(directory)
-        if published.description["identity"]["towers"] == towers:
+        if published.description.identity.get("towers") == towers:
             return "it is this model"
         usable, reason = published.comparable(self.task, self.dataset)
         return reason or (published, usable)
@@ -89,7 +89,7 @@ class ServedComparison:
         tell = progress_reporter(self.context, f"test: version {version}")
         return measure(scorer, self.task, self.dataset, self.params.evaluation, tell), usable
 
-    def _beside(self, theirs: Measured, usable: np.ndarray, ours: Measured) -> dict[str, Any]:
+    def _beside(self, version: int, towers: str, theirs: Measured, usable: np.ndarray, ours: Measured) -> ServedMetrics:
         config = self.params.evaluation
         means = {
             who: mean_metrics({name: values[usable] for name, values in result.values.items()})
@@ -98,4 +98,4 @@ class ServedComparison:
         lead = {name: values[usable] for name, values in differences(ours, theirs).items()}
         names = dict.fromkeys((*config.main_metrics(), *config.named_metrics()))
         (intervals,) = intervals_of([lead], list(names), seed=self.params.seed)
-        return {"queries": int(usable.sum()), **means, "intervals": intervals}
+        return ServedMetrics(version=version, towers=towers, queries=int(usable.sum()), **means, intervals=intervals)

@@ -1,12 +1,13 @@
 """Metrics of parts of the queries, and of parts of what was to be found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from dataplane.artifacts import TransformGraph
+from dataplane.artifacts.evaluation import Slices, SliceTable
+from dataplane.artifacts.transform_graph import read_spec
 from dataplane.dataset.embedding import first_contexts
 from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset
@@ -29,7 +30,7 @@ def slices(
     *,
     metrics: Sequence[str],
     features: Sequence[str],
-) -> dict[str, Any]:
+) -> Slices:
     """Counts and main metrics of every slice.
 
     Slices of queries average over queries. Slices of candidates average over pairs of a query and one relevant
@@ -48,8 +49,8 @@ def slices(
     cutoff = int(metrics[0].partition("@")[2])
     by_pair = query_metrics(ranks, np.arange(len(ranks) + 1), [cutoff])
     of_pairs = {name: by_pair[name] for name in metrics if not name.startswith("hit_rate")}
-    spec = EncodedSpec.model_validate(graph.read_json("spec.json"))
-    by_feature: dict[str, Any] = {}
+    spec = read_spec(graph)
+    by_feature: dict[str, SliceTable] = {}
     for side, name in _encoded_columns(spec, features):
         if side == "candidate":
             named = _named_values(spec, graph, side, name, dataset.candidates.columns[name][task.relevant.rows])
@@ -57,15 +58,15 @@ def slices(
         else:
             named = _named_values(spec, graph, side, name, _query_tokens(dataset, task, side, name))
             by_feature[name] = _table(of_queries, named, unit="queries")
-    return {
-        "history_length": _table(of_queries, _history_lengths(task), unit="queries"),
-        "query": _table(of_queries, _known(_training_events(dataset)[task.query_rows]), unit="queries"),
-        "candidate": _table(of_pairs, _known(dataset.train_count[task.relevant.rows]), unit="pairs"),
-        "features": by_feature,
-    }
+    return Slices(
+        history_length=_table(of_queries, _history_lengths(task), unit="queries"),
+        query=_table(of_queries, _known(_training_events(dataset)[task.query_rows]), unit="queries"),
+        candidate=_table(of_pairs, _known(dataset.train_count[task.relevant.rows]), unit="pairs"),
+        features=by_feature,
+    )
 
 
-def _table(values: Mapping[str, np.ndarray], parts: Iterator[tuple[str, np.ndarray]], *, unit: str) -> dict[str, Any]:
+def _table(values: Mapping[str, np.ndarray], parts: Iterator[tuple[str, np.ndarray]], *, unit: str) -> SliceTable:
     return {label: {unit: int(chosen.sum()), **mean_metrics(values, chosen)} for label, chosen in parts if chosen.any()}
 
 

@@ -4,13 +4,15 @@
 The kinds are described in `dataplane.statistics.anomalies`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from components.base import Component, ExecutionContext
 from components.example_validator.params import ExampleValidatorParams
 from dataplane.artifacts import Anomalies, Schema, Statistics
+from dataplane.artifacts.anomalies import Anomaly, AnomalyList
+from dataplane.artifacts.statistics import StatisticsReport
 from dataplane.errors import RefusedError
 from dataplane.statistics.coverage_anomalies import coverage_text
 
@@ -42,7 +44,7 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
         from dataplane.statistics.anomalies import find_anomalies
         from dataplane.statistics.tfmd import read_schema
 
-        statistics = inputs.statistics.read_json("statistics.json")
+        statistics = StatisticsReport.read(inputs.statistics).root
         schema = read_schema(inputs.schema.path / "schema.pbtxt")
         anomalies = find_anomalies(
             statistics,
@@ -53,32 +55,28 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
             min_candidates=self.params.min_candidates,
             described={"queries": self.params.described_queries, "candidates": self.params.described_candidates},
         )
-        outputs.anomalies.write_json("anomalies.json", anomalies)
+        AnomalyList(tuple(anomalies)).write(outputs.anomalies)
         self._refuse(anomalies, outputs.anomalies)
-        errors = sum(anomaly["severity"] == "error" for anomaly in anomalies)
-        covered = {table: coverage_text(facts["ids"]) for table, facts in statistics.items() if "ids" in facts}
+        errors = sum(anomaly.severity == "error" for anomaly in anomalies)
+        covered = {table: coverage_text(it.ids) for table, it in statistics.items() if it.ids is not None}
         return {"errors": errors, "warnings": len(anomalies) - errors, **covered, **_notes(anomalies)}
 
-    def _refuse(self, anomalies: list[dict[str, Any]], written: Anomalies) -> None:
+    def _refuse(self, anomalies: Sequence[Anomaly], written: Anomalies) -> None:
         blocking = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[self.params.fail_on]
-        refused = [anomaly for anomaly in anomalies if anomaly["severity"] in blocking]
+        refused = [anomaly for anomaly in anomalies if anomaly.severity in blocking]
         if not refused:
             return
-        lines = [f"  {_place(anomaly)}: {anomaly['message']}" for anomaly in refused[:_SHOWN]]
+        lines = [f"  {anomaly.place}: {anomaly.message}" for anomaly in refused[:_SHOWN]]
         if len(refused) > _SHOWN:
             lines.append(f"  … and {len(refused) - _SHOWN} more")
         count = "1 anomaly" if len(refused) == 1 else f"{len(refused)} anomalies"
-        where = written.path / "anomalies.json"
+        where = written.path / AnomalyList.FILE
         raise RefusedError("\n".join([f"the data have {count}; {where} lists all that was found:", *lines]))
 
 
-def _notes(anomalies: list[dict[str, Any]]) -> dict[str, list[str]]:
+def _notes(anomalies: Sequence[Anomaly]) -> dict[str, list[str]]:
     """What of the anomalies is shown beside the step and in the summary of every run."""
-    notes = [f"{anomaly['severity']}: {_place(anomaly)}: {anomaly['message']}" for anomaly in anomalies[:_SHOWN]]
+    notes = [f"{anomaly.severity}: {anomaly.place}: {anomaly.message}" for anomaly in anomalies[:_SHOWN]]
     if len(anomalies) > _SHOWN:
         notes.append(f"… and {len(anomalies) - _SHOWN} more in anomalies.json")
     return {"notes": notes} if notes else {}
-
-
-def _place(anomaly: Mapping[str, Any]) -> str:
-    return f"{anomaly['table']}.{anomaly['column']}" if anomaly["column"] else str(anomaly["table"])

@@ -8,6 +8,7 @@ from typing import Any
 from components.base import Component, ExecutionContext, Prepared
 from components.infra_validator.params import InfraValidationConfig
 from dataplane.artifacts import Catalogue, Examples, InfraBlessing, ServingModel, TransformedExamples
+from dataplane.artifacts.infra_blessing import InfraVerdict
 from dataplane.errors import RefusedError
 
 
@@ -48,13 +49,10 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
         try:
             models = checks.run(context.progress)
         except RefusedError as error:
-            verdict = {"blessed": False, "checks": checks.passed, "failure": str(error)}
-            outputs.infra_blessing.write_json("infra_blessing.json", verdict)
+            InfraVerdict(blessed=False, checks=checks.passed, failure=str(error)).write(outputs.infra_blessing)
             raise
-        outputs.infra_blessing.write_json(
-            "infra_blessing.json", {"blessed": True, "checks": checks.passed, "models": models}
-        )
-        return {name: {"latency_ms": model["latency_ms"]} for name, model in models.items()}
+        InfraVerdict(blessed=True, checks=checks.passed, models=models).write(outputs.infra_blessing)
+        return {name: {"latency_ms": times.latency_ms} for name, times in models.items()}
 
     def prepare(self) -> Prepared[Inputs, Outputs]:
         """The fingerprint is of the script that asks: it is run as a file, so no import leads to it."""

@@ -9,11 +9,13 @@ import pyarrow.compute as pc
 from components.infra_validator.answer_checks import LOWEST, answer_problem, same_ids, same_scores, shared_answers
 from components.infra_validator.signature_checks import SignatureCheck, signature_checks
 from dataplane.artifacts import Catalogue, Examples, ServingModel, TransformedExamples
+from dataplane.artifacts.infra_blessing import ModelTimes
+from dataplane.artifacts.serving_model import ExpectedAnswer, ExpectedAnswers
 from dataplane.dataset.sequences import Dataset, read_dataset
 from dataplane.errors import RefusedError, RunError
-from models.spec.features import HISTORY, FeatureSpec
+from models.spec.features import HISTORY
 from serving.model.ask import RawAnswer, Session, ask_batches
-from serving.model.descriptions import read_description, signature_inputs
+from serving.model.descriptions import InputSpec, read_description
 from serving.model.requests import Request, complete_request, stored_requests
 from serving.model.served_catalogue import ServedCatalogue
 
@@ -45,14 +47,14 @@ class InfraChecks:
         self.passed: dict[str, int] = {}
         self._params = params
         self._directory = serving_model.path
-        self._expected = serving_model.read_json("expected_answers.json")[: params.sample_queries]
+        self._expected = ExpectedAnswers.read(serving_model).root[: params.sample_queries]
         self._dataset: Dataset = read_dataset(transformed_examples)
         self._catalogue = ServedCatalogue.of(self._dataset, catalogue).candidates.ids
         self._description = read_description(serving_model.path / "exact")
         self._requests = self._make_requests(examples)
         self._signature_checks = self._make_signature_checks()
 
-    def run(self, progress: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+    def run(self, progress: Callable[[str], None]) -> dict[str, ModelTimes]:
         """Asks both models and checks their answers; returns load and response times by model.
 
         Raises:
@@ -73,17 +75,16 @@ class InfraChecks:
 
     def _make_requests(self, examples: Examples) -> list[Request]:
         """The stored queries, then one of which nothing is known and one with values never seen."""
-        inputs = signature_inputs(self._description)
-        features = FeatureSpec.model_validate(self._description["features"])
-        ids = [expected["query_id"] for expected in self._expected]
+        inputs, features = self._description.inputs(), self._description.feature_spec()
+        ids = [expected.query_id for expected in self._expected]
         requests: list[Mapping[str, Any]] = list(stored_requests(examples, self._dataset, features, ids))
         requests += [{}, {name: _unseen(spec) for name, spec in inputs.items()}]
         known = [{name: value for name, value in request.items() if name in inputs} for request in requests]
         return [complete_request(inputs, request) for request in known]
 
     def _make_signature_checks(self) -> list[SignatureCheck]:
-        expected = self._expected[0] if self._expected else {"candidate_ids": [], "scores": []}
-        best = dict(list(zip(expected["candidate_ids"], expected["scores"], strict=True))[:_KNOWN_BEST])
+        expected = self._expected[0] if self._expected else ExpectedAnswer(query_id="", candidate_ids=(), scores=())
+        best = dict(list(zip(expected.candidate_ids, expected.scores, strict=True))[:_KNOWN_BEST])
         candidate = self._catalogue[0].as_py()
         return signature_checks(self._description, self._requests[0], best=best, candidate=candidate)
 
@@ -105,7 +106,7 @@ class InfraChecks:
             raise RefusedError(f"the {name} model does not answer in a fresh process: {error}") from error
 
     def _check_inputs(self, name: str, session: Session) -> None:
-        told = {name: signature["inputs"] for name, signature in self._description["signatures"].items()}
+        told = {name: signature.inputs for name, signature in self._description.signatures.items()}
         if session.inputs != told:
             _refuse(name, "inputs", f"its signatures take {session.inputs}, its description tells {told}")
         self._pass("inputs", 1)
@@ -113,7 +114,7 @@ class InfraChecks:
     def _check_batch(self, name: str, answer: RawAnswer, batch: Sequence[Request]) -> None:
         if not len(answer.candidate_ids) == len(answer.scores) == len(batch):
             _refuse(name, "rows", f"{len(answer.candidate_ids)} rows of ids for {len(batch)} requests")
-        top_k, remove_seen = self._description["top_k"], self._description["remove_seen"]
+        top_k, remove_seen = self._description.top_k, self._description.remove_seen
         for request, ids, scores in zip(batch, answer.candidate_ids, answer.scores, strict=True):
             problem = answer_problem(ids, scores, top_k=top_k, history=request.get(HISTORY, []) if remove_seen else [])
             if problem is not None:
@@ -144,12 +145,12 @@ class InfraChecks:
     def _check_expected(self, answer: RawAnswer) -> None:
         """The exact model must answer as the towers applied to the stored data do."""
         for row, expected in enumerate(self._expected):
-            padding = len(answer.scores[row]) - len(expected["scores"])
-            scores, ids = expected["scores"] + [LOWEST] * padding, expected["candidate_ids"] + [""] * padding
+            padding = len(answer.scores[row]) - len(expected.scores)
+            scores, ids = [*expected.scores, *[LOWEST] * padding], [*expected.candidate_ids, *[""] * padding]
             self._check_same_scores("expected_scores", answer.scores[row], scores, row)
             problem = same_ids(answer.candidate_ids[row], ids, scores)
             if problem is not None:
-                _refuse("exact", "expected_ids", f"{problem}, asked query '{expected['query_id']}'")
+                _refuse("exact", "expected_ids", f"{problem}, asked query '{expected.query_id}'")
             self._pass("expected_ids", 1)
 
     def _check_same_scores(self, check: str, found: list[float], wanted: list[float], row: int) -> None:
@@ -174,11 +175,11 @@ def _refuse(name: str, check: str, problem: str) -> NoReturn:
     raise RefusedError(f"the {name} model failed the check '{check}': {problem}")
 
 
-def _unseen(spec: Mapping[str, Any]) -> Any:
-    value: Any = {"string": _NOBODY, "float32": 1e6, "int64": 2**40}[spec["dtype"]]
-    if len(spec["shape"]) == 1:
+def _unseen(spec: InputSpec) -> Any:
+    value: Any = {"string": _NOBODY, "float32": 1e6, "int64": 2**40}[spec.dtype]
+    if len(spec.shape) == 1:
         return value
-    return [value] * (spec["shape"][1] or 2)
+    return [value] * (spec.shape[1] or 2)
 
 
 def _short(request: Request) -> str:
@@ -186,11 +187,11 @@ def _short(request: Request) -> str:
     return text if len(text) <= 300 else text[:300] + "…"
 
 
-def _times(session: Session) -> dict[str, Any]:
+def _times(session: Session) -> ModelTimes:
     assert session.latency_ms is not None
-    return {
-        "load_seconds": round(session.load_seconds, 3),
-        "warm_up_seconds": round(session.warm_up_seconds, 3),
-        "memory_bytes": session.memory_bytes,
-        "latency_ms": round(session.latency_ms, 3),
-    }
+    return ModelTimes(
+        load_seconds=round(session.load_seconds, 3),
+        warm_up_seconds=round(session.warm_up_seconds, 3),
+        memory_bytes=session.memory_bytes,
+        latency_ms=round(session.latency_ms, 3),
+    )

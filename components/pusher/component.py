@@ -1,11 +1,14 @@
 """Pusher: publishes blessed serving models where a server picks them up."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.base import Component, ExecutionContext
-from dataplane.artifacts import Artifact, Blessing, InfraBlessing, PushedModel, ServingModel
+from dataplane.artifacts import Blessing, InfraBlessing, PushedModel, ServingModel
+from dataplane.artifacts.blessing import Verdict
+from dataplane.artifacts.infra_blessing import InfraVerdict
+from dataplane.artifacts.pushed_model import Push
 from dataplane.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -46,29 +49,31 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         from dataplane.verdict import refusal
         from serving.published.publishing import Publisher
 
-        _require(inputs.blessing, "blessing.json", "the evaluation did not bless the model", refusal)
-        _require(
-            inputs.infra_blessing,
-            "infra_blessing.json",
-            "infra validation did not bless the serving models",
-            lambda verdict: [],
-        )
+        verdict = Verdict.read(inputs.blessing)
+        if not verdict.blessed:
+            where = inputs.blessing.path / Verdict.FILE
+            raise RefusedError(
+                "\n".join([f"not published: the evaluation did not bless the model; see {where}", *refusal(verdict)])
+            )
+        if not InfraVerdict.read(inputs.infra_blessing).blessed:
+            where = inputs.infra_blessing.path / InfraVerdict.FILE
+            raise RefusedError(f"not published: infra validation did not bless the serving models; see {where}")
         exact, scann = inputs.serving_model.path / "exact", inputs.serving_model.path / "scann"
         publisher = Publisher(self.params.directory, self.params.name)
         published = publisher.publish(exact=exact, scann=scann, keep_versions=self.params.keep_versions)
-        pushed = {
-            "version": published.version,
-            "exact": published.exact,
-            "scann": published.scann,
-            "new": published.new,
-            "withdrawn": published.withdrawn,
-            "identity": dict(publisher.identity(published.version)),
-            "told": (told := _told(published)),
-        }
-        outputs.pushed_model.write_json("pushed.json", pushed)
-        if told:
-            context.progress(told)
-        return {key: pushed[key] for key in ("version", "exact", "scann", "new", "withdrawn")}
+        pushed = Push(
+            version=published.version,
+            exact=published.exact,
+            scann=published.scann,
+            new=published.new,
+            withdrawn=published.withdrawn,
+            identity=publisher.identity(published.version),
+            told=_told(published),
+        )
+        pushed.write(outputs.pushed_model)
+        if pushed.told:
+            context.progress(pushed.told)
+        return pushed.model_dump(mode="json", exclude={"identity", "told"})
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether the version published then, or a refresh of its index, is still the newest one and undamaged."""
@@ -76,8 +81,8 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
 
         publisher = Publisher(self.params.directory, self.params.name)
         newest = next((found for found in reversed(publisher.versions()) if found.complete), None)
-        pushed = outputs.pushed_model.read_json("pushed.json")
-        if newest is None or not (newest.version == pushed["version"] or newest.refresh_of == pushed["identity"]):
+        pushed = Push.read(outputs.pushed_model)
+        if newest is None or not (newest.version == pushed.version or newest.refresh_of == pushed.identity):
             return False
         return not publisher.damage(newest.version)
 
@@ -93,9 +98,3 @@ def _told(published: "Publication") -> str:
     if not published.new:
         return f"version {version} is this model already; nothing was published"
     return f"{damaged}; published anew as version {version}" if damaged else ""
-
-
-def _require(verdict: Artifact, file: str, refusal: str, reasons: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:
-    found = verdict.read_json(file)
-    if found["blessed"] is not True:
-        raise RefusedError("\n".join([f"not published: {refusal}; see {verdict.path / file}", *reasons(found)]))

@@ -7,6 +7,7 @@ from typing import Any
 from components.base import Component, ExecutionContext
 from components.scann_indexer.params import ScannIndexerParams
 from dataplane.artifacts import Catalogue, Model, ServingModel, TransformedExamples, TransformGraph
+from dataplane.artifacts.serving_model import Target
 from dataplane.errors import RefusedError
 
 
@@ -39,22 +40,28 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
             DataError: an embedding is NaN or infinite, or there is no candidate.
             RefusedError: the index finds too few of the exact answers; `index.json` is written.
         """
-        from components.scann_indexer.executor import Indexing
+        from components.scann_indexer.executor import choose, embed, measure, open_subject
+        from components.scann_indexer.exporting import expected_answers, export_models
 
         serving_model = outputs.serving_model
-        indexing = Indexing(
-            inputs.transformed_examples, inputs.transform_graph, inputs.model, inputs.catalogue, context, self.params
+        subject = open_subject(
+            inputs.transformed_examples, inputs.transform_graph, inputs.model, inputs.catalogue, self.params, context
         )
-        report = indexing.build()
-        serving_model.write_json("index.json", report)
-        target = report["target"]
-        if target["reached"] < target["recall"]:
-            raise RefusedError(
-                f"the index has recall@{target['k']} of {target['reached']:.4f} against exact search, less than "
-                f"index.recall_target.recall {target['recall']}; leave leaves_to_search, reorder and "
-                "dimensions_per_block of section index to be chosen (auto), or lower the target"
-            )
-        serving_model.write_json("expected_answers.json", indexing.expected_answers())
-        sizes = indexing.export(serving_model.path)
-        serving_model.write_json("index.json", report | {"bytes": sizes})
-        return {key: report[key] for key in ("candidates", "dimension", "search", "recall", "latency_ms")}
+        embedded = embed(subject)
+        chosen = choose(subject, embedded)
+        report = measure(subject, embedded, chosen)
+        report.write(serving_model)
+        _refuse_missed(report.target)
+        expected_answers(subject, embedded).write(serving_model)
+        sizes = export_models(subject, embedded, chosen, serving_model.path)
+        report.model_copy(update={"bytes": sizes}).write(serving_model)
+        return report.model_dump(include={"candidates", "dimension", "search", "recall", "latency_ms"})
+
+
+def _refuse_missed(target: Target) -> None:
+    if target.reached < target.recall:
+        raise RefusedError(
+            f"the index has recall@{target.k} of {target.reached:.4f} against exact search, less than "
+            f"index.recall_target.recall {target.recall}; leave leaves_to_search, reorder and "
+            "dimensions_per_block of section index to be chosen (auto), or lower the target"
+        )

@@ -9,15 +9,18 @@ same index.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
-from models.retrieval.index import ExactSearch, ScannSearch, SearchWithin, TreeSettings, tree_is_possible
+from dataplane.artifacts.serving_model import Build, CurvePoint
+from models.retrieval.index import ExactSearch
 from models.retrieval.index_cost import exact_cost, tree_cost
 from models.retrieval.index_recall import RecallMeter, SearchFunction
+from models.retrieval.scann_index import ScannSearch, SearchWithin
+from models.spec.tree_settings import TreeSettings, tree_is_possible
 
 if TYPE_CHECKING:
     from components.scann_indexer.params import IndexConfig
@@ -67,8 +70,8 @@ class Tuned:
 
     search: ScannSearch
     point: Point
-    builds: list[dict[str, Any]]
-    curve: list[dict[str, Any]]
+    builds: list[Build]
+    curve: list[CurvePoint]
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ class Tuner:
         self._candidates, self._dimension = exact.embeddings.shape
         self._errors = math.sqrt(1 / len(queries) + 1 / other_queries)
         self._brute_force = Point(exact_cost(candidates=self._candidates, dimension=self._dimension), 1.0, 1.0)
-        self._builds: list[dict[str, Any]] = []
+        self._builds: list[Build] = []
 
     def tune(self) -> Tuned:
         """Builds, measures and chooses."""
@@ -165,7 +168,7 @@ class Tuner:
         seconds = time.monotonic() - began
         with search.opened() as probe:
             point, found = self._cheapest(probe, settings)
-        self._builds.append({"settings": asdict(found), **point.facts(), "build_seconds": round(seconds, 3)})
+        self._builds.append(Build(settings=found, **point.facts(), build_seconds=round(seconds, 3)))
         return _Trial(search, found, point)
 
     def _cheapest(self, probe: SearchWithin, settings: TreeSettings) -> tuple[Point, TreeSettings]:
@@ -216,7 +219,7 @@ class Tuner:
             return {min(self._candidates, max(self._answers, self._config.reorder))}
         return {min(self._candidates, round(times * self._answers)) for times in _REORDERS}
 
-    def _curve(self, trial: _Trial) -> list[dict[str, Any]]:
+    def _curve(self, trial: _Trial) -> list[CurvePoint]:
         """Recall, expected cost and measured latency of a tree, by leaves searched."""
         self._progress("measuring the curve of recall and latency")
         curve = []
@@ -224,8 +227,10 @@ class Tuner:
             for leaves in sorted({*self._leaves(trial.settings), trial.settings.leaves_to_search}):
                 settings = replace(trial.settings, leaves_to_search=leaves)
                 point, search = self._measure(probe, settings), _searching(probe, settings)
-                facts = {"leaves_to_search": leaves, "reorder": settings.reorder, **point.facts()}
-                curve.append(facts | {f"latency_ms_batch_{size}": self._latency(search, size) for size in (1, 64)})
+                latencies = {f"latency_ms_batch_{size}": self._latency(search, size) for size in (1, 64)}
+                curve.append(
+                    CurvePoint(leaves_to_search=leaves, reorder=settings.reorder, **point.facts(), **latencies)
+                )
         return curve
 
     def _latency(self, search: SearchFunction, size: int) -> float:

@@ -3,16 +3,19 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from components.scann_indexer.index_tuning import Tuner
+from dataplane.artifacts.document import JsonValue
+from dataplane.artifacts.serving_model import QueryIndexReport
 from dataplane.errors import RefusedError
 from models.retrieval.candidate_ids import CandidateIds
-from models.retrieval.index import ExactSearch, Search, name_resource
+from models.retrieval.index import ExactSearch, Search
 from models.retrieval.index_recall import RecallMeter
+from models.retrieval.scann_index import name_resource
 from models.retrieval.serving import IndexedQueries, unit_vectors
 
 if TYPE_CHECKING:
@@ -30,8 +33,8 @@ class QueryIndex:
     """
 
     queries: Mapping[str, IndexedQueries]
-    identity: Mapping[str, Any]
-    report: Mapping[str, Any]
+    identity: Mapping[str, JsonValue]
+    report: QueryIndexReport
 
 
 def build_query_index(
@@ -63,19 +66,22 @@ def build_query_index(
             f"the index of queries has recall@{k} of {recall:.4f} against exact search, less than "
             f"index.recall_target.recall {target}; leave its settings to be chosen (auto), or lower the target"
         )
-    settings = None if scann.settings is None else asdict(scann.settings)
+    settings = scann.settings
     names = CandidateIds(ids.to_numpy(zero_copy_only=False))
     searches: dict[str, Search] = {"exact": exact, "scann": scann}
     return QueryIndex(
         queries={name: IndexedQueries(names, search) for name, search in searches.items()},
-        identity={"digest": vectors_digest(ids, vectors), "index": settings},
-        report={
-            "queries": len(ids),
-            "search": "brute_force" if settings is None else "tree",
-            "settings": settings,
-            "recall": {f"recall@{k}": round(recall, 6)},
-            "bytes": vectors.nbytes + ids.nbytes,
+        identity={
+            "digest": vectors_digest(ids, vectors),
+            "index": None if settings is None else asdict(settings),
         },
+        report=QueryIndexReport(
+            queries=len(ids),
+            search="brute_force" if settings is None else "tree",
+            settings=settings,
+            recall={f"recall@{k}": round(recall, 6)},
+            bytes=vectors.nbytes + ids.nbytes,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from components.base import Component, ExecutionContext, Prepared
 from components.schema_gen.params import MAX_DOMAIN, SchemaGenParams
 from dataplane.artifacts import Schema, Statistics
+from dataplane.artifacts.statistics import ColumnReport, StatisticsReport, TableReport
 from dataplane.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenPara
         from dataplane.statistics.tfmd import parse_schema, schema_text
 
         if pinned is None:
-            tables = _infer(inputs.statistics.read_json("statistics.json"))
+            tables = _infer(StatisticsReport.read(inputs.statistics).root)
         else:
             tables = parse_schema(pinned, str(self.params.path))
         outputs.schema.path.mkdir(parents=True, exist_ok=True)
@@ -76,34 +77,33 @@ class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenPara
         return path.read_bytes()
 
 
-def _infer(statistics: Mapping[str, Any]) -> dict[str, dict[str, "ColumnSchema"]]:
+def _infer(statistics: Mapping[str, TableReport]) -> dict[str, dict[str, "ColumnSchema"]]:
     return {
-        table: {name: _infer_column(name, facts, rows=report["rows"]) for name, facts in report["columns"].items()}
+        table: {name: _infer_column(name, facts, rows=report.rows) for name, facts in report.columns.items()}
         for table, report in statistics.items()
     }
 
 
-def _infer_column(name: str, facts: Mapping[str, Any], *, rows: int) -> "ColumnSchema":
+def _infer_column(name: str, facts: ColumnReport, *, rows: int) -> "ColumnSchema":
     from dataplane.statistics.tfmd import ColumnSchema
 
-    lengths = facts.get("list_length", {})
+    shortest, longest = facts.list_length.min, facts.list_length.max
     # Lists that all have one length are vectors. One of length 1 would read as a plain column, so it may be empty.
-    is_vector = lengths and lengths["min"] == lengths["max"] > 1
+    is_vector = longest is not None and shortest == longest > 1
     return ColumnSchema(
-        type=facts["type"],
-        min_fraction=1.0 if not facts["missing"] else 0.0,
-        min_count=1 if 0 < facts["missing"] < rows else 0,
-        min_length=lengths["min"] if is_vector else None,
-        max_length=lengths.get("max"),
+        type=facts.type,
+        min_fraction=1.0 if not facts.missing else 0.0,
+        min_count=1 if 0 < facts.missing < rows else 0,
+        min_length=shortest if is_vector else None,
+        max_length=longest,
         domain=_domain(name, facts),
     )
 
 
-def _domain(name: str, facts: Mapping[str, Any]) -> tuple[str, ...] | None:
+def _domain(name: str, facts: ColumnReport) -> tuple[str, ...] | None:
     """Values of a column that takes few of them, most of them more than once."""
-    if name in _IDS or "top_values" not in facts:
+    if name in _IDS or facts.top_values is None:
         return None
-    distinct: int = facts["distinct"]
-    if not 0 < distinct <= MAX_DOMAIN or 2 * distinct > facts["elements"]:
+    if not 0 < facts.distinct <= MAX_DOMAIN or 2 * facts.distinct > facts.elements:
         return None
-    return tuple(sorted(top["value"] for top in facts["top_values"]))
+    return tuple(sorted(top.value for top in facts.top_values))

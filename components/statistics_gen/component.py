@@ -12,6 +12,8 @@ from typing import Any
 from components.base import Component, ExecutionContext, Params
 from components.statistics_gen.params import TABLES
 from dataplane.artifacts import Examples, Statistics
+from dataplane.artifacts.examples import IngestSummary
+from dataplane.artifacts.statistics import StatisticsReport, TableReport
 
 
 class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", Params]):
@@ -41,11 +43,11 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         shards = {table: files for table in TABLES if (files := _shards(inputs.examples, table))}
         gathered = gather_statistics(shards, context, derived=_derived(inputs.examples)) if shards else {}
         # Interactions that are absent are zero interactions, which ExampleValidator then refuses.
-        gathered.setdefault("interactions", {"rows": 0, "columns": {}})
+        gathered.setdefault("interactions", TableReport(rows=0, columns={}))
         report = {table: gathered[table] for table in TABLES if table in gathered}
-        outputs.statistics.write_json("statistics.json", report)
+        StatisticsReport(report).write(outputs.statistics)
         (outputs.statistics.path / "statistics.pb").write_bytes(statistics_proto(report).SerializeToString(True))
-        return {f"{table} rows": report[table]["rows"] for table in report}
+        return {f"{table} rows": report[table].rows for table in report}
 
 
 def _shards(examples: Examples, table: str) -> list[Path]:
@@ -54,7 +56,6 @@ def _shards(examples: Examples, table: str) -> list[Path]:
 
 def _derived(examples: Examples) -> list[str]:
     """Tables that ExampleGen took from the interactions, so that their ids need no comparison."""
-    if not (examples.path / "summary.json").exists():
+    if not (examples.path / IngestSummary.FILE).exists():
         return []
-    derived: list[str] = examples.read_json("summary.json").get("derived", [])
-    return derived
+    return list(IngestSummary.read(examples).derived)

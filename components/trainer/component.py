@@ -14,6 +14,7 @@ from components.base import Component, ExecutionContext
 from components.trainer.params import TrainerParams
 from components.trainer.unfinished import drop_damaged
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
+from dataplane.artifacts.model import TrainingReport
 from dataplane.errors import RunError
 
 
@@ -43,10 +44,10 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
             DivergedError: the loss, an embedding or a weight is not a number any more.
             RunError: a final fit has no reference.
         """
-        reference = inputs.reference.read_json("training.json") if inputs.reference is not None else None
+        reference = TrainingReport.read(inputs.reference) if inputs.reference is not None else None
         if self.params.final and reference is None:
             raise RunError("a final fit needs the model whose number of steps it repeats as input 'reference'")
-        train: Callable[..., dict[str, Any]]
+        train: Callable[..., TrainingReport]
         if self.params.training.distribution == "multi_worker":
             from components.trainer.separate_process import train_apart as train
         else:
@@ -65,6 +66,7 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
                 progress=context.progress,
                 scratch=scratch,
             )
-        outputs.model.write_json("training.json", report)
+        report.write(outputs.model)
         told = ("loss", "steps", "milliseconds_per_step", "parameters", "validation", "notes")
-        return {name: report[name] for name in told}
+        values = report.model_dump(mode="json")
+        return {name: values[name] for name in told}

@@ -7,12 +7,13 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
+from dataplane.artifacts.model import TrainingReport
 from dataplane.bound_process import end_with_parent
 from dataplane.errors import PipelineError, RunError
 from dataplane.errors.disk_errors import disk_error
 
 
-def train_apart(**arguments: Any) -> dict[str, Any]:
+def train_apart(**arguments: Any) -> TrainingReport:
     """What `components.trainer.executor.train` does, with the same arguments.
 
     Raises:
@@ -31,7 +32,7 @@ def train_apart(**arguments: Any) -> dict[str, Any]:
             if kind == "failed":
                 raise value
             if kind == "done":
-                report: dict[str, Any] = value
+                report: TrainingReport = value
                 return report
             progress(value)
     except EOFError:

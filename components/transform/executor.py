@@ -23,6 +23,8 @@ from components.transform.splits import Splitter, time_cuts
 from components.transform.statistics_files import StatisticsFiles
 from components.transform.survey import PERIOD, count_moments, survey, surveyed
 from dataplane.artifacts import Examples, TransformedExamples, TransformGraph
+from dataplane.artifacts.transform_graph import write_spec
+from dataplane.artifacts.transformed_examples import Cuts, DatasetMetadata
 from dataplane.columns.columnar import merge_states, read_arrow, row_groups
 from dataplane.columns.distinct import distinct_ids
 from dataplane.dataset.sequences import SPLITS, write_ids
@@ -171,7 +173,7 @@ class Transformation:
         preprocessing = Preprocessing(self.params.features, statistics.read(), assets=statistics.scratch / "assets")
         saved_model = self.transform_graph.path / "saved_model"
         preprocessing.save(saved_model)
-        self.transform_graph.write_json("spec.json", preprocessing.spec.model_dump(mode="json"))
+        write_spec(self.transform_graph, preprocessing.spec)
         encode_everything(
             runner=self.context.beam,
             saved_model=saved_model,
@@ -188,27 +190,29 @@ class Transformation:
     def _write_metadata(
         self, tables: Tables, counts: Consolidated, candidates: int, splitter: Splitter
     ) -> Mapping[str, Any]:
-        by_split = dict(zip(SPLITS, counts.split_counts.tolist(), strict=True))
         facts: dict[str, Any] = {
             "events": len(counts),
             "queries": len(counts.queries),
             "candidates": candidates,
-            "counts": by_split,
+            "counts": dict(zip(SPLITS, counts.split_counts.tolist(), strict=True)),
         }
         if counts.left_out[0]:
             limit = self.params.max_events_per_query
             facts["left_out"] = {"limit": limit, "queries": counts.left_out[0], "events": counts.left_out[1]}
-        metadata = {
-            "ordered": tables.ordered,
-            "split": self.params.split.model_dump(mode="json", exclude_none=True),
-            "seed": self.params.seed,
-            "final": self.params.final,
+        cuts = (
+            {}
+            if splitter.cuts is None
+            else {"cuts": Cuts(validation_from=_iso(splitter.cuts[0]), test_from=_iso(splitter.cuts[1]))}
+        )
+        DatasetMetadata(
+            ordered=tables.ordered,
+            split=self.params.split.model_dump(mode="json", exclude_none=True),
+            seed=self.params.seed,
+            final=self.params.final,
+            time_range=None if counts.time_range is None else (_iso(counts.time_range[0]), _iso(counts.time_range[1])),
             **facts,
-            "time_range": None if counts.time_range is None else [_iso(moment) for moment in counts.time_range],
-        }
-        if splitter.cuts is not None:
-            metadata["cuts"] = {"validation_from": _iso(splitter.cuts[0]), "test_from": _iso(splitter.cuts[1])}
-        self.transformed.write_json("metadata.json", metadata)
+            **cuts,
+        ).write(self.transformed)
         return facts
 
 

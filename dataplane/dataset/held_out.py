@@ -1,11 +1,8 @@
 """Counts how many held-out events can be measured, and why others cannot."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
 
+from dataplane.artifacts.evaluation import HeldOut
 from dataplane.dataset.retrieval_task import seen_splits
 from dataplane.dataset.sequences import Dataset, Split
 from dataplane.errors import RefusedError
@@ -13,33 +10,6 @@ from models.events.ranges import query_ranges
 
 FEW_QUERIES = 50
 """With fewer queries a note warns that the metrics rest on few queries."""
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Counts of one split.
-
-    Attributes:
-        events: number of held-out events.
-        seen_before: number of these that are not measured, because their query had the candidate before and seen
-            candidates are left out of its ranking.
-        queries: number of queries with held-out events.
-        queries_without: number of these queries that have nothing left to measure.
-    """
-
-    events: int
-    seen_before: int
-    queries: int
-    queries_without: int
-
-    @property
-    def unmeasured_fraction(self) -> float:
-        """Share of the queries with held-out events that have nothing left to measure; 0 without such queries."""
-        return self.queries_without / self.queries if self.queries else 0.0
-
-    def to_json(self) -> dict[str, int]:
-        """The counts by name."""
-        return asdict(self)
 
 
 def held_out(dataset: Dataset, split: Split, *, remove_seen: bool) -> HeldOut:
@@ -58,7 +28,8 @@ def held_out(dataset: Dataset, split: Split, *, remove_seen: bool) -> HeldOut:
         seen = np.isin(asked.pairs(catalogue), known) if remove_seen else np.zeros(len(asked), bool)
         queries, measured = np.unique(asked.queries()), np.unique(asked.queries()[~seen])
         counts += [len(asked), int(seen.sum()), len(queries), len(queries) - len(measured)]
-    return HeldOut(*counts.tolist())
+    held, seen_before, asking, without = counts.tolist()
+    return HeldOut(events=held, seen_before=seen_before, queries=asking, queries_without=without)
 
 
 def refuse_unmeasured(dataset: Dataset, *, remove_seen: bool, max_fraction: float) -> None:
@@ -69,36 +40,36 @@ def refuse_unmeasured(dataset: Dataset, *, remove_seen: bool, max_fraction: floa
     """
     found = held_out(dataset, "test", remove_seen=remove_seen)
     if found.unmeasured_fraction > max_fraction:
-        raise RefusedError(f"{too_few(found.to_json(), max_fraction)}; nothing was trained")
+        raise RefusedError(f"{too_few(found, max_fraction)}; nothing was trained")
 
 
-def too_few(counts: Mapping[str, Any], max_fraction: float) -> str:
+def too_few(counts: HeldOut, max_fraction: float) -> str:
     """Explains why too few test queries can be measured, and what to do."""
     rest = f"; to continue with the rest, raise evaluation.max_unmeasured_fraction (now {max_fraction:g})"
     return (
-        f"{counts['queries_without']} of {counts['queries']} queries with test events cannot be measured: they had all "
-        f"these candidates before, and seen candidates are left out ({counts['seen_before']} of {counts['events']} "
+        f"{counts.queries_without} of {counts.queries} queries with test events cannot be measured: they had all "
+        f"these candidates before, and seen candidates are left out ({counts.seen_before} of {counts.events} "
         "test events). If queries return to candidates, as with repeat purchases, set remove_seen: false"
-        f"{rest if counts['queries_without'] < counts['queries'] else ''}"
+        f"{rest if counts.queries_without < counts.queries else ''}"
     )
 
 
-def notes(split: Split, counts: Mapping[str, Any]) -> list[str]:
+def notes(split: str, counts: HeldOut) -> list[str]:
     """Notes for readers of a report about the queries that a split is measured on.
 
     Args:
         split: `validation` or `test`.
-        counts: of `HeldOut`.
+        counts: how much of the split can be measured.
     """
     messages = []
-    if counts["seen_before"]:
+    if counts.seen_before:
         messages.append(
-            f"{split}: {counts['seen_before']} of {counts['events']} events are not measured, because their queries "
-            f"had the candidates before; {counts['queries_without']} of {counts['queries']} queries have no others. "
+            f"{split}: {counts.seen_before} of {counts.events} events are not measured, because their queries "
+            f"had the candidates before; {counts.queries_without} of {counts.queries} queries have no others. "
             "If queries return to candidates, set remove_seen: false"
         )
-    left = counts["queries"] - counts["queries_without"]
-    if counts["queries"] and left < FEW_QUERIES:
+    left = counts.queries - counts.queries_without
+    if counts.queries and left < FEW_QUERIES:
         role = "choose the model" if split == "validation" else "are measured"
         messages.append(f"{split}: only {left} {_verb(left, role)}; differences may be chance")
     return messages

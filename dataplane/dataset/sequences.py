@@ -16,12 +16,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from dataplane.artifacts import TransformedExamples
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from models.events.ranges import concatenate_ranges, query_ranges
 
 Split: TypeAlias = Literal["train", "validation", "test", "history"]
@@ -144,7 +145,7 @@ class Dataset:
     """The content of a TransformedExamples artifact.
 
     Attributes:
-        metadata: `ordered` (whether the events of a query have an order), the settings of the split, counts.
+        metadata: whether the events of a query have an order, the settings of the split, counts.
         train_count: number of training events of each candidate, int64 `[candidates]`.
     """
 
@@ -152,12 +153,12 @@ class Dataset:
     queries: Entities
     candidates: Entities
     train_count: np.ndarray
-    metadata: Mapping[str, Any]
+    metadata: DatasetMetadata
 
     @property
     def ordered(self) -> bool:
         """Whether events have an order; otherwise the events of a query are a bag."""
-        return bool(self.metadata["ordered"])
+        return self.metadata.ordered
 
 
 def read_dataset(artifact: TransformedExamples) -> Dataset:
@@ -170,7 +171,7 @@ def read_dataset(artifact: TransformedExamples) -> Dataset:
         queries=Entities(read_ids(artifact.path / "queries"), queries),
         candidates=Entities(read_ids(artifact.path / "candidates"), candidates),
         train_count=train_count,
-        metadata=artifact.read_json("metadata.json"),
+        metadata=DatasetMetadata.read(artifact),
     )
 
 
@@ -183,7 +184,7 @@ def write_dataset(artifact: TransformedExamples, dataset: Dataset) -> None:
     _write_arrays(artifact.path / "candidates", {"train_count": dataset.train_count, **dataset.candidates.columns})
     write_ids(artifact.path / "queries", dataset.queries.ids)
     write_ids(artifact.path / "candidates", dataset.candidates.ids)
-    artifact.write_json("metadata.json", dict(dataset.metadata))
+    dataset.metadata.write(artifact)
 
 
 def read_entities(directory: Path) -> Entities:

@@ -32,6 +32,12 @@ class DataError(RunError):
     may_pass_unchanged = False
 
 
+class UnreadableDocumentError(RunError):
+    """A JSON file of an artifact is missing, damaged, or of another release; the message names the file."""
+
+    may_pass_unchanged = False
+
+
 class DivergedError(RunError):
     """A training left the range of numbers; trained again on the same data, it does so again."""
 

@@ -21,18 +21,20 @@ few_ids_described   warning  the table has few of the interactions' ids
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
+from dataplane.artifacts.anomalies import Anomaly
+from dataplane.artifacts.statistics import ColumnReport, TableReport
 from dataplane.statistics.coverage_anomalies import DescribedLimits, coverage_findings
 from dataplane.statistics.tfmd import ColumnSchema, TableSchemas
 
-Anomaly: TypeAlias = dict[str, Any]
-_Finding: TypeAlias = tuple[str, str, str]
+_Severity: TypeAlias = Literal["error", "warning"]
+_Finding: TypeAlias = tuple[str, _Severity, str]
 """Kind, severity and message."""
 
 
 def find_anomalies(
-    statistics: Mapping[str, Any],
+    statistics: Mapping[str, TableReport],
     schema: TableSchemas,
     *,
     max_nan_fraction: float,
@@ -44,7 +46,7 @@ def find_anomalies(
     """All anomalies, errors before warnings, otherwise in the order of tables and columns.
 
     Args:
-        statistics: content of `statistics.json`.
+        statistics: of each table.
         schema: expected columns.
         max_nan_fraction: share of values that may be NaN or infinite.
         max_unseen_fraction: share of values that may lie outside a string domain.
@@ -55,21 +57,21 @@ def find_anomalies(
     found = [*_tables(statistics, schema), *_amounts(statistics, min_queries, min_candidates)]
     found += _coverage(statistics, described)
     for table, report in statistics.items():
-        expected, present = schema.get(table), report["columns"]
-        for name in sorted({*present, *(expected or {})}) if report["rows"] else ():
-            findings = [*_nan_values(present.get(name, {}), max_nan_fraction)]
+        expected, present = schema.get(table), report.columns
+        for name in sorted({*present, *(expected or {})}) if report.rows else ():
+            findings = [*_nan_values(present[name], max_nan_fraction)] if name in present else []
             if expected is not None:
-                departures = _departures(present.get(name), expected.get(name), report["rows"], max_unseen_fraction)
+                departures = _departures(present.get(name), expected.get(name), report.rows, max_unseen_fraction)
                 findings = [*findings, *departures]
             found += [_anomaly(table, name, *finding) for finding in findings]
-    return sorted(found, key=lambda anomaly: anomaly["severity"] != "error")
+    return sorted(found, key=lambda anomaly: anomaly.severity != "error")
 
 
-def _tables(statistics: Mapping[str, Any], schema: TableSchemas) -> Iterator[Anomaly]:
+def _tables(statistics: Mapping[str, TableReport], schema: TableSchemas) -> Iterator[Anomaly]:
     for table in sorted({*statistics, *schema}):
         if table not in statistics:
             yield _anomaly(table, None, "table_missing", "error", "the table is in the schema and not in the data")
-        elif not statistics[table]["rows"]:
+        elif not statistics[table].rows:
             yield _anomaly(
                 table, None, "empty_table", "error", "has no rows; is the source empty, or were all rows rejected?"
             )
@@ -77,39 +79,39 @@ def _tables(statistics: Mapping[str, Any], schema: TableSchemas) -> Iterator[Ano
             yield _anomaly(table, None, "table_new", "warning", "the table is not in the schema")
 
 
-def _amounts(statistics: Mapping[str, Any], min_queries: int, min_candidates: int) -> Iterator[Anomaly]:
+def _amounts(statistics: Mapping[str, TableReport], min_queries: int, min_candidates: int) -> Iterator[Anomaly]:
     interactions = statistics["interactions"]
     for name, noun, least in (("query_id", "queries", min_queries), ("candidate_id", "candidates", min_candidates)):
-        if interactions["rows"] and name in interactions["columns"]:
-            distinct = interactions["columns"][name]["distinct"]
+        if interactions.rows and name in interactions.columns:
+            distinct = interactions.columns[name].distinct
             if distinct < least:
                 message = f"has {distinct} distinct {noun}; at least {least} are needed (validation.min_{noun})"
                 yield _anomaly("interactions", name, f"too_few_{noun}", "error", message)
-    times = interactions["columns"].get("timestamp", {})
-    if interactions["rows"] > 1 and "min" in times and times["min"] == times["max"]:
+    times = interactions.columns.get("timestamp")
+    if interactions.rows > 1 and times is not None and times.min is not None and times.min == times.max:
         message = "all events have the same timestamp, so they have no order in time"
         yield _anomaly("interactions", "timestamp", "constant_timestamp", "warning", message)
 
 
-def _coverage(statistics: Mapping[str, Any], described: Mapping[str, DescribedLimits]) -> Iterator[Anomaly]:
+def _coverage(statistics: Mapping[str, TableReport], described: Mapping[str, DescribedLimits]) -> Iterator[Anomaly]:
     for table, limits in described.items():
-        coverage = statistics.get(table, {}).get("ids")
+        coverage = statistics[table].ids if table in statistics else None
         if coverage is not None:
             for finding in coverage_findings(coverage, limits, f"validation.described_{table}"):
-                yield _anomaly(table, coverage["column"], *finding)
+                yield _anomaly(table, coverage.column, *finding)
 
 
 def _departures(
-    facts: Mapping[str, Any] | None, column: ColumnSchema | None, rows: int, max_unseen_fraction: float
+    facts: ColumnReport | None, column: ColumnSchema | None, rows: int, max_unseen_fraction: float
 ) -> Iterator[_Finding]:
     """Departures of a column from its schema; at most one of `facts` and `column` may be None."""
     if column is None:
         yield "column_new", "warning", "the column is not in the schema"
     elif facts is None:
-        severity = "error" if column.min_fraction or column.min_count else "warning"
+        severity: _Severity = "error" if column.min_fraction or column.min_count else "warning"
         yield "column_missing", severity, "the column is in the schema and not in the data"
-    elif facts["type"] != column.type:
-        yield "wrong_type", "error", f"is {facts['type']}; the schema requires {column.type}"
+    elif facts.type != column.type:
+        yield "wrong_type", "error", f"is {facts.type}; the schema requires {column.type}"
     else:
         yield from _missing(facts, column, rows)
         yield from _lengths(facts, column)
@@ -117,64 +119,64 @@ def _departures(
         yield from _range(facts, column)
 
 
-def _missing(facts: Mapping[str, Any], column: ColumnSchema, rows: int) -> Iterator[_Finding]:
-    present = rows - facts["missing"]
+def _missing(facts: ColumnReport, column: ColumnSchema, rows: int) -> Iterator[_Finding]:
+    present = rows - facts.missing
     least = max(column.min_fraction * rows, column.min_count)
     if not present:
         yield "all_missing", "error" if least else "warning", f"none of {rows} rows has a value"
     elif present < least:
-        message = f"{facts['missing']} of {rows} rows have no value; the schema requires one in at least {least:.10g}"
+        message = f"{facts.missing} of {rows} rows have no value; the schema requires one in at least {least:.10g}"
         yield "too_many_missing", "error", message
 
 
-def _nan_values(facts: Mapping[str, Any], tolerated: float) -> Iterator[_Finding]:
-    count = facts.get("nan", 0) + facts.get("infinite", 0)
+def _nan_values(facts: ColumnReport, tolerated: float) -> Iterator[_Finding]:
+    count = facts.nan + facts.infinite
     if count:
-        fraction = count / facts["elements"]
-        severity = "error" if fraction > tolerated else "warning"
-        message = f"{count} of {facts['elements']} values ({_percent(fraction)}) are NaN or infinite"
+        fraction = count / facts.elements
+        severity: _Severity = "error" if fraction > tolerated else "warning"
+        message = f"{count} of {facts.elements} values ({_percent(fraction)}) are NaN or infinite"
         yield "nan_values", severity, f"{message}; tolerated: {_percent(tolerated)} (validation.max_nan_fraction)"
 
 
-def _lengths(facts: Mapping[str, Any], column: ColumnSchema) -> Iterator[_Finding]:
-    if not facts.get("list_length"):
+def _lengths(facts: ColumnReport, column: ColumnSchema) -> Iterator[_Finding]:
+    shortest, longest = facts.list_length.min, facts.list_length.max
+    if shortest is None or longest is None:
         return
-    shortest, longest = facts["list_length"]["min"], facts["list_length"]["max"]
     low, high = column.min_length or 0, column.max_length
     if shortest < low or (high is not None and longest > high):
-        severity = "error" if low == high else "warning"
+        severity: _Severity = "error" if low == high else "warning"
         expected = f"{low}" if low == high else f"{low} to {'any number of' if high is None else high}"
         yield "list_length", severity, f"lists have {shortest} to {longest} elements; the schema requires {expected}"
 
 
-def _unseen(facts: Mapping[str, Any], column: ColumnSchema, tolerated: float) -> Iterator[_Finding]:
-    if column.domain is None or not facts["elements"]:
+def _unseen(facts: ColumnReport, column: ColumnSchema, tolerated: float) -> Iterator[_Finding]:
+    if column.domain is None or not facts.elements:
         return
-    domain, top = set(column.domain), facts.get("top_values", [])
-    outside = [value for value in top if value["value"] not in domain]
+    domain, top = set(column.domain), facts.top_values or ()
+    outside = [value for value in top if value.value not in domain]
     # Listed values are compared. Of the unlisted ones, those that cannot all be in the domain occur at least once each.
-    unlisted = facts["distinct"] - len(top) - (len(domain) - (len(top) - len(outside)))
-    count = sum(value["count"] for value in outside) + max(0, unlisted)
+    unlisted = facts.distinct - len(top) - (len(domain) - (len(top) - len(outside)))
+    count = sum(value.count for value in outside) + max(0, unlisted)
     if count:
-        fraction = count / facts["elements"]
-        examples = f", such as '{outside[0]['value']}'" if outside else ""
+        fraction = count / facts.elements
+        examples = f", such as '{outside[0].value}'" if outside else ""
         message = f"at least {count} values ({_percent(fraction)}) are outside the schema's domain{examples}"
-        severity = "error" if fraction > tolerated else "warning"
+        severity: _Severity = "error" if fraction > tolerated else "warning"
         yield "unseen_values", severity, f"{message}; tolerated: {_percent(tolerated)} (validation.max_unseen_fraction)"
 
 
-def _range(facts: Mapping[str, Any], column: ColumnSchema) -> Iterator[_Finding]:
-    if "min" not in facts:
+def _range(facts: ColumnReport, column: ColumnSchema) -> Iterator[_Finding]:
+    if facts.min is None or facts.max is None:
         return
-    if column.low is not None and facts["min"] < column.low:
-        yield "out_of_range", "error", f"the smallest value is {facts['min']}; the schema allows {column.low} or more"
-    if column.high is not None and facts["max"] > column.high:
-        yield "out_of_range", "error", f"the largest value is {facts['max']}; the schema allows {column.high} or less"
+    if column.low is not None and facts.min < column.low:
+        yield "out_of_range", "error", f"the smallest value is {facts.min}; the schema allows {column.low} or more"
+    if column.high is not None and facts.max > column.high:
+        yield "out_of_range", "error", f"the largest value is {facts.max}; the schema allows {column.high} or less"
 
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.3g} %"
 
 
-def _anomaly(table: str, column: str | None, kind: str, severity: str, message: str) -> Anomaly:
-    return {"table": table, "column": column, "kind": kind, "severity": severity, "message": message}
+def _anomaly(table: str, column: str | None, kind: str, severity: _Severity, message: str) -> Anomaly:
+    return Anomaly(table=table, column=column, kind=kind, severity=severity, message=message)

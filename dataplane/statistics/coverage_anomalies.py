@@ -1,11 +1,12 @@
 """Judges and reports whether the ids of a query or candidate table are those of the interactions."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from pydantic import Field
 
+from dataplane.artifacts.statistics import IdReport, Spelling
 from models.spec.strict import Strict
 
 _NOUNS = {"query_id": "queries", "candidate_id": "candidates"}
@@ -29,67 +30,67 @@ class DescribedLimits(Strict):
     turns it off."""
 
 
-def coverage_findings(coverage: Mapping[str, Any], limits: DescribedLimits, key: str) -> Iterator[tuple[str, str, str]]:
+def coverage_findings(
+    coverage: IdReport, limits: DescribedLimits, key: str
+) -> Iterator[tuple[str, Literal["error", "warning"], str]]:
     """At most one finding about a table, as kind, severity and message.
 
     Args:
-        coverage: `ids` of the table in `statistics.json`.
+        coverage: compares the ids of the table with those of the interactions.
         limits: the configured limits.
         key: the setting that holds the limits.
     """
-    if not coverage["ids"] or not coverage["table_ids"]:
+    if not coverage.ids or not coverage.table_ids:
         return
     kind = _kind(coverage, limits)
-    severity = "error" if _is_refused(coverage, limits) else "warning"
+    severity: Literal["error", "warning"] = "error" if _is_refused(coverage, limits) else "warning"
     if kind and (severity == "error" or limits.warn_below):
         setting = f"{key}.refuse_below" if severity == "error" else f"{key}.warn_below"
         yield kind, severity, f"{_amount(coverage)}. {_evidence(coverage)} ({setting}: 0 turns this off)"
 
 
-def coverage_text(coverage: Mapping[str, Any]) -> str:
+def coverage_text(coverage: IdReport) -> str:
     """A short summary of the shares, to follow the name of the table."""
-    ids, events = _share(coverage, "described", "ids"), _share(coverage, "described_events", "events")
+    ids, events = _share(coverage.described, coverage.ids), _share(coverage.described_events, coverage.events)
     return f"describe {_percent(ids)} of ids ({_percent(events)} of events), {_percent(_used(coverage))} occur"
 
 
-def _kind(coverage: Mapping[str, Any], limits: DescribedLimits) -> str:
-    if coverage["alike"]:
+def _kind(coverage: IdReport, limits: DescribedLimits) -> str:
+    if coverage.alike:
         return "ids_misspelt"
     if _is_refused(coverage, limits):
         return "ids_disjoint"
-    return "few_ids_described" if _share(coverage, "described", "ids") < limits.warn_below else ""
+    return "few_ids_described" if _share(coverage.described, coverage.ids) < limits.warn_below else ""
 
 
-def _is_refused(coverage: Mapping[str, Any], limits: DescribedLimits) -> bool:
+def _is_refused(coverage: IdReport, limits: DescribedLimits) -> bool:
     if not limits.refuse_below:
         return False
     # A table of few queries that all occur, or of best-sellers only, has few of the ids and is still the right table.
-    shares = _share(coverage, "described", "ids"), _share(coverage, "described_events", "events"), _used(coverage)
-    return max(shares) < limits.refuse_below or coverage["alike"] > coverage["described"]
+    ids, events = _share(coverage.described, coverage.ids), _share(coverage.described_events, coverage.events)
+    return max(ids, events, _used(coverage)) < limits.refuse_below or coverage.alike > coverage.described
 
 
-def _amount(coverage: Mapping[str, Any]) -> str:
-    noun, events = _NOUNS[coverage["column"]], _percent(_share(coverage, "described_events", "events"))
+def _amount(coverage: IdReport) -> str:
+    noun, events = _NOUNS[coverage.column], _percent(_share(coverage.described_events, coverage.events))
     return (
-        f"describes {coverage['described']:,} of the {coverage['ids']:,} {noun} in the interactions ({events} of the "
-        f"events); {coverage['used']:,} of the table's {coverage['table_ids']:,} ids occur in the interactions"
+        f"describes {coverage.described:,} of the {coverage.ids:,} {noun} in the interactions ({events} of the "
+        f"events); {coverage.used:,} of the table's {coverage.table_ids:,} ids occur in the interactions"
     )
 
 
-def _evidence(coverage: Mapping[str, Any]) -> str:
-    if coverage["alike"]:
-        return _spellings(coverage["alike"], coverage["spellings"])
-    only = (
-        f"Only the interactions have {_quoted(coverage['undescribed_examples'])}{_all(coverage['undescribed_prefix'])}"
-    )
-    if coverage["unused_examples"]:
-        only += f"; only the table has {_quoted(coverage['unused_examples'])}{_all(coverage['unused_prefix'])}"
+def _evidence(coverage: IdReport) -> str:
+    if coverage.alike:
+        return _spellings(coverage.alike, coverage.spellings)
+    only = f"Only the interactions have {_quoted(coverage.undescribed_examples)}{_all(coverage.undescribed_prefix)}"
+    if coverage.unused_examples:
+        only += f"; only the table has {_quoted(coverage.unused_examples)}{_all(coverage.unused_prefix)}"
     return f"{only}. Check that each file's id column is the right one, and that both are of the same time and place"
 
 
-def _spellings(count: int, spellings: Sequence[Mapping[str, Any]]) -> str:
-    shown = [f"'{found['interactions']}' in the interactions, '{found['table']}' in the table" for found in spellings]
-    ways = list(dict.fromkeys(way for found in spellings for way in found["differ_in"]))
+def _spellings(count: int, spellings: Sequence[Spelling]) -> str:
+    shown = [f"'{found.interactions}' in the interactions, '{found.table}' in the table" for found in spellings]
+    ways = list(dict.fromkeys(way for found in spellings for way in found.differ_in))
     advice = list(dict.fromkeys(_ADVICE.get(way, _OTHER_ADVICE) for way in ways))
     ids = "1 id differs" if count == 1 else f"{count:,} ids differ"
     return f"{ids} only in {' and '.join(ways)}: {'; '.join(shown)}. To fix this, {'; '.join(advice)}"
@@ -103,12 +104,12 @@ def _all(prefix: str) -> str:
     return f" (all of these begin with '{prefix}')" if prefix else ""
 
 
-def _used(coverage: Mapping[str, Any]) -> float:
-    return _share(coverage, "used", "table_ids")
+def _used(coverage: IdReport) -> float:
+    return _share(coverage.used, coverage.table_ids)
 
 
-def _share(coverage: Mapping[str, Any], part: str, whole: str) -> float:
-    return float(coverage[part] / coverage[whole]) if coverage[whole] else 0.0
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def _percent(share: float) -> str:

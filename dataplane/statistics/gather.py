@@ -6,12 +6,13 @@ The same pipeline compares the ids of the tables (`id_coverage`).
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataplane.artifacts.document import read_model
+from dataplane.artifacts.statistics import IdReport, TableReport
 from dataplane.context import ExecutionContext
 from dataplane.errors import DataError
 from dataplane.statistics.column_statistics import type_name
@@ -25,8 +26,8 @@ _BATCH_BYTES = 64 << 20
 
 def gather_statistics(
     shards: Mapping[str, Sequence[Path]], context: ExecutionContext, *, derived: Collection[str] = ()
-) -> dict[str, Any]:
-    """Computes the statistics of each table; `dataplane.statistics.report` describes them.
+) -> dict[str, TableReport]:
+    """Computes the statistics of each table.
 
     Args:
         shards: Parquet files of each table.
@@ -54,14 +55,12 @@ def gather_statistics(
                 compare_ids(
                     pipeline, shards, table, spill=scratch / "spilled" / table, target=scratch / "ids" / f"{table}.json"
                 )
-        gathered = _read_reports(scratch)
-        for table, coverage in _read_reports(scratch / "ids").items():
-            gathered[table]["ids"] = coverage
-        return gathered
-
-
-def _read_reports(directory: Path) -> dict[str, Any]:
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))}
+        coverage = {path.stem: read_model(path, IdReport) for path in sorted((scratch / "ids").glob("*.json"))}
+        gathered = {path.stem: read_model(path, TableReport) for path in sorted(scratch.glob("*.json"))}
+        return {
+            table: report.model_copy(update={"ids": coverage[table]}) if table in coverage else report
+            for table, report in gathered.items()
+        }
 
 
 class _CombineTables(beam.CombineFn):
@@ -115,5 +114,5 @@ def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]
 
 def _write_report(gathered: tuple[str, TableStatistics], directory: str) -> None:
     table, statistics = gathered
-    text = json.dumps(table_report(statistics), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(table_report(statistics).model_dump(mode="json", exclude_unset=True), ensure_ascii=False)
     (Path(directory) / f"{table}.json").write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataplane.artifacts.statistics import IdReport, Spelling
 from dataplane.columns.columnar import (
     RowGroup,
     Spill,
@@ -79,26 +80,26 @@ class IdCoverage:
             merged[name] = _wider(getattr(self, name), getattr(other, name))
         return IdCoverage(**merged)
 
-    def report(self, column: str) -> dict[str, Any]:
-        """The entry `ids` of `statistics.json`; see `dataplane.statistics.report`."""
-        return {
-            "column": column,
-            "ids": self.ids,
-            "described": self.described,
-            "events": self.events,
-            "described_events": self.described_events,
-            "table_ids": self.table_ids,
-            "used": self.described,
-            "alike": self.alike,
-            "undescribed_examples": [_cut(name) for _, name in self.undescribed],
-            "unused_examples": [_cut(name) for name in self.unused],
-            "spellings": [
-                {"interactions": _cut(one), "table": _cut(other), "differ_in": differences(one, other)}
+    def report(self, column: str) -> IdReport:
+        """The entry `ids` of `statistics.json`."""
+        return IdReport(
+            column=column,
+            ids=self.ids,
+            described=self.described,
+            events=self.events,
+            described_events=self.described_events,
+            table_ids=self.table_ids,
+            used=self.described,
+            alike=self.alike,
+            undescribed_examples=tuple(_cut(name) for _, name in self.undescribed),
+            unused_examples=tuple(_cut(name) for name in self.unused),
+            spellings=tuple(
+                Spelling(interactions=_cut(one), table=_cut(other), differ_in=differences(one, other))
                 for one, other in self.spellings
-            ],
-            "undescribed_prefix": _prefix(self.undescribed_extent),
-            "unused_prefix": _prefix(self.unused_extent),
-        }
+            ),
+            undescribed_prefix=_prefix(self.undescribed_extent),
+            unused_prefix=_prefix(self.unused_extent),
+        )
 
 
 def comparable_tables(shards: Mapping[str, Sequence[Path]]) -> list[str]:
@@ -245,4 +246,4 @@ def _has_strings(files: Sequence[Path], column: str) -> bool:
 
 
 def _write(column: str, target: Path, _: None, state: IdCoverage) -> None:
-    write_text(target, json.dumps(state.report(column), ensure_ascii=False))
+    write_text(target, json.dumps(state.report(column).model_dump(mode="json"), ensure_ascii=False))

@@ -1,30 +1,6 @@
-"""Turns the statistics of a table into JSON values, the content of `statistics.json`.
+"""Turns the statistics of a table into its report in `statistics.json`.
 
-    {TABLE: {"rows": n, "columns": {COLUMN: {...}}, "events": {...}, "ids": {...}}}
-
-Every column has `type`, `missing`, `missing_fraction` and `elements` (number of values, including those inside lists).
-Columns other than lists of floats also have `distinct` and `exact`. If `exact` is false, some values were not counted:
-`distinct` is an estimate, quantiles and histogram come from a sample of the rows, and `top_values` is absent, because
-the most frequent value may be missing. Further keys by type:
-
-    lists       list_length {min, max, mean}, null_elements
-    strings     string_length {min, max, mean} in characters, top_values [{value, count}, …]
-    numbers     nan, infinite, zeros, min, max, mean, std, quantiles {"0.5": …}, histogram [{low, high, count}, …];
-                NaN and infinity are counted in `nan` and `infinite` only. Timestamps are int64 microseconds UTC.
-
-`events` (interactions only): see `events_report`. `ids` (tables of queries and candidates that were not derived from
-the interactions) compares the table's ids with those of the interactions. All counts are exact:
-
-    column                            the id column
-    ids, described                    distinct ids of the interactions, and how many of them the table has
-    events, described_events          rows of the interactions, and how many of them have an id of the table
-    table_ids, used                   distinct ids of the table, and how many of them the interactions have
-    alike, spellings                  ids of the interactions that the table has only in another spelling, with examples
-                                      [{interactions, table, differ_in}, …]
-    undescribed_examples, unused_examples    ids that only the interactions have, or only the table
-    undescribed_prefix, unused_prefix        common prefix of these ids
-
-Keys without a value (such as the mean of no numbers) are absent.
+Keys without a value (such as the mean of no numbers) are absent; see `dataplane.artifacts.statistics`.
 """
 
 import math
@@ -33,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dataplane.artifacts.statistics import ColumnReport, EventsReport, TableReport
 from dataplane.statistics.column_statistics import ColumnStatistics, Extent
 from dataplane.statistics.count_sketch import CountSketch
 from dataplane.statistics.table_statistics import TableStatistics
@@ -42,19 +19,16 @@ QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95,
 BUCKETS = 10
 
 
-def table_report(table: TableStatistics) -> dict[str, Any]:
+def table_report(table: TableStatistics) -> TableReport:
     """The report of one table, with its columns in the order of their names."""
-    report: dict[str, Any] = {
-        "rows": table.rows,
-        "columns": {name: column_report(table, name) for name in sorted(table.columns)},
-    }
+    columns = {name: ColumnReport(**_column(table, name)) for name in sorted(table.columns)}
+    report = TableReport(rows=table.rows, columns=columns)
     if {"query_id", "candidate_id"} <= table.columns.keys() and table.rows:
-        report["events"] = events_report(table)
+        return report.model_copy(update={"events": _events(table)})
     return report
 
 
-def column_report(table: TableStatistics, name: str) -> dict[str, Any]:
-    """The report of one column."""
+def _column(table: TableStatistics, name: str) -> dict[str, Any]:
     column = table.columns[name]
     missing = table.rows - column.present
     report: dict[str, Any] = {
@@ -76,33 +50,26 @@ def column_report(table: TableStatistics, name: str) -> dict[str, Any]:
     return report | _numbers(table, name)
 
 
-def events_report(table: TableStatistics) -> dict[str, Any]:
-    """Facts about the interactions.
-
-    `queries`, `candidates`, `pairs`: numbers of distinct ones. `density`: pairs out of all possible pairs.
-    `repeat_fraction`: share of events that repeat an earlier pair. `single_event_query_fraction`: share of queries with
-    one event. `events_per_query`, `events_per_candidate`: mean and quantiles. `first`, `last`: time range. `exact`:
-    false if there were more queries, candidates or pairs than `count_sketch.CAPACITY`, so that a uniform sample was
-    counted.
-    """
+def _events(table: TableStatistics) -> EventsReport:
     queries, candidates = table.columns["query_id"].counts, table.columns["candidate_id"].counts
     per_query, per_pair = queries.counts(), table.pairs.counts()
     pairs = min(table.pairs.distinct(), table.rows)  # an estimate may exceed the number of rows
-    report: dict[str, Any] = {
-        "queries": queries.distinct(),
-        "candidates": candidates.distinct(),
-        "pairs": pairs,
-        "density": pairs / (queries.distinct() * candidates.distinct()),
-        "repeat_fraction": 1 - len(per_pair) / int(per_pair.sum()),
-        "single_event_query_fraction": int((per_query == 1).sum()) / len(per_query),
-        "events_per_query": _count_report(queries),
-        "events_per_candidate": _count_report(candidates),
-        "exact": queries.complete and candidates.complete and table.pairs.complete,
-    }
+    report = EventsReport(
+        queries=queries.distinct(),
+        candidates=candidates.distinct(),
+        pairs=pairs,
+        density=pairs / (queries.distinct() * candidates.distinct()),
+        repeat_fraction=1 - len(per_pair) / int(per_pair.sum()),
+        single_event_query_fraction=int((per_query == 1).sum()) / len(per_query),
+        events_per_query=_count_report(queries),
+        events_per_candidate=_count_report(candidates),
+        exact=queries.complete and candidates.complete and table.pairs.complete,
+    )
     times = table.columns.get("timestamp")
-    if times is not None and times.numbers.minimum is not None and times.numbers.maximum is not None:
-        report |= {"first": _iso(int(times.numbers.minimum)), "last": _iso(int(times.numbers.maximum))}
-    return report
+    if times is None or times.numbers.minimum is None or times.numbers.maximum is None:
+        return report
+    first, last = _iso(int(times.numbers.minimum)), _iso(int(times.numbers.maximum))
+    return report.model_copy(update={"first": first, "last": last})
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...]) -> list[Any]:

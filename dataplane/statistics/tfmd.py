@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
+from dataplane.artifacts.statistics import ColumnReport, Extent, TableReport
 from dataplane.errors import DataError
 
 _STATISTICS_TYPES = {"string": "STRING", "int64": "INT", "float64": "FLOAT", "bool": "INT", "timestamp": "INT"}
@@ -59,17 +59,17 @@ TableSchemas = Mapping[str, Mapping[str, ColumnSchema]]
 """Expected columns by table and name."""
 
 
-def statistics_proto(report: Mapping[str, Any]) -> statistics_pb2.DatasetFeatureStatisticsList:
+def statistics_proto(report: Mapping[str, TableReport]) -> statistics_pb2.DatasetFeatureStatisticsList:
     """Converts the statistics of all tables to a proto.
 
     Args:
-        report: content of `statistics.json`.
+        report: of each table.
     """
     datasets = statistics_pb2.DatasetFeatureStatisticsList()
     for name, table in report.items():
-        dataset = datasets.datasets.add(name=name, num_examples=table["rows"])
-        for column, facts in table["columns"].items():
-            _fill_feature(dataset.features.add(name=column), facts, table["rows"])
+        dataset = datasets.datasets.add(name=name, num_examples=table.rows)
+        for column, facts in table.columns.items():
+            _fill_feature(dataset.features.add(name=column), facts, table.rows)
     return datasets
 
 
@@ -123,11 +123,11 @@ def parse_schema(content: bytes, name: str) -> dict[str, dict[str, ColumnSchema]
     return tables
 
 
-def _fill_feature(feature: statistics_pb2.FeatureNameStatistics, facts: Mapping[str, Any], rows: int) -> None:
-    element = facts["type"].removeprefix("list<").removesuffix(">")
+def _fill_feature(feature: statistics_pb2.FeatureNameStatistics, facts: ColumnReport, rows: int) -> None:
+    element = facts.type.removeprefix("list<").removesuffix(">")
     feature.type = statistics_pb2.FeatureNameStatistics.Type.Value(_STATISTICS_TYPES[element])
     # tensorflow-metadata has fewer types than Arrow, so the Arrow type is kept as a custom statistic.
-    feature.custom_stats.add(name="type", str=facts["type"])
+    feature.custom_stats.add(name="type", str=facts.type)
     if element == "string":
         _fill_common(feature.string_stats.common_stats, facts, rows)
         _fill_strings(feature.string_stats, facts)
@@ -136,38 +136,41 @@ def _fill_feature(feature: statistics_pb2.FeatureNameStatistics, facts: Mapping[
         _fill_numbers(feature.num_stats, facts)
 
 
-def _fill_common(common: statistics_pb2.CommonStatistics, facts: Mapping[str, Any], rows: int) -> None:
-    length = facts.get("list_length", {"min": 1, "max": 1, "mean": 1.0})
-    common.num_missing, common.num_non_missing = facts["missing"], rows - facts["missing"]
-    common.tot_num_values = facts["elements"]
+def _fill_common(common: statistics_pb2.CommonStatistics, facts: ColumnReport, rows: int) -> None:
+    length = facts.list_length if facts.type.startswith("list") else Extent(min=1, max=1, mean=1.0)
+    common.num_missing, common.num_non_missing = facts.missing, rows - facts.missing
+    common.tot_num_values = facts.elements
     if common.num_non_missing:
-        common.min_num_values, common.max_num_values = length["min"], length["max"]
-        common.avg_num_values = length["mean"]
+        assert length.min is not None
+        assert length.max is not None
+        assert length.mean is not None
+        common.min_num_values, common.max_num_values = length.min, length.max
+        common.avg_num_values = length.mean
 
 
-def _fill_strings(strings: statistics_pb2.StringStatistics, facts: Mapping[str, Any]) -> None:
-    strings.unique = facts["distinct"]
-    strings.avg_length = facts["string_length"].get("mean", 0.0)
-    for rank, top in enumerate(facts.get("top_values", ())):
-        strings.top_values.add(value=top["value"], frequency=top["count"])
-        strings.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=top["value"], sample_count=top["count"])
+def _fill_strings(strings: statistics_pb2.StringStatistics, facts: ColumnReport) -> None:
+    strings.unique = facts.distinct
+    strings.avg_length = facts.string_length.mean or 0.0
+    for rank, top in enumerate(facts.top_values or ()):
+        strings.top_values.add(value=top.value, frequency=top.count)
+        strings.rank_histogram.buckets.add(low_rank=rank, high_rank=rank, label=top.value, sample_count=top.count)
 
 
-def _fill_numbers(numbers: statistics_pb2.NumericStatistics, facts: Mapping[str, Any]) -> None:
-    numbers.num_zeros = facts["zeros"]
-    for key, name in (("mean", "mean"), ("std", "std_dev"), ("min", "min"), ("max", "max")):
-        setattr(numbers, name, facts.get(key, 0.0))
-    if "quantiles" not in facts:
+def _fill_numbers(numbers: statistics_pb2.NumericStatistics, facts: ColumnReport) -> None:
+    numbers.num_zeros = facts.zeros
+    numbers.mean, numbers.std_dev = facts.mean or 0.0, facts.std or 0.0
+    numbers.min, numbers.max = facts.min or 0.0, facts.max or 0.0
+    if not facts.quantiles:
         return
-    numbers.median = facts["quantiles"]["0.5"]
+    numbers.median = facts.quantiles["0.5"]
     histogram_types = statistics_pb2.Histogram
-    standard = numbers.histograms.add(type=histogram_types.STANDARD, num_nan=facts["nan"])
-    for bucket in facts["histogram"]:
-        standard.buckets.add(low_value=bucket["low"], high_value=bucket["high"], sample_count=bucket["count"])
-    quantiles = numbers.histograms.add(type=histogram_types.QUANTILES, num_nan=facts["nan"])
-    count = sum(bucket["count"] for bucket in facts["histogram"]) / (len(_DECILES) - 1)
+    standard = numbers.histograms.add(type=histogram_types.STANDARD, num_nan=facts.nan)
+    for bucket in facts.histogram:
+        standard.buckets.add(low_value=bucket.low, high_value=bucket.high, sample_count=bucket.count)
+    quantiles = numbers.histograms.add(type=histogram_types.QUANTILES, num_nan=facts.nan)
+    count = sum(bucket.count for bucket in facts.histogram) / (len(_DECILES) - 1)
     for low, high in pairwise(_DECILES):
-        ends = facts["quantiles"][low], facts["quantiles"][high]
+        ends = facts.quantiles[low], facts.quantiles[high]
         quantiles.buckets.add(low_value=ends[0], high_value=ends[1], sample_count=count)
 
 

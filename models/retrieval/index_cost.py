@@ -7,7 +7,7 @@ measured times is 0.93 for single queries and 0.97 for batches of 64.
 
 import math
 
-from models.retrieval.index import TreeSettings
+from models.spec.tree_settings import TreeSettings
 
 _NS_CALL = 60_000.0
 _NS_LEAF_VALUE = 0.5  # per dimension of a leaf's centre

@@ -41,14 +41,14 @@ def execute(arguments: argparse.Namespace) -> int:
     pushes = published.pushes()
     found = []
     for there in published.publisher.versions():
-        push, rollback = pushes.get(there.version), there.rollback or {}
+        push, rollback = pushes.get(there.version), there.rollback
         found.append(
             {
                 "version": there.version,
-                "published": push.started if push else rollback.get("published"),
+                "published": push.started if push else (rollback and rollback.published),
                 "run": push.run if push else None,
                 "refresh_of": there.refresh_of,
-                "rollback_of": None if push else rollback.get("of"),
+                "rollback_of": None if push or rollback is None else rollback.of,
                 "newest": there.version == published.version,
                 "complete": there.complete,
                 "identity": there.identity,

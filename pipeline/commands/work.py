@@ -55,5 +55,5 @@ def execute(arguments: argparse.Namespace) -> int:
             progress=print,
             scratch=Path(scratch),
         )
-    print(f"Trained {report['steps']} steps along with worker 0, which has the model")
+    print(f"Trained {report.steps} steps along with worker 0, which has the model")
     return 0

@@ -1,20 +1,22 @@
 """The published models of a pipeline, and the artifacts the newest was made of."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, StrictBool, StrictInt, ValidationError
+from pydantic import ValidationError
 
 from components.pusher import PusherParams
 from dataplane.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
-from dataplane.errors import ConfigError, RefusedError, RunError
+from dataplane.artifacts.identity import Identity
+from dataplane.artifacts.pushed_model import Push
+from dataplane.artifacts.transform_graph import read_spec
+from dataplane.errors import ConfigError, RefusedError, RunError, UnreadableDocumentError
 from dataplane.files.digests import shortened
 from pipeline.execution.lineage import artifact, producer
 from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
-from serving.model.descriptions import read_description, read_identity, signature_inputs
+from serving.model.descriptions import read_description, read_identity
 from serving.model.version_digests import check_version
 from serving.published.publishing import Publisher
 
@@ -76,15 +78,13 @@ class Published:
         """The newest SavedModel with ScaNN; a copy of it if it is in an object store."""
         return self.publisher.fetch(self.version)[1]
 
-    def trained_identity(self) -> Mapping[str, Any]:
+    def trained_identity(self) -> Identity:
         """Identity of the model that stands as its training published it: of a refreshed index that of its model.
 
         Raises:
             RunError: both of its models are so damaged that it is not known which it is.
         """
-        description = self.publisher.description(self.version)
-        identity: Mapping[str, Any] = description.get("refresh_of") or description["identity"]
-        return identity
+        return self.publisher.trained_identity(self.version)
 
     def require_whole(self) -> None:
         """Refuses a damaged version that stands.
@@ -111,15 +111,14 @@ class Published:
             ConfigError: the query is not known.
         """
         from dataplane.dataset.sequences import read_dataset
-        from models.spec.features import EncodedSpec
         from serving.model.requests import stored_requests
 
         transformed = TransformedExamples(self._lineage("serving_model", "transformed_examples"))
         graph = TransformGraph(self._lineage("serving_model", "transform_graph"))
         examples = Examples(self._lineage("serving_model", "transformed_examples", "examples"))
-        spec = EncodedSpec.model_validate(graph.read_json("spec.json"))
+        spec = read_spec(graph)
         request = stored_requests(examples, read_dataset(transformed), spec.features, [query_id])[0]
-        inputs = signature_inputs(read_description(self.exact))
+        inputs = read_description(self.exact).inputs()
         return {name: value for name, value in request.items() if name in inputs}
 
     def _lineage(self, *inputs: str) -> Path:
@@ -142,7 +141,7 @@ class Published:
                 return execution
         raise ConfigError(f"what version {self.version} was made of is not in {self.store.directory} any more")
 
-    def _identity_given(self, pusher: Execution) -> Mapping[str, Any] | None:
+    def _identity_given(self, pusher: Execution) -> Identity | None:
         """Identity of the model that an execution was given; None if neither it nor an equal one is there."""
         try:
             there = _identity(self.store.input(pusher, "serving_model"))
@@ -158,7 +157,7 @@ class Published:
         return [it for it in made if _identity(self.store.output(it, "serving_model")) == identity]
 
 
-def _identity(serving_model: Path) -> Mapping[str, Any] | None:
+def _identity(serving_model: Path) -> Identity | None:
     """Identity of a pair of serving models; None if they tell none, or are gone."""
     try:
         return read_identity(serving_model / "exact")
@@ -184,13 +183,6 @@ def _params(store: Store, execution: Execution) -> PusherParams | None:
         return None
 
 
-class _Pushed(BaseModel):
-    """What is read of `pushed.json`."""
-
-    version: StrictInt
-    new: StrictBool
-
-
 def _new_version(store: Store, execution: Execution) -> int | None:
     """The version that an execution published; None if the model had been published before."""
     if damage := store.damage(execution):
@@ -198,8 +190,8 @@ def _new_version(store: Store, execution: Execution) -> int | None:
         return None
     pushed_model = PushedModel(store.output(execution, "pushed_model"))
     try:
-        pushed = _Pushed.model_validate(pushed_model.read_json("pushed.json"))
-    except (OSError, ValueError, RecursionError):
-        store.warn(f"{pushed_model.path / 'pushed.json'} cannot be used and counts as not there: it tells no version")
+        pushed = Push.read(pushed_model)
+    except UnreadableDocumentError:
+        store.warn(f"{pushed_model.path / Push.FILE} cannot be used and counts as not there: it tells no version")
         return None
     return pushed.version if pushed.new else None

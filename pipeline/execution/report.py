@@ -6,6 +6,11 @@ from typing import Any
 
 from dataplane import verdict
 from dataplane.artifacts import Blessing, Evaluation, InfraBlessing, PushedModel, ServingModel
+from dataplane.artifacts.blessing import Verdict
+from dataplane.artifacts.evaluation import Metrics
+from dataplane.artifacts.infra_blessing import InfraVerdict, ModelTimes
+from dataplane.artifacts.pushed_model import Push
+from dataplane.artifacts.serving_model import ExpectedAnswers, IndexReport
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.progress import notes
 from pipeline.execution.published import REFRESHED, TRAINED
@@ -29,19 +34,19 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         parts.append(_catalogue(executions["CatalogueGen"].facts))
     if "Evaluator" in executions:
         evaluation = Evaluation(store.output(executions["Evaluator"], "evaluation"))
-        parts.append(_metrics(evaluation.read_json("metrics.json")))
+        parts.append(_metrics(Metrics.read(evaluation)))
         blessing = Blessing(store.output(executions["Evaluator"], "blessing"))
-        parts.append("\n".join(verdict.summary(blessing.read_json("blessing.json"))))
+        parts.append("\n".join(verdict.summary(Verdict.read(blessing))))
     if indexer := executions.get("RefreshScannIndexer") or executions.get("ScannIndexer"):
         serving_model = ServingModel(store.output(indexer, "serving_model"))
         parts.append(_index(serving_model))
     if validator := executions.get("RefreshInfraValidator") or executions.get("InfraValidator"):
-        infra = InfraBlessing(store.output(validator, "infra_blessing")).read_json("infra_blessing.json")
-        parts.append(_served(infra["models"], serving_model.read_json("index.json")["bytes"]))
+        infra = InfraVerdict.read(InfraBlessing(store.output(validator, "infra_blessing")))
+        parts.append(_served(infra.models, IndexReport.read(serving_model).bytes))
     if pusher := executions.get(REFRESHED) or executions.get(TRAINED):  # and so is the indexer that it waited for
         is_new = any(step.execution == pusher.id and step.state == "run" for step in run.steps)
         parts.append(_pushed(PushedModel(store.output(pusher, "pushed_model")), is_new=is_new))
-        known = serving_model.read_json("expected_answers.json")[0]["query_id"]
+        known = ExpectedAnswers.read(serving_model).root[0].query_id
         again = shlex.join([store.directory.name, *options, "--query-id", known])
         parts.append(f"Ask it     python -m pipeline recommend {again}")
     parts.append(f"Artifacts  {store.directory}")
@@ -72,19 +77,18 @@ def _catalogue(facts: Mapping[str, Any]) -> str:
 
 
 def _index(serving_model: ServingModel) -> str:
-    index = serving_model.read_json("index.json")
-    recall = ", ".join(f"{name} {value:.4f}" for name, value in index["recall"].items())
-    latency = index["latency_ms"]
+    index = IndexReport.read(serving_model)
+    recall = ", ".join(f"{name} {value:.4f}" for name, value in index.recall.items())
     return (
-        f"Index      {index['candidates']:,} candidates, {index['search']}; against exact search: {recall}\n"
-        f"  one query: {latency['scann']:.2f} ms, exact {latency['exact']:.2f} ms"
+        f"Index      {index.candidates:,} candidates, {index.search}; against exact search: {recall}\n"
+        f"  one query: {index.latency_ms['scann']:.2f} ms, exact {index.latency_ms['exact']:.2f} ms"
     )
 
 
-def _served(models: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
+def _served(models: Mapping[str, ModelTimes], sizes: Mapping[str, int]) -> str:
     lines = [
-        f"  {name:<11}{measured['memory_bytes'] / 2**20:>12,.0f} MiB{measured['latency_ms']:>11.2f} ms"
-        f"{measured['load_seconds']:>12.1f} s{sizes[name] / 2**20:>11,.1f} MiB"
+        f"  {name:<11}{measured.memory_bytes / 2**20:>12,.0f} MiB{measured.latency_ms:>11.2f} ms"
+        f"{measured.load_seconds:>12.1f} s{sizes[name] / 2**20:>11,.1f} MiB"
         for name, measured in models.items()
     ]
     titles = "".join(
@@ -95,12 +99,12 @@ def _served(models: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
 
 def _pushed(pushed_model: PushedModel, *, is_new: bool) -> str:
     """Where the model is, and what its publisher had to tell if that was in this run."""
-    pushed = pushed_model.read_json("pushed.json")
-    told = f"\n  {pushed['told']}" if is_new and pushed.get("told") else ""
-    paths = f"  {pushed['scann']}\n  {pushed['exact']} (exact, stock TensorFlow)"
-    return f"Published  version {pushed['version']}\n{paths}{told}"
+    pushed = Push.read(pushed_model)
+    told = f"\n  {pushed.told}" if is_new and pushed.told else ""
+    paths = f"  {pushed.scann}\n  {pushed.exact} (exact, stock TensorFlow)"
+    return f"Published  version {pushed.version}\n{paths}{told}"
 
 
-def _metrics(metrics: Mapping[str, Any]) -> str:
-    shown = [name for name in _METRICS if name in metrics["test"]]
+def _metrics(metrics: Metrics) -> str:
+    shown = [name for name in _METRICS if name in metrics.test]
     return "\n".join(verdict.table(verdict.columns(metrics), shown))

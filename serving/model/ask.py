@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from dataplane.bound_process import bound
 from dataplane.errors import RunError
-from serving.model.descriptions import modules_to_import, read_description, signature_inputs
+from serving.model.descriptions import Inputs, InputSpec, read_description
 from serving.model.requests import Request, as_batch, complete_request
 
 SCRIPT = Path(__file__).with_name("fresh_process.py")
@@ -47,6 +47,10 @@ class RawAnswer:
     scores: list[list[float]]
 
 
+Reply: TypeAlias = Mapping[str, Any]
+"""Outputs of a signature by name, each a list with one entry per request."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One call of any signature.
@@ -75,8 +79,8 @@ class Session:
     """
 
     answers: list[RawAnswer]
-    replies: list[dict[str, Any]]
-    inputs: dict[str, dict[str, dict[str, Any]]]
+    replies: list[Reply]
+    inputs: Mapping[str, Inputs]
     load_seconds: float
     warm_up_seconds: float
     memory_bytes: int
@@ -95,7 +99,7 @@ def ask(model: Path, request: Mapping[str, Any], *, timeout: float = 120) -> Ans
         ConfigError: the request does not fit the model.
         RunError: the model cannot be loaded or does not answer.
     """
-    completed = complete_request(signature_inputs(read_description(model)), request)
+    completed = complete_request(read_description(model).inputs(), request)
     answer = ask_batches(model, [[completed]], timeout=timeout).answers[0]
     found = [(name, score) for name, score in zip(answer.candidate_ids[0], answer.scores[0], strict=True) if name]
     return Answer([name for name, _ in found], [score for _, score in found])
@@ -126,13 +130,13 @@ def ask_batches(
     description = read_description(model)
     task = {
         "model": str(model.absolute()),
-        "imports": modules_to_import(description),
+        "imports": list(description.imports),
         "blocked": list(blocked),
-        "batches": [as_batch(signature_inputs(description), batch) for batch in batches],
+        "batches": [as_batch(description.inputs(), batch) for batch in batches],
         "questions": [
             {
                 "signature": question.signature,
-                "inputs": as_batch(signature_inputs(description, question.signature), question.requests),
+                "inputs": as_batch(description.inputs(question.signature), question.requests),
             }
             for question in questions
         ],
@@ -141,7 +145,11 @@ def ask_batches(
     with tempfile.TemporaryDirectory(prefix="ask-") as scratch:
         result = _run(Path(scratch), task, timeout)
     answers = [RawAnswer(**answer) for answer in result.pop("answers")]
-    return Session(answers=answers, **result)
+    inputs = {
+        signature: {name: InputSpec.model_validate(spec) for name, spec in specs.items()}
+        for signature, specs in result.pop("inputs").items()
+    }
+    return Session(answers=answers, inputs=inputs, **result)
 
 
 def _run(directory: Path, task: Mapping[str, Any], timeout: float) -> dict[str, Any]:

@@ -4,83 +4,127 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, TypeAlias
 
+from pydantic import Field, ValidationError
+
+from dataplane.artifacts.document import JsonValue, Part
+from dataplane.artifacts.identity import Identity
 from dataplane.errors import RunError
+from models.spec.features import FeatureSpec
 
 SIGNATURE = "serving_default"
 DESCRIPTION = Path("assets.extra") / "model.json"
 """Where the description is in a SavedModel."""
 CONTENT = "content:"
 """What digests of weights, vocabularies and configuration begin with; those of older releases are of files."""
-_IMPORTABLE = ("scann",)
 
 
-def read_description(model: Path) -> Mapping[str, Any]:
+class InputSpec(Part):
+    """One input of a signature."""
+
+    dtype: Literal["string", "float32", "int64"]
+    shape: Annotated[tuple[int | None, ...], Field(min_length=1, max_length=2)]
+    """`[batch]` or `[batch, width]`, None where any size will do."""
+
+
+Inputs: TypeAlias = Mapping[str, InputSpec]
+"""The inputs of a signature by name."""
+
+
+class Signature(Part):
+    """What a model can be asked."""
+
+    inputs: Inputs
+
+
+class FittedTo(Part):
+    """The events that a model was fitted to."""
+
+    split: Mapping[str, JsonValue] | None = None
+    seed: int | None = None
+    """Of the split."""
+    final: bool | None = None
+    """Whether it was the final fit to all events."""
+    until: str | None = None
+    """Moment of the last event, ISO 8601; None without timestamps."""
+
+
+class ModelDescription(Part):
+    """Content of `model.json`. What has a default was not told by some older release."""
+
+    identity: Identity
+    """What both models of a pair share."""
+    refresh_of: Identity | None = None
+    """The model whose index was refreshed; None if this one was trained."""
+    top_k: int = 0
+    """Answers of a request."""
+    remove_seen: bool = False
+    """Whether candidates in a request's history are left out of its answers."""
+    libraries: Mapping[str, str] = {}
+    """Versions it was exported with."""
+    data: FittedTo | None = None
+    digests: str = ""
+    """Where the digests of its files are; see `serving.model.version_digests`."""
+    features: Mapping[str, JsonValue] = {}
+    """Where the inputs come from; see `feature_spec`."""
+    signatures: Mapping[str, Signature] = {}
+    imports: tuple[Literal["scann"], ...] = ()
+    """Python modules to be imported before it is loaded. A description comes with the model, so it may only name what
+    a model of ours can need: ScaNN's operations."""
+
+    def feature_spec(self) -> FeatureSpec:
+        """The features that the inputs come from.
+
+        Raises:
+            ValueError: another release wrote settings that this one does not know.
+        """
+        return FeatureSpec.model_validate(self.features)
+
+    def inputs(self, signature: str = SIGNATURE) -> Inputs:
+        """The inputs of a signature.
+
+        Raises:
+            RunError: the model does not have it.
+        """
+        if signature not in self.signatures:
+            known = ", ".join(self.signatures) or "none"
+            raise RunError(f"the model has no signature '{signature}', only {known}; export it again")
+        return self.signatures[signature].inputs
+
+
+def read_description(model: Path) -> ModelDescription:
     """What a SavedModel of ours tells about itself.
 
-    `identity`: digests that both models of a pair share. `refresh_of`: the identity of the model whose index was
-    refreshed, null if it was trained. `signatures`: `inputs` of each, their dtype and shape by name (see
-    `signature_inputs`). `features`: the specification they come from. `imports`: Python modules to be imported before
-    it is loaded. `data`: the `split` and `seed` of the events it was fitted to, whether that was the `final` fit to all
-    of them, and the time of the last one, `until`. `digests`: where the digests of its files are (see
-    `serving.model.version_digests`). `top_k`, `remove_seen`, `libraries`.
-
     Raises:
-        RunError: the file is not there or not JSON.
+        RunError: the file is not there, or not a description of ours.
     """
     try:
-        description: Mapping[str, Any] = json.loads((model / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return ModelDescription.model_validate(json.loads((model / DESCRIPTION).read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        told = f"{DESCRIPTION.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise RunError(f"{model} is not a serving model of this pipeline: {told}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{model} is not a serving model of this pipeline: {error}") from error
-    return description
 
 
-def signature_inputs(description: Mapping[str, Any], signature: str = SIGNATURE) -> Mapping[str, Mapping[str, Any]]:
-    """Dtype and shape of each input of a signature, from what `read_description` returns.
-
-    Raises:
-        RunError: the model does not have this signature.
-    """
-    told = description.get("signatures", {})
-    if signature not in told:
-        raise RunError(f"the model has no signature '{signature}', only {', '.join(told) or 'none'}; export it again")
-    inputs: Mapping[str, Mapping[str, Any]] = told[signature]["inputs"]
-    return inputs
-
-
-def modules_to_import(description: Mapping[str, Any]) -> list[str]:
-    """Python modules to be imported before a model is loaded.
-
-    A description comes with the model, so it may only name what a model of ours can need: ScaNN's op.
-
-    Raises:
-        RunError: it names another module.
-    """
-    named = description.get("imports", [])
-    if not isinstance(named, list) or any(name not in _IMPORTABLE for name in named):
-        raise RunError(f"model.json: 'imports' is {str(named)[:80]}; a model of this pipeline imports scann or nothing")
-    return named
-
-
-def write_description(model: Path, description: Mapping[str, Any]) -> None:
+def write_description(model: Path, description: ModelDescription) -> None:
     """Puts into a SavedModel what `read_description` returns."""
     file = model / DESCRIPTION
     file.parent.mkdir(exist_ok=True)
-    text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
+    content = description.model_dump(mode="json", exclude_unset=True)
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     file.write_text(text + "\n", encoding="utf-8")
 
 
-def read_identity(model: Path) -> Mapping[str, Any]:
-    """The digests that both models of a pair share.
+def read_identity(model: Path) -> Identity:
+    """What both models of a pair share.
 
     Raises:
-        RunError: as `read_description`, or there is none in it.
+        RunError: as `read_description`.
     """
-    identity = read_description(model).get("identity")
-    if not isinstance(identity, dict):
-        raise RunError(f"{model / DESCRIPTION} tells no identity; export the model again")
-    return identity
+    return read_description(model).identity
 
 
 def directory_digest(directory: Path) -> str:

@@ -14,6 +14,7 @@ from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import Dataset
 from dataplane.errors import ConfigError
 from models.spec.features import HISTORY, MISSING_TIMESTAMP, QUERY_ID, FeatureSpec
+from serving.model.descriptions import Inputs, InputSpec
 
 Request = dict[str, Any]
 """One value by input name: a string, a number, a list of them, or None where it is missing."""
@@ -104,7 +105,7 @@ def _json(value: Any) -> Any:
     return value or None
 
 
-def complete_request(inputs: Mapping[str, Mapping[str, Any]], request: Mapping[str, Any]) -> Request:
+def complete_request(inputs: Inputs, request: Mapping[str, Any]) -> Request:
     """A request with a value for every input, the marker of a missing one where `request` has None or nothing.
 
     Args:
@@ -125,12 +126,12 @@ def complete_request(inputs: Mapping[str, Mapping[str, Any]], request: Mapping[s
     return {name: _complete(name, spec, request.get(name)) for name, spec in inputs.items()}
 
 
-def as_batch(inputs: Mapping[str, Mapping[str, Any]], requests: Sequence[Request]) -> dict[str, list[Any]]:
+def as_batch(inputs: Inputs, requests: Sequence[Request]) -> dict[str, list[Any]]:
     """Columns of completed requests: values by input name, lists of strings padded with "" to one width."""
     batch = {}
     for name, spec in inputs.items():
         values = [request[name] for request in requests]
-        if len(spec["shape"]) == 2 and spec["dtype"] == "string":
+        if len(spec.shape) == 2 and spec.dtype == "string":
             width = max(map(len, values), default=0)
             values = [value + [""] * (width - len(value)) for value in values]
         batch[name] = values
@@ -164,8 +165,8 @@ def _short_repr() -> reprlib.Repr:
 _SHORT = _short_repr()
 
 
-def _complete(name: str, spec: Mapping[str, Any], value: Any) -> Any:
-    dtype, shape = spec["dtype"], spec["shape"]
+def _complete(name: str, spec: InputSpec, value: Any) -> Any:
+    dtype, shape = spec.dtype, spec.shape
     if len(shape) == 1:
         return _scalar(name, dtype, value)
     width = shape[1]

@@ -1,13 +1,13 @@
 """Which candidates are served: those of the data, or those of a table that came later."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from dataplane.artifacts import Catalogue, ServingModel
+from dataplane.artifacts.catalogue import CatalogueChanges
+from dataplane.artifacts.identity import Identity
 from dataplane.dataset.sequences import Dataset, Entities, read_entities
 from dataplane.errors import DataError
 from models.ranking.ranking import CandidateLists
@@ -25,14 +25,14 @@ class ServedCatalogue:
 
     dataset: Dataset
     candidates: Entities
-    refresh_of: Mapping[str, Any] | None
+    refresh_of: Identity | None
 
     @classmethod
     def of(cls, dataset: Dataset, catalogue: Catalogue | None) -> "ServedCatalogue":
         """The candidates of `catalogue`, or of the data where there is none."""
         if catalogue is None:
             return cls(dataset, dataset.candidates, None)
-        refresh_of = catalogue.read_json("catalogue.json")["refresh_of"]
+        refresh_of = CatalogueChanges.read(catalogue).refresh_of
         return cls(dataset, read_entities(catalogue.path / "candidates"), refresh_of)
 
     def exported_embeddings(self, serving_model: ServingModel) -> np.ndarray:

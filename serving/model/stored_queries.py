@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataplane.artifacts import Model, TransformGraph
+from dataplane.artifacts.transform_graph import read_spec
 from dataplane.columns.raw_features import raw_features
 from dataplane.context import ExecutionContext
 from dataplane.dataset.embedding import embed_queries, query_columns
@@ -28,7 +29,7 @@ def stored_query_columns(
     transform_graph: TransformGraph, dataset: Dataset, *, query_rows: np.ndarray
 ) -> dict[str, np.ndarray]:
     """What the query tower reads of queries after all their events, each `[len(query_rows), width]`."""
-    spec = EncodedSpec.model_validate(transform_graph.read_json("spec.json"))
+    spec = read_spec(transform_graph)
     return query_columns(
         dataset,
         query_rows=query_rows,

@@ -10,13 +10,13 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from dataplane.files.tf_records import record_batches
 from models.spec.features import CANDIDATE_ID, HISTORY
-from serving.model.descriptions import signature_inputs
+from serving.model.descriptions import Inputs, ModelDescription
 from serving.model.requests import as_batch, complete_request
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
-def write_warm_up(model: Path, description: Mapping[str, Any], *, candidate: str) -> None:
+def write_warm_up(model: Path, description: ModelDescription, *, candidate: str) -> None:
     """Writes one request to every signature into a SavedModel.
 
     Args:
@@ -27,8 +27,8 @@ def write_warm_up(model: Path, description: Mapping[str, Any], *, candidate: str
     known = {HISTORY: [candidate], CANDIDATE_ID: candidate, "candidate_ids": [candidate], "exclude_ids": [candidate]}
     (model / FILE).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(model / FILE)) as writer:
-        for signature in description["signatures"]:
-            inputs = signature_inputs(description, signature)
+        for signature in description.signatures:
+            inputs = description.inputs(signature)
             given = {name: value for name, value in known.items() if name in inputs}
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=_request(signature, inputs, given))
@@ -36,14 +36,12 @@ def write_warm_up(model: Path, description: Mapping[str, Any], *, candidate: str
             writer.write(log.SerializeToString(deterministic=True))
 
 
-def _request(
-    signature: str, inputs: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]
-) -> predict_pb2.PredictRequest:
+def _request(signature: str, inputs: Inputs, given: Mapping[str, Any]) -> predict_pb2.PredictRequest:
     """A batch of one in which everything that is not given is missing."""
     batch = as_batch(inputs, [complete_request(inputs, given)])
     kinds = {"string": object, "float32": np.float32, "int64": np.int64}
     tensors = {
-        name: tf.make_tensor_proto(np.array(batch[name], kinds[spec["dtype"]]), dtype=spec["dtype"])
+        name: tf.make_tensor_proto(np.array(batch[name], kinds[spec.dtype]), dtype=spec.dtype)
         for name, spec in inputs.items()
     }
     return predict_pb2.PredictRequest(model_spec=model_pb2.ModelSpec(signature_name=signature), inputs=tensors)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from dataplane.artifacts.document import JsonValue
+from dataplane.artifacts.identity import Identity
 from dataplane.errors import RunError
 from dataplane.files.digests import bytes_digest
 from serving.model.descriptions import DESCRIPTION
 from serving.model.version_digests import DIGESTS, ROLLBACK, parse_digests
-from serving.published.rollbacks import PublishedVersion, is_record, rebuilt_record
+from serving.published.rollbacks import PublishedVersion, RollbackRecord, rebuilt_record
 from serving.published.versions import SCANN_SUFFIX, Versions, versions_in
 
 
@@ -52,41 +53,43 @@ class PublishedVersions:
         for version in sorted(exact | scann):
             copies = self._copies(version)
             description = _told_in(copies, DESCRIPTION).content or {}
-            identity, record = _object(description.get("identity")), _told_in(copies, ROLLBACK)
-            is_lost = record.is_lost or (record.content is not None and not is_record(record.content))
+            identity, told = _object(description.get("identity")), _told_in(copies, ROLLBACK)
+            record = None if told.content is None else RollbackRecord.parse(told.content)
+            is_lost = told.is_lost or (told.content is not None and record is None)
             found.append(
                 PublishedVersion(
                     version=version,
                     complete=version in exact and version in scann,
                     identity=identity,
                     refresh_of=_object(description.get("refresh_of")),
-                    rollback=rebuilt_record(found, identity) if is_lost else record.content,
+                    rollback=rebuilt_record(found, identity) if is_lost else record,
                 )
             )
         return found
 
-    def description(self, version: int) -> Mapping[str, Any]:
-        """What the models of a version tell about themselves (see `read_description`), from the half that is whole.
+    def identity(self, version: int) -> Identity:
+        """The identity of a version that has one of the two models at least, from the half that is whole.
 
         Raises:
             RunError: both are damaged, or were not published by this pipeline.
         """
-        description = _told_in(self._copies(version), DESCRIPTION).content
-        if description is None or not isinstance(description.get("identity"), dict):
+        identity, _ = self._identities(version)
+        return identity
+
+    def trained_identity(self, version: int) -> Identity:
+        """As `identity`, but of a refreshed index that of the model it was refreshed for."""
+        identity, refresh_of = self._identities(version)
+        return refresh_of or identity
+
+    def _identities(self, version: int) -> tuple[Identity, Identity | None]:
+        description = _told_in(self._copies(version), DESCRIPTION).content or {}
+        identity = _object(description.get("identity"))
+        if identity is None:
             raise RunError(
                 f"version {version} of {self.name} in {self.directory} has no identity that can be read: it is "
                 "damaged, or was not published by this pipeline; run the pipeline again"
             )
-        return description
-
-    def identity(self, version: int) -> Mapping[str, Any]:
-        """The identity of a version that has one of the two models at least.
-
-        Raises:
-            RunError: as `description`.
-        """
-        identity: Mapping[str, Any] = self.description(version)["identity"]
-        return identity
+        return identity, _object(description.get("refresh_of"))
 
     def damage(self, version: int) -> list[str]:
         """What is damaged in the models that have a version: texts such as `NAME: saved_model.pb is missing`."""
@@ -137,7 +140,7 @@ class PublishedVersions:
 class _Content:
     """What was read; `is_lost` if there was something, but no copy is as it was written."""
 
-    content: Mapping[str, Any] | None
+    content: Mapping[str, JsonValue] | None
     is_lost: bool
 
 
@@ -180,7 +183,7 @@ def _told_in(copies: Sequence[_Copy], file: Path) -> _Content:
     return _Content(unchecked, is_lost=is_lost and unchecked is None)
 
 
-def parsed_object(content: bytes | None) -> Mapping[str, Any] | None:
+def parsed_object(content: bytes | None) -> Mapping[str, JsonValue] | None:
     """Content of a JSON file; None if there is none, or it is not an object in JSON."""
     try:
         return None if content is None else _object(json.loads(content))
@@ -188,5 +191,5 @@ def parsed_object(content: bytes | None) -> Mapping[str, Any] | None:
         return None
 
 
-def _object(value: Any) -> Mapping[str, Any] | None:
+def _object(value: JsonValue) -> Mapping[str, JsonValue] | None:
     return value if isinstance(value, dict) else None

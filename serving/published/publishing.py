@@ -26,8 +26,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from dataplane.artifacts.identity import Identity
 from dataplane.errors import ConfigError, RefusedError, RunError
 from dataplane.files.digests import shortened
 from serving.model.descriptions import read_description, read_identity
@@ -42,6 +42,7 @@ from serving.model.version_digests import (
 from serving.published.published_versions import Publication, PublishedVersions, parsed_object
 from serving.published.rollbacks import (
     PublishedVersion,
+    RollbackRecord,
     is_same_model,
     is_withdrawn,
     rolled_back_from,
@@ -68,7 +69,8 @@ class Publisher(PublishedVersions):
                 any more; or it was rolled back from, and what stands in its place is damaged and nowhere whole.
         """
         _refuse_damaged(exact, scann)
-        identity, refresh_of = read_identity(exact), read_description(exact).get("refresh_of")
+        description = read_description(exact)
+        identity, refresh_of = description.identity, description.refresh_of
         if identity != read_identity(scann):
             raise RunError(f"{exact} and {scann} were not exported together: their identities differ; index again")
         source = {self.models[0]: exact, self.models[1]: scann}.__getitem__
@@ -108,10 +110,10 @@ class Publisher(PublishedVersions):
     def _publish(
         self,
         source: Callable[[str], Path],
-        identity: Mapping[str, Any],
+        identity: Identity,
         there: Sequence[PublishedVersion],
         keep_versions: int,
-        record: Mapping[str, Any] | None,
+        record: RollbackRecord | None,
     ) -> Publication:
         last = there[-1] if there else None
         is_same = last is not None and last.identity == identity
@@ -130,8 +132,8 @@ class Publisher(PublishedVersions):
         notes = (f"version {last.version} is damaged ({shortened(damage)}){refreshed}",) if last and damage else ()
         return self._publication(version, new=bool(missing), notes=notes)
 
-    def _copy(self, sources: Mapping[str, Path], version: int, record: Mapping[str, Any] | None) -> None:
-        content = None if record is None else (json.dumps({**record, **PROMISE}, indent=2) + "\n").encode()
+    def _copy(self, sources: Mapping[str, Path], version: int, record: RollbackRecord | None) -> None:
+        content = None if record is None else _content(record)
         for model, source in sources.items():
             extra = {ROLLBACK: content}
             if content is not None or has_digests(source):
@@ -149,23 +151,23 @@ class Publisher(PublishedVersions):
         self, target: PublishedVersion, there: Sequence[PublishedVersion], keep_versions: int
     ) -> Publication:
         self.versions_of.leave_note(json.dumps({"from": there[-1].version, "of": target.version}).encode())
-        record = {
-            "of": target.version,
-            "published": datetime.now(UTC).isoformat(timespec="seconds"),
-            "withdrawn": withdrawn_by(there, target),
-        }
+        record = RollbackRecord(
+            of=target.version,
+            published=datetime.now(UTC).isoformat(timespec="seconds"),
+            withdrawn=tuple(withdrawn_by(there, target)),
+        )
         assert target.identity is not None
         return self._publish(self._source(target.version), target.identity, there, keep_versions, record)
 
     def _is_interrupted(self, there: Sequence[PublishedVersion], version: int | None) -> bool:
         """Whether the newest version is what this rollback published before it was killed, in part or to its end."""
-        if not there or there[-1].rollback is None or version not in (None, there[-1].rollback["of"]):
+        if not there or there[-1].rollback is None or version not in (None, there[-1].rollback.of):
             return False
         last, record = there[-1], there[-1].rollback
         if not last.complete:  # the other half of a refreshed index is for refresh-index to publish
-            return any(found.version == record["of"] and found.identity == last.identity for found in there)
+            return any(found.version == record.of and found.identity == last.identity for found in there)
         note = parsed_object(self.versions_of.note()) or {}
-        return note.get("of") == record["of"] and note.get("from") != last.version
+        return note.get("of") == record.of and note.get("from") != last.version
 
     def _keep(self, there: Sequence[PublishedVersion], keep_versions: int) -> Publication:
         """Lets the newest version stand, which a rollback published; one that is not whole is made so from another."""
@@ -215,11 +217,15 @@ class Publisher(PublishedVersions):
         hint = f"; name one that was rolled back from to serve it again: {withdrawn}" if withdrawn else ""
         raise ConfigError(f"{self.name}: no version in {self.directory} holds an older model to go back to{hint}")
 
-    def _check_is_newest(self, refreshed: Mapping[str, Any], there: Sequence[PublishedVersion]) -> None:
+    def _check_is_newest(self, refreshed: Identity, there: Sequence[PublishedVersion]) -> None:
         if not there or (there[-1].refresh_of or there[-1].identity) != refreshed:
             raise RefusedError(
                 f"the model whose index was refreshed is not the newest in {self.directory} any more; refresh again"
             )
+
+
+def _content(record: RollbackRecord) -> bytes:
+    return (json.dumps({**record.model_dump(mode="json", exclude_unset=True), **PROMISE}, indent=2) + "\n").encode()
 
 
 def _refuse_damaged(*models: Path) -> None:

@@ -7,12 +7,35 @@ afterwards is not withdrawn any more.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pydantic import BaseModel, ConfigDict, StrictInt, ValidationError
+
+from dataplane.artifacts.document import JsonValue
+from dataplane.artifacts.identity import Identity
 from serving.model.descriptions import CONTENT
 
-Identity = Mapping[str, Any]
 _DIGESTS = ("towers", "preprocessing")
+
+
+class RollbackRecord(BaseModel):
+    """Content of a version's `rollback.json`; what another release wrote beside this is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    of: StrictInt
+    """The version that this one holds the content of."""
+    published: str | None = None
+    """When, ISO 8601; None if the record had to be made again."""
+    withdrawn: tuple[Identity, ...]
+    """Identities of the models that were rolled back from."""
+
+    @classmethod
+    def parse(cls, content: Mapping[str, JsonValue]) -> "RollbackRecord | None":
+        """The record in a JSON object; None if there is none."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError:
+            return None
 
 
 @dataclass(frozen=True)
@@ -24,14 +47,14 @@ class PublishedVersion:
         complete: whether both models have it.
         identity: what its models share; None if they were not published by this pipeline, or are damaged there.
         refresh_of: identity of the model whose index was refreshed; None if this one was trained.
-        rollback: content of its `rollback.json`; None if it was pushed.
+        rollback: its record; None if it was pushed.
     """
 
     version: int
     complete: bool
     identity: Identity | None
     refresh_of: Identity | None
-    rollback: Mapping[str, Any] | None
+    rollback: RollbackRecord | None
 
 
 def is_same_model(one: Identity | None, other: Identity | None) -> bool:
@@ -47,15 +70,9 @@ def is_same_model(one: Identity | None, other: Identity | None) -> bool:
     return all(one.get(part) == other.get(part) for part in {*one, *other} - {*_DIGESTS})
 
 
-def is_record(content: Mapping[str, Any]) -> bool:
-    """Whether this is the record of a rollback."""
-    of, withdrawn = content.get("of"), content.get("withdrawn")
-    return isinstance(of, int) and isinstance(withdrawn, list) and all(isinstance(one, dict) for one in withdrawn)
-
-
-def is_withdrawn(identity: Identity | None, record: Mapping[str, Any] | None) -> bool:
+def is_withdrawn(identity: Identity | None, record: RollbackRecord | None) -> bool:
     """Whether the record of a rollback, if there is one, names this model among those rolled back from."""
-    return record is not None and any(is_same_model(identity, withdrawn) for withdrawn in record["withdrawn"])
+    return record is not None and any(is_same_model(identity, withdrawn) for withdrawn in record.withdrawn)
 
 
 def withdrawn_by(there: Sequence[PublishedVersion], target: PublishedVersion) -> list[Identity]:
@@ -68,10 +85,10 @@ def withdrawn_by(there: Sequence[PublishedVersion], target: PublishedVersion) ->
         there: all versions, oldest first.
         target: one of them.
     """
-    named: list[Identity | None] = list((target.rollback or {}).get("withdrawn", []))
+    named: list[Identity | None] = [*_withdrawn_in(target)]
     for found in there:
         if found.version > target.version:
-            named += [found.identity, *(found.rollback or {}).get("withdrawn", [])]
+            named += [found.identity, *_withdrawn_in(found)]
     withdrawn: list[Identity] = []
     for identity in named:
         if identity and not any(is_same_model(identity, other) for other in [target.identity, *withdrawn]):
@@ -81,7 +98,7 @@ def withdrawn_by(there: Sequence[PublishedVersion], target: PublishedVersion) ->
 
 def to_go_back_to(there: Sequence[PublishedVersion]) -> Iterator[PublishedVersion]:
     """Versions that hold another model than the newest and that no later rollback withdrew, newest first."""
-    records: list[Mapping[str, Any]] = []
+    records: list[RollbackRecord] = []
     for found in reversed(there):
         is_other = found is not there[-1] and not is_same_model(found.identity, there[-1].identity)
         if found.complete and found.identity and is_other and not _named(found.identity, records):
@@ -99,7 +116,7 @@ def rolled_back_from(there: Sequence[PublishedVersion]) -> list[int]:
     ]
 
 
-def rebuilt_record(earlier: Sequence[PublishedVersion], identity: Identity | None) -> Mapping[str, Any]:
+def rebuilt_record(earlier: Sequence[PublishedVersion], identity: Identity | None) -> RollbackRecord:
     """The record of a rollback, made again after both copies of it were damaged.
 
     Args:
@@ -108,11 +125,15 @@ def rebuilt_record(earlier: Sequence[PublishedVersion], identity: Identity | Non
     """
     same = [found for found in earlier if is_same_model(found.identity, identity)]
     target = same[-1] if same else PublishedVersion(0, False, identity, None, None)
-    return {"of": target.version, "published": None, "withdrawn": withdrawn_by(earlier, target)}
+    return RollbackRecord(of=target.version, published=None, withdrawn=tuple(withdrawn_by(earlier, target)))
 
 
-def _named(identity: Identity | None, records: Sequence[Mapping[str, Any]]) -> bool:
+def _named(identity: Identity | None, records: Sequence[RollbackRecord]) -> bool:
     return any(is_withdrawn(identity, record) for record in records)
+
+
+def _withdrawn_in(version: PublishedVersion) -> tuple[Identity, ...]:
+    return () if version.rollback is None else version.rollback.withdrawn
 
 
 def _is_of_content(identity: Identity) -> bool:

@@ -2,17 +2,15 @@
 
 import importlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
-from pydantic import BaseModel, Field, ValidationError
 
 from dataplane.errors import ConfigError, RunError
 from dataplane.files.digests import shortened
-from serving.model.descriptions import SIGNATURE, modules_to_import, read_description
+from serving.model.descriptions import SIGNATURE, Inputs, ModelDescription, read_description
 from serving.model.requests import Request, as_batch
 from serving.model.version_digests import check_version
 from serving.model.warm_up import read_warm_up
@@ -53,7 +51,7 @@ class LoadedModel:
                 raise ValueError(f"it is damaged: {shortened(damage)}")
             description = read_description(path)
             self.signatures = _described_signatures(description)
-            for module in modules_to_import(description):
+            for module in description.imports:
                 importlib.import_module(module)
             self.definitions = signature_definitions(path)
             self._model = tf.saved_model.load(str(path))
@@ -82,7 +80,7 @@ class LoadedModel:
 
     def _width(self, request: PredictRequest) -> int:
         """Length of the longest list in it."""
-        lists = [name for name, spec in self.signatures[request.signature].items() if len(spec["shape"]) == 2]
+        lists = [name for name, spec in self.signatures[request.signature].items() if len(spec.shape) == 2]
         return max((len(row[name]) for row in request.rows for name in lists), default=0)
 
     def _answers(self, requests: Sequence[PredictRequest]) -> list[bytes | Exception]:
@@ -103,37 +101,19 @@ class LoadedModel:
     def _predict(self, signature: str, rows: Sequence[Request]) -> dict[str, np.ndarray]:
         specs = self.signatures[signature]
         batch = as_batch(specs, rows)
-        tensors = {name: tf.constant(batch[name], spec["dtype"]) for name, spec in specs.items()}
+        tensors = {name: tf.constant(batch[name], spec.dtype) for name, spec in specs.items()}
         return {name: value.numpy() for name, value in self._model.signatures[signature](**tensors).items()}
 
 
-class _Input(BaseModel):
-    dtype: Literal["string", "float32", "int64"]
-    shape: list[int | None] = Field(min_length=1, max_length=2)
-
-
-class _Signature(BaseModel):
-    inputs: dict[str, _Input]
-
-
-class _Description(BaseModel):
-    signatures: dict[str, _Signature] = Field(min_length=1)
-
-
-def _described_signatures(description: Mapping[str, Any]) -> dict[str, Mapping[str, Mapping[str, Any]]]:
-    """Dtype and shape of the inputs of each signature.
+def _described_signatures(description: ModelDescription) -> dict[str, Inputs]:
+    """The inputs of each signature.
 
     Raises:
         ValueError: the description is not one of ours.
     """
-    try:
-        described = _Description.model_validate(description)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"model.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if SIGNATURE not in described.signatures:
+    if SIGNATURE not in description.signatures:
         raise ValueError(f"model.json: it has no signature '{SIGNATURE}'")
-    return {name: signature.model_dump()["inputs"] for name, signature in described.signatures.items()}
+    return {name: signature.inputs for name, signature in description.signatures.items()}
 
 
 def without_paths(error: BaseException) -> str:

@@ -13,10 +13,10 @@ import numpy as np
 import orjson
 
 from dataplane.errors import ConfigError
-from serving.model.descriptions import SIGNATURE
+from serving.model.descriptions import SIGNATURE, Inputs
 from serving.model.requests import Request, complete_request, quoted
 
-Signatures = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Signatures = Mapping[str, Inputs]
 """Inputs of each signature, their dtype and shape by name."""
 
 MOST_LISTED_VALUES = 100_000
@@ -107,7 +107,7 @@ def _json_values(array: np.ndarray) -> Any:
     return np.ascontiguousarray(array)
 
 
-def _rows(instances: Any, specs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rows(instances: Any, specs: Inputs) -> list[dict[str, Any]]:
     if not isinstance(instances, list):
         raise ConfigError("request: 'instances' must be a list, an item a row")
     if len(specs) == 1 and not any(_is_object(row) for row in instances):
@@ -117,7 +117,7 @@ def _rows(instances: Any, specs: Mapping[str, Any]) -> list[dict[str, Any]]:
     return instances
 
 
-def _columns(inputs: Any, specs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _columns(inputs: Any, specs: Inputs) -> list[dict[str, Any]]:
     columns = {next(iter(specs)): inputs} if len(specs) == 1 and isinstance(inputs, list) else inputs
     if not isinstance(columns, dict) or not all(isinstance(values, list) for values in columns.values()):
         raise ConfigError("request: 'inputs' must be an object with a list for each input, an item a row")

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from dataplane.artifacts import Examples, Model, TransformedExamples, TransformGraph
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.columns.hashing import hash_strings
 from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
@@ -108,7 +109,7 @@ def make_world(
             encode(encoder, "candidate", {"candidate_id": np.array(candidate_ids, object)}),
         ),
         train_count=np.ones(candidates, np.int64),
-        metadata={"ordered": True},
+        metadata=DatasetMetadata(ordered=True),
     )
     transformed = TransformedExamples(path / "transformed")
     write_dataset(transformed, dataset)

@@ -10,7 +10,7 @@ from tests.contracts.test_components import NAMES
 from tests.paths import PROJECT
 
 PACKAGES = ("components", "serving", "dataplane", "models")
-EVERYWHERE = {"components", "dataplane", "models", "models.spec"}
+EVERYWHERE = {"components", "dataplane", "dataplane.artifacts", "models", "models.spec"}
 """The contract of components, artifacts and contexts, and checked settings."""
 READING = {
     "dataplane.columns",
@@ -86,6 +86,9 @@ def invalidated(project: Path, file: str, addition: str) -> set[str]:
         ("serving/published/object_versions.py", {"pusher"}),
         ("serving/published/publishing.py", {"pusher"}),
         ("dataplane/files/storage.py", READERS | {"pusher"}),
+        ("dataplane/artifacts/pushed_model.py", {"pusher"}),
+        ("dataplane/artifacts/anomalies.py", {"example_validator"}),
+        ("dataplane/artifacts/blessing.py", {"evaluator", "pusher"}),
         ("dataplane/sources/formats/csv_rows.py", READERS),
         ("dataplane/statistics/anomalies.py", {"example_validator"}),
         ("dataplane/dataset/encoding.py", {"transform", "catalogue_gen"}),

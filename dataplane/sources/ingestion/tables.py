@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dataplane.artifacts import Examples
+from dataplane.artifacts.examples import IngestSummary, TableRows
 from dataplane.context import ExecutionContext
 from dataplane.errors import DataError
 from dataplane.sources.config import (
@@ -79,7 +80,7 @@ def ingest(
     for report in reports.values():
         _judge(report, max_bad_fraction, output.path / "dead_letters")
     plans = {name: table.plan for name, table in tables.items()}
-    output.write_json("summary.json", _summary(reports, plans, derived))
+    _summary(reports, plans, derived).write(output)
     return _facts(reports, plans)
 
 
@@ -172,23 +173,24 @@ def _hint(reason: str) -> str:
 
 def _summary(
     reports: Mapping[str, Report], plans: Mapping[str, TablePlan], derived: Mapping[str, list[str]]
-) -> dict[str, Any]:
-    rows = {
-        name: {
-            "in": report.rows_in,
-            "out": report.rows_out,
-            "dead": report.dead,
-            "filtered": report.filtered,
-            **({"merged": report.merged} if report.merged else {}),
-            "reasons": dict(sorted(report.reasons.items())),
-        }
-        for name, report in reports.items()
-    }
+) -> IngestSummary:
     columns = {name: plan.output_types() for name, plan in plans.items()}
     for name, described in derived.items():
         types = {column: plans["interactions"].kept_type(column) for column in described}
         columns[name] = {_ID_COLUMNS[name]: "string", **types}
-    return {"tables": rows, "columns": columns, "derived": list(derived)}
+    rows = {name: _rows(report) for name, report in reports.items()}
+    return IngestSummary(tables=rows, columns=columns, derived=tuple(derived))
+
+
+def _rows(report: Report) -> TableRows:
+    rows = TableRows(
+        rows_in=report.rows_in,
+        out=report.rows_out,
+        dead=report.dead,
+        filtered=report.filtered,
+        reasons=dict(sorted(report.reasons.items())),
+    )
+    return rows.model_copy(update={"merged": report.merged}) if report.merged else rows
 
 
 def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.infra_validator import InfraValidationConfig, InfraValidator
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import Catalogue, Examples, InfraBlessing, ServingModel, TransformGraph
+from dataplane.artifacts.catalogue import CatalogueChanges
 from dataplane.dataset.sequences import read_dataset, read_entities
 from dataplane.errors import DataError, RefusedError
 from dataplane.files import storage
@@ -173,7 +174,7 @@ def test_the_new_catalogue_is_served_and_histories_count_as_before(
     validator.execute(inputs, InfraValidator.Outputs(blessing), in_process())
     assert blessing.read_json("infra_blessing.json")["checks"]["expected_scores"] == 32
     description = read_description(serving_model.path / "exact")
-    assert description["refresh_of"] == identity(world)
+    assert description.refresh_of == identity(world)
 
 
 @pytest.mark.parametrize("part", ["preprocessing", "towers"])
@@ -181,7 +182,8 @@ def test_another_model_than_the_published_one_is_refused(
     world: World, catalogue: Catalogue, tmp_path: Path, part: str
 ) -> None:
     other = Catalogue(tmp_path / "catalogue")
-    other.write_json("catalogue.json", {"refresh_of": {**identity(world), part: "another"}})
+    known = CatalogueChanges.read(catalogue)
+    known.model_copy(update={"refresh_of": {**identity(world), part: "another"}}).write(other)
     (other.path / "candidates").symlink_to(catalogue.path / "candidates")
     with pytest.raises(
         RefusedError, match=f"the {part} in .* the published model's is another: the files have changed"

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-import components.evaluator.executor
+import components.evaluator.baselines
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams, unusable_slices
 from dataplane.artifacts import Blessing, Evaluation, Model, TransformedExamples, TransformGraph
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.sequences import SPLITS, Dataset, Entities, Events, Split, write_dataset
 from dataplane.errors import DataError, RefusedError
 from models.spec.features import EncodedColumn, EncodedSpec, FeatureSpec
@@ -77,7 +78,7 @@ def dataset(of: Events = WORLD) -> Dataset:
             },
         ),
         train_count=np.bincount(of.candidate[of.split == 0], minlength=6),
-        metadata={"ordered": True, "split": {"type": "files"}},
+        metadata=DatasetMetadata(ordered=True, split={"type": "files"}),
     )
 
 
@@ -395,7 +396,7 @@ def test_no_hit_is_no_lift_over_a_popularity_without_hits(tmp_path: Path, graph:
 
 def test_data_without_order_say_so(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
     world = dataset()
-    bag = replace(world, events=replace(world.events, timestamp=None), metadata={"ordered": False})
+    bag = replace(world, events=replace(world.events, timestamp=None), metadata=DatasetMetadata(ordered=False))
     protocol = Run(tmp_path, graph, model, of=bag).metrics["protocol"]
     assert protocol["ordered"] is False
     assert protocol["test"]["window"] is None
@@ -421,7 +422,7 @@ def test_only_new_queries_have_no_popularity_bias(tmp_path: Path, graph: Transfo
 def test_item_knn_beyond_its_budget_is_skipped_with_a_reason(
     tmp_path: Path, graph: TransformGraph, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(components.evaluator.executor, "MAX_CO_OCCURRENCES", 8)
+    monkeypatch.setattr(components.evaluator.baselines, "MAX_CO_OCCURRENCES", 8)
     run = Run(tmp_path, graph, model)
     assert run.metrics["baselines"]["item_knn"] == {
         "skipped": "9 pairs of events of the same query are more than the 8 it is worth"

@@ -6,9 +6,33 @@ import pytest
 
 from components.evaluator import EvaluationConfig
 from components.evaluator.gates import blessing, not_finite
+from dataplane.artifacts.blessing import Verdict
+from dataplane.artifacts.evaluation import Metrics
 from dataplane.verdict import refusal, summary
 
 NONE_HELD_BACK = {"events": 200, "seen_before": 0, "queries": 200, "queries_without": 0}
+NOTHING_HELD_OUT = {
+    "events": 0,
+    "queries": 0,
+    "relevant": 0,
+    "repeated_in_split_merged": 0,
+    "already_seen_dropped": 0,
+    "queries_without_events": 0,
+    "queries_with_only_seen_candidates": 0,
+    "seen": [],
+    "window": None,
+}
+PROTOCOL: dict[str, Any] = {
+    "remove_seen": True,
+    "ordered": True,
+    "history_length": None,
+    "catalogue": {"candidates": 0, "without_training_events": 0, "date": None},
+    "validation": NOTHING_HELD_OUT,
+    "test": NOTHING_HELD_OUT,
+    "split": None,
+    "definitions": {},
+    "notes": [],
+}
 MAIN = ("recall@10", "hit_rate@10", "ndcg@10", "mrr@10")
 
 
@@ -19,8 +43,9 @@ def values(value: float) -> dict[str, float]:
 def measured(
     ours: float, popularity: float | None = 0.1, published: dict[str, Any] | None = None, **other: Any
 ) -> dict[str, Any]:
-    """What `metrics.json` says that the gates read."""
-    intervals: dict[str, Any] = {"test": dict.fromkeys(MAIN, (ours - 0.01, ours + 0.01))}
+    """Content of `metrics.json`; what the gates do not read is empty."""
+    around = dict.fromkeys(MAIN, (ours - 0.01, ours + 0.01))
+    intervals: dict[str, Any] = {"level": 0.95, "resamples": 1000, "test": around}
     if popularity is not None:
         lead = ours - popularity
         intervals["test_minus_popularity"] = dict.fromkeys(MAIN, (lead - 0.02, lead + 0.02))
@@ -30,6 +55,9 @@ def measured(
         "published": published or {"skipped": "nothing has been published yet"},
         "intervals": intervals,
         "not_measured": {"test": NONE_HELD_BACK},
+        "validation": {},
+        "slices": {"history_length": {}, "query": {}, "candidate": {}, "features": {}},
+        "protocol": PROTOCOL,
     } | other
 
 
@@ -37,6 +65,7 @@ def served(value: float, ours: float, *, width: float, queries: int = 200) -> di
     lead = ours - value
     return {
         "version": 17,
+        "towers": "digest",
         "queries": queries,
         "test": values(value),
         "model": values(ours),
@@ -44,8 +73,8 @@ def served(value: float, ours: float, *, width: float, queries: int = 200) -> di
     }
 
 
-def verdict(metrics: dict[str, Any], **config: Any) -> dict[str, Any]:
-    return blessing(EvaluationConfig.model_validate(config), metrics)
+def verdict(metrics: dict[str, Any], **config: Any) -> Verdict:
+    return blessing(EvaluationConfig.model_validate(config), Metrics.model_validate(metrics))
 
 
 @pytest.mark.parametrize(
@@ -54,15 +83,15 @@ def verdict(metrics: dict[str, Any], **config: Any) -> dict[str, Any]:
 )
 def test_by_default_popularity_has_to_be_beaten(ours: float, popularity: float, blessed: bool) -> None:
     found = verdict(measured(ours, popularity))
-    assert found["blessed"] is blessed
-    assert (found["checks"][0]["name"], found["checks"][0]["passed"]) == ("better_than_popularity", blessed)
+    assert found.blessed is blessed
+    assert (found.checks[0].name, found.checks[0].passed) == ("better_than_popularity", blessed)
 
 
 def test_a_lead_that_may_be_chance_is_told() -> None:
     told = "more than popularity asked for (the interval is not all above zero: may be chance): passed"
-    assert told in verdict(measured(0.11, 0.1))["checks"][0]["message"]
+    assert told in verdict(measured(0.11, 0.1)).checks[0].message
     for value in (0.2, 0.05):
-        assert "chance" not in verdict(measured(value, 0.1))["checks"][0]["message"]
+        assert "chance" not in verdict(measured(value, 0.1)).checks[0].message
 
 
 def test_the_cutoff_is_that_of_the_configuration() -> None:
@@ -70,28 +99,28 @@ def test_the_cutoff_is_that_of_the_configuration() -> None:
     metrics["test"] |= {"ndcg@5": 0.01, "recall@5": 0.5, "hit_rate@5": 0.5, "mrr@5": 0.5}
     metrics["baselines"]["popularity"] |= {"ndcg@5": 0.02}
     metrics["intervals"]["test_minus_popularity"]["ndcg@5"] = (-0.02, 0.0)
-    assert verdict(metrics)["blessed"]
-    assert not verdict(metrics, main_at=5)["blessed"]
+    assert verdict(metrics).blessed
+    assert not verdict(metrics, main_at=5).blessed
 
 
 @pytest.mark.parametrize("off", [None, False, {}])
 def test_each_gate_can_be_turned_off_which_is_told(off: Any) -> None:
     worse = measured(0.05, 0.1, served(0.4, 0.05, width=0.01))
     found = verdict(worse, min_lift_over_popularity=off, min_lift_over_published=off)
-    assert (found["blessed"], found["checks"]) == (True, [])
-    assert found["notes"] == [
+    assert (found.blessed, found.checks) == (True, ())
+    assert found.notes == (
         "popularity decides nothing: evaluation.min_lift_over_popularity is turned off",
         "not compared with a served model: evaluation.min_lift_over_published is turned off",
-    ]
+    )
     only_popularity = verdict(worse, min_lift_over_popularity=off)
-    assert [check["name"] for check in only_popularity["checks"]] == ["not_worse_than_published"]
-    assert not only_popularity["blessed"]
+    assert [check.name for check in only_popularity.checks] == ["not_worse_than_published"]
+    assert not only_popularity.blessed
 
 
 def test_without_the_baseline_there_is_nothing_to_beat_which_is_told() -> None:
     found = verdict(measured(0.05, None), baselines=[])
-    assert found["blessed"]
-    assert found["notes"][0] == "not compared with popularity: it is not among evaluation.baselines"
+    assert found.blessed
+    assert found.notes[0] == "not compared with popularity: it is not among evaluation.baselines"
 
 
 @pytest.mark.parametrize(
@@ -111,27 +140,27 @@ def test_by_default_a_clearly_worse_model_than_the_served_one_is_refused(
     published: dict[str, Any], blessed: bool
 ) -> None:
     found = verdict(measured(0.5, published=published))
-    assert found["blessed"] is blessed
-    assert found["checks"][1]["version"] == 17
+    assert found.blessed is blessed
+    assert found.checks[1].version == 17
 
 
 def test_ratios_replace_the_default_rule() -> None:
     metrics = measured(0.2, 0.1, served(0.3, 0.2, width=0.02))
     ratios = {"min_lift_over_popularity": {"recall@10": 3}, "min_lift_over_published": {"recall@10": 0.6}}
     found = verdict(metrics, **ratios)
-    assert [(check["name"], check["passed"]) for check in found["checks"]] == [
+    assert [(check.name, check.passed) for check in found.checks] == [
         ("lift_over_popularity", False),
         ("lift_over_published", True),
     ]
-    assert found["checks"][1]["value"] == pytest.approx(2 / 3)
+    assert found.checks[1].value == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(("least", "blessed"), [(0.2, True), (0.2001, False)])
 def test_a_threshold_is_met_by_what_equals_it(least: float, blessed: bool) -> None:
     found = verdict(measured(0.2), thresholds={"recall@10": least})
-    assert found["blessed"] is blessed
-    check = found["checks"][0]
-    assert (check["name"], check["value"], check["threshold"]) == ("threshold", 0.2, least)
+    assert found.blessed is blessed
+    check = found.checks[0]
+    assert (check.name, check.value, check.threshold) == ("threshold", 0.2, least)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +176,8 @@ def test_a_ratio_to_popularity_is_met_by_what_equals_it(
     ours: float, popularity: float, least: float, blessed: bool
 ) -> None:
     found = verdict(measured(ours, popularity), min_lift_over_popularity={"recall@10": least})
-    assert found["blessed"] is blessed
-    assert found["checks"][0]["value"] == (ours / popularity if popularity else None)
+    assert found.blessed is blessed
+    assert found.checks[0].value == (ours / popularity if popularity else None)
 
 
 @pytest.mark.parametrize(
@@ -159,14 +188,14 @@ def test_a_ratio_to_the_served_model_is_met_by_what_equals_it(
 ) -> None:
     published = served(theirs, ours, width=0.01)
     found = verdict(measured(0.5, published=published), min_lift_over_published={"recall@10": least})
-    assert found["blessed"] is blessed
-    assert found["checks"][1]["version"] == 17
+    assert found.blessed is blessed
+    assert found.checks[1].version == 17
 
 
 def test_coverage_has_no_interval_to_tell() -> None:
     metrics = measured(0.2)
     metrics["test"]["coverage@10"] = 0.5
-    told = verdict(metrics, thresholds={"coverage@10": 0.4})["checks"][0]["message"]
+    told = verdict(metrics, thresholds={"coverage@10": 0.4}).checks[0].message
     assert told == "coverage@10 0.5000, at least 0.4 asked for: passed"
 
 
@@ -206,21 +235,23 @@ def test_the_summary_says_what_was_and_what_was_not_compared() -> None:
 def test_no_setting_lets_a_useless_model_pass() -> None:
     off = {"min_lift_over_popularity": None, "min_lift_over_published": None, "max_unmeasured_fraction": None}
     found = verdict(measured(0.5, collapsed="all 60 candidate embeddings are zero"), **off)
-    assert not found["blessed"]
+    assert not found.blessed
     assert "No setting publishes such a model" in refusal(found)[-1]
-    assert not not_finite("NaN")["blessed"]
+    assert not not_finite("NaN").blessed
 
 
 @pytest.mark.parametrize(("bound", "blessed"), [(0.5, False), (0.75, True), (1, True), (None, True), (False, True)])
 def test_most_queries_unmeasured_is_no_blessing(bound: Any, blessed: bool) -> None:
     counts = {"events": 8, "seen_before": 6, "queries": 4, "queries_without": 3}
     found = verdict(measured(0.5, not_measured={"test": counts}), max_unmeasured_fraction=bound)
-    assert found["blessed"] is blessed
-    assert any("6 of 8 events are not measured" in note for note in found["notes"])
+    assert found.blessed is blessed
+    assert any("6 of 8 events are not measured" in note for note in found.notes)
 
 
 def test_a_verdict_of_an_older_version_is_shown() -> None:
     old = {"name": "threshold", "metric": "recall@10", "value": 0.1, "threshold": 0.5, "passed": False}
-    assert refusal({"blessed": False, "checks": [old]})[0] == "  threshold recall@10: 0.1 of 0.5"
-    assert summary({"blessed": True, "checks": []}) == ["Verdict    blessed"]
-    assert refusal({"blessed": False}) == []
+    assert (
+        refusal(Verdict.model_validate({"blessed": False, "checks": [old]}))[0] == "  threshold recall@10: 0.1 of 0.5"
+    )
+    assert summary(Verdict(blessed=True)) == ["Verdict    blessed"]
+    assert refusal(Verdict(blessed=False)) == []

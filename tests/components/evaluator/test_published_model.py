@@ -14,9 +14,10 @@ from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.evaluator.published_model import divided_alike
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import Blessing, Evaluation, ServingModel, TransformedExamples
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.sequences import read_dataset, write_dataset
 from models.spec.features import FeatureSpec
-from serving.model.descriptions import DESCRIPTION
+from serving.model.descriptions import DESCRIPTION, FittedTo
 from serving.model.version_digests import write_digests
 from serving.published.published_versions import PublishedVersions
 from serving.published.publishing import Publisher
@@ -197,10 +198,11 @@ def test_of_a_model_fitted_to_all_events_only_younger_ones_count(challenger: Wor
     ("method", "alike"), [("leave_last_n", True), ("time", True), ("ratio", False), ("files", False)]
 )
 def test_another_seed_divides_otherwise_only_where_events_are_chosen_by_hash(method: str, alike: bool) -> None:
-    told = {"split": {"method": method}, "seed": 1}
-    assert divided_alike(told, {"split": {"method": method}, "seed": 2}) == alike
-    assert divided_alike(told, dict(told))
-    assert not divided_alike(told, {"split": {"method": method, "n": 2}, "seed": 1})
+    told = FittedTo(split={"method": method}, seed=1)
+    same = DatasetMetadata(ordered=True, split={"method": method}, seed=1)
+    assert divided_alike(told, same)
+    assert divided_alike(told, same.model_copy(update={"seed": 2})) == alike
+    assert not divided_alike(told, same.model_copy(update={"split": {"method": method, "n": 2}}))
 
 
 def with_times(world: World, path: Path) -> World:

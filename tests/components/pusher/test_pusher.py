@@ -190,7 +190,7 @@ def test_pushers_at_once_publish_one_after_the_other(tmp_path: Path) -> None:
     seen: set[str] = set()
     while any(process.poll() is None for process in processes):
         for model in directory.glob("toy*/[0-9]*"):
-            seen.add(read_identity(model)["towers"])  # a reader that polls never meets half a version
+            seen.add(str(read_identity(model)["towers"]))  # a reader that polls never meets half a version
     assert [process.wait() for process in processes] == [0] * 5
     assert versions(directory, "toy") == versions(directory, "toy-scann")
     identities = {read_identity(directory / "toy" / str(version))["towers"] for version in versions(directory, "toy")}
@@ -218,7 +218,7 @@ def test_a_rollback_publishes_the_old_content_as_a_new_version(tmp_path: Path) -
     further = publisher.rollback(None, keep_versions=10)  # not forth again
     assert read_identity(Path(further.exact)) == {"towers": "first"}
     assert publisher.rollback(first, keep_versions=10).new is False
-    assert [found.rollback["of"] for found in publisher.versions() if found.rollback] == [second, first]
+    assert [found.rollback.of for found in publisher.versions() if found.rollback] == [second, first]
     with pytest.raises(ConfigError, match="holds an older model to go back to"):
         publisher.rollback(None, keep_versions=10)
     with pytest.raises(ConfigError, match=f"no complete version 7 in .*serving, only {first}, {second}, {third}, "):
@@ -282,9 +282,7 @@ def test_a_rollback_killed_anywhere_is_completed_by_the_next_or_by_a_push(tmp_pa
         assert newest is not None
         assert read_identity(Path(newest.exact)) == read_identity(Path(newest.scann)) == {"towers": "old"}
         assert versions(directory, "toy") == versions(directory, "toy-scann")
-        assert [found.rollback["of"] for found in Publisher(directory, "toy").versions() if found.rollback] == pushed[
-            :1
-        ]
+        assert [found.rollback.of for found in Publisher(directory, "toy").versions() if found.rollback] == pushed[:1]
         assert directory_digest(Path(newest.exact)) != directory_digest(Path(newest.scann))
         if ended == 0:
             break
@@ -301,7 +299,7 @@ def test_a_reader_never_sees_half_a_version_during_many_pushes_and_rollbacks(tmp
         while not done.is_set():
             for model in directory.glob("toy*/[0-9]*"):
                 try:
-                    whose = read_identity(model)["towers"]
+                    whose = str(read_identity(model)["towers"])
                     graph = (model / "saved_model.pb").read_text()
                     variables = (model / "variables" / "variables.index").read_text()
                 except (FileNotFoundError, RunError):

@@ -80,7 +80,7 @@ def test_the_budget_limits_the_trees_that_are_built(exact: ExactSearch) -> None:
 
 def test_the_cheapest_build_that_reaches_the_target_is_chosen(exact: ExactSearch) -> None:
     tuned = tune(exact, tuning_budget=24_000)
-    reaching = [build["cost_us"] for build in tuned.builds if build["assured"] >= 0.95]
+    reaching = [build.cost_us for build in tuned.builds if build.assured >= 0.95]
     assert tuned.point.facts()["cost_us"] == min(reaching)
 
 

@@ -12,9 +12,9 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import ServingModel
+from dataplane.artifacts.transform_graph import read_spec
 from dataplane.dataset.sequences import read_dataset
 from dataplane.errors import DataError, RefusedError
-from models.spec.features import EncodedSpec
 from serving.model.descriptions import read_description, read_identity
 from tests.components.tiny_world import RandomTowers, World, make_world
 from tests.contexts import in_process
@@ -60,7 +60,7 @@ def test_the_report_tells_the_index_and_its_recall(serving_model: ServingModel) 
 def test_both_models_share_one_identity(serving_model: ServingModel) -> None:
     exact, scann = serving_model.path / "exact", serving_model.path / "scann"
     assert read_identity(exact) == read_identity(scann)
-    assert (read_description(exact)["imports"], read_description(scann)["imports"]) == ([], ["scann"])
+    assert (read_description(exact).imports, read_description(scann).imports) == ((), ("scann",))
 
 
 def test_indexing_again_gives_the_same_identity_and_other_settings_another(
@@ -149,7 +149,7 @@ def test_a_tower_that_tells_nothing_apart_is_refused(world: World, side: str, tm
         def _query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
             return super()._query(columns) * (0.0 if side == "query" else 1.0)
 
-    preprocessing: Any = SimpleNamespace(spec=EncodedSpec.model_validate(world.transform_graph.read_json("spec.json")))
+    preprocessing: Any = SimpleNamespace(spec=read_spec(world.transform_graph))
     model = replace(world.model, path=tmp_path / "model")
     tf.saved_model.save(Dead(preprocessing, dim=8, seed=0), str(model.path / "towers"))
     with pytest.raises(RefusedError, match=f"not indexed: all [0-9]+ {side} embeddings are zero"):

@@ -140,17 +140,18 @@ def test_sampled_statistics_do_not_depend_on_merge_order(large_parts):
 def test_sampled_statistics_are_close(large_parts):
     parts, numbers = large_parts
     report = table_report(merged(parts))
-    column = report["columns"]["x"]
-    assert not column["exact"]
-    assert column["distinct"] == pytest.approx(200_000, rel=0.02)
-    assert (column["min"], column["max"]) == (numbers.min(), numbers.max())
-    assert sum(bucket["count"] for bucket in column["histogram"]) == pytest.approx(200_000)
+    column = report.columns["x"]
+    assert not column.exact
+    assert column.distinct == pytest.approx(200_000, rel=0.02)
+    assert (column.min, column.max) == (numbers.min(), numbers.max())
+    assert sum(bucket.count for bucket in column.histogram) == pytest.approx(200_000)
     for share in (0.1, 0.5, 0.9):
-        rank = np.mean(numbers <= column["quantiles"][str(share)])
+        rank = np.mean(numbers <= column.quantiles[str(share)])
         assert rank == pytest.approx(share, abs=0.025)
-    assert "top_values" not in report["columns"]["query_id"]
-    assert report["columns"]["candidate_id"]["exact"]
-    assert report["events"].items() >= {"exact": False, "repeat_fraction": 0.0}.items()
+    assert report.columns["query_id"].top_values is None
+    assert report.columns["candidate_id"].exact
+    assert report.events is not None
+    assert (report.events.exact, report.events.repeat_fraction) == (False, 0.0)
 
 
 def test_counts_of_sampled_values_are_exact():

@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from components.base import ExecutionContext
 from components.trainer import Trainer, TrainerParams
-from components.trainer.executor import train, validation_of
+from components.trainer.data import validation_of
+from components.trainer.executor import train
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.beam_runner.addresses import free_port
 from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
 from dataplane.errors import ConfigError, DataError, DivergedError, RefusedError, RunError
@@ -57,7 +59,7 @@ def walks() -> Dataset:
             {"candidate_id": np.arange(2, ITEMS + 2, dtype=np.int32)[:, None]},
         ),
         train_count=np.bincount(candidate[:, :-2].ravel(), minlength=ITEMS),
-        metadata={"ordered": True},
+        metadata=DatasetMetadata(ordered=True),
     )
 
 
@@ -225,7 +227,7 @@ def test_auto_predicts_what_a_split_in_time_asks_for(tmp_path, steps_ahead, labe
     candidate = dataset.events.candidate.reshape(QUERIES, LENGTH).copy()
     candidate[:, -2] = (candidate[:, -3] + steps_ahead) % ITEMS
     events = replace(dataset.events, candidate=candidate.ravel())
-    dataset = replace(dataset, events=events, metadata={"ordered": True, "split": {"method": "time"}})
+    dataset = replace(dataset, events=events, metadata=DatasetMetadata(ordered=True, split={"method": "time"}))
     training = PARAMS.training.model_copy(update={"metric": "ndcg@10"})
     model = run(tmp_path / "run", dataset, PARAMS.model_copy(update={"training": training}))
     report = model.read_json("training.json")
@@ -330,7 +332,7 @@ def test_negative_weights_are_refused(tmp_path):
 
 
 def test_what_the_data_do_not_have_is_not_trained_on(tmp_path):
-    dataset = replace(walks(), metadata={"ordered": False})
+    dataset = replace(walks(), metadata=DatasetMetadata(ordered=False))
     training = PARAMS.training.model_copy(update={"labels": "later"})
     with pytest.raises(DataError, match=r"training\.labels: later needs ordered events"):
         run(tmp_path / "unordered", dataset, PARAMS.model_copy(update={"training": training}))

@@ -15,6 +15,7 @@ import pytest
 from components.transform import Transform, TransformParams
 from components.transform.survey import PERIOD
 from dataplane.artifacts import Examples, Schema, TransformedExamples, TransformGraph
+from dataplane.artifacts.transformed_examples import LeftOut
 from dataplane.columns.hashing import hash_pairs, hash_strings
 from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import SPLITS, Dataset, Split, read_dataset
@@ -292,7 +293,7 @@ def test_final_makes_everything_training_data(tmp_path: Path) -> None:
     )
     assert not dataset.events.split.any()
     assert vocabulary(graph, "candidate.candidate_id") == Counter(table["candidate_id"].to_pylist())
-    assert dataset.metadata["counts"] == {"train": 600, "validation": 0, "test": 0, "history": 0}
+    assert dataset.metadata.counts == {"train": 600, "validation": 0, "test": 0, "history": 0}
 
 
 def test_two_columns_are_enough(tmp_path: Path) -> None:
@@ -334,7 +335,7 @@ def test_splits_given_by_files(tmp_path: Path, given: list[str]) -> None:
     dataset, _ = transform(
         write(tmp_path / "in", interactions=table), tmp_path / "out", {"method": "files"}, features=FeatureSpec()
     )
-    counts, wanted = dataset.metadata["counts"], Counter(names)
+    counts, wanted = dataset.metadata.counts, Counter(names)
     assert counts["test"] == wanted["test"]
     assert counts["train"] + counts["validation"] == wanted["train"] + wanted["validation"]
     assert counts["validation"] == wanted["validation"] if "validation" in given else counts["validation"] > 0
@@ -437,5 +438,5 @@ def test_of_a_query_with_very_many_events_the_latest_are_kept_and_the_others_tol
         "queries": sum(size > 30 for size in sizes),
         "events": sum(max(0, size - 30) for size in sizes),
     }
-    assert dataset.metadata["left_out"] == expected
-    assert dataset.metadata["counts"]["test"] == len(sizes)
+    assert dataset.metadata.left_out == LeftOut.model_validate(expected)
+    assert dataset.metadata.counts["test"] == len(sizes)

@@ -6,6 +6,7 @@ import pytest
 
 from components.base import ExecutionContext
 from dataplane.artifacts import Model
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.embedding import (
     candidate_embeddings,
     embed_queries,
@@ -48,7 +49,7 @@ def dataset() -> Dataset:
     )
     queries = Entities(pa.array(["a", "b", "c"], pa.large_string()), {"group": column(1, 2, 1)})
     candidates = Entities(pa.array(list("wxyz"), pa.large_string()), {"candidate_id": column(2, 3, 4, 5)})
-    return Dataset(events, queries, candidates, np.ones(4, np.int64), {"ordered": True})
+    return Dataset(events, queries, candidates, np.ones(4, np.int64), DatasetMetadata(ordered=True))
 
 
 def test_candidates_are_embedded_in_order(model: Model, dataset: Dataset, context: ExecutionContext) -> None:

@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 
-from dataplane.dataset.held_out import HeldOut, held_out, notes, refuse_unmeasured
+from dataplane.artifacts.evaluation import HeldOut
+from dataplane.dataset.held_out import held_out, notes, refuse_unmeasured
 from dataplane.errors import RefusedError
 from tests.dataplane.dataset.test_retrieval_task import dataset
 
 COMES_BACK = [(1, "train"), (2, "validation"), (1, "test")]
 GOES_ON = [(1, "train"), (2, "validation"), (3, "test")]
+
+
+def counted(events: int, seen_before: int, queries: int, queries_without: int) -> HeldOut:
+    return HeldOut(events=events, seen_before=seen_before, queries=queries, queries_without=queries_without)
 
 
 def test_an_event_is_not_measured_if_its_query_had_the_candidate_before() -> None:
@@ -17,10 +22,10 @@ def test_an_event_is_not_measured_if_its_query_had_the_candidate_before() -> Non
         [(4, "history"), (4, "test")],
         [(4, "train")],
     )
-    assert held_out(data, "validation", remove_seen=True) == HeldOut(2, 1, 1, 0)
+    assert held_out(data, "validation", remove_seen=True) == counted(2, 1, 1, 0)
     # Candidates of other queries are new. A repeat within the split is measured once and not dropped.
-    assert held_out(data, "test", remove_seen=True) == HeldOut(4, 2, 2, 1)
-    assert held_out(data, "test", remove_seen=False) == HeldOut(4, 0, 2, 0)
+    assert held_out(data, "test", remove_seen=True) == counted(4, 2, 2, 1)
+    assert held_out(data, "test", remove_seen=False) == counted(4, 0, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +62,10 @@ def test_the_fraction_counts_queries_and_not_events() -> None:
 
 
 def test_few_queries_give_a_note() -> None:
-    counts = {"events": 4, "seen_before": 3, "queries": 2, "queries_without": 1}
+    counts = counted(4, 3, 2, 1)
     assert notes("validation", counts)[1] == "validation: only 1 query chooses the model; differences may be chance"
-    assert notes("test", {"events": 90, "seen_before": 0, "queries": 90, "queries_without": 0}) == []
-    assert notes("validation", {"events": 0, "seen_before": 0, "queries": 0, "queries_without": 0}) == []
+    assert notes("test", counted(90, 0, 90, 0)) == []
+    assert notes("validation", counted(0, 0, 0, 0)) == []
 
 
 def test_counts_do_not_depend_on_the_range_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.retrieval_task import retrieval_task, seen_splits
 from dataplane.dataset.sequences import SPLITS, Dataset, Entities, Events
 
@@ -13,7 +14,9 @@ def dataset(*queries: list[tuple[int, str]]) -> Dataset:
         split=np.array([SPLITS.index(split) for _, split in flat], np.int8),
     )
     ids = Entities(pa.array([f"{i}" for i in range(9)], pa.large_string()), {})
-    return Dataset(events, Entities(ids.ids[: len(queries)], {}), ids, np.zeros(9, np.int64), {"ordered": True})
+    return Dataset(
+        events, Entities(ids.ids[: len(queries)], {}), ids, np.zeros(9, np.int64), DatasetMetadata(ordered=True)
+    )
 
 
 def test_earlier_splits_are_seen() -> None:

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from dataplane.artifacts import TransformedExamples
+from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.sequences import (
     SPLITS,
     Dataset,
@@ -42,7 +43,7 @@ def dataset():
             {"candidate_id": np.arange(5, dtype=np.int32)[:, None], "tags": np.zeros((5, 3), np.int32)},
         ),
         train_count=np.array([1, 1, 0, 0, 1], np.int64),
-        metadata={"ordered": True, "split": {"by": "time"}},
+        metadata=DatasetMetadata(ordered=True, split={"by": "time"}),
     )
 
 
@@ -76,7 +77,9 @@ def test_a_dataset_survives_a_round_trip(tmp_path):
 
 def test_optional_arrays_are_absent_if_the_source_lacks_them(tmp_path):
     bare = replace(events(), timestamp=None, weight=None, context={})
-    write_dataset(TransformedExamples(tmp_path), replace(dataset(), events=bare, metadata={"ordered": False}))
+    write_dataset(
+        TransformedExamples(tmp_path), replace(dataset(), events=bare, metadata=DatasetMetadata(ordered=False))
+    )
     read = read_dataset(TransformedExamples(tmp_path))
     assert_same(bare, read.events)
     assert not read.ordered

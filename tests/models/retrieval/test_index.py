@@ -5,13 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.retrieval.index import (
-    ExactSearch,
-    ScannSearch,
-    Search,
-    TreeSettings,
-)
+from models.retrieval.index import ExactSearch, Search
 from models.retrieval.index_recall import RecallMeter
+from models.retrieval.scann_index import ScannSearch
+from models.spec.tree_settings import TreeSettings
 
 LOWEST = np.finfo(np.float32).min
 

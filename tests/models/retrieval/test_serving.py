@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from models.preprocessing.preprocessing import packed_history
 from models.retrieval.candidate_ids import CandidateIds
-from models.retrieval.index import ExactSearch, ScannSearch, Search, TreeSettings
+from models.retrieval.index import ExactSearch, Search
+from models.retrieval.scann_index import ScannSearch
 from models.retrieval.serving import (
     IndexedQueries,
     ServingModule,
@@ -21,6 +22,7 @@ from models.retrieval.serving import (
 )
 from models.saved_models.embeddings import exported_embeddings
 from models.spec.features import FeatureSpec
+from models.spec.tree_settings import TreeSettings
 
 LOWEST = np.finfo(np.float32).min
 CANDIDATES, DIM, K = 40, 4, 6

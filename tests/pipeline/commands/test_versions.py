@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from components.pusher import PusherParams
+from dataplane.artifacts import PushedModel
+from dataplane.artifacts.pushed_model import Push
 from dataplane.files import storage
 from pipeline.cli import main
 from pipeline.execution.metadata import Execution, Run, Store
@@ -51,9 +53,9 @@ def root(tmp_path: Path, target: str) -> Path:
             started="2026-01-02T03:04:05+00:00",
             seconds=1.0,
         )
-        output = store.output(execution, "pushed_model")
-        output.mkdir(parents=True)
-        (output / "pushed.json").write_text(json.dumps({"version": publication.version, "new": True}))
+        Push(version=publication.version, exact=publication.exact, scann=publication.scann, new=True).write(
+            PushedModel(store.output(execution, "pushed_model"))
+        )
         store.commit(execution)
         store.save_run(Run(id=f"run{number}", config="toy.yaml", pid=0, state="done"))
     return tmp_path

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,16 +8,17 @@ from dataplane.artifacts import Examples
 from dataplane.dataset.sequences import Dataset, read_dataset
 from dataplane.errors import ConfigError
 from models.spec.features import FeatureSpec
+from serving.model.descriptions import InputSpec
 from serving.model.requests import as_batch, complete_request, stored_requests
 from tests.components.tiny_world import FEATURES, World, make_world
 
-INPUTS: dict[str, dict[str, Any]] = {
-    "country": {"dtype": "string", "shape": [None]},
-    "tags": {"dtype": "string", "shape": [None, None]},
-    "age": {"dtype": "float32", "shape": [None]},
-    "joined": {"dtype": "int64", "shape": [None]},
-    "taste": {"dtype": "float32", "shape": [None, 2]},
-    "history": {"dtype": "string", "shape": [None, None]},
+INPUTS = {
+    "country": InputSpec(dtype="string", shape=(None,)),
+    "tags": InputSpec(dtype="string", shape=(None, None)),
+    "age": InputSpec(dtype="float32", shape=(None,)),
+    "joined": InputSpec(dtype="int64", shape=(None,)),
+    "taste": InputSpec(dtype="float32", shape=(None, 2)),
+    "history": InputSpec(dtype="string", shape=(None, None)),
 }
 
 

@@ -14,6 +14,7 @@ from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, Sc
 from dataplane.artifacts import InfraBlessing, ServingModel
 from dataplane.dataset.embedding import candidate_embeddings
 from dataplane.dataset.sequences import read_dataset
+from serving.model.descriptions import InputSpec
 from serving.model.requests import as_batch, complete_request, stored_requests
 from serving.model.stored_queries import stored_query_embeddings
 from tests.components.tiny_world import FEATURES, World, make_world
@@ -47,7 +48,7 @@ class Served:
     def ask(self, model: str, signature: str, requests: list[dict[str, Any]]) -> dict[str, np.ndarray]:
         function = self.models[model].signatures[signature]
         specs = function.structured_input_signature[1]
-        told = {name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()}
+        told = {name: InputSpec(dtype=spec.dtype.name, shape=spec.shape.as_list()) for name, spec in specs.items()}
         rows = [{name: value for name, value in request.items() if name in told} for request in requests]
         batch = as_batch(told, [complete_request(told, row) for row in rows])
         inputs = {

@@ -14,11 +14,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from dataplane.artifacts.document import JsonValue
+from dataplane.artifacts.identity import Identity
 from dataplane.errors import ConfigError, RefusedError
 from serving.model.descriptions import DESCRIPTION
 from serving.model.version_digests import check_version, write_digests
 from serving.published.publishing import Publisher
-from serving.published.rollbacks import PublishedVersion, is_same_model, is_withdrawn, to_go_back_to, withdrawn_by
+from serving.published.rollbacks import (
+    PublishedVersion,
+    RollbackRecord,
+    is_same_model,
+    is_withdrawn,
+    to_go_back_to,
+    withdrawn_by,
+)
 from tests.components.damage import DAMAGES
 from tests.components.pusher.test_pusher import save_pair
 
@@ -114,9 +123,9 @@ class Histories(RuleBasedStateMachine):
             return
         target = self.calm.versions()[-1]
         assert target.identity != before[-1].identity
-        of = next(found for found in before if target.rollback and found.version == target.rollback["of"])
+        of = next(found for found in before if target.rollback and found.version == target.rollback.of)
         later = [found.rollback for found in before if found.rollback and found.version > of.version]
-        assert all(of.identity not in record["withdrawn"] for record in later), "never what was rolled back from"
+        assert all(of.identity not in record.withdrawn for record in later), "never what was rolled back from"
 
     @precondition(lambda self: len(self.calm.versions()) > 1)
     @rule(place=st.integers(0, 5), changes=st.integers(0, 60))
@@ -147,8 +156,8 @@ class Histories(RuleBasedStateMachine):
             (
                 found.identity and found.identity["towers"],
                 found.complete,
-                found.rollback and (found.rollback["of"] in numbers and numbers.index(found.rollback["of"])),
-                tuple(sorted(one["towers"] for one in (found.rollback or {}).get("withdrawn", ()))),
+                found.rollback and (found.rollback.of in numbers and numbers.index(found.rollback.of)),
+                tuple(sorted(one["towers"] for one in (found.rollback.withdrawn if found.rollback else ()))),
                 bool(publisher.damage(found.version)),
             )
             for found in there
@@ -260,30 +269,30 @@ def test_a_named_rollback_whose_version_has_gone_since_is_repeated_too(
         publisher.rollback(first, keep_versions=2)
 
 
-OLD = {"towers": "1f", "preprocessing": "2e", "catalogue": "3d", "candidates": 5, "top_k": 10}
+OLD: dict[str, JsonValue] = {"towers": "1f", "preprocessing": "2e", "catalogue": "3d", "candidates": 5, "top_k": 10}
 """An identity as older releases wrote it, of files."""
-NEW = OLD | {"towers": "content:4c", "preprocessing": "content:5b"}
+NEW: dict[str, JsonValue] = {**OLD, "towers": "content:4c", "preprocessing": "content:5b"}
 
 
 def test_models_of_older_releases_are_known_by_their_embeddings() -> None:
     assert is_same_model(OLD, NEW)
     assert is_same_model(NEW, OLD)
-    assert not is_same_model(OLD, NEW | {"catalogue": "other"})
-    assert not is_same_model(OLD, NEW | {"top_k": 11})
-    assert not is_same_model(NEW, NEW | {"towers": "content:other"}), "weights decide among those that tell them"
-    assert not is_same_model(OLD, OLD | {"towers": "other"})
+    assert not is_same_model(OLD, {**NEW, "catalogue": "other"})
+    assert not is_same_model(OLD, {**NEW, "top_k": 11})
+    assert not is_same_model(NEW, {**NEW, "towers": "content:other"}), "weights decide among those that tell them"
+    assert not is_same_model(OLD, {**OLD, "towers": "other"})
     assert not is_same_model({"towers": "1f"}, {"towers": "content:4c"}), "nothing else to know it by"
     assert not is_same_model(None, None)
 
 
 def test_a_rollback_of_an_older_release_stands_against_the_same_model_of_this_one() -> None:
-    record = {"of": 1, "withdrawn": [OLD]}
+    record = RollbackRecord(of=1, withdrawn=(OLD,))
     assert is_withdrawn(NEW, record)
     there = [
-        PublishedVersion(1, True, NEW | {"catalogue": "first"}, None, None),
+        PublishedVersion(1, True, {**NEW, "catalogue": "first"}, None, None),
         PublishedVersion(2, True, OLD, None, None),
-        PublishedVersion(3, True, NEW | {"catalogue": "first"}, None, record),
-        PublishedVersion(4, True, NEW | {"catalogue": "last"}, None, None),
+        PublishedVersion(3, True, {**NEW, "catalogue": "first"}, None, record),
+        PublishedVersion(4, True, {**NEW, "catalogue": "last"}, None, None),
     ]
     assert [found.version for found in to_go_back_to(there)] == [3, 1]
     assert withdrawn_by(there, there[2]) == [OLD, there[3].identity]
@@ -292,7 +301,7 @@ def test_a_rollback_of_an_older_release_stands_against_the_same_model_of_this_on
 def test_the_standing_model_of_an_older_release_published_again_leaves_the_rollback_standing(
     publisher: Publisher, tmp_path: Path
 ) -> None:
-    def push(name: str, identity: dict[str, object]) -> bool:
+    def push(name: str, identity: Identity) -> bool:
         pair = save_pair(tmp_path / name, name).path
         for model in (pair / "exact", pair / "scann"):
             description = json.loads((model / DESCRIPTION).read_text()) | {"identity": identity}
@@ -302,11 +311,11 @@ def test_the_standing_model_of_an_older_release_published_again_leaves_the_rollb
 
     bad = {"catalogue": "bad"}
     push("old", OLD)
-    push("old bad", OLD | bad)
+    push("old bad", {**OLD, **bad})
     publisher.rollback(None, keep_versions=9)
     assert not push("new", NEW)
     assert publisher.versions()[-1].identity == NEW
-    assert push("new bad", NEW | bad), "it was rolled back from"
+    assert push("new bad", {**NEW, **bad}), "it was rolled back from"
 
 
 def test_a_record_damaged_in_both_models_is_made_again(publisher: Publisher, push: Callable[[str], int]) -> None:

@@ -1,0 +1,112 @@
+"""The two serving models of a chosen index: what they say about themselves, and what they must answer."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import tensorflow as tf
+
+from components.scann_indexer.executor import EXPECTED_QUERIES, ChosenIndex, Embedded, Subject
+from components.scann_indexer.query_index import vectors_digest
+from dataplane.artifacts.identity import Identity
+from dataplane.artifacts.serving_model import ExpectedAnswer, ExpectedAnswers
+from dataplane.artifacts.transform_graph import read_spec
+from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
+from models.retrieval.candidate_ids import CandidateIds
+from models.retrieval.index import Search
+from models.retrieval.serving import ServingModule, export, signature_inputs
+from models.spec.features import FeatureSpec
+from serving.model.descriptions import FittedTo, InputSpec, ModelDescription, Signature, write_description
+from serving.model.version_digests import PROMISE, write_digests
+from serving.model.warm_up import write_warm_up
+
+
+def expected_answers(subject: Subject, embedded: Embedded) -> ExpectedAnswers:
+    """What the exact model must answer to some stored queries; the way of evaluation, not of serving."""
+    queries = embedded.queries[:EXPECTED_QUERIES]
+    nothing = CandidateLists.empty(len(queries))
+    seen = subject.catalogue.seen(0, len(queries)) if subject.params.remove_seen else nothing
+    scorer = EmbeddingScorer(queries, embedded.exact.matrix)
+    rows, scores = best_candidates(scorer, excluded=seen, count=subject.top_k)
+    return ExpectedAnswers(
+        tuple(
+            ExpectedAnswer(
+                query_id=subject.dataset.queries.ids[query].as_py(),
+                candidate_ids=subject.ids.take(pa.array(found[found >= 0])).to_pylist(),
+                scores=[float(score) for score in given[found >= 0]],
+            )
+            for query, (found, given) in enumerate(zip(rows, scores, strict=True))
+        )
+    )
+
+
+def export_models(subject: Subject, embedded: Embedded, chosen: ChosenIndex, directory: Path) -> dict[str, int]:
+    """Saves `exact/` and `scann/` below `directory`, of one identity; returns their sizes in bytes."""
+    features = read_spec(subject.graph).features
+    preprocessing = tf.saved_model.load(str(subject.graph.path / "saved_model"))
+    towers = tf.saved_model.load(str(subject.model.path / "towers"))
+    candidate_ids = CandidateIds(subject.ids.to_numpy(zero_copy_only=False))
+    description = _description(subject, embedded, chosen, features)
+    searches: dict[str, Search] = {"exact": embedded.exact, "scann": chosen.tuned.search}
+    for name, search in searches.items():
+        subject.context.progress(f"exporting the {name} model")
+        module = ServingModule(
+            preprocessing=preprocessing,
+            towers=towers,
+            features=features,
+            candidate_ids=candidate_ids,
+            search=search,
+            top_k=subject.top_k,
+            remove_seen=subject.params.remove_seen,
+            queries=None if chosen.query_index is None else chosen.query_index.queries[name],
+        )
+        export(module, directory / name)
+        imports = ("scann",) if name == "scann" else ()
+        write_description(directory / name, description.model_copy(update={"imports": imports}))
+        write_warm_up(directory / name, description, candidate=subject.ids[0].as_py())
+        write_digests(directory / name)
+    return {name: _size(directory / name) for name in searches}
+
+
+def _description(subject: Subject, embedded: Embedded, chosen: ChosenIndex, features: FeatureSpec) -> ModelDescription:
+    metadata, params = subject.dataset.metadata, subject.params
+    inputs = signature_inputs(features, remove_seen=params.remove_seen, queries=chosen.query_index is not None)
+    return ModelDescription(
+        identity=_identity(subject, embedded, chosen),
+        refresh_of=subject.catalogue.refresh_of,
+        top_k=subject.top_k,
+        remove_seen=params.remove_seen,
+        libraries={name: version(name) for name in ("tensorflow", "scann")},
+        data=FittedTo(
+            split=metadata.split,
+            seed=metadata.seed,
+            final=metadata.final,
+            until=metadata.time_range and metadata.time_range[1],
+        ),
+        **PROMISE,
+        features=features.model_dump(mode="json", exclude_unset=True),
+        signatures={name: Signature(inputs=_input_specs(specs)) for name, specs in inputs.items()},
+    )
+
+
+def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex) -> Identity:
+    settings, query_index = chosen.tuned.search.settings, chosen.query_index
+    return {
+        **subject.digests,
+        "catalogue": vectors_digest(subject.ids, embedded.exact.matrix),
+        "candidates": len(subject.ids),
+        "queries": None if query_index is None else dict(query_index.identity),
+        "dimension": embedded.exact.dimension,
+        "index": None if settings is None else asdict(settings),
+        "top_k": subject.top_k,
+        "remove_seen": subject.params.remove_seen,
+    }
+
+
+def _input_specs(specs: dict[str, tf.TensorSpec]) -> dict[str, InputSpec]:
+    return {name: InputSpec(dtype=spec.dtype.name, shape=tuple(spec.shape.as_list())) for name, spec in specs.items()}
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

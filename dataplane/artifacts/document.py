@@ -1,0 +1,95 @@
+"""What artifacts say in JSON: one frozen model per file, which alone reads and writes it.
+
+A model's fields are the file's keys, in their order. A field with a default is left out of the file where nobody set
+it: some cases, and older releases, do without. Keys that a model does not know are ignored.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, RootModel, ValidationError
+
+from dataplane.artifacts import Artifact
+from dataplane.errors import UnreadableDocumentError
+
+__all__ = ["Document", "JsonValue", "Number", "Part", "Rooted", "read_model"]
+
+Number: TypeAlias = int | float
+"""A number that JSON keeps as it is: a count stays an integer."""
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_FORMAT = "format"
+
+
+class Part(BaseModel):
+    """An object within a document."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, validate_by_name=True, serialize_by_alias=True
+    )
+
+
+class _Stored(BaseModel):
+    FILE: ClassVar[str]
+    """Name of the file in its artifact."""
+    FORMAT: ClassVar[int] = 1
+    """To be raised when an older release would misread the file; a file names no format but the first."""
+
+    @classmethod
+    def read(cls, artifact: Artifact) -> Self:
+        """Reads the file.
+
+        Raises:
+            UnreadableDocumentError: the file is missing, of another format, or not of this shape; names the file.
+        """
+        return read_model(artifact.path / cls.FILE, cls, form=cls.FORMAT)
+
+    def write(self, artifact: Artifact) -> None:
+        """Writes the file; keys that nobody set are left out."""
+        content = self.model_dump(mode="json", exclude_unset=True)
+        artifact.write_json(self.FILE, content if self.FORMAT == 1 else {_FORMAT: self.FORMAT, **content})
+
+
+class Document(Part, _Stored):
+    """A file with a JSON object."""
+
+
+class Rooted(RootModel[Any], _Stored):
+    """A file whose JSON value, a list or an object with arbitrary keys, is `root`."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def read_model(file: Path, kind: type[ModelT], *, form: int = 1) -> ModelT:
+    """Reads a JSON file as a model.
+
+    Args:
+        file: what to read.
+        kind: the model.
+        form: the format that the model describes; a file without one has the first.
+
+    Raises:
+        UnreadableDocumentError: the file is missing, of another format, or not of this shape; names the file.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        found = content.get(_FORMAT, 1) if isinstance(content, dict) else 1
+        if found == form:
+            return kind.model_validate(content)
+    except OSError as error:
+        raise UnreadableDocumentError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        told = f"{file} is damaged, or another release wrote it: {_first_problem(error)}"
+        raise UnreadableDocumentError(told) from error
+    raise UnreadableDocumentError(
+        f"{file} has format {str(found)[:20]}, this release reads format {form}; use the release that wrote it"
+    )
+
+
+def _first_problem(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error).partition("\n")[0][:200] or type(error).__name__
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}" if place else problem["msg"]

@@ -1,0 +1,37 @@
+"""`training.json` of a Model: how the training went."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from dataplane.artifacts.document import Document, JsonValue, Number
+from models.spec.trials import Labels
+
+
+class TrainingReport(Document):
+    """What was fitted, for how long, and how well."""
+
+    FILE: ClassVar[str] = "training.json"
+
+    steps: int
+    """Optimiser steps behind the chosen weights."""
+    events: int
+    """Training events."""
+    batch_size: int
+    loss: str
+    """The loss that was used, never `auto`."""
+    temperature: float
+    labels: Labels
+    tried: tuple[Mapping[str, JsonValue], ...]
+    """Short trial runs: `temperature`, `labels` and the validation metric of each."""
+    metric: str
+    """The validation metric that chose the weights."""
+    validation: Mapping[str, float]
+    """Metrics of the chosen weights; empty after a final fit."""
+    validation_queries: int
+    notes: tuple[str, ...]
+    embedding_dim: int
+    parameters: int
+    seconds: float
+    milliseconds_per_step: float
+    curve: tuple[Mapping[str, Number], ...]
+    """One entry per validation: `step`, `epoch`, `loss`, `seconds`, and the metrics."""
