@@ -23,6 +23,8 @@ from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
 from components.evaluator.executor import two_tower_scorer
 from components.trainer import Trainer, TrainerParams
 from dataplane.artifacts import Blessing, Evaluation, Model
+from dataplane.artifacts.evaluation import Metrics
+from dataplane.artifacts.model import TrainingReport
 from dataplane.artifacts.transform_graph import read_spec
 from dataplane.beam_runner import InProcess
 from dataplane.dataset.embedding import candidate_embeddings, first_contexts
@@ -116,18 +118,18 @@ def system(seed: int, prepared: Prepared, output: Path, *, at: int) -> dict[str,
     )
     outputs = Evaluator.Outputs(evaluation, Blessing(output / "blessing"))
     measured.execute(Evaluator.Inputs(prepared.examples, prepared.graph, model), outputs, context)
-    table, metrics = pq.read_table(evaluation.path / "per_query.parquet"), evaluation.read_json("metrics.json")
+    table, metrics = pq.read_table(evaluation.path / "per_query.parquet"), Metrics.read(evaluation)
     _write_per_query(output, {name: table[name].to_numpy() for name in table.column_names if "@" in name}, at)
-    fit, data = model.read_json("training.json"), read_dataset(prepared.examples)
+    fit, data = TrainingReport.read(model), read_dataset(prepared.examples)
     task = retrieval_task(data, "test", remove_seen=config.remove_seen)
     candidates, contexts = candidate_embeddings(model, data, context), first_contexts(task.held_out, task.query_rows)
     spec = read_spec(prepared.graph)
     scorer = two_tower_scorer(model, data, spec, task, candidates, contexts, context)
-    kept = {name: metrics[name] for name in ("validation", "test")}
-    slices = {name: metrics["slices"][name] for name in ("query", "candidate")}
-    told = {name: fit[name] for name in ("loss", "temperature", "labels", "steps")}
+    kept: dict[str, Any] = {"validation": metrics.validation, "test": metrics.test}
+    slices = {"query": metrics.slices.query, "candidate": metrics.slices.candidate}
+    told = {"loss": fit.loss, "temperature": fit.temperature, "labels": fit.labels, "steps": fit.steps}
     auc = new_auc(scorer, task, data.train_count)
-    return kept | told | {"slices": slices, "fit": fit["seconds"], "new_auc": auc}
+    return kept | told | {"slices": slices, "fit": fit.seconds, "new_auc": auc}
 
 
 def main(kind: str, name: str, config: str, prepared: str, output: str, at: str, metric: str, choices: str) -> None:
