@@ -63,7 +63,7 @@ def _draft(given: Sequence[str], name: str) -> Draft:
 def _tables(given: Sequence[str], base: Path) -> tuple[list[Table], list[str]]:
     listed = {path: data_files(path) for path in given}
     files = {file.location: file for found in listed.values() for file in found}
-    return sort_into_tables(list(files.values()), base, asked=frozenset(given) & files.keys())
+    return sort_into_tables(list(files.values()), base, named_by_user=frozenset(given) & files.keys())
 
 
 def _nothing_found(tables: Sequence[Table], problems: Sequence[str]) -> list[str]:

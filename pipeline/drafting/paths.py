@@ -9,7 +9,7 @@ from dataplane.files.storage import is_remote
 from dataplane.sources.config import Split
 from dataplane.sources.files import SourceFile, source_files
 from dataplane.sources.partitions import is_partition
-from pipeline.drafting.looking import source_of
+from pipeline.drafting.layouts import source_of
 from pipeline.drafting.tables import Table
 
 _FEW_FILES = 4

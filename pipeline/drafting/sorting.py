@@ -10,7 +10,7 @@ from dataplane.sources.files import SourceFile
 from dataplane.sources.partitions import partitions_of
 from pipeline.drafting.file_names import shape_of
 from pipeline.drafting.ids import row_keys
-from pipeline.drafting.looking import Layout, look_at
+from pipeline.drafting.layouts import Layout, detect_layout
 from pipeline.drafting.names import words
 from pipeline.drafting.tables import Table, read_table
 
@@ -19,14 +19,14 @@ _MOST_LOOKED_AT = 64
 
 
 def sort_into_tables(
-    files: Sequence[storage.StoredFile], base: Path, *, asked: frozenset[str]
+    files: Sequence[storage.StoredFile], base: Path, *, named_by_user: frozenset[str]
 ) -> tuple[list[Table], list[str]]:
     """Sorts files into tables; returns the tables and the problems of files that are not tables.
 
     Args:
         files: the files.
         base: directory that their names are relative to.
-        asked: locations that the user named one by one; a problem of such a file is an error.
+        named_by_user: locations that the user named one by one; a problem of such a file is an error.
 
     Raises:
         DataError: a file that the user named is broken or not a table.
@@ -37,15 +37,17 @@ def sort_into_tables(
         try:
             layouts += _layouts(similar)
         except DataError as error:
-            if any(file.location in asked for file in similar):
+            if any(file.location in named_by_user for file in similar):
                 raise
             problems.append(str(error))
     tables: list[Table] = []
     for group, layout in _by_columns(layouts):
         try:
-            tables.append(read_table(group, layout, asked=any(file.location in asked for file in group)))
+            tables.append(
+                read_table(group, layout, named_by_user=any(file.location in named_by_user for file in group))
+            )
         except DataError as error:
-            if any(file.location in asked for file in group):
+            if any(file.location in named_by_user for file in group):
                 raise
             problems.append(str(error))
     return _united(tables), problems
@@ -67,9 +69,9 @@ def _by_shape(files: Sequence[storage.StoredFile], base: Path) -> Iterator[list[
 
 
 def _layouts(similar: Sequence[SourceFile]) -> list[tuple[SourceFile, Layout]]:
-    layouts = [look_at(file) for file in similar[:: math.ceil(len(similar) / _FILES)]]
+    layouts = [detect_layout(file) for file in similar[:: math.ceil(len(similar) / _FILES)]]
     if len(set(map(_key, layouts))) > 1:
-        return [(file, look_at(file)) for file in similar]
+        return [(file, detect_layout(file)) for file in similar]
     return [(file, layouts[0]) for file in similar]
 
 
@@ -96,7 +98,7 @@ def _united(tables: Sequence[Table]) -> list[Table]:
             united.append(table)
         else:
             files = [*united[index].files, *table.files]
-            united[index] = read_table(files, Layout(table.layout_settings, tuple(table.columns)), asked=True)
+            united[index] = read_table(files, Layout(table.layout_settings, tuple(table.columns)), named_by_user=True)
     return united
 
 

@@ -20,7 +20,7 @@ from dataplane.sources.partitions import is_partition
 from dataplane.sources.readers import make_reader
 from dataplane.sources.reading import SAMPLE, Piece, Rows
 from pipeline.drafting.file_names import split_of
-from pipeline.drafting.looking import SOURCES, Layout, Settings, source_of
+from pipeline.drafting.layouts import SOURCES, Layout, Settings, source_of
 from pipeline.drafting.names import concepts, words
 from pipeline.drafting.notation import Notation, find_notation
 from pipeline.drafting.profile import Column, profile
@@ -31,7 +31,7 @@ _ROWS = 200_000
 _NEARLY_ALL = 0.99
 _ROWS_OF_A_COLUMN = 5_000_000
 _MOST_BROKEN = 0.5
-_MOST_BROKEN_UNASKED = 0.2
+_MOST_BROKEN_UNNAMED = 0.2
 _OF_NOTATION = ("null_values", "date_formats", "decimal_commas")
 
 
@@ -108,13 +108,13 @@ class Table:
         return found if {"train", "test"} <= found.keys() else {}
 
 
-def read_table(files: Sequence[SourceFile], layout: Layout, *, asked: bool) -> Table:
+def read_table(files: Sequence[SourceFile], layout: Layout, *, named_by_user: bool) -> Table:
     """Reads a sample of a table with the settings that the notation of its texts needs.
 
     Args:
         files: files of the table.
         layout: their layout.
-        asked: whether the user named one of the files; then more broken rows are tolerated.
+        named_by_user: whether the user named one of the files; then more broken rows are tolerated.
 
     Raises:
         DataError: the table has no rows, cannot be read, or too many rows are broken.
@@ -126,7 +126,7 @@ def read_table(files: Sequence[SourceFile], layout: Layout, *, asked: bool) -> T
         table = replace(_read(files, {**layout.settings, **wanted}), notation=notation)
     if table.rows == 0:
         raise DataError(f"{files[0].name} has no rows")
-    if table.broken > (_MOST_BROKEN if asked else _MOST_BROKEN_UNASKED):
+    if table.broken > (_MOST_BROKEN if named_by_user else _MOST_BROKEN_UNNAMED):
         raise DataError(f"{files[0].name} is not a table: {table.broken:.0%} of its rows have other fields")
     return table
 

@@ -83,8 +83,8 @@ def test_a_signal_in_a_step_ends_the_pipeline_as_an_interrupt(begin, runner, num
     process, workers = begin(runner)
     assert len(workers) >= runner.get("workers", 0)
     os.killpg(process.pid, number)  # in a terminal, Ctrl-C reaches all processes of the group
-    _, told = process.communicate(timeout=_SECONDS)
-    assert told.strip().splitlines()[-1] == "interrupted"
+    _, output = process.communicate(timeout=_SECONDS)
+    assert output.strip().splitlines()[-1] == "interrupted"
     until(lambda: not any(map(alive, workers)))  # those started by a cluster take a second
 
 

@@ -251,9 +251,9 @@ def test_warnings_are_printed_in_every_run_and_its_summary(tmp_path, capsys):
         run = new_run(tmp_path / "c.yaml")
         executions = LocalRunner(store, config.beam, PlainProgress("shop")).run(pipeline, run, Selection())
         assert {step.state for step in run.steps} == {state}
-        told = "warning: candidates.candidate_id: describes 0 of the 40 candidates in the interactions"
-        assert told in capsys.readouterr().err
-        assert told in summary(store, run, executions)
+        warning = "warning: candidates.candidate_id: describes 0 of the 40 candidates in the interactions"
+        assert warning in capsys.readouterr().err
+        assert warning in summary(store, run, executions)
         assert "candidates describe 0 % of ids (0 % of events), 0 % occur" in summary(store, run, executions)
 
 

@@ -319,12 +319,12 @@ def test_a_saved_model_answers_as_before_it_was_saved(
         "candidate_ids": [None, K],
         "scores": [None, K],
     }
-    told = signature_inputs(FEATURES, remove_seen=True, queries=False)
-    assert set(signatures) == set(told)
+    described = signature_inputs(FEATURES, remove_seen=True, queries=False)
+    assert set(signatures) == set(described)
     for signature, function in signatures.items():
         found = function.structured_input_signature[1]
         assert {name: (spec.dtype, spec.shape.as_list()) for name, spec in found.items()} == {
-            name: (spec.dtype, spec.shape.as_list()) for name, spec in told[signature].items()
+            name: (spec.dtype, spec.shape.as_list()) for name, spec in described[signature].items()
         }
     similar = signatures["similar_candidates"](candidate_id=tf.constant([IDS[1]]))
     assert similar["scores"].shape == (1, K)

@@ -97,9 +97,9 @@ def test_with_in_batch_negatives_only_candidates_of_the_batch_are_known():
 
 @pytest.mark.parametrize("kind", [Batches, WindowBatches])
 def test_known_candidates_can_be_left_unmasked(kind):
-    silent, told = (kind(DATA, batch_size=3, seed=5, mask_known=mask).batch(0) for mask in (False, True))
-    assert len(told["known"]) > len(silent["known"]) == len(silent["known_row"]) == 0
-    np.testing.assert_array_equal(silent["label"], told["label"])
+    unmasked, masked = (kind(DATA, batch_size=3, seed=5, mask_known=mask).batch(0) for mask in (False, True))
+    assert len(masked["known"]) > len(unmasked["known"]) == len(unmasked["known_row"]) == 0
+    np.testing.assert_array_equal(unmasked["label"], masked["label"])
 
 
 def test_one_query_with_most_of_the_events_does_not_make_batches_huge():

@@ -233,20 +233,20 @@ def test_problems_name_the_key_and_what_is_allowed(case, write, capsys):
     change, key, allowed = REFUSED[case]
     file = write(change)
     assert main(["validate", str(file)]) == 2
-    told = capsys.readouterr().err
-    assert str(file) in told
-    problem = next((line for line in told.splitlines() if line.strip().startswith(key)), None)
-    assert problem is not None, told
-    assert allowed in problem, told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert str(file) in output
+    problem = next((line for line in output.splitlines() if line.strip().startswith(key)), None)
+    assert problem is not None, output
+    assert allowed in problem, output
+    assert "Traceback" not in output
 
 
 def test_all_problems_are_listed_at_once(write, capsys):
     change = lambda values: (put("seed", -1)(values), put("training.loss", "hinge")(values))  # noqa: E731
     assert main(["validate", str(write(change))]) == 2
-    told = capsys.readouterr().err
-    assert "2 problems" in told
-    assert "shop.yaml:" in told, "the line it was written on"
+    output = capsys.readouterr().err
+    assert "2 problems" in output
+    assert "shop.yaml:" in output, "the line it was written on"
 
 
 def test_settings_are_checked_like_the_file(write, capsys):

@@ -62,9 +62,9 @@ def test_one_byte_encodings_are_distinguished(tmp_path, drafted, texts, encoding
     text = texts if "replace" not in encoding else texts.replace("€", "\x80")
     write(tmp_path / "events.csv", [(u, i, t) for u, i, _, t in EVENTS], ("user", "item", "ts"))
     write(tmp_path / "items.csv", [(i, f"{text} {i}") for i in range(1, 54)], ("item", "title"), encoding=codec)
-    data, told = drafted()
+    data, text = drafted()
     assert data["candidates"]["encoding"] == found
-    assert f"encoding: {found}  # check: guessed" in told
+    assert f"encoding: {found}  # check: guessed" in text
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_times_that_are_not_read_name_the_setting(tmp_path, drafted):
 def test_a_table_of_something_else_is_not_joined_by_chance(tmp_path, drafted, key):
     write(tmp_path / "events.csv", [(t, u, i) for u, i, _, t in EVENTS], ("timestamp", "visitorid", "itemid"))
     write(tmp_path / "tree.csv", [(n, n // 3) for n in range(1, 60)], (key, "parentid"))
-    data, told = drafted()
+    data, text = drafted()
     assert "candidates" not in data
-    assert "not used: tree.csv" in told
+    assert "not used: tree.csv" in text
 
 
 @pytest.mark.parametrize("name", ["movie_id", "title_id"])
@@ -131,9 +131,9 @@ def test_kinds_that_some_events_lack_are_not_used(tmp_path, drafted, every):
     kinds = [kind if n % every else "" for n, kind in enumerate(["click", "add_to_cart", "purchase", "click"] * 100)]
     rows = [(u, i, t, kind) for (u, i, _, t), kind in zip(EVENTS, kinds, strict=True)]
     write(tmp_path / "events.csv", rows, ("user_id", "item_id", "ts", "action"))
-    told = drafted()[1]
-    assert "action is the kind of event, but some events have none: no event_weights" in told
-    assert "action: {type" not in told
+    text = drafted()[1]
+    assert "action is the kind of event, but some events have none: no event_weights" in text
+    assert "action: {type" not in text
 
 
 @pytest.mark.parametrize("name", ["units", "pieces", "Stückzahl", "unidades"])
@@ -152,14 +152,14 @@ def test_decimal_ids_of_more_than_64_bits(tmp_path, drafted, least):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"sep=;\r\nuser;item\r\n1;2\r\n", "begins with 'sep=;', which only Excel understands: remove that line"),
         (b"user,item\n1,2\0\n", "neither text nor Parquet (byte 13 is zero)"),
     ],
 )
-def test_files_that_are_almost_text_are_refused_with_the_reason(tmp_path, content, told):
+def test_files_that_are_almost_text_are_refused_with_the_reason(tmp_path, content, message):
     (tmp_path / "events.csv").write_bytes(content)
     with pytest.raises(ConfigError) as refused:
         draft_config([str(tmp_path / "events.csv")])
-    assert told in str(refused.value)
+    assert message in str(refused.value)

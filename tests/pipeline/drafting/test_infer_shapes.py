@@ -186,7 +186,7 @@ def test_values_outrank_a_name_that_means_other_ids(write, drafted):
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "told"),
+    ("here", "there", "message"),
     [
         ("0{}", "{}", "leading zeros"),
         ("SKU-{}", "sku-{}", "upper or lower case"),
@@ -194,7 +194,7 @@ def test_values_outrank_a_name_that_means_other_ids(write, drafted):
         ("a{}", "b{}", ""),
     ],
 )
-def test_tables_without_a_common_id_are_not_joined(write, drafted, here, there, told):
+def test_tables_without_a_common_id_are_not_joined(write, drafted, here, there, message):
     write("sales.csv", [(who(), here.format(what())) for _ in range(ROWS)], "customer_id,article_id")
     write("articles.csv", [(there.format(1000 + n), f"Long coat {n}") for n in range(30)], "article_id,name")
     document, text = drafted()
@@ -203,8 +203,8 @@ def test_tables_without_a_common_id_are_not_joined(write, drafted, here, there, 
     assert "its article_id has only 0 of the 30 sampled article_id" in line
     assert here.format("10").rstrip(".0") in line, "an example of each side"
     assert there.format("10").strip() in line
-    assert told in line
-    assert ("30 differ only in" in line) == bool(told)
+    assert message in line
+    assert ("30 differ only in" in line) == bool(message)
 
 
 def test_ids_that_mostly_differ_in_spelling_are_not_joined(write, drafted):
@@ -267,19 +267,19 @@ def test_a_column_of_splits(write, drafted):
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "message"),
     [
         (lambda n: ("soon", "later", "never")[n % 3], "'soon', 'later', 'never'"),
         (lambda n: f"{n % 24:02d}:{n % 60:02d}:00", "'00:00:00', '01:01:00', '02:02:00'"),
         (lambda n: moment(n) if n % 2 else f"unknown {n % 3}", "50% of its values cannot be read"),
     ],
 )
-def test_a_time_column_that_is_left_out_is_explained(write, drafted, written, told):
+def test_a_time_column_that_is_left_out_is_explained(write, drafted, written, message):
     write("events.csv", [(who(), what(), written(n)) for n in range(ROWS)], "user,item,event_time")
     document, text = drafted()
     assert "timestamp" not in columns_of(document)
     [line] = [line for line in text.splitlines() if "event_time: left out as timestamp" in line]
-    assert told in line
+    assert message in line
 
 
 def test_numbers_that_are_not_dates_become_an_order(write, drafted):
@@ -400,7 +400,7 @@ def test_base_dir_is_relative_to_the_file(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "header", "told"),
+    ("name", "rows", "header", "message"),
     [
         ("movies.csv", titles(), "movieId,title,genres", "movies.csv (movieId, title, genres): every row has its own"),
         ("movies.txt", titles(), "", "every row has its own column1"),
@@ -411,12 +411,12 @@ def test_base_dir_is_relative_to_the_file(write, tmp_path):
                            for n in range(90)], "", "column5 holds several ids per row"),
     ],
 )  # fmt: skip
-def test_a_table_without_interactions_is_refused(write, name, rows, header, told):
+def test_a_table_without_interactions_is_refused(write, name, rows, header, message):
     path = write(name, rows, header, "\t" if name.endswith("tsv") else ",")
-    assert told in refusal(path)
+    assert message in refusal(path)
     result = cli("init", path)
     assert (result.code, result.out) == (2, "")
-    assert told in result.err
+    assert message in result.err
 
 
 def test_fractional_ids_are_refused_and_not_replaced_by_another_column(tmp_path):
@@ -454,12 +454,12 @@ def test_a_letter_in_another_encoding_near_the_end(tmp_path, drafted):
 
 def test_broken_binary_rows_give_no_traceback(tmp_path):
     (tmp_path / "events.csv").write_bytes(b"user,item\n" + b"1,2\n" * 70_000 + b"1,\xdc,3\n")
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pipeline", "init", tmp_path], capture_output=True, text=True, check=False
     )  # fmt: skip
-    assert told.returncode == 2
-    assert "Traceback" not in told.stderr
-    assert "events.csv is not utf-8 text" in told.stderr
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert "events.csv is not utf-8 text" in result.stderr
 
 
 def test_directories_without_data_are_refused_with_their_content(tmp_path, write):

@@ -49,7 +49,7 @@ def source_of(settings: Settings, location: str) -> FileEntities:
         raise DataError(f"{location}: {error.errors()[0]['msg']}") from None
 
 
-def look_at(file: SourceFile) -> Layout:
+def detect_layout(file: SourceFile) -> Layout:
     """Detects the layout of a file from its content, ignoring its name.
 
     Raises:
