@@ -1,7 +1,8 @@
 """Typed handles for what components exchange.
 
-An artifact is a directory. Its class says what is inside; the files themselves are documented where they
-are written. A handle never checks or creates anything by itself, so it can also name an output to be made.
+An artifact is a directory, and its class says what is inside. A module of this package that is named like the class
+has the models of its JSON files; other files are documented where they are written. A handle never checks or creates
+anything by itself, so it can also name an output to be made.
 """
 
 import json

@@ -52,7 +52,7 @@ class ColumnReport(Part):
     top_values: tuple[TopValue, ...] | None = None
     """Of strings that were all counted."""
     nan: int = 0
-    """Of numbers, and so on; NaN and infinity are counted only here."""
+    """Of numbers, as all that follow. NaN and infinity are counted only in `nan` and `infinite`."""
     infinite: int = 0
     zeros: int = 0
     min: Number | None = None
