@@ -10,13 +10,12 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from serving.model.descriptions import read_description
+from serving.model.descriptions import Inputs, read_description
 from serving.model.requests import as_batch, complete_request
 
 
@@ -31,9 +30,9 @@ def run(task: dict[str, Any]) -> list[dict[str, Any]]:
     return [_call(serve, inputs, rows, batch, task["seconds"]) for batch in task["batches"]]
 
 
-def _call(serve: Any, inputs: Mapping[str, Any], rows: list[Any], batch: int, seconds: float) -> dict[str, Any]:
+def _call(serve: Any, inputs: Inputs, rows: list[Any], batch: int, seconds: float) -> dict[str, Any]:
     batches = [as_batch(inputs, rows[start : start + batch]) for start in range(0, len(rows), batch)]
-    calls = [{name: tf.constant(columns[name], spec["dtype"]) for name, spec in inputs.items()} for columns in batches]
+    calls = [{name: tf.constant(columns[name], spec.dtype) for name, spec in inputs.items()} for columns in batches]
     for call in calls[:3]:
         serve(**call)
     latencies, began = [], time.perf_counter()

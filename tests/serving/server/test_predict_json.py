@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from dataplane.errors import ConfigError
-from serving.server.predict_json import PredictRequest, answer_json, parse_request
+from serving.model.descriptions import InputSpec
+from serving.server.predict_json import PredictRequest, Signatures, answer_json, parse_request
 
-SIGNATURES: dict[str, Any] = {
+SIGNATURES: Signatures = {
     "serving_default": {
-        "country": {"dtype": "string", "shape": [None]},
-        "age": {"dtype": "float32", "shape": [None]},
-        "joined": {"dtype": "int64", "shape": [None]},
-        "history": {"dtype": "string", "shape": [None, None]},
+        "country": InputSpec(dtype="string", shape=(None,)),
+        "age": InputSpec(dtype="float32", shape=(None,)),
+        "joined": InputSpec(dtype="int64", shape=(None,)),
+        "history": InputSpec(dtype="string", shape=(None, None)),
     },
-    "similar_candidates": {"candidate_id": {"dtype": "string", "shape": [None]}},
-    "score": {"candidate_ids": {"dtype": "string", "shape": [None, None]}},
+    "similar_candidates": {"candidate_id": InputSpec(dtype="string", shape=(None,))},
+    "score": {"candidate_ids": InputSpec(dtype="string", shape=(None, None))},
 }
 
 

@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+from serving.model.descriptions import InputSpec
 from serving.server.batching import QueueFullError
 from serving.server.model_host import VersionState
 from serving.server.predict_json import PredictRequest
@@ -16,7 +17,7 @@ from serving.server.server_metrics import ServerMetrics
 class Model:
     version = 7
     batcher = SimpleNamespace(queued_rows=0)
-    signatures = {"serving_default": {"country": {"dtype": "string", "shape": [None]}}}
+    signatures = {"serving_default": {"country": InputSpec(dtype="string", shape=(None,))}}
 
     async def answer(self, request: PredictRequest) -> bytes:
         country = request.rows[0]["country"]
