@@ -1,4 +1,4 @@
-"""CatalogueGen: encodes a new candidate table with the preprocessing of a model that is served."""
+"""CatalogueGen: encodes a new candidate table with the preprocessing of the published model."""
 
 from components.catalogue_gen.component import CatalogueGen
 from components.catalogue_gen.params import CatalogueGenParams, RefreshConfig

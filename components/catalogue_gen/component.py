@@ -1,4 +1,4 @@
-"""CatalogueGen: encodes a new candidate table with the preprocessing of a model that is served."""
+"""CatalogueGen: encodes a new candidate table with the preprocessing of the published model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,47 +14,48 @@ if TYPE_CHECKING:
 
 
 class CatalogueGen(Component["CatalogueGen.Inputs", "CatalogueGen.Outputs", CatalogueGenParams]):
-    """Reads a candidate table as ExampleGen does and encodes it; learns nothing, so the towers still fit.
+    """Reads a candidate table like ExampleGen and encodes it with the published model's vocabularies and statistics.
 
-    A candidate that the vocabulary does not know gets the out-of-vocabulary row, and its features.
+    Nothing is learnt, so the towers still fit. A candidate outside the vocabulary keeps its features and gets the
+    out-of-vocabulary embedding.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """What the published model was made of."""
+        """Artifacts from which the published model was trained."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
 
     @dataclass(frozen=True)
     class Outputs:
-        """What CatalogueGen makes.
+        """Outputs of CatalogueGen.
 
         Attributes:
-            examples: `candidates/` and `dead_letters/` as Parquet shards, and `summary.json`, as ExampleGen's.
-            catalogue: `candidates/` encoded, in the layout of TransformedExamples, and `catalogue.json`: how many
-                there are, how many of them are new, how many were removed, and the identity that is refreshed.
+            examples: `candidates/` and `dead_letters/` as Parquet shards, and `summary.json`, as in ExampleGen.
+            catalogue: `candidates/` encoded, in the layout of TransformedExamples, and `catalogue.json` with the
+                number of candidates, of new and of removed candidates, and the identity of the refreshed model.
         """
 
         examples: Examples
         catalogue: Catalogue
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Reads, compares and encodes.
+        """Reads the table, compares it with the model's candidates, and encodes it.
 
         Raises:
-            DataError: as ExampleGen, or a column that the model reads is missing or of another type.
-            RefusedError: too many of the model's candidates are not in the table.
+            DataError: as ExampleGen, or a column that the model reads is missing or has another type.
+            RefusedError: too many of the model's candidates are missing from the table.
         """
         from dataplane.sources.snapshots import take_snapshot
 
         return self._make(take_snapshot(self.params.tables(), self.params.base_dir), inputs, outputs, context)
 
     def prepare(self) -> Prepared[Inputs, Outputs]:
-        """Lists the table's files; the fingerprint is of their content, as ExampleGen's.
+        """Lists the table's files and digests their content, as ExampleGen.
 
         Raises:
-            DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
+            DataError: a file is missing, or a dataset is not prepared and cannot be downloaded.
             RunError: an object store cannot be reached.
         """
         from dataplane.sources.snapshots import fingerprint, take_snapshot

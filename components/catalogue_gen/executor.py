@@ -1,4 +1,4 @@
-"""From a new candidate table to an encoded catalogue; what CatalogueGen does."""
+"""Reads a new candidate table and encodes it into a catalogue."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +33,14 @@ def make_catalogue(
     catalogue: Catalogue,
     context: ExecutionContext,
 ) -> dict[str, Any]:
-    """Writes both outputs; returns ExampleGen's facts and how many candidates are new and removed.
+    """Writes both outputs.
+
+    Returns:
+        The facts of ExampleGen, and the numbers of all, new and removed candidates.
 
     Raises:
         DataError: the table cannot be used, or lacks a column that the model reads.
-        RefusedError: too many of the model's candidates are not in the table.
+        RefusedError: too many of the model's candidates are missing from the table.
     """
     spec = read_spec(transform_graph)
     read = ingest(
@@ -67,12 +70,12 @@ def make_catalogue(
 
 
 def _check_columns(files: list[Path], spec: EncodedSpec) -> None:
-    there = pq.read_schema(files[0]).names
+    present = pq.read_schema(files[0]).names
     for name, column in spec.features.columns("candidate").items():
-        if column not in there:
+        if column not in present:
             raise DataError(
-                f"candidates has no column '{column}', which feature '{name}' of the published model reads; it has "
-                f"{', '.join(there)}. With other features the model must be trained again: run the pipeline"
+                f"candidates has no column '{column}', but feature '{name}' of the published model reads it; the "
+                f"columns are {', '.join(present)}. To use other features, train a new model: run the pipeline"
             )
 
 
@@ -81,7 +84,8 @@ def _changes(ids: pa.Array, known: pa.Array, params: "CatalogueGenParams") -> Ca
     removed = len(known) - kept
     if removed > params.max_removed_fraction * len(known):
         raise RefusedError(
-            f"{removed:,} of the published model's {len(known):,} candidates are not in the table of {len(ids):,}, "
-            f"more than refresh.max_removed_fraction ({params.max_removed_fraction:g}) allows; is the table complete?"
+            f"{removed:,} of the published model's {len(known):,} candidates are missing from the new table of "
+            f"{len(ids):,}, more than refresh.max_removed_fraction ({params.max_removed_fraction:g}) allows; is the "
+            "table complete?"
         )
     return CatalogueChanges(candidates=len(ids), added=len(ids) - kept, removed=removed, refresh_of=params.refresh_of)

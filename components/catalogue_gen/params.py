@@ -29,5 +29,5 @@ class CatalogueGenParams(RefreshConfig):
     """Identity of the published model whose index is refreshed."""
 
     def tables(self) -> dict[str, MappedEntities]:
-        """The table that is read, by its name."""
+        """The source of the table, by its name."""
         return {"candidates": self.candidates}

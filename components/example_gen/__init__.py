@@ -1,4 +1,4 @@
-"""ExampleGen: reads a user's data, whatever their format, into clean Parquet, and keeps what it had to reject."""
+"""ExampleGen: reads source data of any supported format into clean Parquet, and keeps the rejected rows."""
 
 from components.example_gen.component import ExampleGen
 from components.example_gen.params import ExampleGenParams

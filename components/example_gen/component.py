@@ -1,4 +1,4 @@
-"""ExampleGen: reads a user's data, whatever their format, into clean Parquet, and keeps what it had to reject."""
+"""ExampleGen: reads source data of any supported format into clean Parquet, and keeps the rejected rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
 
     @dataclass(frozen=True)
     class Outputs:
-        """What ExampleGen makes.
+        """Outputs of ExampleGen.
 
         Attributes:
             examples: `interactions/`, `queries/`, `candidates/` and `dead_letters/` as Parquet shards, and
@@ -33,8 +33,8 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
         """Reads all tables.
 
         Raises:
-            DataError: a file is missing, broken, or changed while it was read, a column is not there or has the
-                wrong type, a table has no usable row, or too many rows are unusable.
+            DataError: a file is missing, broken or changed while it was read; a column is missing or has the wrong
+                type; a table has no usable row; or too many rows are unusable.
             RunError: an object store cannot be reached.
         """
         from dataplane.sources.snapshots import take_snapshot
@@ -42,10 +42,10 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
         return self._read(take_snapshot(self.params.tables(), self.params.base_dir), inputs, outputs, context)
 
     def prepare(self) -> Prepared[NoInputs, Outputs]:
-        """Lists all files; the fingerprint is of their content, see `dataplane.sources.snapshots.fingerprint`.
+        """Lists all files and digests their content, see `dataplane.sources.snapshots.fingerprint`.
 
         Raises:
-            DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
+            DataError: a file is missing, or a dataset is not prepared and cannot be downloaded.
             RunError: an object store cannot be reached.
         """
         from dataplane.sources.snapshots import fingerprint, take_snapshot

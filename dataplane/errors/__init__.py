@@ -1,50 +1,49 @@
-"""The errors a user can meet, and the exit code each one ends the process with.
+"""The errors that users can see, with the exit code of each, and the wording of messages.
 
-The room also holds how errors are told. An error ends the step that raises it, so no result depends on the room, and
-no cache key follows what is in it.
+An error ends the step that raises it, so no result depends on this package and no cache key includes it.
 """
 
 
 class PipelineError(Exception):
-    """Base of all errors whose message is meant for the user, shown without a traceback."""
+    """Base class of all errors whose message is for the user. They are shown without a traceback."""
 
     exit_code = 1
     may_pass_unchanged = False
-    """Whether the same command may succeed although nobody has changed data or configuration."""
+    """Whether the same command may succeed later with the same data and configuration."""
 
 
 class ConfigError(PipelineError):
-    """The command line or the configuration asks for something impossible."""
+    """The command line or the configuration is invalid."""
 
     exit_code = 2
 
 
 class RunError(PipelineError):
-    """A run failed for a reason in the data or the environment that the message names."""
+    """A run failed because of the data or the environment; the message names the reason."""
 
     exit_code = 3
     may_pass_unchanged = True
 
 
 class DataError(RunError):
-    """The input data cannot be used: too many bad rows, nothing left to learn from, a broken file."""
+    """The input data cannot be used: for example too many unusable rows, no rows at all, or a broken file."""
 
     may_pass_unchanged = False
 
 
 class UnreadableDocumentError(RunError):
-    """A JSON file of an artifact is missing, damaged, or of another release; the message names the file."""
+    """A JSON file of an artifact is missing, damaged or from another release; the message names the file."""
 
     may_pass_unchanged = False
 
 
 class DivergedError(RunError):
-    """A training left the range of numbers; trained again on the same data, it does so again."""
+    """Training produced a loss that is not finite. Training again on the same data gives the same result."""
 
     may_pass_unchanged = False
 
 
 class RefusedError(RunError):
-    """A gate said no: anomalies in the data, a model not blessed, a serving model that answers wrongly."""
+    """A gate refused the data or the model: anomalies, a model without blessing, or wrong answers in serving."""
 
     may_pass_unchanged = False

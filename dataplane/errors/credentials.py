@@ -1,4 +1,4 @@
-"""Credentials have no place in locations: how they are recognised there, and kept out of all that is shown or kept."""
+"""Recognises credentials in URIs, and removes them from everything that is shown or stored."""
 
 import logging
 import re
@@ -8,30 +8,35 @@ _HIDDEN = "***"
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:/{1,3}")
 _PORT = re.compile(r":\d{1,5}$")
 _OPTION = re.compile(r"\?[\w.~\[\]-]*=|#")
-_TELLING_NAMES = "key|secret|token|sig|signature|password|passwd|pwd|credential"
-_TELLING_OPTION = re.compile(rf"([?#&;][\w.~-]*(?:{_TELLING_NAMES})[\w.~-]*=)[^&\s'\"]+", re.IGNORECASE)
+_SENSITIVE_NAMES = "key|secret|token|sig|signature|password|passwd|pwd|credential"
+_SENSITIVE_OPTION = re.compile(rf"([?#&;][\w.~-]*(?:{_SENSITIVE_NAMES})[\w.~-]*=)[^&\s'\"]+", re.IGNORECASE)
 _CLOSING = "'\"),.;:]}>"
 
 
 def has_user(rest: str) -> bool:
-    """Whether what follows the scheme of a URI names somebody: `KEY:SECRET@`, `TOKEN@` or `KEY:SECRET`.
+    """Whether the authority of a URI contains credentials: `KEY:SECRET@`, `TOKEN@` or `KEY:SECRET`.
 
     Args:
-        rest: the URI from its authority on, percent-encoded or not.
+        rest: the URI after its scheme, percent-encoded or not.
     """
     authority = _decoded(rest).partition("/")[0]
     return "@" in authority or (":" in _PORT.sub("", authority) and not authority.startswith("["))
 
 
 def has_options(rest: str) -> bool:
-    """Whether what follows the scheme of a URI has `?name=value` or a `#fragment`, percent-encoded or not."""
+    """Whether a URI has `?name=value` or a `#fragment`.
+
+    Args:
+        rest: the URI after its scheme, percent-encoded or not.
+    """
     return _OPTION.search(_decoded(rest)) is not None
 
 
 def redacted(text: str) -> str:
-    """A text in which the credentials of URIs, and values of options that are named as such, are replaced by `***`.
+    """Replaces credentials in URIs, and the values of options with names such as `token`, by `***`.
 
-    Example: "s3://KEY:SECRET@bucket/a.csv?token=x cannot be read" to "s3://***@bucket/a.csv?*** cannot be read".
+    For example, "s3://KEY:SECRET@bucket/a.csv?token=x cannot be read" becomes
+    "s3://***@bucket/a.csv?*** cannot be read".
     """
     starts = list(_SCHEME.finditer(text))
     ends = [start.start() for start in starts] + [len(text)]
@@ -40,7 +45,7 @@ def redacted(text: str) -> str:
         token = re.match(r"\S*", text[start.end() : end])
         rest = token[0].rstrip(_CLOSING) if token else ""
         parts += [start[0], _redacted_rest(rest), text[start.end() + len(rest) : end]]
-    return _TELLING_OPTION.sub(rf"\1{_HIDDEN}", "".join(parts))
+    return _SENSITIVE_OPTION.sub(rf"\1{_HIDDEN}", "".join(parts))
 
 
 class RedactingFormatter(logging.Formatter):
@@ -56,7 +61,7 @@ def _redacted_rest(rest: str) -> str:
     if has_user(rest):
         authority, slash, path = plain.partition("/")
         _, at, bucket = authority.rpartition("@")
-        if not at:  # the secret may hold a slash, and then be all there is
+        if not at:  # the secret may contain a slash, so the "@" may be in the path, or missing
             _, at, path = plain.rpartition("@")
             return f"{_HIDDEN}@{_redacted_rest(path)}" if at else _HIDDEN
         rest = plain = f"{_HIDDEN}@{bucket}{slash}{path}"
@@ -65,7 +70,7 @@ def _redacted_rest(rest: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    """Percent-encoding undone, however often it was done."""
+    """Undoes percent-encoding that was applied up to three times."""
     for _ in range(3):
         text = unquote(text)
     return text

@@ -1,7 +1,7 @@
-"""Tells errors of the file system from others, whatever library raised them.
+"""Recognises file-system errors, whichever library raised them.
 
-TensorFlow has errors of its own, and runners hand on only the text of what a worker raised: what they all keep is the
-operating system's words.
+TensorFlow has its own error classes, and Beam runners pass on only the text of a worker's error. All of them keep the
+operating system's message, so that is what is recognised.
 """
 
 import errno
@@ -16,11 +16,11 @@ _CODES = (
 _SIGNS = tuple(os.strerror(code) for code in _CODES)
 _LONGEST = 300
 _IN_GRAPH = re.compile(r"\{\{function_node [^}]*\}\}")
-"""Where in a graph TensorFlow was when it wrote."""
+"""Position in the graph, which TensorFlow adds to its messages."""
 
 
 def disk_error(error: BaseException) -> str | None:
-    """What the file system said, in one line, if it is behind an error; None if it is not."""
+    """The file system's message on one line if a file-system error caused `error`; otherwise None."""
     for found in _chain(error):
         if isinstance(found, OSError):
             return _shortened(str(found) or type(found).__name__)
@@ -31,7 +31,7 @@ def disk_error(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it was raised from; what was merely being handled meanwhile need not be the reason."""
+    """An error and its explicit causes (`raise … from`). An error's `__context__` need not be its cause."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -40,6 +40,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _shortened(text: str) -> str:
-    """A text without its middle if it is long: paths stand at its beginning, the reason at its end."""
+    """Cuts the middle out of a long text, because paths are at the beginning and the reason is at the end."""
     half = _LONGEST // 2
     return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"

@@ -1,4 +1,4 @@
-"""What to do about errors of local files and of object stores."""
+"""Turns errors of local files and object stores into messages that say what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ _UNREACHABLE = ("NETWORK_CONNECTION", "UNAVAILABLE")
 
 @contextmanager
 def explained(location: str, done: str) -> Iterator[None]:
-    """A block in which something is done to a file or store, whose errors tell the user what to do.
+    """Turns an OSError of the block into a RunError that says what to do.
 
     Args:
-        location: of the file.
-        done: what the block does, such as `listed`.
+        location: location of the file or directory that the block uses.
+        done: past participle of what the block does, such as `listed`.
 
     Raises:
         RunError: the block raised an OSError.
@@ -27,7 +27,7 @@ def explained(location: str, done: str) -> Iterator[None]:
 
 
 def reason(error: OSError) -> str:
-    """The part of a file system's or store's message that the user can do something about."""
+    """The part of a file system's or store's message that helps the user."""
     text = error.strerror or str(error)
     text = text.partition(" error_info=")[0]
     if any(sign in text for sign in _REFUSED):

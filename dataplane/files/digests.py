@@ -1,7 +1,7 @@
-"""Digests of files: what an artifact or a published version holds is compared with what was written.
+"""Digests of files, which detect damage to artifacts and published versions.
 
-XXH3 (128 bits) finds damage: a flipped byte, a file cut short, a file that is gone. It runs at memory speed, so that
-files can be checked whenever they are used. It does not protect against somebody who forges files on purpose.
+XXH3 (128 bits) detects flipped bytes, truncated files and missing files. It runs at memory speed, so files can be
+checked at every use. It does not protect against deliberate forgery.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ def digests_below(directory: Path, parts: Iterable[str] = ("",)) -> dict[str, st
     """Digest of every file below a directory, by its path relative to the directory, sorted.
 
     Args:
-        directory: where to look.
-        parts: directories in it to look into; the whole directory by default.
+        directory: the directory.
+        parts: subdirectories to include; defaults to the whole directory.
     """
     files = {file for part in parts for file in (directory / part).rglob("*") if file.is_file()}
     return {file.relative_to(directory).as_posix(): file_digest(file) for file in sorted(files)}
@@ -29,18 +29,18 @@ def damaged_files(directory: Path, expected: Mapping[str, str]) -> list[str]:
     """Describes the files that are missing or whose content differs from their expected digest.
 
     Args:
-        directory: where the files are.
+        directory: directory of the files.
         expected: digests by relative path, from `digests_below`.
 
     Returns:
-        One short text a file, such as `variables/variables.index is missing`; empty if all is as it was written.
+        One short text per damaged file, such as `variables/variables.index is missing`.
     """
     damage = {name: file_damage(directory / name, digest) for name, digest in expected.items()}
-    return [f"{name} {told}" for name, told in damage.items() if told]
+    return [f"{name} {text}" for name, text in damage.items() if text]
 
 
 def file_damage(file: Path, digest: str) -> str:
-    """What is wrong with a file that had a digest when it was written, such as `is missing`; "" if nothing is."""
+    """Describes how a file differs from its expected digest, such as `is missing`; "" if it does not differ."""
     try:
         return "" if file_digest(file) == digest else "is not what was written"
     except FileNotFoundError:
@@ -50,7 +50,7 @@ def file_damage(file: Path, digest: str) -> str:
 
 
 def shortened(damage: Iterable[str]) -> str:
-    """The first few texts about damaged files on one line, and how many more there are; "" if there are none."""
+    """Joins the first three texts about damaged files on one line and counts the rest; "" if there are none."""
     texts = list(damage)
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return ", ".join(texts[:_SHOWN]) + more

@@ -1,4 +1,4 @@
-"""Files that survive a crash of the machine: what is written is on the disk before anything says that it is there."""
+"""Writes files that survive a crash of the machine: content reaches the disk before anything refers to it."""
 
 import os
 import secrets
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Waits until a file's content, or the entries of a directory, are on the disk.
+    """Waits until a file's content, or a directory's entries, are on the disk.
 
     Raises:
-        OSError: the disk could not take them.
+        OSError: the disk failed or is full.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -19,10 +19,10 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(directory: Path) -> None:
-    """Waits until all files and directories below a directory are on the disk, and the directory itself.
+    """Waits until a directory and all files and directories below it are on the disk.
 
     Raises:
-        OSError: the disk could not take them.
+        OSError: the disk failed or is full.
     """
     for folder, _, names in os.walk(directory, topdown=False):
         for name in names:
@@ -31,10 +31,10 @@ def sync_tree(directory: Path) -> None:
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Writes a text file so that a reader, and a crash, sees the old content or the new, never a part.
+    """Writes a text file so that readers see either the old or the new content, even after a crash.
 
     Raises:
-        OSError: it cannot be written; the old content is still there.
+        OSError: the file cannot be written; its old content is unchanged.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")

@@ -1,4 +1,4 @@
-"""Records of a TFRecord file, read without threads: an iterator that is still alive when the process ends has none."""
+"""Reads TFRecord files without background threads, so an unfinished iterator cannot block the end of the process."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ import tensorflow as tf
 
 
 def record_batches(file: str, *, rows: int, part: tuple[int, int] | None = None) -> Iterator[tf.Tensor]:
-    """Serialised records in batches, string `[rows]`, the last one shorter.
+    """Serialised records in batches, string `[rows]`; the last batch may be shorter.
 
     Args:
-        file: the file.
-        rows: records of a batch.
-        part: first and last + 1 of the records to read; all if absent.
+        file: path of the file.
+        rows: records per batch.
+        part: range first:last+1 of the records to read; None means all.
 
     Raises:
         tf.errors.DataLossError: the file is damaged.
@@ -19,7 +19,7 @@ def record_batches(file: str, *, rows: int, part: tuple[int, int] | None = None)
     records = tf.data.TFRecordDataset(file)
     if part is not None:
         records = records.skip(part[0]).take(part[1] - part[0])
-    # With autotuning each iterator has a thread of its own, which its destructor waits for, now and then for ever.
+    # Autotuning starts a thread per iterator. The destructor waits for that thread, sometimes for ever.
     options = tf.data.Options()
     options.autotune.enabled = False
     yield from records.batch(rows).with_options(options)

@@ -1,53 +1,49 @@
-"""Everything a user says about the data: the source of each table and what makes a row unusable."""
+"""The section `data` of the configuration: the source of each table, and how many unusable rows are tolerated."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
 from dataplane.sources.config import EntitiesSource, FromInteractions, InteractionsSource, SyntheticInteractions
 from models.spec.strict import Strict
 
-if TYPE_CHECKING:
-    pass
-
 
 class ExampleGenParams(Strict):
-    """Where the data are; `data` in the configuration."""
+    """Sources of the tables: section `data`."""
 
     base_dir: Path | None = Field(default=None, exclude=True)
-    """What relative paths below are relative to: the configuration file's directory if absent. Not part of the cache
-    key: what is read there is, so that the same files elsewhere are the same data."""
+    """Directory from which relative paths in this section start; defaults to the directory of the configuration file.
+    It is not part of the cache key. The content of the files is, so the same files elsewhere are the same data."""
     interactions: InteractionsSource
-    """Who chose what, and when: two id columns are enough."""
+    """Table of interactions: which query chose which candidate, and when. Only the two id columns are required."""
     queries: EntitiesSource | None = None
-    """What is known about the queries."""
+    """Table of queries with their features. Without it, queries have only their id."""
     candidates: EntitiesSource | None = None
-    """What is known about the candidates."""
+    """Table of candidates with their features. Without it, the candidates are those of the interactions."""
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)
-    """Share of a table's rows that may be unusable before the run is refused."""
+    """Share of a table's rows that may be dead letters; with more, the run is refused."""
 
     @model_validator(mode="after")
     def _tables_fit_together(self) -> "ExampleGenParams":
         for table, source in self.entity_tables().items():
             if isinstance(self.interactions, SyntheticInteractions):
-                raise ValueError(f"'{table}' cannot be given: synthetic interactions bring their own")
+                raise ValueError(f"'{table}' must be left out: synthetic interactions generate their own")
             if not isinstance(source, FromInteractions):
                 continue
             id_column = self.interactions.columns.query_id
             if table == "candidates":
                 id_column = self.interactions.columns.candidate_id
             if id_column in source.columns:
-                raise ValueError(f"'{table}.columns' names the id column {id_column!r}, which is always there")
+                raise ValueError(f"'{table}.columns' names the id column {id_column!r}, which is always included")
             if len(set(source.columns)) != len(source.columns):
                 raise ValueError(f"'{table}.columns' names a column twice")
         return self
 
     def entity_tables(self) -> dict[str, EntitiesSource]:
-        """The configured ones of `queries` and `candidates`."""
+        """Sources of `queries` and `candidates`, as far as they are configured."""
         given = {"queries": self.queries, "candidates": self.candidates}
         return {table: source for table, source in given.items() if source is not None}
 
     def tables(self) -> dict[str, InteractionsSource | EntitiesSource]:
-        """All configured tables."""
+        """Sources of all configured tables."""
         return {"interactions": self.interactions, **self.entity_tables()}

@@ -1,6 +1,6 @@
-"""Which files a `path` setting means, and what they were when they were listed.
+"""Finds the files that a `path` setting names, and detects files that change after they were listed.
 
-Light: standard library only, unless a file is in an object store.
+The module imports only the standard library, unless a file is in an object store.
 """
 
 import glob
@@ -18,7 +18,7 @@ from dataplane.errors import DataError
 from dataplane.files import storage
 from dataplane.sources.config import FileEntities, FileInteractions, Paths, Split
 from dataplane.sources.formats.file_kinds import PACKED_SUFFIXES
-from dataplane.sources.partitions import Partitions, is_partition, partitions_of, same_partitions
+from dataplane.sources.partitions import Partitions, check_same_partitions, is_partition, partitions_of
 
 _TEXT_SUFFIXES = {"csv": (".csv", ".tsv", ".txt"), "jsonl": (".jsonl", ".json", ".ndjson")}
 _SUFFIXES = {
@@ -29,8 +29,8 @@ _SUFFIXES = {
     },
 }
 _BLOCK = 1 << 20
-CHANGED = "run again when nobody writes to it, and give new files new names"
-"""What to do about a table that is written to while it is read."""
+CHANGED = "run again when nothing writes to it, and write new data to new files"
+"""Advice for a table that changes while it is read."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class SourceFile:
     """A file of a table.
 
     Attributes:
-        location: its absolute path or URI.
-        name: how it is called in messages and dead letters: relative to where the configuration's paths start.
-        size: in bytes.
-        split: split of all its rows, where files say it.
-        partitions: the values that the names of its directories give its rows.
-        version: what changes when it is written anew; empty until `with_versions`.
+        location: absolute path or URI.
+        name: name in messages and dead letters: the path relative to the base directory, or the URI.
+        size: size in bytes.
+        split: split of all its rows, if `path` names files by split.
+        partitions: columns that its directories give its rows.
+        version: identifies the content of the file; empty until `with_versions`.
     """
 
     location: str
@@ -59,14 +59,14 @@ Snapshot: TypeAlias = Mapping[str, Sequence[SourceFile]]
 
 
 def source_files(source: FileInteractions | FileEntities, base_dir: Path | None) -> list[SourceFile]:
-    """Files of a table, those of a directory or glob sorted by name, otherwise in the order given.
+    """Files of a table, in the order of `path`; the files of each directory or glob are sorted by name.
 
     Args:
-        source: the table's settings.
-        base_dir: what relative paths are relative to; the working directory if None.
+        source: settings of the table.
+        base_dir: directory from which relative paths start; the working directory if None.
 
     Raises:
-        DataError: a path matches no file, a file is matched twice, or some lie in other partitions than others.
+        DataError: a path matches no file, two paths match the same file, or partition columns differ between files.
         RunError: a directory or store cannot be read.
     """
     base = (base_dir or Path()).absolute()
@@ -74,16 +74,16 @@ def source_files(source: FileInteractions | FileEntities, base_dir: Path | None)
     files = [file for split, paths in by_split.items() for file in _expand(paths, base, source.format, split)]
     location, times = Counter(file.location for file in files).most_common(1)[0]
     if times > 1:
-        raise DataError(f"{location} is meant {times} times by 'path'; its rows would count as often")
-    same_partitions({file.name: file.partitions for file in files})
+        raise DataError(f"'path' names {location} {times} times, so its rows would count {times} times; name it once")
+    check_same_partitions({file.name: file.partitions for file in files})
     return files
 
 
 def with_versions(files: Sequence[SourceFile]) -> list[SourceFile]:
-    """The files as they are now.
+    """The files with their current versions.
 
     Raises:
-        RunError: one is gone or cannot be read.
+        RunError: a file is gone or cannot be read.
     """
     versions = storage.versions(file.location for file in files)
     return [replace(file, version=version) for file, version in zip(files, versions, strict=True)]
@@ -91,15 +91,17 @@ def with_versions(files: Sequence[SourceFile]) -> list[SourceFile]:
 
 @contextmanager
 def unchanged(location: str, name: str, version: str) -> Iterator[None]:
-    """A block that reads a file, which must be the one that was listed; else that is the error, whatever came of it.
+    """Checks after the block, which reads a file, that the file is still the one that was listed.
+
+    If the file changed, that is reported instead of any DataError of the block, which is then a consequence.
 
     Args:
-        location: of the file; nothing is checked where it has no version.
-        name: what the file is called.
-        version: when it was listed.
+        location: location of the file.
+        name: name of the file in messages.
+        version: version of the file when it was listed; if empty, nothing is checked.
 
     Raises:
-        DataError: it was removed or written anew.
+        DataError: the file was removed or changed.
     """
     try:
         yield
@@ -121,7 +123,9 @@ def _check_version(location: str, name: str, version: str, cause: DataError | No
 
 
 def content_digest(files: Iterable[SourceFile]) -> str:
-    """Digest over names and content, the same wherever the files are kept; for stores, their tags of the content.
+    """Digest of the files' names and content, independent of their directory.
+
+    For files in object stores the store's content tag is used.
 
     Raises:
         DataError: a file cannot be read.
@@ -143,18 +147,18 @@ def content_digest(files: Iterable[SourceFile]) -> str:
 
 def _expand(paths: Paths, base: Path, file_format: str, split: Split | None) -> Iterator[SourceFile]:
     for pattern in [paths] if isinstance(paths, str) else paths:
-        # Not Path.expanduser, which raises where there is no such user.
+        # Path.expanduser would raise if there is no such user.
         location = pattern if storage.is_remote(pattern) else str(base / os.path.expanduser(pattern))  # noqa: PTH111
         found = _matches(location, file_format)
         if not found:
-            raise DataError(_nothing_found(location, file_format))
+            raise DataError(_no_files_message(location, file_format))
         for file in found:
             name = _short_name(file.location, base)
             yield SourceFile(file.location, name, file.size, split, partitions_of(name))
 
 
 def _matches(location: str, file_format: str) -> list[storage.StoredFile]:
-    """The file, the files of the directory and its partitions, or what the glob matches: files and partitions."""
+    """Files at a location, which is a file, a directory (with its partitions) or a glob of files and partitions."""
     file = storage.stat(location)
     if file is not None:
         return [file]
@@ -162,11 +166,11 @@ def _matches(location: str, file_format: str) -> list[storage.StoredFile]:
         return _in_directory(location, file_format)
     found = _glob_store(location) if storage.is_remote(location) else _glob_local(location)
     files: list[storage.StoredFile] = []
-    for place in sorted(found):
-        name = place.rpartition("/")[2]
+    for match in sorted(found):
+        name = match.rpartition("/")[2]
         if is_partition(name):
-            files += _in_directory(place, file_format)
-        elif not name.startswith((".", "_")) and (file := storage.stat(place)) is not None:
+            files += _in_directory(match, file_format)
+        elif not name.startswith((".", "_")) and (file := storage.stat(match)) is not None:
             files.append(file)
     return files
 
@@ -187,41 +191,50 @@ def _glob_local(pattern: str) -> set[str]:
 
 
 def _glob_store(pattern: str) -> set[str]:
-    """Objects that match, and what would be their directories."""
+    """Objects and prefixes ("directories") that match a glob.
+
+    For example, with objects `s3://b/dt=1/x.csv` and `s3://b/dt=2/y.csv` the glob `s3://b/dt=*` gives `s3://b/dt=1`
+    and `s3://b/dt=2`.
+    """
     parts = pattern.rstrip("/").split("/")
     fixed = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     found: set[str] = set()
     for file in storage.list_files("/".join(parts[:fixed])):
         names = file.location.split("/")
         found |= {
-            "/".join(names[:end]) for end in range(fixed + 1, len(names) + 1) if _fits(names[fixed:end], parts[fixed:])
+            "/".join(names[:end])
+            for end in range(fixed + 1, len(names) + 1)
+            if _parts_match(names[fixed:end], parts[fixed:])
         }
     return found
 
 
-def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
+def _parts_match(names: Sequence[str], patterns: Sequence[str]) -> bool:
     if not patterns:
         return not names
     if patterns[0] == "**":
-        return any(_fits(names[start:], patterns[1:]) for start in range(len(names) + 1))
-    return bool(names) and fnmatchcase(names[0], patterns[0]) and _fits(names[1:], patterns[1:])
+        return any(_parts_match(names[start:], patterns[1:]) for start in range(len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], patterns[0]) and _parts_match(names[1:], patterns[1:])
 
 
-def _nothing_found(location: str, file_format: str) -> str:
+def _no_files_message(location: str, file_format: str) -> str:
     if glob.has_magic(location):
         return f"no file matches {location}"
     if storage.is_remote(location):
-        return f"there is no file {location}, nor a {file_format} file ({', '.join(_SUFFIXES[file_format])}) below it"
-    if os.path.isdir(location):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
         suffixes = ", ".join(_SUFFIXES[file_format])
-        return f"directory {location} has no {file_format} file ({suffixes}){_others(location)}"
+        return f"there is no file {location} and no {file_format} file ({suffixes}) below it"
+    if os.path.isdir(location):  # noqa: PTH112  (Path.is_dir raises if a name is too long)
+        suffixes = ", ".join(_SUFFIXES[file_format])
+        return f"directory {location} has no {file_format} file ({suffixes}){_glob_hint(location, file_format)}"
     return f"file {location} does not exist"
 
 
-def _others(directory: str) -> str:
-    """How to name files without those endings, such as Hive's `000000_0`, if there are any."""
+def _glob_hint(directory: str, file_format: str) -> str:
+    """How to name files without a known suffix, such as Hive's `000000_0`; "" if the directory has no files."""
     names = sorted(entry.name for entry in Path(directory).iterdir() if entry.is_file() and entry.name[0] not in "._")
-    return f"; if {names[0]} is one, name it by a glob: {directory.rstrip('/')}/*" if names else ""
+    if not names:
+        return ""
+    return f"; if {names[0]} is a {file_format} file, name it by a glob: {directory.rstrip('/')}/*"
 
 
 def _short_name(location: str, base: Path) -> str:

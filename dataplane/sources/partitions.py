@@ -1,9 +1,9 @@
-"""Hive partitions: columns whose value is the name of a directory, such as `dt=2026-11-22/country=NL/part.parquet`.
+"""Hive partitions: columns whose values are in directory names, as in `dt=2026-11-22/country=NL/part.parquet`.
 
-Every directory named `COLUMN=VALUE` on a file's path, below where the configuration's paths start, is a column of all
-of the file's rows. Both parts are URL-decoded, `__HIVE_DEFAULT_PARTITION__` is a missing value. Types are told from
-the values of all files, as those of CSV columns are: whole numbers without leading zeros, numbers, ISO dates and
-times, true and false, else text; ids stay text as written.
+Every directory `COLUMN=VALUE` on a file's path gives all rows of the file a column. Only directories below the base
+directory of the configuration count. Both parts are URL-decoded, and `__HIVE_DEFAULT_PARTITION__` is a missing value.
+Types are inferred from the values of all files, like those of CSV columns: integers without leading zeros, numbers,
+ISO dates and times, true and false, otherwise text. Ids stay text as written.
 """
 
 import re
@@ -21,32 +21,35 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def is_partition(directory: str) -> bool:
-    """Whether a directory's name is that of a partition."""
+    """Whether a directory name has the form `COLUMN=VALUE`."""
     return _PARTITION.fullmatch(directory) is not None
 
 
 def partitions_of(name: str) -> Partitions:
-    """Partitions that a file's path tells.
+    """Partitions in a file's path, relative to the base directory.
 
     Raises:
-        DataError: a column is given twice.
+        DataError: the path names a column twice.
     """
     matches = [match for part in name.split("/")[:-1] if (match := _PARTITION.fullmatch(part))]
     found = tuple((unquote(match[1]), None if match[2] == _NULL else unquote(match[2])) for match in matches)
     if len(dict(found)) != len(found):
-        raise DataError(f"the path {name} gives a partition column twice")
+        raise DataError(f"the path {name} names a partition column twice")
     return found
 
 
-def same_partitions(files: Mapping[str, Partitions]) -> None:
-    """Checks that all files are partitioned by the same columns.
+def check_same_partitions(files: Mapping[str, Partitions]) -> None:
+    """Checks that all files have the same partition columns.
+
+    Args:
+        files: partitions of each file by its name.
 
     Raises:
-        DataError: they are not.
+        DataError: the columns differ.
     """
     seen: dict[tuple[str, ...], str] = {}
     for name, partitions in files.items():
         seen.setdefault(tuple(sorted(dict(partitions))), name)
     if len(seen) > 1:
-        told = "; ".join(f"{name}: {', '.join(columns) or 'none'}" for columns, name in list(seen.items())[:3])
-        raise DataError(f"files of one table must be partitioned by the same columns, which differ ({told})")
+        examples = "; ".join(f"{name}: {', '.join(columns) or 'none'}" for columns, name in list(seen.items())[:3])
+        raise DataError(f"all files of a table must have the same partition columns, but these differ ({examples})")

@@ -1,4 +1,4 @@
-"""Tables in long form, a property of an entity on each row: which column is what, and up to when values are known."""
+"""Settings of tables in long form, which have one property of an entity per row."""
 
 from typing import Annotated
 
@@ -10,31 +10,33 @@ from models.spec.strict import Strict
 
 
 class Pivot(Strict):
-    """Makes one row an entity of rows such as `item 5, price, 9.90, 2026-01-02`: the last value of each property.
+    """Turns a table in long form, with rows such as `item 5, price, 9.90, 2026-01-02`, into one row per entity.
 
-    A value that came to be known after the events that are held out would tell the model what it is to predict, so
-    only values from before the cut are taken. With `split: {method: time, validation_from: …}` that is the cut;
-    otherwise `before` says it. `refresh-index`, which holds out nothing, takes the latest values.
+    Each property becomes a column that holds its last value before a cut. The cut keeps out values that became known
+    after the held-out events, because they would reveal to the model what it must predict. With
+    `split: {method: time, validation_from: …}` the cut is `validation_from`; otherwise it is `before`.
+    `refresh-index` holds out no events, so it takes the latest values.
     """
 
     property: ColumnName
     """Column with the name of the property."""
     value: ColumnName
-    """Column with its value."""
+    """Column with the value of the property."""
     timestamp: ColumnName | None = None
-    """When the value came to be; if absent, of several values the last in the files counts."""
+    """Column with the time at which the value became known. Without it, the last value in file order counts."""
     time_unit: TimeUnit = "auto"
-    """What the timestamp counts, as `time_unit` of the interactions."""
+    """Unit of the timestamp, as `time_unit` of the interactions."""
     before: UtcMoment | None = None
-    """Only values from before this moment are known; ISO date or time, UTC unless it says otherwise."""
+    """The cut: only values with an earlier timestamp are used. An ISO 8601 date or time, in UTC unless it has a time
+    zone."""
     keep: Annotated[list[ColumnName], Field(min_length=1)]
-    """Properties that become columns. They are text; a numeric or timestamp feature, `types`, `date_formats` or
-    `list_columns` make numbers, moments or lists of them."""
+    """Properties that become columns. The columns are text, unless a numeric or timestamp feature reads them or
+    `types`, `date_formats` or `list_columns` names them."""
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> "Pivot":
         if len(set(self.columns())) < len(self.columns()):
-            raise ValueError(f"pivot: property, value and timestamp are different columns, not {self.columns()}")
+            raise ValueError(f"pivot: property, value and timestamp must be different columns, not {self.columns()}")
         if len(set(self.keep)) < len(self.keep):
             raise ValueError("pivot.keep names a property twice")
         if self.timestamp is None and (self.before is not None or self.time_unit != "auto"):
@@ -42,5 +44,5 @@ class Pivot(Strict):
         return self
 
     def columns(self) -> list[str]:
-        """Source columns that are read."""
+        """Source columns that the pivot reads."""
         return [self.property, self.value, *([] if self.timestamp is None else [self.timestamp])]

@@ -1,4 +1,4 @@
-"""Which reader reads which format."""
+"""Chooses the reader for a source's format."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,12 @@ from dataplane.sources.reading import Reader
 
 
 def make_reader(table: str, source: MappedInteractions | MappedEntities, files: Sequence[SourceFile]) -> Reader:
-    """The reader for a source's format.
+    """The reader for a source's format, which applies the source's notations of numbers and missing values.
 
     Args:
-        table: which table.
-        source: its settings.
-        files: its files.
+        table: name of the table.
+        source: settings of the table.
+        files: files of the table.
     """
     return in_notation_of(_reader(table, source, files), source)
 

@@ -1,4 +1,4 @@
-"""What all formats have in common: a table is cut into pieces, each read on its own as Arrow batches."""
+"""The interface of all readers: a table is cut into pieces, and each piece is read on its own as Arrow batches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,30 +11,30 @@ from dataplane.sources.config import Split
 from dataplane.sources.partitions import Partitions
 
 NOT_TEXT = "not utf-8 text"
-"""Reason of rows with bytes that are no text in the encoding that was said."""
+"""Reason of rows with bytes that are not text in the configured encoding."""
 
 SAMPLE = "sample"
-"""What a table is called whose columns are looked at to find out what they are."""
+"""Name of the table when `init` reads rows to infer the column types."""
 
 REPEATED_HEADER = "repeated header line"
-"""Reason of lines that are no rows but the header once more; they are no fault of the data."""
+"""Reason of lines that repeat the header; they do not count as unusable rows."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a table that one worker reads; small, so that it travels.
+    """A part of a table that one worker reads. The object is small, because Beam sends it to workers.
 
     Attributes:
         table: `interactions`, `queries` or `candidates`.
-        index: position among the table's pieces; names what is written for it.
-        file: location of the file to read, empty for made-up data.
-        name: how the file is called in messages.
-        split: split of all its rows, where known.
-        part: first and last + 1 of what the format cuts a file into (row groups, records, queries); None is all.
-        first_row: data row, in the file, where the piece begins.
-        size: roughly how many bytes there are to read.
-        partitions: the values that the names of the file's directories give its rows.
-        version: what changes when the file is written anew; empty where that is not looked at.
+        index: position among the table's pieces; part of the names of its output files.
+        file: location of the file to read; empty for synthetic data.
+        name: name of the file in messages.
+        split: split of all its rows; None if the rows or `split` decide.
+        part: range first:last+1 of the units of the format (row groups, records, queries); None means all.
+        first_row: data row in the file at which the piece begins.
+        size: approximate number of bytes to read.
+        partitions: columns that the file's directories give its rows.
+        version: identifies the content of the file as listed; empty if changes are not checked.
     """
 
     table: str
@@ -55,9 +55,9 @@ class Reject:
 
     Attributes:
         row: data row in the file, from 0.
-        reason: short and the same for all rows with that fault, so that reasons can be counted.
+        reason: short text, the same for all rows with that fault, so that reasons can be counted.
         record: the row as text.
-        value: the value that is wrong, as text; empty where it is the whole row.
+        value: the faulty value as text; empty if the whole row is at fault.
     """
 
     row: int
@@ -72,8 +72,8 @@ class Rows:
 
     Attributes:
         batch: the rows under their source column names.
-        position: data row in the file of each, int64 `[rows]`.
-        rejects: rows in between that could not even be parsed.
+        position: data row in the file of each row, int64 `[rows]`.
+        rejects: rows among them that could not be parsed.
     """
 
     batch: pa.RecordBatch
@@ -85,14 +85,14 @@ class Reader(Protocol):
     """Reads a table in one format. Instances are pickled to the workers."""
 
     def pieces(self) -> list[Piece]:
-        """What the table is cut into.
+        """Cuts the table into pieces.
 
         Raises:
             DataError: a file is missing or broken.
         """
 
     def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]] | None:
-        """Types of the columns of each file, by its name; None where only reading all values can tell.
+        """Types of the columns of each file, by file name; None if the types can only be inferred from all values.
 
         Raises:
             DataError: a file is missing or broken.
@@ -103,9 +103,10 @@ class Reader(Protocol):
 
         Args:
             piece: what to read.
-            types: what each column will be cast to; None while types are being found out.
-            columns: columns that are wanted, at least; all if None. One that the file lacks is left out.
+            types: type to which each column will be cast; None while types are being inferred.
+            columns: columns to read; the reader may read more. None means all. Columns that the file lacks are left
+                out.
 
         Raises:
-            DataError: the file is broken, or not in the format or encoding that was said.
+            DataError: the file is broken, or not in the configured format or encoding.
         """

@@ -1,4 +1,4 @@
-"""What the sources of the tables are at one moment, and whether that has changed since."""
+"""Lists the files of all tables, computes their fingerprint, and detects files that were added, removed or changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,27 +22,28 @@ _Tfds: TypeAlias = TfdsInteractions | TfdsEntities
 
 
 def take_snapshot(sources: Sources, base_dir: Path | None) -> Snapshot:
-    """Files of the tables that have some, as they are now. A TFDS data set that is not prepared yet is downloaded.
+    """Lists the current files of each table that is read from files. A TFDS dataset is downloaded if necessary.
 
     Args:
         sources: settings of the tables.
-        base_dir: what relative paths are relative to.
+        base_dir: directory from which relative paths start.
 
     Raises:
-        DataError: a file is missing, or a data set is not prepared and cannot be downloaded.
+        DataError: a file is missing, or a dataset is not prepared and cannot be downloaded.
         RunError: an object store cannot be reached.
     """
     return {table: with_versions(files) for table, files in _listed(sources, base_dir).items()}
 
 
 def fingerprint(sources: Sources, snapshot: Snapshot) -> str:
-    """Digest of the content of all files; of name, version and file sizes of prepared TFDS data sets.
+    """Digest of the content of all files.
 
-    Of files in object stores, the store's tag of the content stands for it.
+    For files in object stores the store's content tag is used, and for prepared TFDS datasets the name, version and
+    file sizes.
 
     Args:
         sources: settings of the tables.
-        snapshot: their files.
+        snapshot: files of the tables.
 
     Raises:
         DataError: a file cannot be read.
@@ -54,12 +55,12 @@ def fingerprint(sources: Sources, snapshot: Snapshot) -> str:
 
 
 def require_same_files(sources: Sources, snapshot: Snapshot, base_dir: Path | None) -> None:
-    """Refuses tables that have other files than before; `files.unchanged` refuses files with other content.
+    """Checks that the tables still have the listed files. `files.unchanged` checks the content of each file.
 
     Args:
         sources: settings of the tables.
-        snapshot: their files as they were.
-        base_dir: what relative paths are relative to.
+        snapshot: files as they were listed.
+        base_dir: directory from which relative paths start.
 
     Raises:
         DataError: a file was added or removed, or has another size.
@@ -72,11 +73,11 @@ def require_same_files(sources: Sources, snapshot: Snapshot, base_dir: Path | No
             if before.get(location) != now.get(location):
                 what = "was added" if location not in before else "was removed" if location not in now else "changed"
                 name = (now.get(location) or before[location]).name
-                raise DataError(f"{name} {what} after {table} had been listed; {CHANGED}")
+                raise DataError(f"{name} {what} after the files of {table} were listed; {CHANGED}")
 
 
 def _listed(sources: Sources, base_dir: Path | None) -> dict[str, list[SourceFile]]:
-    """Files of the tables that have some, without their versions."""
+    """Files of each table that is read from files, without versions."""
     found: dict[str, list[SourceFile]] = {}
     for table, source in sources.items():
         if isinstance(source, FileInteractions | FileEntities):
@@ -90,6 +91,6 @@ def _listed(sources: Sources, base_dir: Path | None) -> dict[str, list[SourceFil
 
 
 def _tfds_digest(files: Sequence[SourceFile]) -> str:
-    """Name, version and file sizes of a prepared data set, whose files TFDS never changes in place."""
+    """Name, version and file sizes of a prepared dataset. They suffice, because TFDS never changes files in place."""
     directory = Path(files[0].location).parent
     return f"{'/'.join(directory.parts[-3:])}:{','.join(f'{file.name}={file.size}' for file in files)}"

@@ -97,7 +97,7 @@ def test_a_table_that_is_replaced_after_its_key_was_made_is_refused(store_front,
         patched.setattr(PlainProgress, "step_started", replace_and_start)
         refused = refresh(store_front, "moving.csv")
     assert refused.code == 3
-    assert "moving.csv changed after candidates had been listed" in refused.err
+    assert "moving.csv changed after the files of candidates were listed" in refused.err
     assert store.executions("CatalogueGen") == before, "nothing is kept under the key of the first table"
 
 
@@ -130,7 +130,10 @@ def test_what_is_done_is_not_done_again_and_the_next_run_leaves_it(store_front):
 def test_what_cannot_be_refreshed_is_told(store_front):
     write_items(store_front, "few.csv", range(30))
     result = refresh(store_front, "few.csv")
-    assert (result.code, "50 of the published model's 80 candidates are not in the table" in result.err) == (3, True)
+    assert (result.code, "50 of the published model's 80 candidates are missing from the new table" in result.err) == (
+        3,
+        True,
+    )
     assert "refresh-index" in result.err.splitlines()[-1]
     nothing = store_front.write_config(
         "nothing", data={"interactions": {"format": "synthetic", "queries": 10, "candidates": 30}}

@@ -70,7 +70,7 @@ def test_the_table_is_cleaned_compared_and_encoded(world: World, tmp_path: Path)
 
 def test_a_table_that_lost_too_much_is_refused(world: World, tmp_path: Path) -> None:
     with pytest.raises(
-        RefusedError, match=r"51 of the published model's 60 candidates are not in the table of 9, more"
+        RefusedError, match=r"51 of the published model's 60 candidates are missing from the new table of 9, more"
     ):
         generate(world, tmp_path / "few", NEW[:9])
     _, facts = generate(world, tmp_path / "allowed", NEW[:9], max_removed_fraction=0.9)
@@ -83,7 +83,7 @@ def test_a_column_that_the_model_reads_must_be_there(world: World, tmp_path: Pat
     spec["features"]["candidate"] = {"genre": {"type": "categorical", "column": "kind"}}
     graph.write_json("spec.json", spec)
     other = World(world.examples, graph, world.transformed_examples, world.model)
-    with pytest.raises(DataError, match="no column 'kind', which feature 'genre' of the published model reads"):
+    with pytest.raises(DataError, match="no column 'kind', but feature 'genre' of the published model reads it"):
         generate(other, tmp_path / "out", NEW)
 
 
@@ -121,12 +121,12 @@ def test_a_table_that_is_replaced_after_its_key_was_made_is_refused(world: World
     said = replaced(world, tmp_path / "same", str(file), lambda: file.write_text(SAME_SIZE))
     assert f"{file} changed while it was being read" in said
     said = replaced(world, tmp_path / "longer", str(file), lambda: file.write_text(TABLE + "new\n"))
-    assert f"{file} changed after candidates had been listed" in said
+    assert f"{file} changed after the files of candidates were listed" in said
     (tmp_path / "2.csv").write_text("item\nanother\n")
     said = replaced(world, tmp_path / "more", str(tmp_path / "*.csv"), lambda: new.write_text("item\nlast\n"))
-    assert f"{new} was added after candidates had been listed" in said
+    assert f"{new} was added after the files of candidates were listed" in said
     said = replaced(world, tmp_path / "less", str(tmp_path / "*.csv"), new.unlink)
-    assert f"{new} was removed after candidates had been listed" in said
+    assert f"{new} was removed after the files of candidates were listed" in said
 
 
 @pytest.mark.parametrize("store", ["s3_bucket", "gs_bucket"])

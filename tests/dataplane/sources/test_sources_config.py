@@ -38,7 +38,7 @@ USERS = {"format": "csv", "path": "u.csv", "id": "u"}
         ({"interactions": {**CSV, "path": {"train": "a"}, "columns": {**IDS, "split": "s"}}}, "splits are given twice"),
         ({"interactions": {"format": "tfds", "dataset": "a b", "columns": IDS}}, "dataset"),
         ({"interactions": {"format": "synthetic", "candidates": 20, "topics": 12}}, "need at least 24 candidates"),
-        ({"interactions": {"format": "synthetic"}, "queries": USERS}, "bring their own"),
+        ({"interactions": {"format": "synthetic"}, "queries": USERS}, "generate their own"),
         ({"interactions": CSV, "queries": {**USERS, "columns": IDS}}, "columns"),
         ({"interactions": CSV, "queries": {"format": "interactions", "columns": ["u"]}}, "names the id column 'u'"),
         ({"interactions": CSV, "candidates": {"format": "interactions", "columns": ["a", "a"]}}, "a column twice"),

@@ -191,7 +191,9 @@ def test_a_directory_that_changes_after_it_was_listed(run, kind, change):
     meddle()
     arguments = component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory / "scratch")
     file, what = {"added": ("c", "was added"), "removed": ("b", "was removed"), "rewritten": ("b", "changed")}[change]
-    with pytest.raises(DataError, match=rf"events/{file}\.{kind} {what} after interactions had been listed; run again"):
+    with pytest.raises(
+        DataError, match=rf"events/{file}\.{kind} {what} after the files of interactions were listed; run again"
+    ):
         prepared.execute(*arguments)
     assert not run.examples.path.exists()
     component.prepare().execute(*arguments)

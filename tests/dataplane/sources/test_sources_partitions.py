@@ -114,12 +114,12 @@ def test_a_column_in_the_file_must_say_the_same(tmp_path):
 
 def test_files_outside_the_partitions_are_refused(run):
     run.write("more.csv", "u,i\nd,x\n")
-    with pytest.raises(DataError, match=r"partitioned by the same columns.*country, dt.*more\.csv: none"):
+    with pytest.raises(DataError, match=r"same partition columns, but these differ.*country, dt.*more\.csv: none"):
         run(interactions=csv(["events", "more.csv"]))
 
 
-def test_a_file_meant_twice_is_refused(run):
-    with pytest.raises(DataError, match="meant 2 times"):
+def test_a_file_that_path_names_twice_is_refused(run):
+    with pytest.raises(DataError, match="so its rows would count 2 times; name it once"):
         run(interactions=csv(["events", "events/dt=2026-11-21"]))
 
 

@@ -95,7 +95,7 @@ def test_an_object_that_is_added_after_the_table_was_listed(run, bucket):
     component = run.component(interactions=csv(f"{bucket}/in/*.csv"))
     prepared = component.prepare()
     storage.write_bytes(f"{bucket}/in/e2.csv", b"u,i\na,y\n")
-    with pytest.raises(DataError, match=rf"{bucket}/in/e2\.csv was added after interactions had been listed"):
+    with pytest.raises(DataError, match=rf"{bucket}/in/e2\.csv was added after the files of interactions were listed"):
         prepared.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
 
 

@@ -138,7 +138,7 @@ def test_directories_of_hive_and_spark(run):
     run.write("events/_SUCCESS", "")
     messages, message = told(run, path="events", **settings)
     assert messages == [message]
-    assert f"if 000000_0 is one, name it by a glob: {run.directory}/events/*" in message
+    assert f"if 000000_0 is a csv file, name it by a glob: {run.directory}/events/*" in message
     run(interactions=csv("events/*", **settings))
     assert run.summary()["out"] == 2
 

@@ -105,7 +105,7 @@ def test_a_version_that_is_prepared_after_the_key_was_made_is_refused(shop, tmp_
     prepared = component.prepare()
     shutil.copytree(tmp_path / "prepared" / "shop" / "1.2.0", tmp_path / "prepared" / "shop" / "1.3.0")
     outputs = ExampleGen.Outputs(Examples(tmp_path / "examples"))
-    with pytest.raises(DataError, match="after interactions had been listed"):
+    with pytest.raises(DataError, match="after the files of interactions were listed"):
         prepared.execute(ExampleGen.Inputs(), outputs, in_process(scratch=tmp_path))
     assert component.prepare().fingerprint != prepared.fingerprint
 

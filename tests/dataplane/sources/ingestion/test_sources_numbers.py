@@ -217,7 +217,7 @@ def test_thousands_without_the_setting_are_told_how_to_be_read(run):
     ("settings", "told"),
     [
         ({"types": {"year": "digits"}}, "number"),
-        ({"types": {"year": "time"}, "decimal_commas": ["year"]}, "types say 'time'"),
+        ({"types": {"year": "time"}, "decimal_commas": ["year"]}, "'types' says 'time'"),
         ({"date_formats": {"year": "%d.%m.%Y"}, "thousands_commas": ["year"]}, "in both"),
         ({"types": {"id": "number"}}, "'id' is"),
     ],
