@@ -20,7 +20,9 @@ def test_no_more_than_the_limit_is_decompressed() -> None:
         gunzip(standard.compress(b"0" * 60) + standard.compress(b"0" * 60), 100)
 
 
-@pytest.mark.parametrize("body", [b"{}", standard.compress(b"content")[:-5], standard.compress(b"content") + b"more"])
+@pytest.mark.parametrize(
+    "body", [b"{}", standard.compress(b"content", mtime=0)[:-5], standard.compress(b"content", mtime=0) + b"more"]
+)
 def test_what_is_not_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"header|ends too early"):
         gunzip(body, 1000)
