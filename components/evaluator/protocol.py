@@ -1,7 +1,6 @@
 """How a model was measured, as the reader of its metrics is told."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from dataplane.artifacts.evaluation import CatalogueFacts, Protocol, SplitFacts
 from dataplane.dataset.retrieval_task import RetrievalTask, held_out_before_seen, seen_splits
 from dataplane.dataset.sequences import Dataset, Events, Split
 from models.spec.features import EncodedSpec
+from models.spec.moments import iso_moment
 
 if TYPE_CHECKING:
     from components.evaluator.params import EvaluatorParams
@@ -106,8 +106,4 @@ def _window(events: Events) -> tuple[str, str] | None:
     """First and last moment of events, ISO 8601."""
     if events.timestamp is None or len(events) == 0:
         return None
-    return _iso(int(events.timestamp.min())), _iso(int(events.timestamp.max()))
-
-
-def _iso(microseconds: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat()
+    return iso_moment(int(events.timestamp.min())), iso_moment(int(events.timestamp.max()))

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from dataplane.columns.distinct import distinct_ids
 from dataplane.dataset.sequences import SPLITS, write_ids
 from dataplane.errors import DataError
 from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, CategoricalFeature, IdFeature, Side
+from models.spec.moments import iso_moment
 from models.spec.split_config import FilesSplit, TimeSplit
 
 _ROWS_A_SHARD = 1_000_000
@@ -202,14 +202,15 @@ class Transformation:
         cuts = (
             {}
             if splitter.cuts is None
-            else {"cuts": Cuts(validation_from=_iso(splitter.cuts[0]), test_from=_iso(splitter.cuts[1]))}
+            else {"cuts": Cuts(validation_from=iso_moment(splitter.cuts[0]), test_from=iso_moment(splitter.cuts[1]))}
         )
+        time_range = counts.time_range
         DatasetMetadata(
             ordered=tables.ordered,
             split=self.params.split.model_dump(mode="json", exclude_none=True),
             seed=self.params.seed,
             final=self.params.final,
-            time_range=None if counts.time_range is None else (_iso(counts.time_range[0]), _iso(counts.time_range[1])),
+            time_range=None if time_range is None else (iso_moment(time_range[0]), iso_moment(time_range[1])),
             **facts,
             **cuts,
         ).write(self.transformed)
@@ -219,7 +220,3 @@ class Transformation:
 def _sorted_counts(counted: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     ordered = counted.sort_by("value")
     return ordered["value"].to_numpy(), ordered["count"].to_numpy()
-
-
-def _iso(moment: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)).isoformat()

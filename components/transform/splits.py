@@ -1,17 +1,15 @@
 """Assigns events to training, validation, test or history: applies `models.spec.split_config` to whole columns."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from dataplane.columns.hashing import mix
 from dataplane.dataset.sequences import SPLITS
+from models.spec.moments import microseconds_of
 from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig, TimeSplit
 
 TRAIN, VALIDATION, TEST, HISTORY = range(len(SPLITS))
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def time_cuts(config: TimeSplit, moments: np.ndarray, counts: np.ndarray) -> tup
         counts: number of events at each of them.
     """
     if config.validation_from is not None and config.test_from is not None:
-        return _microseconds(config.validation_from), _microseconds(config.test_from)
+        return microseconds_of(config.validation_from), microseconds_of(config.test_from)
     total = int(counts.sum())
     from_here_on = total - (np.cumsum(counts) - counts)
     # A cut is the latest moment with enough events from it on, so events of one moment stay together.
@@ -131,7 +129,3 @@ def _uniform(hashes: np.ndarray, seed: int) -> np.ndarray:
     """Maps hashes to pseudo-random numbers in [0, 1), differently for each seed."""
     with np.errstate(over="ignore"):
         return (mix(hashes ^ mix(np.array([seed], np.uint64))) >> np.uint64(11)).astype(np.float64) / 2**53
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)

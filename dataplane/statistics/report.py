@@ -4,7 +4,6 @@ Keys without a value (such as the mean of no numbers) are absent; see `dataplane
 """
 
 import math
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dataplane.artifacts.statistics import ColumnReport, EventsReport, TableRepo
 from dataplane.statistics.column_statistics import ColumnStatistics, Extent
 from dataplane.statistics.count_sketch import CountSketch
 from dataplane.statistics.table_statistics import TableStatistics
+from models.spec.moments import iso_moment
 
 TOP_VALUES = 1000
 QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -68,7 +68,7 @@ def _events(table: TableStatistics) -> EventsReport:
     times = table.columns.get("timestamp")
     if times is None or times.numbers.minimum is None or times.numbers.maximum is None:
         return report
-    first, last = _iso(int(times.numbers.minimum)), _iso(int(times.numbers.maximum))
+    first, last = iso_moment(int(times.numbers.minimum)), iso_moment(int(times.numbers.maximum))
     return report.model_copy(update={"first": first, "last": last})
 
 
@@ -141,7 +141,3 @@ def _extent(extent: Extent) -> dict[str, float]:
     if extent.minimum is None or extent.maximum is None:
         return {}
     return {"min": extent.minimum, "max": extent.maximum, "mean": extent.total / extent.count}
-
-
-def _iso(microseconds: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat()
