@@ -227,7 +227,10 @@ def test_a_column_of_nulls_and_a_column_some_shards_lack(tmp_path):
     ("tables", "message"),
     [
         ([pa.table({"a": pa.array([b"x"])})], r"0\.parquet: column 'a': columns of type binary are not supported"),
-        ([pa.table({"a": [1]}), pa.table({"a": ["1"]})], r"1\.parquet: column 'a' is string here and int64 in 0\.parquet"),
+        (
+            [pa.table({"a": [1]}), pa.table({"a": ["1"]})],
+            r"1\.parquet: column 'a' is string here and int64 in 0\.parquet",
+        ),
     ],
 )
 def test_shards_that_cannot_be_used(tmp_path, tables, message):
