@@ -98,7 +98,7 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         compared = verdict.served
         if self.published is None or not compared.towers or (self.params.final_fit and not failed):
             return True
-        newest = next((found for found in reversed(self.published.versions()) if found.complete), None)
+        newest = self.published.newest_complete()
         if newest is None:
             return not failed
         itself = (newest.identity or {}).get("towers") == compared.towers

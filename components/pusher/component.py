@@ -80,7 +80,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         from serving.published.publishing import Publisher
 
         publisher = Publisher(self.params.directory, self.params.name)
-        newest = next((found for found in reversed(publisher.versions()) if found.complete), None)
+        newest = publisher.newest_complete()
         pushed = Push.read(outputs.pushed_model)
         if newest is None or not (newest.version == pushed.version or newest.refresh_of == pushed.identity):
             return False

@@ -67,6 +67,10 @@ class PublishedVersions:
             )
         return found
 
+    def newest_complete(self) -> PublishedVersion | None:
+        """The newest version that both models have, with what it tells about itself; None if there is none."""
+        return next((found for found in reversed(self.versions()) if found.complete), None)
+
     def identity(self, version: int) -> Identity:
         """The identity of a version that has one of the two models at least, from the half that is whole.
 
