@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, RootModel, ValidationErro
 
 from dataplane.artifacts import Artifact
 from dataplane.errors import UnreadableDocumentError
+from dataplane.errors.messages import first_problem
 
 __all__ = ["Document", "JsonValue", "Number", "Part", "Rooted", "read_model"]
 
@@ -80,16 +81,14 @@ def read_model(file: Path, kind: type[ModelT], *, form: int = 1) -> ModelT:
     except OSError as error:
         raise UnreadableDocumentError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        told = f"{file} is damaged, or another release wrote it: {_first_problem(error)}"
+        told = f"{file} is damaged, or another release wrote it: {_reason(error)}"
         raise UnreadableDocumentError(told) from error
     raise UnreadableDocumentError(
         f"{file} has format {str(found)[:20]}, this release reads format {form}; use the release that wrote it"
     )
 
 
-def _first_problem(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error).partition("\n")[0][:200] or type(error).__name__
-    problem = error.errors(include_url=False)[0]
-    place = ".".join(map(str, problem["loc"]))
-    return f"{place}: {problem['msg']}" if place else problem["msg"]
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return first_problem(error)
+    return str(error).partition("\n")[0][:200] or type(error).__name__

@@ -2,6 +2,10 @@
 
 from collections.abc import Collection
 from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _LONGEST = 200
 _LISTED = 40
@@ -22,3 +26,10 @@ def listed(names: Collection[str]) -> str:
     """The first 40 names, and how many more there are."""
     more = len(names) - _LISTED
     return ", ".join(islice(names, _LISTED)) + (f", … and {more:,} more" if more > 0 else "")
+
+
+def first_problem(error: "ValidationError") -> str:
+    """The first problem that pydantic found: the field's place, with dots, and what is wrong with it."""
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}" if place else problem["msg"]

@@ -13,6 +13,7 @@ from dataplane.artifacts.identity import Identity
 from dataplane.artifacts.pushed_model import Push
 from dataplane.artifacts.transform_graph import read_spec
 from dataplane.errors import ConfigError, RefusedError, RunError, UnreadableDocumentError
+from dataplane.errors.messages import first_problem
 from dataplane.files.digests import shortened
 from pipeline.execution.lineage import artifact, producer
 from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
@@ -177,8 +178,7 @@ def _params(store: Store, execution: Execution) -> PusherParams | None:
     try:
         return PusherParams.model_validate(known)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        told = f"params.{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        told = f"params.{first_problem(error)}"
         store.warn(f"the record of {execution.node}/{execution.id} cannot be used and counts as not there: {told}")
         return None
 

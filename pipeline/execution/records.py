@@ -14,6 +14,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
+from dataplane.errors.messages import first_problem
+
 _LARGEST_RECORD = 64 << 20
 _LONGEST_REASON = 200
 
@@ -166,9 +168,7 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
     try:
         record: RecordT = _CHECKS[kind].validate_python(value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UnreadableRecordError(f"{place}: {first['msg']}", lost=True) from None
+        raise UnreadableRecordError(first_problem(error), lost=True) from None
     return record
 
 

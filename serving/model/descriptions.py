@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from dataplane.artifacts.document import JsonValue, Part
 from dataplane.artifacts.identity import Identity
 from dataplane.errors import RunError
+from dataplane.errors.messages import first_problem
 from models.spec.features import FeatureSpec
 
 SIGNATURE = "serving_default"
@@ -102,8 +103,7 @@ def read_description(model: Path) -> ModelDescription:
     try:
         return ModelDescription.model_validate(json.loads((model / DESCRIPTION).read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        told = f"{DESCRIPTION.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        told = f"{DESCRIPTION.name}: {first_problem(error)}"
         raise RunError(f"{model} is not a serving model of this pipeline: {told}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{model} is not a serving model of this pipeline: {error}") from error
