@@ -177,7 +177,7 @@ class _Reader:
 
     def _check_tag(self, event: Any, path: tuple[str, ...], *allowed: str) -> str:
         """The type of a value by its tag or form, without the usual prefix."""
-        if event.tag is None and not isinstance(event, yaml.ScalarEvent):
+        if event.tag in (None, "!") and not isinstance(event, yaml.ScalarEvent):
             return allowed[0]
         tag = _tag(event)
         name = tag.removeprefix(_TAG)

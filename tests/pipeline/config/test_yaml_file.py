@@ -53,6 +53,9 @@ def test_later_extended_files_override_earlier_ones(tmp_path):
         ("extends: bad.yaml\n", "the file extends itself"),
         ("extends: absent.yaml\n", "cannot be read"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+        ("! [1]\n", "expected a mapping"),
+        ("! [", "not valid YAML"),
+        ("a: ! {b\n", "not valid YAML"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, text, message):
@@ -66,3 +69,8 @@ def test_bad_settings_are_refused(tmp_path, setting):
     file = write(tmp_path / "a.yaml", "name: x\n")
     with pytest.raises(ConfigError, match="--set"):
         read_document(file, [setting])
+
+
+def test_the_tag_that_names_no_type_leaves_lists_and_mappings_as_they_are(tmp_path):
+    document = read_document(write(tmp_path / "c.yaml", "! {a: ! [1, ! {b: 2}], c: ! '3', d: ! &x [4], e: *x}\n"))
+    assert document.values == {"a": [1, {"b": 2}], "c": "3", "d": [4], "e": [4]}
