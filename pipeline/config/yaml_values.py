@@ -169,7 +169,7 @@ class _Reader:
         try:
             node = yaml.ScalarNode(_TAG + kind, event.value)
             value = SafeConstructor.yaml_constructors[_TAG + kind](_CONSTRUCTOR, node)
-        except (ValueError, KeyError, AttributeError, ArithmeticError):
+        except (ValueError, LookupError, AttributeError, ArithmeticError):
             raise self._refused(event, path, message) from None
         if isinstance(value, int) and value.bit_length() > 63:
             raise self._refused(event, path, f"the number {shown(event.value)} is too large")

@@ -53,6 +53,8 @@ def test_later_extended_files_override_earlier_ones(tmp_path):
         ("extends: bad.yaml\n", "the file extends itself"),
         ("extends: absent.yaml\n", "cannot be read"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+        ("a: !!int\n", "a: '' is not a"),
+        ("a: !!float ''\n", "a: '' is not a"),
         ("! [1]\n", "expected a mapping"),
         ("! [", "not valid YAML"),
         ("a: ! {b\n", "not valid YAML"),
