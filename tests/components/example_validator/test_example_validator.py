@@ -145,6 +145,13 @@ ALL_UNSEEN = {"distinct": 50_000, "top_values": [{"value": f"v{i}", "count": 1} 
             "at least 30 values (30 %) are outside the schema's domain, such as 'pc'",
         ),
         (
+            _expect("interactions", "device", type="string", domain=("radio",)),
+            "interactions.device",
+            "unseen_values",
+            "error",
+            "domain, such as 'tv'",  # the most frequent
+        ),
+        (
             _facts("interactions", "device", elements=100_000, **ALL_UNSEEN),
             "interactions.device",
             "unseen_values",
@@ -250,11 +257,13 @@ def test_severity_that_stops_the_run(tmp_path, fail_on, refused):
         assert note.startswith("warning: interactions.timestamp: ")
 
 
-def test_a_long_refusal_is_cut(tmp_path):
+@pytest.mark.parametrize(("columns", "lines"), [(8, 8), (12, 9)])
+def test_a_long_refusal_is_cut(tmp_path, columns, lines):
     case = Case()
     case.statistics["candidates"]["columns"] |= {
-        f"x{i}": {"type": "float64", "missing": 0, "elements": 20, "nan": 1, "infinite": 0} for i in range(12)
+        f"x{i}": {"type": "float64", "missing": 0, "elements": 20, "nan": 1, "infinite": 0} for i in range(columns)
     }
-    with pytest.raises(RefusedError, match=r"(?s)12 anomalies.*… and 4 more") as refusal:
+    with pytest.raises(RefusedError, match=f"{columns} anomalies") as refusal:
         case.run(tmp_path)
-    assert str(refusal.value).count("\n") == 9
+    assert str(refusal.value).count("\n") == lines
+    assert ("… and 4 more" in str(refusal.value)) == (columns == 12)
