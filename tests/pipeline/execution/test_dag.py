@@ -25,6 +25,19 @@ def test_downstream_follows_inputs_and_gates(pipeline):
 
 
 @pytest.mark.parametrize(
+    ("node", "needed"),
+    [("Source", ["Source"]), ("Finish", ["Source", "Add", "Finish"]), ("Apart", ["Source", "Add", "Apart"])],
+)
+def test_a_part_is_what_a_node_needs_and_its_gates(pipeline, node, needed):
+    assert [node.id for node in pipeline.until(node).nodes] == needed
+
+
+def test_readers_follow_inputs_and_no_gates(pipeline):
+    assert pipeline.readers("Source") == {"Add", "Finish", "Apart"}
+    assert pipeline.readers("Add") == {"Finish"}
+
+
+@pytest.mark.parametrize(
     ("wire", "message"),
     [
         (lambda p, n: p.add(Add(AddParams()), node_id="x"), r"missing inputs \['examples'\]"),

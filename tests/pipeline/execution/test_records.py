@@ -66,6 +66,7 @@ OF_MANIFESTS = {
     "inputs of a wrong type": rewritten(lambda record: record.update(inputs=[])),
     "inputs elsewhere": rewritten(lambda record: record.update(inputs={"examples": "../../../etc"})),
     "files elsewhere": rewritten(lambda record: record.update(files={"/etc/passwd": 1})),
+    "digests elsewhere": rewritten(lambda record: record.update(digests={"../../../etc/": ""})),
     "outputs of a wrong type": rewritten(lambda record: record.update(outputs={"a": 1})),
 }
 OF_RUNS = {

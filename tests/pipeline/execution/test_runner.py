@@ -1,3 +1,6 @@
+import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +14,7 @@ from dataplane.errors import ConfigError, DataError, RunError
 from pipeline.execution.dag import Pipeline
 from pipeline.execution.metadata import Run, Store
 from pipeline.execution.progress import PlainProgress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, Selection, internal_error, new_run
 from tests.paths import PROJECT
 from tests.pipeline.toy_components import Add, AddParams, Finish, Source, SourceParams
 
@@ -123,9 +126,18 @@ def test_what_a_killed_step_left_behind_is_removed_even_if_it_need_not_run_again
 def test_a_full_disk_is_no_internal_error(session, tmp_path):
     crash = tmp_path / "crash"
     crash.write_text("the disk is full")
-    with pytest.raises(RunError, match=r"the disk is full.* MiB are free in"):
+    with pytest.raises(RunError, match=r"the disk is full.* MiB are free in") as error:
         session.run(make_pipeline(crash=crash))
     assert session.store.executions("Add") == []
+    told = re.search(r"([\d,]+) MiB", str(error.value))
+    assert told is not None
+    assert int(told[1].replace(",", "")) == pytest.approx(shutil.disk_usage(tmp_path).free / 2**20, rel=0.5)
+
+
+def test_an_internal_error_names_the_line_that_raised_it():
+    with pytest.raises(ValueError, match="Expecting value") as error:
+        json.loads("")
+    assert re.fullmatch(r"JSONDecodeError: Expecting value: .* \(decoder\.py:\d+\)", internal_error(error.value))
 
 
 def test_a_record_that_cannot_be_written_either_does_not_hide_what_went_wrong(session, tmp_path, monkeypatch):
