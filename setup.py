@@ -57,7 +57,7 @@ setup(
         "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
-        "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what the index and the models are compared with
+        "benchmarks": ["faiss-cpu", "hnswlib", "implicit", "psutil"],  # what is compared with; CPU times
         "tune": ["optuna"],
         "dev": [
             "optuna",
@@ -72,7 +72,7 @@ setup(
             "mypy",
             "import-linter",
             "types-PyYAML",
-            "polars",  # the floor of benchmarks/data_plane.py, which the tests run on little data
+            "polars",  # the reference of benchmarks/data_plane, which the tests run on little data
             "setuptools>=77",  # builds the editable install without a download
         ],
     },

@@ -1,0 +1,1 @@
+"""BulkInferrer beside the bare index: `python -m benchmarks.bulk_inference`."""

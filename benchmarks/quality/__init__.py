@@ -1,0 +1,1 @@
+"""How well the configurations retrieve, beside others: `python -m benchmarks.quality`."""

@@ -1,0 +1,1 @@
+"""Training steps, time to quality and evaluation beside others: `python -m benchmarks.training`."""
