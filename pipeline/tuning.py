@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from components.trainer import TrainerParams
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError, DivergedError, RunError
+from models.spec.durable import write_atomically
 from pipeline.config.config import PipelineConfig, load_config
 from pipeline.config.tuning_config import Range, TuningConfig
 from pipeline.execution.study_journal import open_journal
@@ -166,7 +167,7 @@ class Tuner:
         metric = self.config.training.metric
         comment = f"# {metric} {best.value:.4f} on validation: trial {best.number} of {study.study_name}\n"
         text = yaml.safe_dump({"extends": str(self.file.resolve()), **values}, sort_keys=False)
-        file.write_text(comment + text, encoding="utf-8")
+        write_atomically(file, comment + text)
         return file
 
 

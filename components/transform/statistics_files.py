@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from components.transform.analysis import RowSample, ValueCounts
 from components.transform.vocabularies import read_vocabulary, select_vocabulary, vocabulary_path, write_vocabulary
-from dataplane.columns.columnar import Mergeable, write_text
+from dataplane.columns.columnar import Mergeable
 from dataplane.columns.exact_moments import ExactMoments
+from models.spec.durable import write_atomically
 from models.spec.features import CategoricalFeature, Feature, FeatureSpec, IdFeature, NumericFeature, Side, TextFeature
 
 if TYPE_CHECKING:
@@ -77,4 +78,4 @@ class StatisticsFiles:
         return self.scratch / f"{side}.{name}.json"
 
     def _write_numbers(self, side: Side, name: str, values: dict[str, float] | dict[str, tuple[float, ...]]) -> None:
-        write_text(self._numbers(side, name), json.dumps(values))
+        write_atomically(self._numbers(side, name), json.dumps(values))

@@ -1,6 +1,5 @@
 """Arrow tables on Beam: reading Parquet row groups, shuffling tables and writing files atomically."""
 
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any, Protocol, Self, TypeAlias
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from models.spec.durable import replacing
 
 RowGroup: TypeAlias = tuple[str, int]
 """A Parquet file and the index of one of its row groups."""
@@ -88,10 +89,12 @@ def single(column: pa.ChunkedArray) -> pa.Array:
 
 def write_arrow(path: Path, table: pa.Table) -> None:
     """Writes an uncompressed Arrow file for memory mapping. The write is atomic, so retried bundles are safe."""
-    temporary = _beside(path)
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+    with (
+        replacing(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
         writer.write_table(table)
-    temporary.replace(path)
 
 
 def read_arrow(path: Path) -> pa.Table:
@@ -107,16 +110,9 @@ def write_parquet(path: Path, table: pa.Table, *, repeating: Sequence[str] | Non
         table: its content.
         repeating: columns, as paths in the file, to dictionary-encode; all are tried if absent.
     """
-    temporary = _beside(path)
-    pq.write_table(table, temporary, compression="zstd", use_dictionary=True if repeating is None else list(repeating))
-    temporary.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a small file. The write is atomic, so retried bundles are safe."""
-    temporary = _beside(path)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    use_dictionary = True if repeating is None else list(repeating)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", use_dictionary=use_dictionary)
 
 
 class Mergeable(Protocol):
@@ -152,8 +148,3 @@ def slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
     """Consecutive slices of at most `rows` rows."""
     for start in range(0, len(table), rows):
         yield table.slice(start, rows)
-
-
-def _beside(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")

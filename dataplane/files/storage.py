@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, cast
 from dataplane.errors import ConfigError
 from dataplane.errors.credentials import has_options, has_user
 from dataplane.errors.storage_errors import explained
+from models.spec.durable import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -246,15 +247,8 @@ def delete_tree(directory: str) -> None:
 
 def _write(stream: IO[bytes], location: str) -> None:
     if not is_remote(location):
-        target = Path(location)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
-                shutil.copyfileobj(stream, file, _CHUNK)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(Path(location)) as temporary, temporary.open("wb") as file:
+            shutil.copyfileobj(stream, file, _CHUNK)
         return
     store, path = _open_store(location)
     # An object comes into being when its stream is closed, which must not happen after an error.

@@ -28,10 +28,10 @@ from dataplane.columns.columnar import (
     row_groups,
     single,
     string_columns,
-    write_text,
 )
 from dataplane.columns.hashing import hash_strings
 from dataplane.statistics.id_forms import differences, plain_forms
+from models.spec.durable import write_atomically
 
 ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _INTERACTIONS = "interactions"
@@ -246,4 +246,4 @@ def _has_strings(files: Sequence[Path], column: str) -> bool:
 
 
 def _write(column: str, target: Path, _: None, state: IdCoverage) -> None:
-    write_text(target, json.dumps(state.report(column).model_dump(mode="json"), ensure_ascii=False))
+    write_atomically(target, json.dumps(state.report(column).model_dump(mode="json"), ensure_ascii=False))

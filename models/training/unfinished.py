@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.spec.digests import bytes_digest, file_digest
+from models.spec.durable import write_atomically
 
 
 def write_sealed(file: Path, content: Any, others: Iterable[Path] = ()) -> None:
@@ -17,9 +18,7 @@ def write_sealed(file: Path, content: Any, others: Iterable[Path] = ()) -> None:
         others: files that belong to this state; damage to one of them makes the whole state unusable.
     """
     files = {other.name: file_digest(other) for other in sorted(others)}
-    written = file.with_name(f"{file.name}.new")
-    written.write_text(json.dumps({"content": content, "files": files, "digest": _digest(content, files)}))
-    written.replace(file)
+    write_atomically(file, json.dumps({"content": content, "files": files, "digest": _digest(content, files)}))
 
 
 def read_sealed(file: Path) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from dataplane.errors import RunError
+from dataplane.files.locks import try_lock
 
 RUN, CLEAN = "run", "clean"
 """What the lock can be held for. A run is waited for by nobody; `clean` is done soon, so that a run waits for it."""
@@ -84,7 +85,8 @@ def _take(stream: IO[str], file: Path, tell: Callable[[str], None]) -> None:
 
 def _taken(stream: IO[str], file: Path) -> bool:
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not try_lock(stream.fileno()):
+            return False
         fcntl.fcntl(stream, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES):

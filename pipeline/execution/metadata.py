@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dataplane.files.digests import shortened
-from dataplane.files.durable import sync, sync_tree, write_atomically
+from models.spec.durable import sync, sync_tree, write_atomically
 from pipeline.execution import lock
 from pipeline.execution.ids import begins_with_id, is_id, new_id
 from pipeline.execution.integrity import damages, take_digests

@@ -4,7 +4,6 @@ Copies are made under a hidden directory and renamed into place. Everything happ
 its holder: what lies in the staging area when the lock is taken is abandoned.
 """
 
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dataplane.errors import RunError
-from dataplane.files.durable import sync, sync_tree
+from dataplane.files.locks import exclusive
+from models.spec.durable import sync, sync_tree
 from serving.model.version_digests import check_version
 from serving.published.models_config import write_models_config
 
@@ -36,8 +36,7 @@ class LocalVersions:
         """Keeps other publishers out."""
         try:
             _make_directory(self._hidden)
-            with (self._hidden / "lock").open("w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            with exclusive(self._hidden / "lock"):
                 shutil.rmtree(self._staging, ignore_errors=True)
                 self._staging.mkdir()
                 try:

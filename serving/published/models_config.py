@@ -1,10 +1,11 @@
 """The configuration file with which TensorFlow Serving serves what is published in a directory."""
 
-import fcntl
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from dataplane.files.locks import exclusive
+from models.spec.durable import write_atomically
 
 FILE = "models.config"
 _HEADER = """\
@@ -21,20 +22,12 @@ def write_models_config(directory: Path, *, suffix: str) -> None:
         directory: where the models' folders are.
         suffix: what the names of ScaNN models end in.
     """
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # two pipelines may publish to one directory at once
+    with exclusive(directory):  # two pipelines may publish to one directory at once
+        for left in directory.glob(f".{FILE}.*"):  # by a writer that was killed
+            left.unlink()
         names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir() and entry.name[0] != ".")
-        content = models_config({name: str(directory / name) for name in names}, suffix=suffix)
-        temporary = directory / f".{FILE}"
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(directory / FILE)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        bases = {name: str(directory / name) for name in names}
+        write_atomically(directory / FILE, models_config(bases, suffix=suffix))
 
 
 def models_config(bases: Mapping[str, str], *, suffix: str) -> str:

@@ -1,7 +1,6 @@
 """What workers tell the driver: small JSON files, because all runners can write files and not all return values."""
 
 import json
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataplane.sources.reading import Piece, Reject
+from models.spec.durable import replacing, write_atomically
 
 _RECORD_LENGTH = 2000
 _VALUE_LENGTH = 80
@@ -76,8 +76,7 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Writes the report; a repeated attempt replaces it."""
-        with replaced(path) as temporary:
-            temporary.write_text(json.dumps(vars(self), ensure_ascii=False), encoding="utf-8")
+        write_atomically(path, json.dumps(vars(self), ensure_ascii=False))
 
 
 def report_name(piece: Piece) -> str:
@@ -116,19 +115,6 @@ def _rows_in(directory: Path) -> int:
     return sum(pq.read_metadata(shard).num_rows for shard in directory.glob("*.parquet"))
 
 
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that takes its place when the block ends well, so retries leave no halves."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        yield temporary
-        if temporary.exists():
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 class Shard:
     """A Parquet file that comes into being with its first row."""
 
@@ -155,7 +141,7 @@ class Shard:
 @contextmanager
 def open_shard(path: Path, schema: pa.Schema) -> Iterator[Shard]:
     """A shard that appears under `path` when the block ends well, if it has rows."""
-    with replaced(path) as temporary:
+    with replacing(path) as temporary:
         shard = Shard(temporary, schema)
         try:
             yield shard
