@@ -14,7 +14,7 @@ from dataplane.sources.ingestion.feature_kinds import source_with_kinds
 from dataplane.sources.ingestion.pivot_cut import with_latest_values
 from pipeline.config.config import PipelineConfig
 from pipeline.execution.dag import OutputRef, Pipeline
-from pipeline.execution.lineage import output_read, producer, sound_producer
+from pipeline.execution.lineage import output_read, producer
 from pipeline.execution.metadata import Execution
 from pipeline.execution.published import REFRESHED, Published
 
@@ -44,7 +44,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
 
     Raises:
         ConfigError: there is no candidate table, or the model's records are gone.
-        RunError: files that the model was made of are damaged or gone.
+        RunError: the record of what the model was made of is gone.
     """
     source = config.data.candidates
     if not isinstance(source, MappedEntities):
@@ -58,7 +58,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
     transform = producer(published.store, indexer, "transformed_examples")
 
     def given(execution: Execution, name: str, kind: type[Artifact]) -> OutputRef:
-        made = sound_producer(published.store, execution, name)
+        made = producer(published.store, execution, name)
         refresh.given[made.node] = made
         return refresh.pipeline.given(made.node, output_read(execution, name), kind)
 

@@ -14,15 +14,10 @@ __all__ = ["bytes_digest", "damaged_files", "digests_below", "file_damage", "fil
 _SHOWN = 3
 
 
-def digests_below(directory: Path, parts: Iterable[str] = ("",)) -> dict[str, str]:
-    """Digest of every file below a directory, by its path relative to the directory, sorted.
-
-    Args:
-        directory: the directory.
-        parts: subdirectories to include; defaults to the whole directory.
-    """
-    files = {file for part in parts for file in (directory / part).rglob("*") if file.is_file()}
-    return {file.relative_to(directory).as_posix(): file_digest(file) for file in sorted(files)}
+def digests_below(directory: Path) -> dict[str, str]:
+    """Digest of every file below a directory, by its path relative to the directory, sorted."""
+    files = (file for file in sorted(directory.rglob("*")) if file.is_file())
+    return {file.relative_to(directory).as_posix(): file_digest(file) for file in files}
 
 
 def damaged_files(directory: Path, expected: Mapping[str, str]) -> list[str]:

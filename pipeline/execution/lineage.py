@@ -19,14 +19,17 @@ def producer(store: Store, execution: Execution, name: str) -> Execution:
     return store.execution(node, made) or _equal(store, execution, name, execution.input_fingerprints.get(name))
 
 
-def sound_producer(store: Store, execution: Execution, name: str) -> Execution:
-    """As `producer`, but all files of what is returned are as they were written.
+def undamaged(store: Store, execution: Execution) -> Execution:
+    """An execution whose files are all as they were written, or an equal one if they are not.
 
     Raises:
-        RunError: there is none.
+        RunError: there is neither.
     """
-    made = producer(store, execution, name)
-    return made if not store.damage(made) else _equal(store, execution, name, made.fingerprint)
+    damage = store.damage(execution)
+    found = store.find(execution.node, execution.fingerprint) if damage else execution
+    if found is None:
+        raise RunError(f"{execution.node}/{execution.id} is damaged: {damage}; run the pipeline again")
+    return found
 
 
 def artifact(store: Store, execution: Execution, name: str) -> Path:
@@ -35,7 +38,7 @@ def artifact(store: Store, execution: Execution, name: str) -> Path:
     Raises:
         RunError: it is damaged or gone.
     """
-    return store.output(sound_producer(store, execution, name), output_read(execution, name))
+    return store.output(undamaged(store, producer(store, execution, name)), output_read(execution, name))
 
 
 def output_read(execution: Execution, name: str) -> str:

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
 from pipeline.execution.dag import Node, OutputRef, Pipeline
 from pipeline.execution.fingerprint import fingerprint, library_versions
+from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
 
 _LEFT = ".resume"
@@ -99,7 +100,8 @@ class LocalRunner:
             pipeline: what to run.
             run: the run's record, saved after every step.
             selection: what to execute again.
-            given: finished executions by node id, for what the pipeline takes as given (`Pipeline.given`).
+            given: finished executions by node id, for what the pipeline takes as given (`Pipeline.given`); an equal
+                one takes the place of one that is damaged.
 
         Raises:
             ConfigError: what the Beam runner needs is not there; nothing was started.
@@ -108,9 +110,8 @@ class LocalRunner:
         self._forced = set(selection.forced(pipeline))
         with self.store.lock():
             self.store.admit(run)
-            self._done = dict(given or {})
+            self._done = {node: undamaged(self.store, execution) for node, execution in (given or {}).items()}
             self._damaged = {}
-            self._check(self._done.values())
             self.beam.check()
             if self.beam.exposure():
                 self.store.warn(self.beam.exposure())
@@ -145,11 +146,6 @@ class LocalRunner:
             if node.id in needed:
                 needed |= node.upstream
         return [node for node in pipeline.nodes if node.id in needed]
-
-    def _check(self, given: Iterable[Execution]) -> None:
-        for execution in given:
-            if damage := self.store.damage(execution):
-                raise RunError(f"{execution.node}/{execution.id} is damaged: {damage}; run the pipeline again")
 
     def _is_replaced(self, node: Node, execution: Execution) -> bool:
         """Whether this run executed a step because what there was is damaged, and it came out in other bytes.

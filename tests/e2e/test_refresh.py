@@ -2,11 +2,13 @@
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
+from pipeline.execution import integrity
 from pipeline.execution.metadata import Store
 from pipeline.execution.progress import PlainProgress
 from serving.model.descriptions import directory_digest
@@ -149,13 +151,28 @@ def test_what_cannot_be_refreshed_is_told(store_front):
         weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         write_items(store_front, "newer.csv", range(79))
         result = refresh(store_front, "newer.csv")
-        assert (result.code, "is needed and damaged or gone; run the pipeline again" in result.err) == (3, True)
+        assert (result.code, "; run the pipeline again" in result.err) == (3, True)
         assert f"{weights.name} is not what was written" in result.err
         weights.unlink()
         result = refresh(store_front, "newer.csv")
         assert (result.code, f"{weights.name} is missing" in result.err) == (3, True)
     finally:
         weights.write_bytes(content)
+
+
+def test_what_the_model_was_made_of_is_read_once_to_check_it(store_front, monkeypatch):
+    checked = Counter()
+    check = integrity.file_damage
+
+    def counted(file: Path, digest: str) -> str:
+        checked[file] += 1
+        return check(file, digest)
+
+    monkeypatch.setattr(integrity, "file_damage", counted)
+    write_items(store_front, "once.csv", range(2, 80))
+    assert refresh(store_front, "once.csv").code == 0
+    assert {file.relative_to(store_front.root).parts[1] for file in checked} >= {"Trainer", "Transform", "ExampleGen"}
+    assert max(checked.values()) == 1
 
 
 def test_a_refresh_killed_in_the_export_and_in_the_push_is_completed(store_front):

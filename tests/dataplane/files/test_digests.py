@@ -24,10 +24,3 @@ def test_every_kind_of_damage_is_described(tmp_path: Path) -> None:
         "part/flipped is not what was written",
         "part/removed is missing",
     ]
-
-
-def test_only_the_named_parts_are_listed(tmp_path: Path) -> None:
-    for name in ("kept", "scratch"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_bytes(b"x")
-    assert list(digests_below(tmp_path, ["kept"])) == ["kept/file"]
