@@ -47,7 +47,22 @@ typical use:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with arguments without repeating credentials in them."""
+    """Takes options between a command's arguments; says what is wrong without repeating credentials."""
+
+    _is_splitting = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses a command's options first and its arguments from what is left, so that they can stand in any order.
+
+        Else `NAME --root DIR VERSION` would be refused: the first argument would leave an optional second one out.
+        """
+        if self._subparsers is not None or self._is_splitting:  # argparse's own method calls this one for each half
+            return super().parse_known_args(args, namespace)
+        self._is_splitting = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_splitting = False
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with exit code 2."""

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from components.trainer import TrainerParams
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
-from dataplane.errors import ConfigError, DivergedError, RunError
+from dataplane.errors import ConfigError, DivergedError
 from models.spec.durable import write_atomically
 from pipeline.config.config import PipelineConfig, load_config
 from pipeline.config.tuning_config import Range, TuningConfig
@@ -60,7 +60,7 @@ class Tuner:
         """Goes on until there are as many trials as asked for; returns the file of the best configuration.
 
         Raises:
-            RunError: no trial came to an end.
+            DivergedError: no trial came to an end.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -154,7 +154,7 @@ class Tuner:
 
     def _write_best(self, study: optuna.Study) -> Path:
         if not study.get_trials(states=(TrialState.COMPLETE,)):
-            raise RunError("no trial came to an end; their errors are above")
+            raise DivergedError("no trial came to an end; their errors are above")
         best = study.best_trial
         values: dict[str, Any] = {}
         for key, value in [*map(_parsed, self.settings), *best.params.items()]:

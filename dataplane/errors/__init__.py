@@ -12,6 +12,10 @@ class PipelineError(Exception):
     """Whether the same command may succeed later with the same data and configuration."""
 
 
+class InternalError(PipelineError):
+    """Nobody foresaw what went wrong; the message says where its traceback is."""
+
+
 class ConfigError(PipelineError):
     """The command line or the configuration is invalid."""
 

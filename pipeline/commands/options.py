@@ -1,9 +1,16 @@
 """Options that several commands share."""
 
 import argparse
+import shlex
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dataplane.files.storage import is_remote
+
+if TYPE_CHECKING:
+    from pipeline.config.config import PipelineConfig
+    from pipeline.execution.session import Session
 
 DEFAULT_ROOT = Path("runs")
 
@@ -50,4 +57,23 @@ def add_root(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_ROOT,
         metavar="DIR",
         help="where artifacts, run records and published models are kept (default: ./%(default)s)",
+    )
+
+
+def root_given(arguments: argparse.Namespace) -> list[str]:
+    """`--root` as a next command needs it."""
+    return [] if arguments.root == DEFAULT_ROOT else ["--root", str(arguments.root)]
+
+
+def session(arguments: argparse.Namespace, config: "PipelineConfig") -> "AbstractContextManager[Session]":
+    """The session of a command that has CONFIG, `--set`, `--root` and a `verb`; see `open_session`."""
+    from pipeline.execution.session import open_session
+
+    settings = (f"--set={setting}" for setting in arguments.settings)
+    again = shlex.join([arguments.verb, str(arguments.config), *root_given(arguments), *settings])
+    return open_session(
+        config,
+        file=arguments.config.resolve(),
+        root=arguments.root.resolve(),
+        again=f"python -m pipeline {again}",
     )

@@ -4,7 +4,6 @@ import argparse
 import sys
 
 from pipeline.commands import options
-from pipeline.commands.run import drive
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,7 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from dataplane.files.digests import shortened
     from pipeline.config.config import load_config
     from pipeline.execution.published import Published
-    from pipeline.execution.runner import Selection
+    from pipeline.execution.report import summary
     from pipeline.refresh import create_refresh
 
     config = load_config(arguments.config, arguments.settings)
@@ -39,4 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if damage := published.publisher.damage(published.version):
         told = f"version {published.version} is damaged ({shortened(damage)})"
         print(f"{told}; its index is made anew from what its run left in {published.store.directory}", file=sys.stderr)
-    return drive(arguments, config, refresh.pipeline, Selection(), given=refresh.given)
+    with options.session(arguments, config) as session:
+        executions = session.execute(refresh.pipeline, given=refresh.given)
+    print(summary(session.store, session.run, executions, options.root_given(arguments)))
+    return 0

@@ -5,7 +5,6 @@ import argparse
 from dataplane.artifacts import TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError
 from pipeline.commands import options
-from pipeline.commands.signals import stop_on_sigterm
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,16 +19,13 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     options.add_config(parser)
     options.add_root(parser)
-    parser.set_defaults(execute=execute)
+    parser.set_defaults(execute=execute, verb="tune")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Searches and prints where the best configuration is."""
     from pipeline.config.config import load_config
     from pipeline.create_pipeline import create_pipeline
-    from pipeline.execution.metadata import Store
-    from pipeline.execution.progress import make_progress
-    from pipeline.execution.runner import LocalRunner, Selection, new_run
 
     config = load_config(arguments.config, arguments.settings)
     if config.tuning is None:
@@ -40,22 +36,19 @@ def execute(arguments: argparse.Namespace) -> int:
         from pipeline.tuning import Tuner
     except ModuleNotFoundError as error:
         raise ConfigError(f"tune needs {error.name}: pip install 'tfrs-pipeline[tune]'") from None
-    stop_on_sigterm()
-    root = arguments.root.resolve()
-    store, pipeline = Store(root, config.name), create_pipeline(config, root).until("Transform")
-    with make_progress(config.name) as progress:
-        done = LocalRunner(store, config.beam, progress).run(pipeline, new_run(arguments.config.resolve()), Selection())
-    transform = done["Transform"]
-    tuner = Tuner(
-        file=arguments.config,
-        settings=arguments.settings,
-        config=config,
-        examples=TransformedExamples(store.output(transform, "transformed_examples")),
-        graph=TransformGraph(store.output(transform, "transform_graph")),
-        data_key=transform.fingerprint,
-        directory=store.directory / "tuning",
-        progress=print,
-    )
-    best = tuner.run()
+    pipeline = create_pipeline(config, arguments.root.resolve()).until("Transform")
+    with options.session(arguments, config) as session:
+        transform, store = session.execute(pipeline)["Transform"], session.store
+        tuner = Tuner(
+            file=arguments.config,
+            settings=arguments.settings,
+            config=config,
+            examples=TransformedExamples(store.output(transform, "transformed_examples")),
+            graph=TransformGraph(store.output(transform, "transform_graph")),
+            data_key=transform.fingerprint,
+            directory=store.directory / "tuning",
+            progress=print,
+        )
+        best = tuner.run()
     print(f"The best settings are in {best}; train and publish them with: python -m pipeline run {best}")
     return 0

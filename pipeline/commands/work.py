@@ -7,7 +7,6 @@ from pathlib import Path
 from dataplane.artifacts import TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError
 from pipeline.commands import options
-from pipeline.commands.signals import stop_on_sigterm
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,7 +20,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     options.add_config(parser)
     options.add_root(parser)
-    parser.set_defaults(execute=execute)
+    parser.set_defaults(execute=execute, verb="work")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -30,29 +29,23 @@ def execute(arguments: argparse.Namespace) -> int:
     from components.trainer.separate_process import train_apart
     from pipeline.config.config import load_config
     from pipeline.create_pipeline import create_pipeline
-    from pipeline.execution.metadata import Store
-    from pipeline.execution.progress import make_progress
-    from pipeline.execution.runner import LocalRunner, Selection, new_run
 
     config = load_config(arguments.config, arguments.settings)
     if config.training.distribution != "multi_worker":
         raise ConfigError(f"{arguments.config} has no training.distribution: multi_worker, so there is nothing to join")
-    stop_on_sigterm()
-    root = arguments.root.resolve()
-    store, pipeline = Store(root, config.name), create_pipeline(config, root)
+    pipeline = create_pipeline(config, arguments.root.resolve())
     trainer = next(node.component for node in pipeline.nodes if isinstance(node.component, Trainer))
-    with make_progress(config.name) as progress:
-        data = pipeline.until("Transform")
-        done = LocalRunner(store, config.beam, progress).run(data, new_run(arguments.config.resolve()), Selection())
-    with tempfile.TemporaryDirectory() as scratch:
+    with options.session(arguments, config) as session, tempfile.TemporaryDirectory() as scratch:
+        transform, store = session.execute(pipeline.until("Transform"))["Transform"], session.store
+        session.progress.step_started("Trainer")
         report = train_apart(
-            examples=TransformedExamples(store.output(done["Transform"], "transformed_examples")),
-            graph=TransformGraph(store.output(done["Transform"], "transform_graph")),
+            examples=TransformedExamples(store.output(transform, "transformed_examples")),
+            graph=TransformGraph(store.output(transform, "transform_graph")),
             output=None,
             params=trainer.params,
             reference=None,
             resume=None,
-            progress=print,
+            progress=session.progress.step_progress,
             scratch=Path(scratch),
         )
     print(f"Trained {report.steps} steps along with worker 0, which has the model")

@@ -115,6 +115,18 @@ def test_a_study_whose_trainings_all_diverge_fails(place, capsys):
     told = capsys.readouterr()
     assert told.out.lower().count("lower training.learning_rate") == 2, "both trials say what helps"
     assert "error: no trial came to an end" in told.err
+    assert "once the reason above is dealt with, go on with: python -m pipeline tune" in told.err
+
+
+def test_an_error_that_nobody_foresaw_ends_as_in_a_run(place, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.tuning.Tuner.run", lambda tuner: 1 / 0)
+    assert tune(place, "--set", "training.patience=3") == 1
+    told = capsys.readouterr().err
+    assert "error: ZeroDivisionError: division by zero (" in told
+    assert "Traceback" not in told
+    assert told.strip().splitlines()[-1].endswith("--set=training.patience=3")
+    log = max((place / "runs" / "tuned" / "runs").glob("*.log")).read_text()
+    assert "Traceback (most recent call last)" in log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -130,7 +142,8 @@ def test_a_study_that_is_told_to_stop_ends_in_order(place, number):
     process.send_signal(number)
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 3, told
-    assert told.strip().splitlines()[-1] == "error: interrupted"
+    assert told.strip().splitlines()[-2] == "error: interrupted"
+    assert told.strip().splitlines()[-1].startswith("The same command continues from there: python -m pipeline tune ")
     assert not list(directory.glob("trial-*"))
 
 

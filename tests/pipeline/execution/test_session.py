@@ -1,0 +1,95 @@
+"""However a session ends early, there is one line that says why, and the command that continues."""
+
+import errno
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dataplane.errors import DataError, DivergedError, InternalError, RefusedError, RunError
+from pipeline.config.config import PipelineConfig, load_config
+from pipeline.execution.metadata import Store
+from pipeline.execution.session import open_session
+from tests.pipeline.toy_components import Source, SourceParams
+
+AGAIN = "python -m pipeline tune toy.yaml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[PipelineConfig]:
+    file = tmp_path / "toy.yaml"
+    file.write_text("schema_version: 1\nname: toy\ndata: {interactions: {format: synthetic}}\n")
+    handlers, level = logging.root.handlers[:], logging.root.level
+    stop, raises = signal.getsignal(signal.SIGTERM), logging.raiseExceptions
+    yield load_config(file)
+    signal.signal(signal.SIGTERM, stop)
+    logging.root.handlers, logging.root.level, logging.raiseExceptions = handlers, level, raises
+    logging.captureWarnings(False)
+
+
+def ended_by(work: Callable[[], object], config: PipelineConfig, root: Path) -> None:
+    with open_session(config, file=Path("toy.yaml"), root=root, again=AGAIN):
+        work()
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def work() -> None:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize("error", [DivergedError("too high"), DataError("too high"), RefusedError("too high")])
+def test_what_needs_a_change_keeps_its_kind_and_says_so(
+    config: PipelineConfig, tmp_path: Path, error: RunError
+) -> None:
+    with pytest.raises(type(error), match=rf"^too high\n.* once the reason above .*, go on with: {AGAIN}$"):
+        ended_by(raising(error), config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        (raising(RunError("lost")), "lost"),
+        (raising(KeyboardInterrupt()), "interrupted"),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), "interrupted"),
+        (raising(OSError(errno.ENOSPC, "No space left on device", "x")), r".*: \[Errno 28\] No space left .*: 'x'"),
+    ],
+)
+def test_what_may_pass_is_continued_by_the_same_command(
+    config: PipelineConfig, tmp_path: Path, work: Callable[[], object], told: str
+) -> None:
+    with pytest.raises(RunError, match=rf"^{told}\nThe same command continues from there: {AGAIN}$"):
+        ended_by(work, config, tmp_path)
+
+
+def test_a_traceback_that_nobody_foresaw_is_in_the_log_alone(
+    config: PipelineConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InternalError, match=r"^ValueError: odd \(test_session\.py:\d+\)\nThe traceback is in ") as told:
+        ended_by(raising(ValueError("odd")), config, tmp_path)
+    assert told.value.exit_code == 1
+    (log,) = (tmp_path / "toy" / "runs").glob("*.log")
+    assert str(log) in str(told.value)
+    assert "Traceback (most recent call last)" in log.read_text()
+    assert capsys.readouterr().err == ""
+
+
+def test_steps_are_recorded_and_named_where_they_fail(config: PipelineConfig, tmp_path: Path) -> None:
+    from pipeline.execution.dag import Pipeline
+
+    pipeline = Pipeline("toy")
+    pipeline.add(Source(SourceParams(number=3)))
+    with open_session(config, file=Path("toy.yaml"), root=tmp_path, again=AGAIN) as session:
+        assert session.execute(pipeline)["Source"].facts == {"number": 3}
+    broken = Pipeline("toy")
+    broken.add(Source(SourceParams(file=tmp_path / "toy.yaml")))
+    with (
+        pytest.raises(InternalError, match=r"^Source failed: ValueError: "),
+        open_session(config, file=Path("toy.yaml"), root=tmp_path, again=AGAIN) as session,
+    ):
+        session.execute(broken)
+    assert [run.state for run in Store(tmp_path, "toy").runs()] == ["done", "failed"]
