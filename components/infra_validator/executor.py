@@ -13,6 +13,7 @@ from dataplane.artifacts.infra_blessing import ModelTimes
 from dataplane.artifacts.serving_model import ExpectedAnswer, ExpectedAnswers
 from dataplane.dataset.sequences import Dataset, read_dataset
 from dataplane.errors import RefusedError, RunError
+from dataplane.errors.messages import shown
 from models.spec.features import HISTORY
 from serving.model.ask import RawAnswer, Session, ask_batches
 from serving.model.descriptions import InputSpec, read_description
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _ASKED_ALONE = 3
 _TIMED = 50
+_SHOWN = 300  # characters of a request
 _KNOWN_BEST = 3
 _NOBODY = "\u00bfnobody knows this id?"
 
@@ -118,7 +120,7 @@ class InfraChecks:
         for request, ids, scores in zip(batch, answer.candidate_ids, answer.scores, strict=True):
             problem = answer_problem(ids, scores, top_k=top_k, history=request.get(HISTORY, []) if remove_seen else [])
             if problem is not None:
-                _refuse(name, "well_formed", f"{problem}, asked {_short(request)}")
+                _refuse(name, "well_formed", f"{problem}, asked {shown(str(request), _SHOWN)}")
         self._pass("well_formed", len(batch))
         self._check_catalogue(name, answer)
 
@@ -126,7 +128,9 @@ class InfraChecks:
         for check, reply in zip(self._signature_checks, session.replies, strict=True):
             problem, asked = check.problem(reply), check.question
             if problem is not None:
-                _refuse(name, "signatures", f"{asked.signature}: {problem}, asked {_short(asked.requests[0])}")
+                _refuse(
+                    name, "signatures", f"{asked.signature}: {problem}, asked {shown(str(asked.requests[0]), _SHOWN)}"
+                )
         self._pass("signatures", len(self._signature_checks))
 
     def _check_catalogue(self, name: str, answer: RawAnswer) -> None:
@@ -156,7 +160,7 @@ class InfraChecks:
     def _check_same_scores(self, check: str, found: list[float], wanted: list[float], row: int) -> None:
         problem = same_scores(found, wanted)
         if problem is not None:
-            _refuse("exact", check, f"{problem}, asked {_short(self._requests[row])}")
+            _refuse("exact", check, f"{problem}, asked {shown(str(self._requests[row]), _SHOWN)}")
         self._pass(check, 1)
 
     def _check_overlap(self, found: RawAnswer, exact: RawAnswer) -> None:
@@ -180,11 +184,6 @@ def _unseen(spec: InputSpec) -> Any:
     if len(spec.shape) == 1:
         return value
     return [value] * (spec.shape[1] or 2)
-
-
-def _short(request: Request) -> str:
-    text = str(request)
-    return text if len(text) <= 300 else text[:300] + "…"
 
 
 def _times(session: Session) -> ModelTimes:

@@ -9,12 +9,13 @@ import os
 import re
 from collections.abc import Iterator
 
+from dataplane.errors.messages import shown
+
 _CODES = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.EMFILE,
     errno.ENFILE,
 )  # fmt: skip
 _SIGNS = tuple(os.strerror(code) for code in _CODES)
-_LONGEST = 300
 _IN_GRAPH = re.compile(r"\{\{function_node [^}]*\}\}")
 """Position in the graph, which TensorFlow adds to its messages."""
 
@@ -23,10 +24,10 @@ def disk_error(error: BaseException) -> str | None:
     """The file system's message on one line if a file-system error caused `error`; otherwise None."""
     for found in _chain(error):
         if isinstance(found, OSError):
-            return _shortened(str(found) or type(found).__name__)
+            return shown(str(found) or type(found).__name__)
         line = next((line for line in str(found).splitlines() if any(sign in line for sign in _SIGNS)), None)
         if line is not None:
-            return _shortened(_IN_GRAPH.sub("", line).strip())
+            return shown(_IN_GRAPH.sub("", line).strip())
     return None
 
 
@@ -37,9 +38,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__
-
-
-def _shortened(text: str) -> str:
-    """Cuts the middle out of a long text, because paths are at the beginning and the reason is at the end."""
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"

@@ -1,6 +1,5 @@
 """Requests to a serving model, as JSON values: of stored queries, and completed with what a user left out."""
 
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from dataplane.columns.hashing import hash_strings
 from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import Dataset
 from dataplane.errors import ConfigError
+from dataplane.errors.messages import quoted
 from models.spec.features import HISTORY, MISSING_TIMESTAMP, QUERY_ID, FeatureSpec
 from serving.model.descriptions import Inputs, InputSpec
 
@@ -141,28 +141,6 @@ def as_batch(inputs: Inputs, requests: Sequence[Request]) -> dict[str, list[Any]
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING: dict[str, Any] = {"string": "", "float32": float("nan"), "int64": MISSING_TIMESTAMP}
 _WANTED = {"string": "a string", "float32": "a number", "int64": "a whole number (Unix seconds)"}
-_MOST_QUOTED = 200
-
-
-def quoted(value: Any) -> str:
-    """A value as messages repeat it: at most 200 characters, whatever its size, depth or type."""
-    if isinstance(value, str | bytes):
-        return _cut(repr(value[:_MOST_QUOTED]), is_cut=len(value) > _MOST_QUOTED)
-    return _cut(_SHORT.repr(value))
-
-
-def _cut(text: str, *, is_cut: bool = False) -> str:
-    return text if len(text) < _MOST_QUOTED and not is_cut else text[: _MOST_QUOTED - 1] + "…"
-
-
-def _short_repr() -> reprlib.Repr:
-    short = reprlib.Repr()
-    short.maxlevel = 3
-    short.maxstring = short.maxother = 60
-    return short
-
-
-_SHORT = _short_repr()
 
 
 def _complete(name: str, spec: InputSpec, value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from dataplane.errors import ConfigError, RunError
+from dataplane.errors.messages import shown
 from dataplane.files.digests import shortened
 from serving.model.descriptions import SIGNATURE, Inputs, ModelDescription, read_description
 from serving.model.requests import Request, as_batch
@@ -21,7 +22,6 @@ from serving.server.predict_json import PredictRequest, answer_json
 _MOST_VALUES = 1_000_000  # of one input after padding
 _JOINED_WIDTH = 64  # lists up to this length share batches; longer ones with those of about their length
 _WIDEST_JOINED = 1024
-_MOST_CHARACTERS = 200  # of a reason that clients are told
 
 
 class LoadedModel:
@@ -117,8 +117,7 @@ def _described_signatures(description: ModelDescription) -> dict[str, Inputs]:
 
 
 def without_paths(error: BaseException) -> str:
-    """The first line of an error's message, cut to 200 characters, with the last name of each absolute path only."""
+    """The first line of an error's message, shortened, with the last name of each absolute path only."""
     lines = str(error).strip().splitlines() or [""]
     text = re.sub(r"(?<![\w./])/(?:[^\s/'\":,;]+/)*([^\s/'\":,;]*)", r"\1", lines[0])
-    shown = text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "…"
-    return shown or type(error).__name__
+    return shown(text) or type(error).__name__

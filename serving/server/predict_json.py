@@ -13,8 +13,9 @@ import numpy as np
 import orjson
 
 from dataplane.errors import ConfigError
+from dataplane.errors.messages import quoted
 from serving.model.descriptions import SIGNATURE, Inputs
-from serving.model.requests import Request, complete_request, quoted
+from serving.model.requests import Request, complete_request
 
 Signatures = Mapping[str, Inputs]
 """Inputs of each signature, their dtype and shape by name."""

@@ -16,7 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dataplane.errors import ConfigError
-from serving.model.requests import quoted
+from dataplane.errors.messages import quoted
 from serving.server.batching import QueueFullError
 from serving.server.compression import TooLargeError, accepts_gzip, content_encoding, gunzip, gzip
 from serving.server.loaded_model import LoadedModel, without_paths

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from dataplane.errors import DataError
+from dataplane.errors.messages import shown
 
 BLANK = " \t\r\n"
 MEND = "write one object a line, or a list of objects"
@@ -47,17 +48,14 @@ def form_of(beginning: str, ids: Collection[str], name: str, *, is_all: bool) ->
         if start[1:].lstrip(BLANK)[:1] in ("{", "]", ""):
             return Form.LIST
         if not any(other.lstrip(BLANK).startswith("{") for other in others.split("\n")):
-            raise DataError(f"{name} has lists instead of objects, such as {shown(line)}; {MEND}")
+            raise DataError(f"{name} has lists instead of objects, such as {shown(line.strip(), _SHOWN)}; {MEND}")
     elif start.startswith("{"):
         return _form_of_objects(start, ids, is_all=is_all)
     if not newline and not is_all:
-        raise DataError(f"{name} cannot be read as JSON: its first line, {shown(line)}, does not end; {MEND}")
+        raise DataError(
+            f"{name} cannot be read as JSON: its first line, {shown(line.strip(), _SHOWN)}, does not end; {MEND}"
+        )
     return Form.LINES
-
-
-def shown(text: str) -> str:
-    """The beginning of a text, for people."""
-    return text[:_SHOWN].strip() + ("…" if len(text) > _SHOWN else "")
 
 
 def _form_of_objects(start: str, ids: Collection[str], *, is_all: bool) -> Form:

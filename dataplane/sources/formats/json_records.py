@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterator
 from typing import IO
 
 from dataplane.errors import DataError
-from dataplane.sources.formats.json_forms import BLANK, MEND, Form, form_of, shown
+from dataplane.errors.messages import shown
+from dataplane.sources.formats.json_forms import BLANK, MEND, Form, form_of
 from dataplane.sources.formats.opening import MEND_DAMAGED
 
 _BLANKS = re.compile(f"[{BLANK}]*")
 _HEAD = 1 << 20
+_SHOWN = 60
 _LARGEST_RECORD = 64 << 20
 
 
@@ -152,7 +154,7 @@ class _Scanner:
         elif needed:
             if not following:
                 raise self.error("ends too early", mend=MEND_DAMAGED)
-            raise self.error(f"has {shown(self._text[self._at :])!r} where {mark!r} should be")
+            raise self.error(f"has {shown(self._text[self._at : self._at + _SHOWN])!r} where {mark!r} should be")
 
     def value(self) -> bytes:
         """The next value, as a line.
@@ -186,7 +188,7 @@ class _Scanner:
     def _broken(self, why: str, *, cut: bool) -> DataError:
         if cut:
             return self.error("ends in the middle of a value", mend=MEND_DAMAGED)
-        return self.error(f"has {shown(self._text[self._at :])!r}, which is none ({why})")
+        return self.error(f"has {shown(self._text[self._at : self._at + _SHOWN])!r}, which is none ({why})")
 
     def _more(self) -> None:
         block = self._stream.read(self._block)

@@ -273,7 +273,7 @@ def test_reasons_do_not_tell_where_things_are() -> None:
     error = OSError("cannot open /srv/models/toy/3/variables/variables.index: No such file\nand more")
     assert without_paths(error) == "cannot open variables.index: No such file"
     assert without_paths(ValueError("/srv/models/toy: 'a/b' and x/y")) == "toy: 'a/b' and x/y"
-    assert len(without_paths(ValueError("x" * 1000))) == 201
+    assert len(without_paths(ValueError("x" * 1000))) < 240
     assert without_paths(RecursionError()) == "RecursionError"
 
 
