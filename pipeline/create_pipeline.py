@@ -1,6 +1,7 @@
 """The chain of components for a configuration."""
 
 from pathlib import Path
+from typing import TypedDict
 
 from components.base import Params
 from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
@@ -15,6 +16,7 @@ from components.schema_gen import SchemaGen
 from components.statistics_gen import StatisticsGen
 from components.trainer import Trainer, TrainerParams
 from components.transform import Transform, TransformParams
+from dataplane.sources.data_config import ExampleGenParams
 from dataplane.sources.ingestion.feature_kinds import with_feature_kinds
 from dataplane.sources.ingestion.pivot_cut import with_pivot_cuts
 from pipeline.config.config import SERVING, PipelineConfig
@@ -32,109 +34,122 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         config: the checked configuration.
         root: models are published below it, in `serving/`, unless the configuration says where.
     """
-    pipeline = Pipeline(config.name)
-    push = config.serving.push
-    push_directory = push.directory or str(root / SERVING)
-    data = with_pivot_cuts(with_feature_kinds(config.data, config.features), config.resolved_split)
-    example_gen = pipeline.add(ExampleGen(data))
-    statistics_gen = pipeline.add(StatisticsGen(Params()), examples=example_gen["examples"])
-    schema_gen = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics_gen["statistics"])
-    validator = pipeline.add(
-        ExampleValidator(config.validation), statistics=statistics_gen["statistics"], schema=schema_gen["schema"]
-    )
-
-    def fit(*, final: bool, reference: OutputRef | None = None) -> tuple[Node, Node]:
-        prefix = "Final" if final else ""
-        transform = pipeline.add(
-            Transform(
-                TransformParams(
-                    split=config.resolved_split,
-                    features=config.features,
-                    seed=config.seed,
-                    event_weights=config.training.event_weights,
-                    final=final,
-                    max_events_per_query=config.max_events_per_query,
-                )
-            ),
-            node_id=f"{prefix}Transform",
-            examples=example_gen["examples"],
-            schema=schema_gen["schema"],
-            after=[validator],
-        )
-        trainer = pipeline.add(
-            Trainer(
-                TrainerParams(
-                    model=config.model,
-                    # Whether another fit follows changes neither, so turning it on keeps the first one; weights by
-                    # kind of event are in the transformed examples.
-                    training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
-                    remove_seen=config.remove_seen,
-                    seed=config.seed,
-                    max_unmeasured_fraction=config.evaluation.max_unmeasured_fraction,
-                    final=final,
-                )
-            ),
-            node_id=f"{prefix}Trainer",
-            transformed_examples=transform["transformed_examples"],
-            transform_graph=transform["transform_graph"],
-            reference=reference,
-        )
-        return transform, trainer
-
-    transform, trainer = fit(final=False)
-    evaluator = pipeline.add(
-        Evaluator(
-            EvaluatorParams(
-                evaluation=config.evaluation,
-                remove_seen=config.remove_seen,
-                seed=config.seed,
-                final_fit=config.training.final_fit,
-            ),
-            PublishedVersions(push_directory, config.name),
-        ),
-        examples=example_gen["examples"] if config.evaluation.min_lift_over_published else None,
-        transformed_examples=transform["transformed_examples"],
-        transform_graph=transform["transform_graph"],
-        model=trainer["model"],
-    )
+    pipeline, directory = Pipeline(config.name), config.serving.push.directory or str(root / SERVING)
+    examples = pipeline.add(ExampleGen(_data(config)))["examples"]
+    statistics = pipeline.add(StatisticsGen(Params()), examples=examples)["statistics"]
+    schema = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics)["schema"]
+    gate = pipeline.add(ExampleValidator(config.validation), statistics=statistics, schema=schema)
+    fitted = _fit(pipeline, config, gate, examples=examples, schema=schema)
+    asked = examples if config.evaluation.min_lift_over_published else None
+    blessing = pipeline.add(_evaluator(config, directory), examples=asked, **fitted)["blessing"]
     if config.training.final_fit:
-        transform, trainer = fit(final=True, reference=trainer["model"])
-    scann_indexer = pipeline.add(
-        ScannIndexer(
-            ScannIndexerParams(index=config.index, top_k=config.serving.top_k, remove_seen=config.remove_seen)
-        ),
-        transformed_examples=transform["transformed_examples"],
-        transform_graph=transform["transform_graph"],
-        model=trainer["model"],
-    )
-    infra_validator = pipeline.add(
+        fitted = _fit(pipeline, config, gate, examples=examples, schema=schema, reference=fitted["model"])
+    served = pipeline.add(scann_indexer(config), **fitted)["serving_model"]
+    infra_blessing = pipeline.add(
         InfraValidator(config.serving.validation),
-        examples=example_gen["examples"],
-        transformed_examples=transform["transformed_examples"],
-        serving_model=scann_indexer["serving_model"],
-    )
+        examples=examples,
+        transformed_examples=fitted["transformed_examples"],
+        serving_model=served,
+    )["infra_blessing"]
     pusher = pipeline.add(
-        Pusher(PusherParams(name=config.name, directory=push_directory, keep_versions=push.keep_versions)),
-        serving_model=scann_indexer["serving_model"],
-        blessing=evaluator["blessing"],
-        infra_blessing=infra_validator["infra_blessing"],
+        _pusher(config, directory), serving_model=served, blessing=blessing, infra_blessing=infra_blessing
     )
     if config.recommendations is not None:
-        pipeline.add(
-            BulkInferrer(BulkInferrerParams(**config.recommendations.model_dump(), remove_seen=config.remove_seen)),
-            transformed_examples=transform["transformed_examples"],
-            transform_graph=transform["transform_graph"],
-            model=trainer["model"],
-            serving_model=scann_indexer["serving_model"],
-            after=[pusher],
-        )
+        params = BulkInferrerParams(**config.recommendations.model_dump(), remove_seen=config.remove_seen)
+        pipeline.add(BulkInferrer(params), **fitted, serving_model=served, after=[pusher])
     if config.embeddings is not None:
-        pipeline.add(
-            EmbeddingExporter(config.embeddings),
-            transformed_examples=transform["transformed_examples"],
-            transform_graph=transform["transform_graph"],
-            model=trainer["model"],
-            serving_model=scann_indexer["serving_model"],
-            after=[pusher],
-        )
+        pipeline.add(EmbeddingExporter(config.embeddings), **fitted, serving_model=served, after=[pusher])
     return pipeline
+
+
+def scann_indexer(config: PipelineConfig) -> ScannIndexer:
+    """The ScannIndexer of a configuration; a refresh of the index has one with the same parameters."""
+    params = ScannIndexerParams(index=config.index, top_k=config.serving.top_k, remove_seen=config.remove_seen)
+    return ScannIndexer(params)
+
+
+class Fitted(TypedDict):
+    """A model and what it was fitted to."""
+
+    transformed_examples: OutputRef
+    transform_graph: OutputRef
+    model: OutputRef
+
+
+def _fit(
+    pipeline: Pipeline,
+    config: PipelineConfig,
+    gate: Node,
+    *,
+    examples: OutputRef,
+    schema: OutputRef,
+    reference: OutputRef | None = None,
+) -> Fitted:
+    """Adds a Transform and a Trainer; the final ones, of all events, if there is a model to take the steps from."""
+    is_final = reference is not None
+    prefix = "Final" if is_final else ""
+    transform = pipeline.add(
+        _transform(config, is_final=is_final),
+        node_id=f"{prefix}Transform",
+        examples=examples,
+        schema=schema,
+        after=[gate],
+    )
+    transformed_examples, transform_graph = transform["transformed_examples"], transform["transform_graph"]
+    trainer = pipeline.add(
+        _trainer(config, is_final=is_final),
+        node_id=f"{prefix}Trainer",
+        transformed_examples=transformed_examples,
+        transform_graph=transform_graph,
+        reference=reference,
+    )
+    return Fitted(transformed_examples=transformed_examples, transform_graph=transform_graph, model=trainer["model"])
+
+
+def _data(config: PipelineConfig) -> ExampleGenParams:
+    return with_pivot_cuts(with_feature_kinds(config.data, config.features), config.resolved_split)
+
+
+def _transform(config: PipelineConfig, *, is_final: bool) -> Transform:
+    return Transform(
+        TransformParams(
+            split=config.resolved_split,
+            features=config.features,
+            seed=config.seed,
+            event_weights=config.training.event_weights,
+            final=is_final,
+            max_events_per_query=config.max_events_per_query,
+        )
+    )
+
+
+def _trainer(config: PipelineConfig, *, is_final: bool) -> Trainer:
+    return Trainer(
+        TrainerParams(
+            model=config.model,
+            # Whether another fit follows changes neither, so turning it on keeps the first one; weights by
+            # kind of event are in the transformed examples.
+            training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
+            remove_seen=config.remove_seen,
+            seed=config.seed,
+            max_unmeasured_fraction=config.evaluation.max_unmeasured_fraction,
+            final=is_final,
+        )
+    )
+
+
+def _evaluator(config: PipelineConfig, directory: str) -> Evaluator:
+    return Evaluator(
+        EvaluatorParams(
+            evaluation=config.evaluation,
+            remove_seen=config.remove_seen,
+            seed=config.seed,
+            final_fit=config.training.final_fit,
+        ),
+        PublishedVersions(directory, config.name),
+    )
+
+
+def _pusher(config: PipelineConfig, directory: str) -> Pusher:
+    keep = config.serving.push.keep_versions
+    return Pusher(PusherParams(name=config.name, directory=directory, keep_versions=keep))

@@ -3,8 +3,10 @@
 import argparse
 import logging
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataplane.errors import ConfigError
 from dataplane.errors.credentials import RedactingFormatter
@@ -12,10 +14,75 @@ from pipeline.commands import options
 
 if TYPE_CHECKING:
     from serving.published.publishing import Publisher
+    from serving.server.connections import ConnectionLimits
+    from serving.server.model_host import ModelHost
+    from serving.server.server_metrics import ServerMetrics
 
-_SHUTDOWN_SECONDS = 30
 _READ_SECONDS = 30  # that a client has to read an answer, beyond the time for the answer itself
-_BACKLOG = 128  # connections that the kernel accepts before the server looks at them
+_UVICORN: dict[str, Any] = {
+    "log_level": "warning",
+    "access_log": False,
+    "ws": "none",
+    "lifespan": "off",
+    "backlog": 128,  # connections that the kernel accepts before the server looks at them
+    "timeout_graceful_shutdown": 30,
+}
+
+
+@dataclass(frozen=True)
+class _Option:
+    """One option of the command, a row of the tables below."""
+
+    flag: str
+    kind: Callable[[str], Any]
+    default: Any
+    metavar: str
+    help: str
+
+    def add_to(self, group: "argparse._ActionsContainer") -> None:
+        """Adds it; the help text names the default."""
+        group.add_argument(
+            self.flag, type=self.kind, default=self.default, metavar=self.metavar, help=f"{self.help} (%(default)s)"
+        )
+
+
+_OPTIONS = (
+    _Option("--host", str, "127.0.0.1", "ADDRESS", "where to listen; by default this machine only"),
+    _Option("--port", int, 8501, "N", "port"),
+    _Option("--poll-seconds", float, 5.0, "S", "how often to look for versions"),
+    _Option("--max-body-bytes", int, 4_000_000, "N", "larger requests get 413"),
+    _Option("--max-rows", options.positive, 1000, "N", "requests with more get 400"),
+    _Option("--timeout-seconds", float, 10.0, "S", "slower requests get 504"),
+)
+_CONNECTIONS = (
+    _Option(
+        "--max-connections",
+        options.positive,
+        1000,
+        "N",
+        "open at the same time; beyond that the one idle for the longest is closed, and where none is idle, a new one "
+        "gets 503",
+    ),
+    _Option("--header-seconds", float, 10.0, "S", "time to send the head of a request; the body has --timeout-seconds"),
+    # Longer than the 60 seconds after which load balancers commonly give up a connection first.
+    _Option("--idle-seconds", float, 75.0, "S", "time between two requests on a connection"),
+)
+_BATCHING = (
+    _Option(
+        "--batch-wait-ms",
+        float,
+        5.0,
+        "MS",
+        "how long a request waits for others while the model is busy and a thread is free; 0: each is answered alone",
+    ),
+    _Option("--max-batch-size", options.positive, 64, "N", "rows that requests are joined to"),
+    _Option("--max-enqueued-batches", options.positive, 32, "N", "batches that may wait; further requests get 503"),
+    _Option("--num-batch-threads", options.positive, 2, "N", "batches that are run at the same time"),
+)
+_GROUPS = (
+    ("connections", "What clients may hold, so that idle and slow ones cannot keep others out.", _CONNECTIONS),
+    ("batching", "Requests that arrive while the model is busy are answered together.", _BATCHING),
+)
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,79 +101,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar="DIR",
         help="where models are published, a directory or a URI: serves PIPELINE's without records of its runs",
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="default: %(default)s, this machine only"
-    )
-    parser.add_argument("--port", type=int, default=8501, metavar="N", help="default: %(default)s")
-    parser.add_argument(
-        "--poll-seconds", type=float, default=5.0, metavar="S", help="how often to look for versions (%(default)s)"
-    )
-    parser.add_argument(
-        "--max-body-bytes", type=int, default=4_000_000, metavar="N", help="larger requests get 413 (%(default)s)"
-    )
-    parser.add_argument(
-        "--max-rows", type=options.positive, default=1000, metavar="N", help="requests with more get 400 (%(default)s)"
-    )
-    parser.add_argument(
-        "--timeout-seconds", type=float, default=10.0, metavar="S", help="slower requests get 504 (%(default)s)"
-    )
-    connections = parser.add_argument_group(
-        "connections", "What clients may hold, so that idle and slow ones cannot keep others out."
-    )
-    connections.add_argument(
-        "--max-connections",
-        type=options.positive,
-        default=1000,
-        metavar="N",
-        help="open at the same time; beyond that the one idle for the longest is closed, and where none is idle, a new "
-        "one gets 503 (%(default)s)",
-    )
-    connections.add_argument(
-        "--header-seconds",
-        type=float,
-        default=10.0,
-        metavar="S",
-        help="time to send the head of a request; the body has --timeout-seconds (%(default)s)",
-    )
-    connections.add_argument(
-        "--idle-seconds",
-        type=float,
-        default=75.0,  # longer than the 60 after which load balancers commonly give up a connection first
-        metavar="S",
-        help="time between two requests on a connection (%(default)s)",
-    )
-    batching = parser.add_argument_group(
-        "batching", "Requests that arrive while the model is busy are answered together."
-    )
-    batching.add_argument(
-        "--batch-wait-ms",
-        type=float,
-        default=5.0,
-        metavar="MS",
-        help="how long a request waits for others while the model is busy and a thread is free; 0: each is answered "
-        "alone (%(default)s)",
-    )
-    batching.add_argument(
-        "--max-batch-size",
-        type=options.positive,
-        default=64,
-        metavar="N",
-        help="rows that requests are joined to (%(default)s)",
-    )
-    batching.add_argument(
-        "--max-enqueued-batches",
-        type=options.positive,
-        default=32,
-        metavar="N",
-        help="batches that may wait; further requests get 503 (%(default)s)",
-    )
-    batching.add_argument(
-        "--num-batch-threads",
-        type=options.positive,
-        default=2,
-        metavar="N",
-        help="batches that are run at the same time (%(default)s)",
-    )
+    for option in _OPTIONS:
+        option.add_to(parser)
+    for title, description, rows in _GROUPS:
+        group = parser.add_argument_group(title, description)
+        for option in rows:
+            option.add_to(group)
     options.add_root(parser)
     parser.set_defaults(execute=execute)
 
@@ -117,33 +117,17 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         import uvicorn
 
-        from serving.server.batching import BatchingOptions
-        from serving.server.connections import BoundedConnection, ConnectionLimits, connection_limit
-        from serving.server.model_host import ModelHost, watch
+        from serving.server.connections import BoundedConnection
+        from serving.server.model_host import watch
         from serving.server.rest import create_app
         from serving.server.server_metrics import ServerMetrics
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
 
-    limits = ConnectionLimits(
-        connections=connection_limit(arguments.max_connections),
-        head_seconds=arguments.header_seconds,
-        body_seconds=arguments.timeout_seconds,
-        answer_seconds=arguments.timeout_seconds + _READ_SECONDS,
-        idle_seconds=arguments.idle_seconds,
-    )
+    limits = _limits(arguments)
     _log()
     metrics = ServerMetrics()
-    batching = BatchingOptions(
-        max_batch_size=arguments.max_batch_size,
-        max_enqueued_batches=arguments.max_enqueued_batches,
-        num_batch_threads=arguments.num_batch_threads,
-        wait_ms=arguments.batch_wait_ms,
-    )
-    hosts = {
-        name: ModelHost(publisher.versions_of, name, batching, on_batch=partial(metrics.observe_batch, name))
-        for name in reversed(publisher.models)
-    }
+    hosts = _hosts(arguments, publisher, metrics)
     app = create_app(
         hosts,
         metrics,
@@ -158,17 +142,41 @@ def execute(arguments: argparse.Namespace) -> int:
         app,
         host=arguments.host,
         port=arguments.port,
-        log_level="warning",
-        access_log=False,
         http=partial(BoundedConnection, limits=limits),  # type: ignore[arg-type]
-        ws="none",
-        lifespan="off",
-        backlog=_BACKLOG,
         timeout_keep_alive=arguments.idle_seconds,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        **_UVICORN,
     )
     stop.set()
     return 0
+
+
+def _limits(arguments: argparse.Namespace) -> "ConnectionLimits":
+    from serving.server.connections import ConnectionLimits, connection_limit
+
+    return ConnectionLimits(
+        connections=connection_limit(arguments.max_connections),
+        head_seconds=arguments.header_seconds,
+        body_seconds=arguments.timeout_seconds,
+        answer_seconds=arguments.timeout_seconds + _READ_SECONDS,
+        idle_seconds=arguments.idle_seconds,
+    )
+
+
+def _hosts(arguments: argparse.Namespace, publisher: "Publisher", metrics: "ServerMetrics") -> "dict[str, ModelHost]":
+    """Both models, each answered by a host of its own."""
+    from serving.server.batching import BatchingOptions
+    from serving.server.model_host import ModelHost
+
+    batching = BatchingOptions(
+        max_batch_size=arguments.max_batch_size,
+        max_enqueued_batches=arguments.max_enqueued_batches,
+        num_batch_threads=arguments.num_batch_threads,
+        wait_ms=arguments.batch_wait_ms,
+    )
+    return {
+        name: ModelHost(publisher.versions_of, name, batching, on_batch=partial(metrics.observe_batch, name))
+        for name in reversed(publisher.models)
+    }
 
 
 def _log() -> None:

@@ -182,38 +182,18 @@ class LocalRunner:
 
     def _execute(self, node: Node, step: Step, run: Run, key: str, prepared: Prepared[Any, Any]) -> Execution:
         step.execution, started, began = self.store.new_id(), now(), time.monotonic()
-        directory = self.store.execution_directory(node.id, step.execution)
-        outputs = self._outputs(node, step.execution)
-        names = list(node.component.output_types())
-        for name in names:
-            (directory / name).mkdir(parents=True)
-        inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
-        scratch = directory / ".scratch"
         left = self.store.directory / _LEFT / node.id
-        context = ExecutionContext(
-            beam=self.beam,
-            progress=self.progress.step_progress,
-            warn=lambda line: self.store.warn(f"{node.id}: {line}"),
-            scratch=scratch,
-            resume=left / key[:32],
-        )
-        try:
-            facts = prepared.execute(node.component.Inputs(**inputs), outputs, context)
-        except PipelineError:
-            raise
-        except Exception as error:
-            if (told := disk_error(error)) is None:
-                raise
-            raise RunError(f"the file system failed it: {told} ({_free(directory)})") from error
-        shutil.rmtree(scratch, ignore_errors=True)
+        directory = self.store.execution_directory(node.id, step.execution)
+        facts = self._work(node, prepared, directory, left / key[:32])
+        done = {name: self._done[ref.node] for name, ref in node.inputs.items()}
         execution = Execution(
             node=node.id,
             id=step.execution,
             component=type(node.component).__name__,
             fingerprint=key,
-            inputs={name: f"{ref.node}/{self._done[ref.node].id}/{ref.output}" for name, ref in node.inputs.items()},
-            input_fingerprints={name: self._done[ref.node].fingerprint for name, ref in node.inputs.items()},
-            outputs=names,
+            inputs={name: f"{ref.node}/{done[name].id}/{ref.output}" for name, ref in node.inputs.items()},
+            input_fingerprints={name: made.fingerprint for name, made in done.items()},
+            outputs=list(node.component.output_types()),
             params=node.component.params.model_dump(mode="json"),
             libraries=library_versions(),
             facts=dict(facts),
@@ -225,6 +205,30 @@ class LocalRunner:
         self.store.remove_unreadable(node.id)
         shutil.rmtree(left, ignore_errors=True)
         return committed
+
+    def _work(self, node: Node, prepared: Prepared[Any, Any], directory: Path, resume: Path) -> Mapping[str, Any]:
+        """Has the component fill its outputs in a directory; returns its facts."""
+        for name in node.component.output_types():
+            (directory / name).mkdir(parents=True)
+        inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
+        context = ExecutionContext(
+            beam=self.beam,
+            progress=self.progress.step_progress,
+            warn=lambda line: self.store.warn(f"{node.id}: {line}"),
+            scratch=directory / ".scratch",
+            resume=resume,
+        )
+        outputs = self._outputs(node, directory.name)
+        try:
+            facts = prepared.execute(node.component.Inputs(**inputs), outputs, context)
+        except PipelineError:
+            raise
+        except Exception as error:
+            if (told := disk_error(error)) is None:
+                raise
+            raise RunError(f"the file system failed it: {told} ({_free(directory)})") from error
+        shutil.rmtree(directory / ".scratch", ignore_errors=True)
+        return facts
 
     def _outputs(self, node: Node, execution: str) -> Any:
         directory = self.store.execution_directory(node.id, execution)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pipeline.execution import integrity
+from dataplane.files.digests import file_damage
 from pipeline.execution.metadata import Store
 from pipeline.execution.progress import PlainProgress
 from serving.model.descriptions import directory_digest
@@ -161,14 +161,13 @@ def test_what_cannot_be_refreshed_is_told(store_front):
 
 
 def test_what_the_model_was_made_of_is_read_once_to_check_it(store_front, monkeypatch):
-    checked = Counter()
-    check = integrity.file_damage
+    checked = Counter[Path]()
 
     def counted(file: Path, digest: str) -> str:
         checked[file] += 1
-        return check(file, digest)
+        return file_damage(file, digest)
 
-    monkeypatch.setattr(integrity, "file_damage", counted)
+    monkeypatch.setattr("pipeline.execution.integrity.file_damage", counted)
     write_items(store_front, "once.csv", range(2, 80))
     assert refresh(store_front, "once.csv").code == 0
     assert {file.relative_to(store_front.root).parts[1] for file in checked} >= {"Trainer", "Transform", "ExampleGen"}

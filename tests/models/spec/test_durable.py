@@ -30,8 +30,8 @@ def test_the_content_and_then_the_name_are_on_the_disk(tmp_path: Path, monkeypat
 def test_a_block_that_fails_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("old")
-    with pytest.raises(TypeError), replacing(file) as temporary, temporary.open("w") as half:
-        half.writelines(["ne", 0])
+    with pytest.raises(UnicodeError), replacing(file) as temporary, temporary.open("w", encoding="ascii") as half:
+        half.writelines(["ne", "ü"])
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
 
 
