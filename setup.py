@@ -51,13 +51,14 @@ setup(
         "pydantic>=2",
         "pyyaml",
         "rich",
+        "psutil",  # memory of a served model
         "xxhash",  # digests of artifacts and versions
     ],
     extras_require={
         "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
-        "benchmarks": ["faiss-cpu", "hnswlib", "implicit", "psutil"],  # what is compared with; CPU times
+        "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what is compared with
         "tune": ["optuna"],
         "dev": [
             "optuna",

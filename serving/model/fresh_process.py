@@ -1,4 +1,4 @@
-"""Asks a SavedModel in a process that imports nothing but TensorFlow and what the model itself needs.
+"""Asks a SavedModel in a process that imports nothing but TensorFlow, what the model itself needs and psutil.
 
 Not a module of the package: `serving.model.ask` runs this file with `python -I`, so that no code of the pipeline
 can help the model along. Arguments: a JSON file with the task, and a file for the JSON result. Task: `model`
@@ -11,12 +11,13 @@ import faulthandler
 import importlib
 import importlib.abc
 import json
-import os
 import statistics
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 class _Blocked(importlib.abc.MetaPathFinder):
@@ -90,8 +91,8 @@ def _values(array: Any) -> list[Any]:
 
 
 def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    resident: int = psutil.Process().memory_info().rss
+    return resident
 
 
 def _latency(serve: Any, batches: list[dict[str, Any]], times: int) -> float | None:

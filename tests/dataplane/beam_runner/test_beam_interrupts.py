@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import psutil
 import pytest
 
 from dataplane.beam_runner import InProcess
@@ -37,39 +37,24 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def alive(process: int) -> bool:
+def alive(process: psutil.Process) -> bool:
     try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    return state != "Z"
-
-
-def children(process: int) -> list[int]:
-    """All descendants of a process."""
-    found: list[int] = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == process:
-            child = int(stat.parent.name)
-            found += [child, *children(child)]
-    return found
 
 
 @pytest.fixture
-def begin(tmp_path) -> Iterator[Callable[[dict], tuple[subprocess.Popen, list[int]]]]:
+def begin(tmp_path) -> Iterator[Callable[[dict], tuple[subprocess.Popen, list[psutil.Process]]]]:
     """Starts an endless step on a runner; returns the process that works on it and all its descendants."""
     started: list[subprocess.Popen] = []
 
-    def start(runner: dict) -> tuple[subprocess.Popen, list[int]]:
+    def start(runner: dict) -> tuple[subprocess.Popen, list[psutil.Process]]:
         command = [sys.executable, "-m", "tests.components.endless_step", json.dumps(runner), str(tmp_path)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
         started.append(process)
         until(lambda: process.poll() is not None or len(list(tmp_path.iterdir())) == runner.get("workers", 1))
-        return process, children(process.pid)
+        return process, psutil.Process(process.pid).children(recursive=True)
 
     yield start
     for process in started:
@@ -97,26 +82,16 @@ def test_workers_end_with_a_killed_process(begin, runner):
     until(lambda: not any(map(alive, workers)))
 
 
-LOOPBACK = {"0100007F", "0" * 24 + "01000000", "0" * 16 + "FFFF00000100007F"}
-"""127.0.0.1, ::1 and ::ffff:127.0.0.1 as /proc writes them."""
-
-
 def listening(process: int) -> set[str]:
-    """Addresses that a process listens on, as /proc writes them."""
-    sockets = set()
-    for link in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(OSError):
-            sockets.add(str(link.readlink()))
-    tables = [Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
-    rows = [line.split() for table in tables for line in table]
-    return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+    """Addresses that a process listens on."""
+    return {found.laddr.ip for found in psutil.Process(process).net_connections("tcp") if found.status == "LISTEN"}
 
 
 def test_endpoints_of_this_process_listen_on_the_loopback_interface_only(begin):
     process, _ = begin({"runner": "multi_process", "workers": 1})
     addresses = listening(process.pid)
     assert addresses
-    assert addresses <= LOOPBACK
+    assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def interrupt(wrapped: type[Exception]) -> None:
