@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from dataplane.artifacts.blessing import Check, Verdict
 from dataplane.artifacts.evaluation import Means, Metrics, ServedMetrics, Skipped
+from dataplane.text_tables import text_table
 
 _MEASURED_ALIKE = "*"
 """Marks columns measured on the queries, and with the features, that the served model can be asked with."""
@@ -46,15 +47,15 @@ def _said(check: Check) -> str:
 
 def table(columns: Mapping[str, Means], rows: Sequence[str]) -> list[str]:
     """Lines of a table with a row for each metric; "-" where a column has no value."""
-    lines = ["Test       " + "".join(f"{name:>14}" for name in columns)]
-    lines += [f"  {row:<11}" + "".join(_cell(values.get(row)) for values in columns.values()) for row in rows]
+    cells = [[f"  {row}", *(_cell(values.get(row)) for values in columns.values())] for row in rows]
+    lines = text_table([["Test", *columns], *cells], right=range(1, len(columns) + 1))
     if any(name.endswith(_MEASURED_ALIKE) for name in columns):
         lines.append("  * on the queries and features that the served model can be compared on")
     return lines
 
 
 def _cell(value: float | None) -> str:
-    return f"{'-' if value is None else format(value, '.4f'):>14}"
+    return "-" if value is None else f"{value:.4f}"
 
 
 def refusal(verdict: Verdict) -> list[str]:

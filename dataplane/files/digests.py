@@ -4,7 +4,7 @@ XXH3 (128 bits) detects flipped bytes, truncated files and missing files. It run
 checked at every use. It does not protect against deliberate forgery.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from models.spec.digests import bytes_digest, file_digest

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from dataplane.errors import ConfigError
+from dataplane.text_tables import text_table
 from pipeline.commands import options
 from pipeline.execution.lock import CLEAN
 from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
@@ -45,8 +46,9 @@ def execute(arguments: argparse.Namespace) -> int:
                 f"{node}/{execution} is needed, but what it stands on is not known, so nothing older is deleted; "
                 "once a run has executed it again, it goes"
             )
-        for old in found.superfluous:
-            print(f"  {old.node}/{old.id}  {_size(old)}")
+        rows = [[f"{old.node}/{old.id}", _size(old)] for old in found.superfluous]
+        for line in text_table(rows, right=[1], indent=2):
+            print(line)
         if not arguments.dry_run:
             remove(store, found.superfluous)
             store.remove_leftovers()

@@ -41,6 +41,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit or nothing has been published, 3 if it is damaged."""
+    from dataplane.text_tables import text_table
     from pipeline.execution.published import Published
     from serving.model.ask import ask
     from serving.model.descriptions import read_description
@@ -65,8 +66,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print(json.dumps({"model": str(model), "candidates": [{"id": name, "score": score} for name, score in ranked]}))
         return 0
     print(f"{model} answers")
-    for rank, (name, score) in enumerate(ranked, start=1):
-        print(f"{rank:>4}  {score:8.4f}  {name}")
+    rows = [[str(rank), f"{score:.4f}", name] for rank, (name, score) in enumerate(ranked, start=1)]
+    print("\n".join(text_table(rows, right=(0, 1), indent=2)))
     return 0
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from dataplane.errors import ConfigError
+from dataplane.text_tables import text_table
 from pipeline.commands import options
 from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
 
@@ -29,11 +30,11 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prints the artifact; exit code 2 if there is none at that address."""
     store, execution, outputs = _find(arguments.root, arguments.artifact)
     print(f"{execution.component} {execution.id}, {execution.seconds:.1f} s, run {execution.run}")
-    print(f"fingerprint  {execution.fingerprint}")
-    for name, source in execution.inputs.items():
-        print(f"input        {name} = {store.directory.name}/{source}")
-    print(f"params       {json.dumps(execution.params, ensure_ascii=False)}")
-    print(f"facts        {json.dumps(execution.facts, ensure_ascii=False)}")
+    rows = [["fingerprint", execution.fingerprint]]
+    rows += [["input", f"{name} = {store.directory.name}/{source}"] for name, source in execution.inputs.items()]
+    rows += [["params", json.dumps(execution.params, ensure_ascii=False)]]
+    rows += [["facts", json.dumps(execution.facts, ensure_ascii=False)]]
+    print("\n".join(text_table(rows)))
     if damage := store.damage(execution):
         store.warn(f"{execution.node}/{execution.id} is damaged: {damage}")
     for output in outputs:
@@ -62,8 +63,8 @@ def _find(root: Path, address: str) -> tuple[Store, Execution, list[str]]:
 def _print_output(directory: Path) -> None:
     print(f"\n{directory}")
     files = sorted(file for file in directory.rglob("*") if file.is_file())
-    for file in files:
-        print(f"  {file.stat().st_size:>12,}  {file.relative_to(directory)}")
+    rows = [[f"{file.stat().st_size:,}", str(file.relative_to(directory))] for file in files]
+    print("\n".join(text_table(rows, right=[0], indent=2)))
     for file in files:
         if file.suffix == ".json" and file.parent == directory and file.stat().st_size <= _LONGEST_FILE:
             print(f"\n{file.name}\n{file.read_text(encoding='utf-8').rstrip()}")

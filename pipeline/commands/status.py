@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from dataplane.errors import ConfigError
+from dataplane.text_tables import text_table
 from pipeline.commands import options
-from pipeline.execution.metadata import Run, Store, no_such_pipeline, pipelines
+from pipeline.execution.metadata import Run, Step, Store, no_such_pipeline, pipelines
 from pipeline.execution.records import to_json
 
 
@@ -48,14 +49,19 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
     print(name)
-    for run in runs:
-        cached = sum(step.state == "cached" for step in run.steps)
-        counts = f"{cached} of {len(run.steps)} steps cached"
-        print(f"  {run.id}  {run.state:<11} {_seconds(run):>7}  {counts}  {run.message}".rstrip())
-    for step in runs[-1].steps if runs else []:
-        spent = f"{step.seconds:.1f} s" if step.seconds else ""
-        artifacts = ", ".join(_artifacts(store, step.node, step.execution))
-        print(f"    {step.node:<21} {step.state:<11} {spent:>8}  {artifacts}")
+    found = [[run.id, run.state, _seconds(run), _cached(run), run.message] for run in runs]
+    steps = [_step(store, step) for step in (runs[-1].steps if runs else [])]
+    for line in [*text_table(found, right=[2], indent=2), *text_table(steps, right=[2], indent=4)]:
+        print(line)
+
+
+def _cached(run: Run) -> str:
+    return f"{sum(step.state == 'cached' for step in run.steps)} of {len(run.steps)} steps cached"
+
+
+def _step(store: Store, step: Step) -> list[str]:
+    spent = f"{step.seconds:.1f} s" if step.seconds else ""
+    return [step.node, step.state, spent, ", ".join(_artifacts(store, step.node, step.execution))]
 
 
 def _as_json(store: Store, run: Run) -> dict[str, Any]:

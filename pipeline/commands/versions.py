@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dataplane.errors import RefusedError
+from dataplane.text_tables import text_table
 from pipeline.commands import options
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
     else:
         print(f"{published.publisher.name} and {published.publisher.name}-scann in {published.publisher.directory}")
-        for version in found:
-            print("\n      ".join(["  " + _line(version), *_state(version)]))
+        print("\n".join(text_table([_row(version) for version in found], right=[0], indent=2)))
     bad = [str(version["version"]) for version in found if version.get("state") in ("damaged", "incomplete")]
     if bad:
         raise RefusedError(
@@ -81,19 +81,19 @@ def _checked(publisher: "Publisher", there: "PublishedVersion") -> dict[str, Any
 
 
 def _state(version: Mapping[str, Any]) -> list[str]:
-    """Lines below a version that was checked."""
+    """What was found in a version that was checked, and damage in it."""
     if "state" not in version:
         return []
     why = ": published without digests" if version["state"] == "not checked" else ""
     return [version["state"] + why, *("  " + text for text in version["damage"])]
 
 
-def _line(version: Mapping[str, Any]) -> str:
+def _row(version: Mapping[str, Any]) -> list[str]:
     notes = [f"rollback to {version['rollback_of']}"] if version["rollback_of"] else []
     notes += ["refreshed index"] if version["refresh_of"] else []
     notes += ["newest"] if version["newest"] else []
     notes += [] if version["complete"] else ["one of the two models only"]
     model = hashlib.sha256(json.dumps(version["identity"], sort_keys=True).encode()).hexdigest()[:10]
     origin = f"run {version['run']}" if version["run"] else ""
-    when = version["published"] or ""
-    return f"{version['version']:>12}  {when:<25}  {model}  {origin:<33}  {', '.join(notes)}".rstrip()
+    told = "\n".join([*filter(None, [", ".join(notes)]), *_state(version)])
+    return [str(version["version"]), version["published"] or "", model, origin, told]

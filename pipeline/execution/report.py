@@ -11,6 +11,7 @@ from dataplane.artifacts.evaluation import Metrics
 from dataplane.artifacts.infra_blessing import InfraVerdict, ModelTimes
 from dataplane.artifacts.pushed_model import Push
 from dataplane.artifacts.serving_model import ExpectedAnswers, IndexReport
+from dataplane.text_tables import text_table
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.progress import notes
 from pipeline.execution.published import REFRESHED, TRAINED
@@ -56,7 +57,8 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
 def _steps(run: Run) -> str:
     if all(step.state == "cached" for step in run.steps):
         return f"Nothing to do: all {len(run.steps)} steps are done for these inputs, parameters and code."
-    rows = [f"  {step.node:<21} {step.seconds:>7.1f} s" for step in run.steps if step.state == "run"]
+    executed = [[step.node, f"{step.seconds:.1f} s"] for step in run.steps if step.state == "run"]
+    rows = text_table(executed, right=[1], indent=2)
     cached = [step.node for step in run.steps if step.state == "cached"]
     rows += [f"  cached: {', '.join(cached)}"] if cached else []
     return "\n".join([f"Steps      {sum(step.seconds for step in run.steps):.1f} s", *rows])
@@ -86,15 +88,17 @@ def _index(serving_model: ServingModel) -> str:
 
 
 def _served(models: Mapping[str, ModelTimes], sizes: Mapping[str, int]) -> str:
-    lines = [
-        f"  {name:<11}{measured.memory_bytes / 2**20:>12,.0f} MiB{measured.latency_ms:>11.2f} ms"
-        f"{measured.load_seconds:>12.1f} s{sizes[name] / 2**20:>11,.1f} MiB"
+    rows = [
+        [
+            f"  {name}",
+            f"{measured.memory_bytes / 2**20:,.0f} MiB",
+            f"{measured.latency_ms:.2f} ms",
+            f"{measured.load_seconds:.1f} s",
+            f"{sizes[name] / 2**20:,.1f} MiB",
+        ]
         for name, measured in models.items()
     ]
-    titles = "".join(
-        f"{title:>{width}}" for title, width in (("memory", 16), ("a request", 14), ("load", 14), ("on disk", 15))
-    )
-    return "\n".join([f"Models     {titles}", *lines])
+    return "\n".join(text_table([["Models", "memory", "a request", "load", "on disk"], *rows], right=range(1, 5)))
 
 
 def _pushed(pushed_model: PushedModel, *, is_new: bool) -> str:

@@ -207,8 +207,8 @@ def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_tab
         "refused (evaluation.min_lift_over_popularity)",
         "ndcg@10 0.0500 against served version 17's 0.3000: -0.2500 (-0.2700 … -0.2300) on 200 queries, not clearly "
         "below 0.2940 asked for (2% may be lost): refused (evaluation.min_lift_over_published)",
-        "Test            two-tower    popularity        served",
-        "  ndcg@10            0.0500        0.1000        0.3000",
+        "Test           two-tower  popularity  served",
+        "  ndcg@10         0.0500      0.1000  0.3000",
         "to publish this model as it is, loosen or turn off (null) what is named in brackets",
     ):
         assert expected in told
@@ -217,7 +217,7 @@ def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_tab
 def test_the_served_model_is_shown_beside_what_it_is_compared_with() -> None:
     other_queries = served(0.3, 0.4, width=0.02, queries=20)
     told = "\n".join(refusal(verdict(measured(0.05, 0.1, other_queries))))
-    assert "Test            two-tower    popularity    two-tower*       served*" in told
+    assert "Test           two-tower  popularity  two-tower*  served*" in told
     assert "* on the queries and features that the served model can be compared on" in told
 
 

@@ -1,0 +1,34 @@
+"""`status` prints its table whole and plain, however narrow the terminal is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.execution.metadata import Store
+from pipeline.execution.records import Run, Step
+
+_MESSAGE = "two anomalies:\n  interactions.user [odd] " + "x" * 300
+
+
+def test_columns_are_as_wide_as_they_need_to_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    times: dict[str, Any] = {"started": "2026-01-01T00:00:00+00:00", "finished": "2026-01-01T00:20:00+00:00"}
+    steps = [Step("RefreshEmbeddingExporter", "cached"), Step("Trainer", "refused", seconds=7.25)]
+    store = Store(tmp_path, "toy")
+    store.save_run(Run("1", "toy.yaml", 1, **times, state="done", steps=steps[:1]))
+    store.save_run(Run("2", "toy.yaml", 1, **times, state="interrupted", message=_MESSAGE, steps=steps))
+    assert main(["status", "--root", str(tmp_path)]) == 0
+    first, second = _MESSAGE.split("\n")
+    assert capsys.readouterr().out.splitlines() == [
+        "toy",
+        "  1  done         1200 s  1 of 1 steps cached",
+        f"  2  interrupted  1200 s  1 of 2 steps cached  {first}",
+        f"                                               {second}",
+        "    RefreshEmbeddingExporter  cached",
+        "    Trainer                   refused  7.2 s",
+    ]
