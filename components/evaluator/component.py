@@ -1,6 +1,7 @@
 """Evaluator: exact metrics of the model beside its baselines, and whether it may be published.
 
     evaluation/metrics.json       see `dataplane.artifacts.evaluation`
+    evaluation/answers.json       what the model recommends, see `dataplane.artifacts.answers`
     evaluation/per_query.parquet  query_id, main metrics of the model and of the baselines on the test events
     blessing/blessing.json        see `dataplane.artifacts.blessing`
 

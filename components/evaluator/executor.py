@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.base import ExecutionContext
+from components.evaluator.answers import describe_answers
 from components.evaluator.baselines import measure_baselines
 from components.evaluator.measuring import (
     LEVEL,
@@ -96,7 +97,7 @@ def evaluate(
     evaluation: Evaluation,
     context: ExecutionContext,
 ) -> Metrics:
-    """Measures everything; also writes `per_query.parquet` into `evaluation`.
+    """Measures everything; also writes `per_query.parquet` and `answers.json` into `evaluation`.
 
     Raises:
         DataError: there is nothing to measure on.
@@ -108,6 +109,7 @@ def evaluate(
     baselines = measure_baselines(subject.tasks["test"], subject.dataset, subject.config, context)
     measured = {name: result for name, result in baselines.items() if isinstance(result, Measured)}
     _write_per_query(evaluation, subject, {"": found.of_split["test"], **measured})
+    _write_answers(evaluation, subject, found.of_split["test"])
     compared = None
     if subject.config.min_lift_over_published:
         compared = _compare_with_served(subject, found, published, examples)
@@ -283,3 +285,11 @@ def _write_per_query(evaluation: Evaluation, subject: _Subject, measured: Mappin
             columns[f"{ranker}.{name}" if ranker else name] = pa.array(values)
     evaluation.path.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), evaluation.path / "per_query.parquet")
+
+
+def _write_answers(evaluation: Evaluation, subject: _Subject, measured: Measured) -> None:
+    depth, seed = max(subject.config.at), subject.params.seed
+    answers = describe_answers(
+        measured, subject.tasks["test"], subject.dataset, subject.candidates, depth=depth, seed=seed
+    )
+    answers.write(evaluation)

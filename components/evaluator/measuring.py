@@ -24,11 +24,19 @@ Intervals = dict[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Measured:
-    """A scorer's metrics on one task: of each query, means, and the ranks they come from."""
+    """A scorer's metrics on one task.
+
+    Attributes:
+        values: metrics of each query.
+        metrics: their means, and the metrics of the lists as a whole.
+        ranks: rank of every relevant pair of the task.
+        top: the first `main_at` candidates of each query, see `Ranking.top`.
+    """
 
     values: Mapping[str, np.ndarray]
     metrics: Mapping[str, float]
     ranks: np.ndarray
+    top: np.ndarray
 
 
 def measure(
@@ -53,7 +61,7 @@ def measure(
         | coverage(ranking.top, len(dataset.candidates), config.at)
         | popularity_bias(ranking.top, histories, dataset.train_count, config.at)
     )
-    return Measured(values, metrics, ranking.ranks)
+    return Measured(values, metrics, ranking.ranks, ranking.top[:, : config.main_at].copy())
 
 
 def progress_reporter(context: ExecutionContext, what: str) -> Callable[[int], None]:

@@ -65,7 +65,7 @@ class Model(Artifact):
 
 
 class Evaluation(Artifact):
-    """`metrics.json`: metrics of the model and of the baselines, slices, and the protocol."""
+    """`metrics.json`: metrics of the model and of the baselines, slices, and the protocol; `answers.json`: examples."""
 
 
 class Blessing(Artifact):

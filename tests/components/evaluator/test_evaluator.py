@@ -14,6 +14,7 @@ from pydantic import ValidationError
 import components.evaluator.baselines
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams, unusable_slices
 from dataplane.artifacts import Blessing, Evaluation, Model, TransformedExamples, TransformGraph
+from dataplane.artifacts.answers import Answers
 from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.sequences import SPLITS, Dataset, Entities, Events, Split, write_dataset
 from dataplane.errors import DataError, RefusedError
@@ -514,3 +515,11 @@ def test_slices_need_features_with_distinct_values() -> None:
         "'age' is a feature without distinct values; allowed: gender, at, candidate_id, genres",
         "'country' is no feature; allowed: gender, at, candidate_id, genres",
     ]
+
+
+def test_answers_are_written_beside_the_metrics(run: Run) -> None:
+    answers = Answers.read(run.evaluation)
+    assert (answers.k, answers.queries) == (5, 3)
+    found = {it.query_id: it for it in answers.examples}
+    assert found["q0"].answers[0] == "d"
+    assert found["q0"].history == ("c", "b", "a")

@@ -8,6 +8,7 @@ import pytest
 
 from dataplane.artifacts import Artifact, TransformGraph
 from dataplane.artifacts.anomalies import AnomalyList
+from dataplane.artifacts.answers import Answers
 from dataplane.artifacts.blessing import Verdict
 from dataplane.artifacts.catalogue import CatalogueChanges
 from dataplane.artifacts.document import Document, Rooted
@@ -54,6 +55,15 @@ METRICS = {
 }  # fmt: skip
 CHECK = {"name": "threshold", "metric": "recall@10", "value": 0.5, "threshold": 0.4, "passed": True}
 DOCUMENTS: list[tuple[type[Document | Rooted], Any]] = [
+    (Answers, {
+        "k": 10, "queries": 2, "recommended": 3, "bands": [{"candidates": 1, "training_events": 9, "answers": 2}],
+        "favourites": [{"candidate_id": "a", "answers": 2}],
+        "map": {"explained": [0.6, 0.3], "places": [{"candidate_id": "a", "x": -0.5, "y": 1.25}]},
+        "examples": [{
+            "query_id": "q", "history": ["b"], "answers": ["a", "c"],
+            "wanted": [{"candidate_id": "c", "rank": 2}, {"candidate_id": "d", "rank": None}],
+        }],
+    }),
     (IngestSummary, {
         "tables": {"queries": {"in": 9, "out": 8, "dead": 1, "filtered": 0, "merged": 1, "reasons": {"no id": 1}}},
         "columns": {"queries": {"query_id": "string"}}, "derived": ["candidates"],
