@@ -1,4 +1,4 @@
-"""Turns rows as they are in a source into clean ones, and says what is wrong with those it cannot."""
+"""Cleans rows of a source: casts, renames and checks columns, and gives a reason for each row that is unusable."""
 
 import json
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ _SPLITS = pa.array(["train", "validation", "test"])
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What became of a batch: every row is in exactly one of these.
+    """A cleaned batch. Each row is good, dead or filtered.
 
     Attributes:
-        good: clean rows under their output names, further columns for queries and candidates included.
-        position: data row in the file of each good row, int64 `[rows]`.
-        dead: rows that cannot be used.
+        good: clean rows with output names, including the columns that describe queries and candidates.
+        position: row number in the file of each good row, int64 `[rows]`.
+        dead: unusable rows with reasons.
         filtered: number of usable rows left out because of their weight.
     """
 
@@ -43,11 +43,11 @@ def clean(rows: Rows, plan: TablePlan, split: Split | None) -> Cleaned:
 
     Args:
         rows: the batch as read.
-        plan: what to do with its columns.
-        split: split of all its rows, if files say it.
+        plan: plan of the table.
+        split: split of all rows in the file; None if the file does not belong to one.
 
     Raises:
-        DataError: a column holds something its type cannot.
+        DataError: values of a column do not fit its type.
     """
     faults = _Faults(rows.batch.num_rows)
     columns = {name: _ids(_source(rows, column, plan), name, plan, faults) for name, column in plan.ids.items()}
@@ -56,7 +56,7 @@ def clean(rows: Rows, plan: TablePlan, split: Split | None) -> Cleaned:
     if split is not None:
         columns["split"] = pa.repeat(pa.scalar(split), rows.batch.num_rows)
     for name in dict.fromkeys([*plan.kept, *plan.carried]):
-        columns[_free_name(name, columns)] = _further(_source(rows, name, plan), name, plan, faults)
+        columns[_free_name(name, columns)] = _other_column(_source(rows, name, plan), name, plan, faults)
     if plan.pivot is not None:
         _check_properties(columns, plan, plan.pivot, faults)
     good = faults.codes == 0
@@ -69,7 +69,7 @@ def clean(rows: Rows, plan: TablePlan, split: Split | None) -> Cleaned:
 
 
 def carried_name(column: str, plan: TablePlan) -> str:
-    """Name in a clean batch of a source column that is carried for queries or candidates."""
+    """Name that a source column carried for queries or candidates has in a clean batch."""
     return _free_name(column, dict.fromkeys([*plan.ids, *plan.roles, *(["split"] if plan.presplit else [])]))
 
 
@@ -78,14 +78,14 @@ def _free_name(column: str, taken: object) -> str:
 
 
 class _Faults:
-    """What is wrong with each row of a batch; the first fault found counts."""
+    """The first fault of each row of a batch."""
 
     def __init__(self, rows: int) -> None:
-        self.codes = np.zeros(rows, np.int64)  # 0 is none, else position in reasons + 1
+        self.codes = np.zeros(rows, np.int64)  # 0 for no fault, else index into the reasons + 1
         self._reasons: list[tuple[str, pa.Array]] = []
 
     def add(self, faulty: pa.Array, reason: str, values: pa.Array) -> None:
-        """Marks rows; `values` are those that are wrong in them."""
+        """Marks rows as faulty; `values` are the faulty values."""
         self._reasons.append((reason, values))
         mask = pc.fill_null(faulty, False).to_numpy(zero_copy_only=False)
         self.codes[mask & (self.codes == 0)] = len(self._reasons)
@@ -103,7 +103,7 @@ class _Faults:
 def _records(rows: pa.RecordBatch) -> list[dict[str, object]]:
     try:
         return rows.to_pylist()  # type: ignore[no-any-return]
-    except (ValueError, OverflowError):  # a moment that Python cannot hold: after the year 9999, or with nanoseconds
+    except (ValueError, OverflowError):  # Python cannot hold the timestamp: after the year 9999, or with nanoseconds
         columns = {name: _printable(rows.column(name)) for name in rows.schema.names}
         return pa.RecordBatch.from_pydict(columns).to_pylist()  # type: ignore[no-any-return]
 
@@ -113,7 +113,7 @@ def _printable(values: pa.Array) -> pa.Array:
         return values
     try:
         return values.cast(pa.string())
-    except (pa.ArrowException, ValueError):  # a type that has no texts
+    except (pa.ArrowException, ValueError):  # Arrow cannot cast the type to text
         return pa.array([str(value) for value in values])
 
 
@@ -123,7 +123,7 @@ def _shown(value: pa.Array) -> str:
 
 
 def record_text(record: dict[str, object]) -> str:
-    """A row as JSON; moments and the like as text."""
+    """A row as JSON; values without a JSON type, such as timestamps, become text."""
     return json.dumps(record, ensure_ascii=False, default=str)
 
 
@@ -150,7 +150,7 @@ def _ids(values: pa.Array, name: str, plan: TablePlan, faults: _Faults) -> pa.Ar
     return ids
 
 
-def _further(values: pa.Array, column: str, plan: TablePlan, faults: _Faults) -> pa.Array:
+def _other_column(values: pa.Array, column: str, plan: TablePlan, faults: _Faults) -> pa.Array:
     kind = plan.types[column]
     if column in plan.separators:
         return pc.split_pattern(_cast(values, column, "string"), plan.separators[column])
@@ -182,7 +182,7 @@ def _number(values: pa.Array, column: str, kind: str, faults: _Faults) -> pa.Arr
 
 
 def _check_properties(columns: Mapping[str, pa.Array], plan: TablePlan, pivot: Pivot, faults: _Faults) -> None:
-    """Finds values that their property cannot have, while they are still rows of their own."""
+    """Marks rows of a table in long form whose value does not fit the kind of their property."""
     names, values = (columns[carried_name(column, plan)] for column in (pivot.property, pivot.value))
     for name in pivot.keep:
         own = pc.if_else(pc.equal(names, name), values, None)

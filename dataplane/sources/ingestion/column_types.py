@@ -1,7 +1,7 @@
-"""The few column types examples have, how types seen in different files are reconciled, and the casts.
+"""Column types of examples: guesses from text, merges over files, and casts.
 
-Types are named by text so that they fit in JSON: `string`, `int64`, `float64`, `bool`, `timestamp`,
-`list<string>`, `list<int64>`, `list<float64>`, and `null` for a column without a value.
+Types have names, so that they fit in JSON: `string`, `int64`, `float64`, `bool`, `timestamp`, `list<string>`,
+`list<int64>`, `list<float64>`, and `null` for a column without a value.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 def name_of(kind: pa.DataType) -> str:
-    """Name of the column type an Arrow type becomes; `unsupported` for structs, maps, times, nested lists."""
+    """Column type of an Arrow type; `unsupported` for structs, maps, times of day and nested lists."""
     if pa.types.is_dictionary(kind):
         return name_of(kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -71,23 +71,23 @@ _TESTS = {
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """Arrow type of a named column type; a column without a value is one of strings."""
+    """Arrow type of a column type; `null` becomes `string`."""
     if name.startswith("list<"):
         return pa.list_(_ARROW[name[5:-1]])
     return _ARROW["string" if name == "null" else name]
 
 
 def described(kind: pa.DataType) -> str:
-    """As `name_of`, but the Arrow type itself where it is unsupported, so that messages can say what it is."""
+    """Column type of an Arrow type, or the text of the Arrow type if it is unsupported, for messages."""
     name = name_of(kind)
     if name != UNSUPPORTED:
         return name
-    told = str(kind)
-    return ("nested " if told.startswith("list<") else "") + (told if len(told) <= _LONGEST_TYPE else told[:57] + "…")
+    text = str(kind)
+    return ("nested " if text.startswith("list<") else "") + (text if len(text) <= _LONGEST_TYPE else text[:57] + "…")
 
 
 def merged(names: Iterable[str]) -> str:
-    """The narrowest type that holds values of all `names`; independent of their order."""
+    """Narrowest type that holds the values of all types in `names`, in whatever order they come."""
     seen = {name if name in _ARROW or name.startswith("list<") else UNSUPPORTED for name in set(names) - {"null"}}
     if len(seen) <= 1:
         return next(iter(seen), "null")
@@ -100,13 +100,13 @@ def merged(names: Iterable[str]) -> str:
 
 
 def type_of_text(values: pa.StringArray) -> str:
-    """What texts look like all together: `int64`, `float64`, `bool`, `timestamp`, else `string`.
+    """Type that all texts fit: `int64`, `float64`, `bool`, `timestamp`, else `string`.
 
-    Markers of missing values (`missing_texts.MARKERS`) among numbers, flags or moments do not make a column text.
+    Markers of missing values (`missing_texts.MARKERS`) among numbers, flags or timestamps do not make a column text.
     """
     values = values.drop_null()
     first = values.slice(0, _A_FEW)
-    if _type_of_all(first.filter(pc.invert(is_marker(first)))) == "string":  # further values cannot change that
+    if _type_of_all(first.filter(pc.invert(is_marker(first)))) == "string":  # the other values cannot change this
         return "string"
     name = _type_of_all(values)
     if name != "string":
@@ -128,9 +128,9 @@ def _type_of_all(values: pa.StringArray) -> str:
 
 
 def type_of_declared(values: pa.StringArray, kind: ColumnKind) -> str:
-    """What those texts are that are of the kind that was declared, `number` or `time`; `null` if none is.
+    """Type of the texts that fit the declared kind, `number` or `time`; `null` if none fits.
 
-    Moments may be numbers: seconds since 1970.
+    Times may be numbers, which count seconds since 1970.
     """
     if kind == "time":
         moments = parse_moments(values)[1]
@@ -140,10 +140,10 @@ def type_of_declared(values: pa.StringArray, kind: ColumnKind) -> str:
 
 
 def cast(values: pa.Array, name: str) -> pa.Array:
-    """Casts a column to a type that `merged` found wide enough for it; texts that mark missing values become null.
+    """Casts a column to a type that `merged` found. Texts that mark missing values become null.
 
     Raises:
-        pyarrow.ArrowInvalid: the values do not fit after all, such as bytes that are not UTF-8.
+        pyarrow.ArrowInvalid: a value does not fit, such as bytes that are not UTF-8.
     """
     target = arrow_type(name)
     if pa.types.is_dictionary(values.type):
@@ -173,7 +173,7 @@ def _cast_text(values: pa.StringArray, name: str, target: pa.DataType) -> pa.Arr
 
 
 def typed_moments(values: pa.Array) -> pa.Array:
-    """Timestamps and dates as `timestamp[us, UTC]`, null where the year is not one of 1 to 9999."""
+    """Timestamps and dates as `timestamp[us, UTC]`, null where the year lies outside 1 to 9999."""
     if pa.types.is_date(values.type):
         values = values.cast(pa.timestamp("s" if values.type == pa.date32() else "ms"))
     per_second = _PER_SECOND[values.type.unit]
@@ -187,5 +187,5 @@ def typed_moments(values: pa.Array) -> pa.Array:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values are texts."""
+    """Whether values of an Arrow type are text."""
     return name_of(kind) == "string"

@@ -1,4 +1,4 @@
-"""A first look at all values, for what only they can tell: types of text columns, units of timestamps."""
+"""Finds out what only the values show: the types of text columns and the unit of timestamps."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,18 +15,18 @@ from dataplane.sources.ingestion.column_types import described, is_text, type_of
 from dataplane.sources.ingestion.moments import most_voted, unit_votes
 from dataplane.sources.ingestion.piece_rows import rows_of
 from dataplane.sources.ingestion.reports import Report, read_reports, report_name
-from dataplane.sources.ingestion.schemas import ColumnTypes, FileTypes, check_agreement, joined
+from dataplane.sources.ingestion.schemas import ColumnTypes, FileTypes, check_agreement, types_by_column
 from dataplane.sources.reading import Piece, Reader
 from dataplane.sources.value_config import TimeUnit
 
 
 @dataclass(frozen=True)
 class Discovered:
-    """What is known about the columns of a table before its rows are cleaned.
+    """The columns of a table, known before its rows are cleaned.
 
     Attributes:
-        types: types seen in each source column, each with a file that has it.
-        time_unit: what timestamps count; None without timestamps or where they are typed.
+        types: types seen in each source column, each with the first file that has it.
+        time_unit: unit of the timestamps; None if the table has none or stores them with a date type.
     """
 
     types: ColumnTypes
@@ -34,14 +34,14 @@ class Discovered:
 
 
 @dataclass(frozen=True)
-class Unknown:
-    """A table about which something may have to be found out.
+class UndiscoveredTable:
+    """A table whose column types or time unit may be unknown.
 
     Attributes:
-        reader: reads it.
-        source: its settings.
-        pieces: its pieces.
-        files: types of the columns of each file, if the format knows them.
+        reader: reads the table.
+        source: settings of the table.
+        pieces: pieces of the table's files.
+        files: column types of each file; None if the format does not store types.
     """
 
     reader: Reader
@@ -51,12 +51,12 @@ class Unknown:
 
     @property
     def types(self) -> ColumnTypes | None:
-        """Types seen in each column, if the format knows them."""
-        return None if self.files is None else joined(self.files, self.pieces)
+        """Types seen in each column; None if the format does not store types."""
+        return None if self.files is None else types_by_column(self.files, self.pieces)
 
     @property
     def time_column(self) -> str | None:
-        """Source column of the timestamp, if its values are not typed moments anyway."""
+        """Source column of the timestamp; None if its values have a date type or a declared format."""
         column, _ = _time_of(self.source)
         if column is None or column in self.source.date_formats:
             return None
@@ -64,49 +64,48 @@ class Unknown:
 
     @property
     def vote_on(self) -> str | None:
-        """Source column of the timestamp, if its unit has to be found out."""
+        """Source column of the timestamp if its unit is unknown, else None."""
         return self.time_column if _time_of(self.source)[1] == "auto" else None
 
     def is_complete(self) -> bool:
-        """Whether there is no need to look at values."""
+        """Whether everything is known without reading values."""
         types = self.types
         return types is not None and (self.vote_on is None or self.vote_on not in types)
 
 
-def discover(unknown: Mapping[str, Unknown], *, reports: Path, runner: BeamRunner) -> dict[str, Discovered]:
-    """Finds out the types of columns and the unit of timestamps, reading values only where needed.
+def discover(tables: Mapping[str, UndiscoveredTable], *, reports: Path, runner: BeamRunner) -> dict[str, Discovered]:
+    """Finds the column types and the time unit of each table, and reads values only where needed.
 
     Args:
-        unknown: the tables by name.
-        reports: an empty directory for what the workers find.
-        runner: executes the look.
+        tables: the tables by name.
+        reports: an empty directory for the workers' reports.
+        runner: runs the Beam pipeline that reads values.
 
     Raises:
         DataError: a file is broken.
     """
-    waiting = {name: table for name, table in unknown.items() if not table.is_complete()}
-    if waiting:
+    incomplete = {name: table for name, table in tables.items() if not table.is_complete()}
+    if incomplete:
         with runner.pipeline() as pipeline:
-            for name, table in waiting.items():
+            for name, table in incomplete.items():
                 pieces = pipeline | name >> beam.Create(table.pieces) | f"Spread_{name}" >> beam.Reshuffle()
-                _ = pieces | f"Look_{name}" >> beam.ParDo(_Look(table, reports))
+                _ = pieces | f"Inspect_{name}" >> beam.ParDo(_InspectValues(table, reports))
     found = read_reports(reports)
     errors = [report.error for report in found if report.error]
     if errors:
         raise DataError("\n".join(errors[:5]))
     return {
-        name: _discovered(table, [report for report in found if report.table == name])
-        for name, table in unknown.items()
+        name: _discovered(table, [report for report in found if report.table == name]) for name, table in tables.items()
     }
 
 
-def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
+def _discovered(table: UndiscoveredTable, reports: Sequence[Report]) -> Discovered:
     files = _seen(reports) if table.files is None else table.files
     check_agreement(table.source, files, table.pieces)
-    types = joined(files, table.pieces)
+    types = types_by_column(files, table.pieces)
     if not any(files.values()):
         examples = [f"{reason}: {example}" for report in reports for reason, example in report.examples.items()]
-        raise DataError("\n".join([f"{reports[0].table} has no rows that can be read", *examples[:3]]))
+        raise DataError("\n".join([f"{reports[0].table} has no readable rows", *examples[:3]]))
     if table.time_column is None:
         return Discovered(types, None)
     if table.vote_on is None:
@@ -114,11 +113,11 @@ def _discovered(table: Unknown, reports: Sequence[Report]) -> Discovered:
     return Discovered(types, most_voted(report.seen["votes"] for report in reports))
 
 
-@beam.typehints.with_output_types(str)  # nothing is emitted; said, because inferring it takes Beam a second
-class _Look(beam.DoFn):
-    """Types of all columns of a piece where they are unknown, and votes on the unit of its first timestamps."""
+@beam.typehints.with_output_types(str)  # emits nothing; without a declared type Beam spends a second inferring one
+class _InspectValues(beam.DoFn):
+    """Reports the column types of a piece where they are unknown, and votes on the unit of the first timestamps."""
 
-    def __init__(self, table: Unknown, reports: Path) -> None:
+    def __init__(self, table: UndiscoveredTable, reports: Path) -> None:
         self._reader = table.reader
         self._only = None if table.files is None else table.vote_on
         self._vote_on = table.vote_on
@@ -171,14 +170,14 @@ class _Look(beam.DoFn):
 
 
 def _time_of(source: MappedInteractions | MappedEntities) -> tuple[str | None, TimeUnit]:
-    """Source column of the timestamp, and what is said about its unit."""
+    """Source column of the timestamp, and its unit in the settings."""
     if isinstance(source, MappedInteractions):
         return source.columns.timestamp, source.time_unit
     return (None, "auto") if source.pivot is None else (source.pivot.timestamp, source.pivot.time_unit)
 
 
 def _read_as_text(source: MappedInteractions | MappedEntities) -> set[str] | None:
-    """Columns of delimited text that stay text at first; None for formats that have types of their own."""
+    """Columns of delimited text whose type is not guessed; None for formats that store types."""
     if not isinstance(source, CsvInteractions | CsvEntities):
         return None
     if isinstance(source, CsvEntities):

@@ -1,4 +1,4 @@
-"""One row per query or candidate: the first by some order, whatever order and batches the rows come in."""
+"""Keeps one row per query or candidate: the first in a given order, however rows are batched."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,9 +13,9 @@ from dataplane.sources.ingestion.plan import TablePlan
 PIECE = "\0piece"
 ROW = "\0row"
 SOURCE_ORDER = (PIECE, ROW)
-"""First in the files."""
+"""Order of the rows in the files."""
 EVENT_ORDER = ("\0timestamp", "\0order", "\0hash", PIECE, ROW)
-"""First event: by time, then order column, then hash of query and candidate, as events are ordered everywhere."""
+"""Order of events: by time, then order column, then hash of query and candidate, as everywhere in the pipeline."""
 
 
 def with_source_order(batch: pa.RecordBatch, piece: int, position: np.ndarray) -> pa.Table:
@@ -28,7 +28,7 @@ def with_source_order(batch: pa.RecordBatch, piece: int, position: np.ndarray) -
 def described_by_events(
     batch: pa.RecordBatch, plan: TablePlan, id_column: str, columns: Sequence[str], piece: int, position: np.ndarray
 ) -> pa.Table:
-    """What clean interactions say about their queries or candidates, with the columns of `EVENT_ORDER`."""
+    """Takes the columns that describe queries or candidates from clean interactions, with those of `EVENT_ORDER`."""
     zeros = pa.array(np.zeros(batch.num_rows, np.int64))
     pairs = hash_pairs(hash_strings(batch.column("query_id")), hash_strings(batch.column("candidate_id")))
     described = {id_column: batch.column(id_column)}
@@ -40,7 +40,10 @@ def described_by_events(
 
 
 def first_of_each(table: pa.Table, id_column: str, order: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-    """Splits rows into the first of each id, sorted by id, and the others."""
+    """Splits rows into the first row of each id, sorted by id, and all other rows.
+
+    Example of (id, row), ordered by row: (b, 0), (a, 1), (b, 2) → first (a, 1), (b, 0); others (b, 2).
+    """
     table = table.combine_chunks().sort_by([(name, "ascending") for name in (id_column, *order)])
     ids = table.column(id_column)
     first = np.ones(len(ids), bool)
@@ -50,7 +53,7 @@ def first_of_each(table: pa.Table, id_column: str, order: Sequence[str]) -> tupl
 
 
 def by_shard(table: pa.Table, id_column: str, shards: int) -> Iterator[tuple[int, pa.Table]]:
-    """Rows by shard, each id always in the same one."""
+    """Divides rows among shards by the hash of the id, so all rows of an id are in one shard."""
     shard = (hash_strings(table.column(id_column)) % np.uint64(shards)).astype(np.int64)
     for number in np.unique(shard):
         yield int(number), table.filter(pa.array(shard == number))

@@ -1,4 +1,4 @@
-"""What features need their columns to hold: what is neither that nor missing makes the row a dead letter."""
+"""Declares the kind of each column that a feature reads, so that other values make dead letters."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -22,9 +22,9 @@ _SourceT = TypeVar("_SourceT", bound=MappedInteractions | MappedEntities)
 
 
 def with_feature_kinds(params: "ExampleGenParams", spec: FeatureSpec) -> "ExampleGenParams":
-    """The settings of the tables with what the features say about their columns, where the user does not.
+    """Adds the kinds that features need to the settings of the tables. Declared kinds and types take precedence.
 
-    Without it a single `n.a.` would make a column of numbers one of text, which a numeric feature cannot read.
+    Without a declared kind, a single `n.a.` would turn a column of numbers into text, which numeric features refuse.
     """
     updates: dict[str, object] = {}
     sides: dict[str, list[Side]] = {"interactions": ["context"]}
@@ -40,13 +40,19 @@ def with_feature_kinds(params: "ExampleGenParams", spec: FeatureSpec) -> "Exampl
 
 
 def source_with_kinds(source: _SourceT, spec: FeatureSpec, sides: Iterable[Side]) -> _SourceT:
-    """The settings of one table, given whose features read it."""
-    said: Mapping[str, ColumnKind] = source.kinds()
+    """Adds the kinds that features need to the settings of one table.
+
+    Args:
+        source: settings of the table.
+        spec: all features.
+        sides: sides whose features read the table.
+    """
+    declared: Mapping[str, ColumnKind] = source.kinds()
     split = set(getattr(source, "list_columns", {}))
     types = dict(source.types)
     for name, feature in ((name, feature) for side in sides for name, feature in spec.of(side).items()):
         column, kind = feature.column or name, _kind(feature)
-        if kind is not None and column not in said and column not in split and column not in types:
+        if kind is not None and column not in declared and column not in split and column not in types:
             types[column] = kind
     return source.model_copy(update={"types": types})  # type: ignore[return-value]
 

@@ -1,4 +1,4 @@
-"""Ids out of whatever names a query or candidate: texts as they are, numbers in decimal form."""
+"""Converts columns of text or numbers to ids: text unchanged, numbers in decimal form."""
 
 from decimal import Decimal
 
@@ -8,23 +8,25 @@ import pyarrow.compute as pc
 from dataplane.sources.ingestion.column_types import is_text
 
 NOT_WHOLE = "is not a whole number"
-"""What is wrong with ids that are numbers with a fraction, or too large to be told from their neighbours."""
+"""Reason to reject ids with a fraction, and floats too large to differ from their neighbours."""
 _DIGITS = pa.decimal256(76, 0)
 _WITH_ZEROS = r"^([+-]?[0-9]+)\.0*$"
 _WITH_FRACTION = r"^[+-]?([0-9]+\.[0-9]*|[0-9]*\.[0-9]+|[0-9]+)([eE][+-]?[0-9]+)?$"
 _WHOLE = r"^[+-]?[0-9]+$"
-_MOST = float(2**53)  # beyond, floats skip whole numbers
+_MOST = float(2**53)  # larger floats skip whole numbers
 
 
 def ids_of(values: pa.Array, *, whole_numbers: bool) -> tuple[pa.StringArray, pa.BooleanArray]:
-    """Ids out of a source column.
+    """Converts a source column to ids.
+
+    Example with `whole_numbers`: `"12346.0"` → `"12346"`, `"a7"` → `"a7"`, `"7.5"` → null and not whole.
 
     Args:
         values: texts, integers, decimal numbers, and floats if `whole_numbers`.
-        whole_numbers: whether `12346.0` means `12346`, in texts as well.
+        whole_numbers: whether `12346.0` means `12346`, also in text.
 
     Returns:
-        The ids, null where missing or not whole, and which values are numbers that are not whole.
+        The ids, null where missing or not whole, and which values are numbers that are not whole (bool).
     """
     if pa.types.is_decimal(values.type):
         ids = _decimal(values)
@@ -42,7 +44,7 @@ def ids_of(values: pa.Array, *, whole_numbers: bool) -> tuple[pa.StringArray, pa
 def _decimal(values: pa.Array) -> pa.StringArray:
     try:
         return values.cast(_DIGITS).cast(pa.string())
-    except pa.ArrowInvalid:  # some have a fraction
+    except pa.ArrowInvalid:  # some values have a fraction
         return pa.array([_whole(value) for value in values.to_pylist()], pa.string())
 
 

@@ -1,7 +1,7 @@
-"""From sources to clean Parquet shards, as Beam pipelines over pieces of the tables.
+"""Beam pipelines that read pieces of the tables, clean their rows, and write Parquet shards.
 
-An interactions piece becomes one shard, so nothing depends on how many workers there are. Queries and candidates
-go through a shuffle by id, because an id may turn up again in any other file.
+Each piece of the interactions becomes one shard, so the output does not depend on the number of workers. Queries and
+candidates are shuffled by id, because an id may occur in several files.
 """
 
 import math
@@ -45,8 +45,8 @@ class Table:
 
     Attributes:
         reader: reads its pieces.
-        plan: what to do with its columns.
-        pieces: what it is cut into.
+        plan: how its rows are cleaned.
+        pieces: pieces of its files.
     """
 
     reader: Reader
@@ -54,7 +54,7 @@ class Table:
     pieces: Sequence[Piece]
 
     def shards(self) -> int:
-        """Into how many shards rows are sorted by id; depends on the amount of data only."""
+        """Number of shards by id; depends only on the size of the files."""
         return min(_MOST_SHARDS, math.ceil((sum(piece.size for piece in self.pieces) + 1) / _BYTES_PER_SHARD))
 
 
@@ -64,8 +64,8 @@ class Folders:
 
     Attributes:
         output: the Examples directory.
-        reports: what is told to the driver.
-        spilled: rows on their way through a shuffle.
+        reports: counts and errors for the driver.
+        spilled: rows that are being shuffled.
     """
 
     output: Path
@@ -76,12 +76,12 @@ class Folders:
 def read_interactions(
     pipeline: beam.Pipeline, table: Table, derived: Mapping[str, Sequence[str]], folders: Folders
 ) -> None:
-    """Adds the reading of interactions, and of the entity tables that are taken from them, to a pipeline.
+    """Adds to a pipeline the steps that read interactions and derive query or candidate tables from them.
 
     Args:
-        pipeline: what is added to.
+        pipeline: receives the steps.
         table: the interactions.
-        derived: source columns of each entity table taken from them.
+        derived: source columns of each derived table, by its name.
         folders: where to write.
     """
     read = _CleanInteractions(table.reader, table.plan, derived, table.shards(), folders)
@@ -98,9 +98,9 @@ def read_interactions(
 
 
 def read_entities(pipeline: beam.Pipeline, table: Table, folders: Folders) -> None:
-    """Adds the reading of a query or candidate table to a pipeline; of rows with the same id the first is kept.
+    """Adds to a pipeline the steps that read a query or candidate table.
 
-    The rows of a table in long form become one for each id.
+    The first row of each id is kept. A table in long form is pivoted to one row per id.
     """
     name = table.plan.table
     read = _CleanEntities(table.reader, table.plan, table.shards(), folders)
@@ -119,7 +119,7 @@ def read_entities(pipeline: beam.Pipeline, table: Table, folders: Folders) -> No
 
 
 class _CleanInteractions(beam.DoFn):
-    """Writes the shard of a piece; emits (shard, place of rows) for each table derived from it, by its name."""
+    """Writes the shard of a piece. Emits (shard number, spilled rows) for each derived table, tagged with its name."""
 
     def __init__(
         self, reader: Reader, plan: TablePlan, derived: Mapping[str, Sequence[str]], shards: int, folders: Folders
@@ -132,12 +132,12 @@ class _CleanInteractions(beam.DoFn):
 
     def process(self, piece: Piece) -> Iterator[Any]:
         firsts: dict[str, pa.Table] = {}
-        with _Unit(self._reader, self._plan, piece, self._folders) as unit:
+        with _PieceCleaning(self._reader, self._plan, piece, self._folders) as cleaning:
             target = self._folders.output / piece.table / f"part-{piece.index:05d}.parquet"
             with open_shard(target, clean_schema(self._plan)) as shard:
-                for batch, position in unit.batches():
+                for batch, position in cleaning.batches():
                     shard.write(batch)
-                    unit.report.rows_out += batch.num_rows
+                    cleaning.report.rows_out += batch.num_rows
                     for name, columns in self._derived.items():
                         described = described_by_events(
                             batch, self._plan, _ID_COLUMNS[name], columns, piece.index, position
@@ -151,7 +151,7 @@ class _CleanInteractions(beam.DoFn):
 
 
 class _CleanEntities(beam.DoFn):
-    """Emits (shard, place of its rows) for a piece of a query or candidate table."""
+    """Emits (shard number, spilled rows) for a piece of a query or candidate table."""
 
     def __init__(self, reader: Reader, plan: TablePlan, shards: int, folders: Folders) -> None:
         self._reader = reader
@@ -161,20 +161,20 @@ class _CleanEntities(beam.DoFn):
 
     def process(self, piece: Piece) -> Iterator[tuple[int, Spilled]]:
         with (
-            _Unit(self._reader, self._plan.long or self._plan, piece, self._folders) as unit,
+            _PieceCleaning(self._reader, self._plan.long or self._plan, piece, self._folders) as cleaning,
             Spill(self._folders.spilled) as spill,
         ):
-            for batch, position in unit.batches():
+            for batch, position in cleaning.batches():
                 if self._plan.long is not None:
-                    batch, position = needed_rows(batch, position, self._plan.long, unit.report)
+                    batch, position = needed_rows(batch, position, self._plan.long, cleaning.report)
                 rows = with_source_order(batch, piece.index, position)
                 for number, part in by_shard(rows, _ID_COLUMNS[piece.table], self._shards):
                     yield number, spill.write(part)
 
 
-@beam.typehints.with_output_types(str)  # nothing is emitted; said, because inferring it takes Beam a second
+@beam.typehints.with_output_types(str)  # emits nothing; without a declared type Beam spends a second inferring one
 class _KeepFirst(beam.DoFn):
-    """Writes the shard of one group of ids; rows with an id that came before are dead, where `files` are given."""
+    """Writes the first row of each id in one group of ids. If `files` are given, other rows become dead letters."""
 
     def __init__(
         self, table: str, schema: pa.Schema, order: Sequence[str], files: Sequence[str] | None, folders: Folders
@@ -197,10 +197,10 @@ class _KeepFirst(beam.DoFn):
         if self._files is None:
             report.rows_in = first.num_rows
         else:
-            self._bury(others, self._files, report, name)
+            self._write_duplicates(others, self._files, report, name)
         report.write(self._folders.reports / f"{name}.json")
 
-    def _bury(self, others: pa.Table, files: Sequence[str], report: Report, name: str) -> None:
+    def _write_duplicates(self, others: pa.Table, files: Sequence[str], report: Report, name: str) -> None:
         others = others.sort_by([(PIECE, "ascending"), (ROW, "ascending")])
         reason = f"duplicate {_ID_COLUMNS[self._table]}"
         names = [files[piece] for piece in others.column(PIECE).to_pylist()]
@@ -216,7 +216,7 @@ class _KeepFirst(beam.DoFn):
 
 @beam.typehints.with_output_types(str)  # as _KeepFirst
 class _Pivot(beam.DoFn):
-    """Writes the shard of one group of ids: a row for each, with the last value of each property."""
+    """Writes the shard of one group of ids: one row per id, with the last value of each property."""
 
     def __init__(self, plan: TablePlan, folders: Folders) -> None:
         self._plan = plan
@@ -235,8 +235,8 @@ class _Pivot(beam.DoFn):
         report.write(self._folders.reports / f"{table}-shard-{number:05d}.json")
 
 
-class _Unit:
-    """Reads and cleans a piece, keeps its dead letters and its report; a broken file ends up in the report."""
+class _PieceCleaning:
+    """Reads and cleans a piece, and writes its dead letters and its report. The report also names a broken file."""
 
     def __init__(self, reader: Reader, plan: TablePlan, piece: Piece, folders: Folders) -> None:
         self.report = Report(piece.table)
@@ -245,7 +245,7 @@ class _Unit:
         self._piece = piece
         self._folders = folders
 
-    def __enter__(self) -> "_Unit":
+    def __enter__(self) -> "_PieceCleaning":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
@@ -255,7 +255,7 @@ class _Unit:
         return isinstance(error, DataError)
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-        """Clean batches and the rows they come from."""
+        """Yields clean batches, each with the row numbers in the file, int64 `[rows]`."""
         piece = self._piece
         target = self._folders.output / "dead_letters" / f"{piece.table}-{piece.index:05d}.parquet"
         with open_dead_letters(target) as letters:

@@ -1,4 +1,4 @@
-"""Texts that say that there is no value."""
+"""Texts that mean a missing value."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 MARKERS = (
     "", "-", "--", ".", "?", "\\N", "NULL", "(null)", "None", "nil", "NA", "N/A", "#N/A", "<NA>", "NaN", "NaT",
 )  # fmt: skip
-"""Missing values in columns of numbers, flags and moments, whatever the case and the blanks around them. In columns of
-text they are text: NA is Namibia."""
+"""Missing values in columns of numbers, flags and timestamps, in upper or lower case, with or without blanks around
+them. Columns of text keep them as text: NA is also Namibia."""
 
 _MARKERS = pa.array([marker.lower() for marker in MARKERS])
 
@@ -18,11 +18,13 @@ def is_marker(values: pa.StringArray) -> pa.Array:
 
 
 def missing_texts(values: pa.StringArray, read: pa.Array) -> pa.Array:
-    """Which values are missing: null, or unread and one of `MARKERS`.
+    """Which values are missing: null, or unreadable and one of `MARKERS`.
+
+    Example: values `1`, `NA`, `x` read as 1, null, null → false, true, false.
 
     Args:
         values: texts.
-        read: what they were read as, null where they could not be.
+        read: parsed values, null where a text is unreadable.
     """
     missing = values.is_null()
     if read.null_count == values.null_count:

@@ -1,4 +1,4 @@
-"""When something happened: numbers or texts as microseconds UTC, and what a number counts when nobody said so."""
+"""Converts numbers or texts to timestamps in UTC, and guesses the unit of numbers if none is set."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,14 @@ _SAMPLED_ROWS = 100_000
 
 
 def to_moments(values: pa.Array, unit: TimeUnit | None, written: str | None = None) -> tuple[pa.Array, pa.Array]:
-    """Moments out of a source column.
+    """Converts a source column to timestamps.
+
+    Example with `unit="s"`: `0` → 1970-01-01 00:00, `"86400"` → 1970-01-02 00:00, `"x"` → null, not missing.
 
     Args:
-        values: typed moments, texts or numbers.
-        unit: what numbers count since 1970 UTC, or how dates are written; of no matter where values are typed.
-        written: how texts are written, in the letters of `strftime`; instead of `unit`.
+        values: dates or timestamps, texts or numbers.
+        unit: unit of numbers since 1970 UTC, `iso` or `yyyymmdd`; ignored if values have a date type.
+        written: format of the texts in the letters of `strftime`; replaces `unit`.
 
     Returns:
         Which values are missing (bool), and `timestamp[us, UTC]` values, null where missing or unreadable.
@@ -49,10 +51,10 @@ def to_moments(values: pa.Array, unit: TimeUnit | None, written: str | None = No
 
 
 def numbers_of(values: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Float64 numbers out of a source column of numbers or texts.
+    """Converts a source column of numbers or texts to float64.
 
     Returns:
-        Which values are missing (bool), NaN among them, and the numbers, null where missing or unreadable.
+        Which values are missing or NaN (bool), and the numbers, null where missing or unreadable.
     """
     if is_text(values.type):
         missing, numbers = parse_numbers(values.cast(pa.string()))
@@ -62,7 +64,10 @@ def numbers_of(values: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def unit_votes(values: pa.Array) -> dict[str, int]:
-    """How many values look like moments in each unit: by their form, and by their size if they are numbers."""
+    """Counts the values that look like timestamps in each unit, by form, or by size if they are numbers.
+
+    Example: `1500000000`, `1600000000`, `20201122` → two votes for `s`, one for `yyyymmdd`.
+    """
     values = values.slice(0, _SAMPLED_ROWS).drop_null()
     if name_of(values.type) == "timestamp":
         return {"iso": len(values)}
@@ -73,7 +78,7 @@ def unit_votes(values: pa.Array) -> dict[str, int]:
         votes["iso"] = pc.count(parse_moments(values.cast(pa.string()))[1]).as_py()
     sizes = np.abs(numbers_of(values)[1].drop_null().to_numpy(zero_copy_only=False))
     sizes = sizes[np.isfinite(sizes)]
-    votes["yyyymmdd"] = int(_looks_like_date(sizes).sum())  # as seconds they would all be in August 1970
+    votes["yyyymmdd"] = int(_looks_like_date(sizes).sum())  # as seconds, all would lie in August 1970
     votes["s"] = int((sizes < 1e11).sum()) - votes["yyyymmdd"]  # 1e11: in seconds the year 5138, in milliseconds 1973
     votes["ms"] = int(((sizes >= 1e11) & (sizes < 1e14)).sum())
     votes["us"] = int(((sizes >= 1e14) & (sizes < 1e17)).sum())
@@ -89,7 +94,7 @@ def _looks_like_date(sizes: np.ndarray) -> np.ndarray:
 
 
 def most_voted(votes: Iterable[Mapping[str, int]]) -> TimeUnit:
-    """The unit with the most votes; seconds if nothing voted."""
+    """The unit with the most votes; seconds if there are no votes."""
     total: Counter[str] = Counter()
     for vote in votes:
         total.update(vote)

@@ -1,4 +1,4 @@
-"""Numbers in local notation, rewritten with a decimal point before anybody looks at them; texts that mean nothing."""
+"""Rewrites numbers of a local notation with a decimal point, and texts that mean a missing value as null."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +23,15 @@ def in_common_notation(
     thousands_commas: Iterable[str] = (),
     null_values: Sequence[str] = (),
 ) -> pa.RecordBatch:
-    """Rewrites columns of text; values that are not written as was said stay as they are.
+    """Rewrites columns of text. Values in another notation stay as they are.
+
+    Example with `price` in `decimal_commas`: `1.234,50` → `1234.50`, `7,5` → `7.5`, `n/a` → `n/a`.
 
     Args:
-        batch: any columns.
+        batch: columns of any type.
         decimal_commas: columns of numbers with a decimal comma.
         thousands_commas: columns of numbers with commas between thousands.
-        null_values: texts that are missing values, in all columns.
+        null_values: texts that mean a missing value, in all columns.
     """
     names, columns = batch.schema.names, list(batch.columns)
     decimal_commas, thousands_commas = frozenset(decimal_commas), frozenset(thousands_commas)
@@ -45,27 +47,27 @@ def in_common_notation(
             plain = pc.replace_substring(values, ",", "")
             values = pc.if_else(pc.match_substring_regex(values, _THOUSANDS), plain, values)
         columns[place] = values
-    # All at once: setting one column copies the list of all of them.
+    # Columns are replaced all at once, because setting one copies the list of all.
     return pa.RecordBatch.from_arrays(columns, names) if names else batch
 
 
 @dataclass(frozen=True)
 class NotationReader:
-    """Reads what another reader reads, in common notation."""
+    """Wraps a reader and rewrites its rows in common notation."""
 
     reader: Reader
     source: MappedInteractions | MappedEntities
 
     def pieces(self) -> list[Piece]:
-        """The other reader's."""
+        """Pieces of the wrapped reader."""
         return self.reader.pieces()
 
     def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]] | None:
-        """The other reader's: texts stay texts."""
+        """Types of the wrapped reader; text stays text."""
         return self.reader.types(pieces)
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
-        """The other reader's rows, rewritten; those that are no text in their encoding are rejects."""
+        """Rows of the wrapped reader, rewritten. Rows with text in another encoding are rejects."""
         source = self.source
         for rows in self.reader.read(piece, types, columns):
             rows = well_formed(rows)
@@ -79,14 +81,14 @@ class NotationReader:
 
 
 def in_notation_of(reader: Reader, source: MappedInteractions | MappedEntities) -> Reader:
-    """A reader that heeds what the settings say about notation; the same one if they say nothing."""
+    """Wraps a reader if the settings name a local notation, else returns it."""
     if source.decimal_commas or source.thousands_commas or _null_values(source):
         return NotationReader(reader, source)
     return reader
 
 
 def _null_values(source: MappedInteractions | MappedEntities) -> Sequence[str]:
-    """Missing values that the format's own reader does not know."""
+    """Texts for missing values, unless the reader of the format already handles them."""
     return () if isinstance(source, CsvInteractions | CsvEntities) else source.null_values
 
 

@@ -1,4 +1,4 @@
-"""Numbers out of texts, a column at a time, and what kind of numbers they are."""
+"""Parses columns of numbers written as text, and tells integers from floats and codes."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +15,7 @@ _CODE = r"^-?(0[0-9]|[0-9]{19,}$)"  # a float would lose digits
 
 
 def are_integers(values: pa.StringArray) -> bool:
-    """Whether all of the texts are written as integers and fit into 64 bits."""
+    """Whether all texts are integers that fit into 64 bits."""
     if not pc.all(pc.match_substring_regex(values, INTEGER)).as_py():
         return False
     if (pc.max(pc.binary_length(values)).as_py() or 0) < _LONGEST:
@@ -28,17 +28,20 @@ def are_integers(values: pa.StringArray) -> bool:
 
 
 def look_like_numbers(values: pa.StringArray) -> pa.Array:
-    """Which texts are a number, NaN and infinity among them."""
+    """Which texts are numbers, including NaN and infinity."""
     return pc.or_(pc.match_substring_regex(values, _NUMBER), pc.match_substring_regex(values, _NOT_FINITE))
 
 
 def hold_codes(values: pa.StringArray) -> bool:
-    """Whether a text has digits that a float would lose: leading zeros, or more than 18 digits."""
+    """Whether a text has leading zeros or more than 18 digits, which a float would lose."""
     return bool(pc.any(pc.match_substring_regex(values, _CODE)).as_py())
 
 
 def plain_numbers(values: pa.StringArray) -> pa.Array:
-    """The texts that are numbers without blanks around them and plus signs before them; null for all others."""
+    """Strips blanks and a plus sign from numbers; null for texts that are not numbers.
+
+    Example: `7.5` → `7.5`, ` +3 ` → `3`, `n/a` → null.
+    """
     valid = look_like_numbers(values)
     plain = pc.if_else(valid, values, None)
     if plain.null_count == values.null_count:
@@ -50,14 +53,14 @@ def plain_numbers(values: pa.StringArray) -> pa.Array:
 
 
 def parse_numbers(values: pa.StringArray, kind: str = "float64") -> tuple[pa.Array, pa.Array]:
-    """Numbers out of texts.
+    """Parses numbers.
 
     Args:
         values: texts.
         kind: `int64` or `float64`.
 
     Returns:
-        Which values are missing (bool), and numbers, null where missing or not a number of the kind.
+        Which values are missing (bool), and the numbers, null where missing or not a number of this kind.
     """
     plain = plain_numbers(values)
     missing = missing_texts(values, plain)
@@ -71,7 +74,7 @@ def parse_numbers(values: pa.StringArray, kind: str = "float64") -> tuple[pa.Arr
 
 
 def kind_of_numbers(values: pa.StringArray) -> str:
-    """`int64` if those of the texts that are numbers are integers, else `float64`; `null` if none is a number."""
+    """`int64` if all numbers among the texts are integers, else `float64`; `null` if no text is a number."""
     numbers = plain_numbers(values).drop_null()
     if len(numbers) == 0:
         return "null"

@@ -1,4 +1,4 @@
-"""Rows of a piece as its table has them: with partition columns, of well-formed text, from the file that was listed."""
+"""Reads the rows of a piece, adds partition columns, rejects malformed text, and checks that the file is unchanged."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ def rows_of(
     """Reads a piece; see `Reader.read`.
 
     Raises:
-        DataError: the file is broken, contradicts the partition it lies in, or changed while it was read.
+        DataError: the file is broken, contradicts its partition's directory, or changed while it was read.
     """
     with unchanged(piece.file, piece.name, piece.version):
         for rows in reader.read(piece, types, columns):
@@ -27,7 +27,7 @@ def rows_of(
 
 
 def partition_types(pieces: Iterable[Piece]) -> dict[str, str]:
-    """Type of each partition column, told from the values of all files."""
+    """Type of each partition column, guessed from the values of all files."""
     values: dict[str, list[str | None]] = {}
     for column, value in (pair for partitions in {piece.partitions for piece in pieces} for pair in partitions):
         values.setdefault(column, []).append(value)
@@ -35,7 +35,7 @@ def partition_types(pieces: Iterable[Piece]) -> dict[str, str]:
 
 
 def well_formed(rows: Rows) -> Rows:
-    """Moves rows with bytes that are no text to the rejects; Arrow's own readers do not look for them."""
+    """Moves rows whose text is not UTF-8 to the rejects, because Arrow's readers do not check text."""
     texts = [name for name, column in _columns(rows.batch) if _may_be_broken(column.type)]
     try:
         for name in texts:
@@ -66,7 +66,10 @@ def _as_string(kind: pa.DataType) -> pa.DataType:
 
 
 def _broken(values: pa.Array, start: int = 0) -> Iterator[int]:
-    """Rows that are no text, found by halving."""
+    """Row numbers whose text is not UTF-8, found by halving the column.
+
+    Example with a bad row 2 of four: rows 0–3 fail, 0–1 pass, 2–3 fail, 2 fails, 3 passes.
+    """
     try:
         values.cast(_as_string(values.type)).validate(full=True)
     except pa.ArrowInvalid:
@@ -79,7 +82,7 @@ def _broken(values: pa.Array, start: int = 0) -> Iterator[int]:
 
 
 def _readable(batch: pa.RecordBatch, row: int) -> str:
-    """A row as text, with signs in place of what cannot be read."""
+    """A row as text, with replacement characters for unreadable bytes."""
     parts = []
     for name, column in _columns(batch):
         if name_of(column.type) == "string":
@@ -106,13 +109,13 @@ def _check_equal(values: pa.Array, column: str, value: str | None, piece: Piece,
     if not equal.all():
         row = int(np.argmin(equal))
         raise DataError(
-            f"{piece.name}: column {column!r} is {values[row]} in row {position[row]}, but the file lies in "
-            f"{column}={value}; one of the two is wrong"
+            f"{piece.name}: column {column!r} is {values[row]} in row {position[row]}, but the file lies in directory "
+            f"{column}={value}; correct the column or move the file"
         )
 
 
 def _equal(values: pa.Array, text: str | None) -> np.ndarray:
-    """Which values are the one that a directory's name tells."""
+    """Which values equal the value in the directory's name."""
     kind = name_of(values.type)
     if text is None or kind == "null":
         missing: np.ndarray = values.is_null().to_numpy(zero_copy_only=False)
@@ -120,8 +123,8 @@ def _equal(values: pa.Array, text: str | None) -> np.ndarray:
     if kind == UNSUPPORTED or kind.startswith("list<"):
         return np.zeros(len(values), bool)
     try:
-        told = cast(pa.array([text]), kind)[0]
-    except pa.ArrowInvalid:  # not even of the column's type
+        expected = cast(pa.array([text]), kind)[0]
+    except pa.ArrowInvalid:  # the text does not fit the column's type
         return np.zeros(len(values), bool)
-    equal: np.ndarray = pc.fill_null(pc.equal(cast(values, kind), told), False).to_numpy(zero_copy_only=False)
+    equal: np.ndarray = pc.fill_null(pc.equal(cast(values, kind), expected), False).to_numpy(zero_copy_only=False)
     return equal

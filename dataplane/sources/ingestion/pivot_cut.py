@@ -1,4 +1,4 @@
-"""Up to when the values of a table in long form are known, given how events are held out."""
+"""Sets and checks `pivot.before`, the moment up to which values of a table in long form are used."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from dataplane.sources.data_config import ExampleGenParams
 
 _NEEDED = (
-    "is needed with split.method '{method}' here, which names no moment from which events are held out: the last value "
-    "of a property may be newer than an event that is to be predicted, and tell it. Give the moment up to which values "
-    "are known, or use split {{method: time, validation_from: …, test_from: …}}"
+    "is needed with split.method '{method}', which has no fixed moment from which events are held out: the last value "
+    "of a property may be newer than a held-out event and leak it. Set the moment up to which values "
+    "are used, or use split {{method: time, validation_from: …, test_from: …}}"
 )
 _TOO_LATE = (
-    "{before} is later than split.validation_from, {cut}: values from in between would tell what is to be predicted. "
-    "Leave it out, or give that moment or an earlier one"
+    "{before} is later than split.validation_from, {cut}: values from in between would leak held-out events. "
+    "Remove it, or set that moment or an earlier one"
 )
 
 
 def with_pivot_cuts(params: "ExampleGenParams", split: SplitConfig) -> "ExampleGenParams":
-    """The settings with the moment from which events are held out as that of each pivot, where it says none."""
+    """Sets `before` of each pivot with timestamps to the start of the held-out events, unless the user set it."""
     cut = split.validation_from if isinstance(split, TimeSplit) else None
     updates = {}
     for table, pivot in _pivots(params):
@@ -32,14 +32,14 @@ def with_pivot_cuts(params: "ExampleGenParams", split: SplitConfig) -> "ExampleG
 
 
 def with_latest_values(source: MappedEntities) -> MappedEntities:
-    """The settings of a table with no cut: what is known today."""
+    """Removes `before` from the settings of a table, so that the latest values are used."""
     if source.pivot is None:
         return source
     return _with_before(source, source.pivot.model_copy(update={"before": None}))
 
 
 def pivot_problems(params: "ExampleGenParams", split: SplitConfig) -> Iterator[tuple[str, str]]:
-    """Keys and what is wrong with them: values that came to be known after events that are held out."""
+    """Yields (key, problem) for each pivot whose values could be newer than held-out events."""
     cut = split.validation_from if isinstance(split, TimeSplit) else None
     for table, pivot in _pivots(params):
         key = f"data.{table}.pivot.before"

@@ -1,4 +1,4 @@
-"""What is done with a table's columns, settled once before its rows are read."""
+"""Decides how the columns of a table are read and cleaned, once, before its rows are read."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from dataplane.sources.reading import Rows
 from dataplane.sources.value_config import ColumnKind, TimeUnit
 
 Example: TypeAlias = Callable[[str], str]
-"""Gives a value of a column as text; empty if there is none."""
+"""Returns a value of a column as text, for messages; empty if the column has no value."""
 _ID_TYPES = {"string", "int64", "null"}
 
 
@@ -23,7 +23,7 @@ def _no_example(column: str) -> str:
 
 
 def first_value(pieces: Iterable[Iterable[Rows]]) -> str:
-    """The first value of pieces with one column, as text; empty if there is none."""
+    """First value of pieces that have one column, as text; empty if the column has no value."""
     values = (value for rows in pieces for part in rows for column in part.batch.columns for value in column)
     return str(next((value for value in values if value.is_valid), ""))
 
@@ -36,24 +36,24 @@ _NUMBER_TYPES = {"string", "int64", "float64", "null"}
 
 @dataclass(frozen=True)
 class TablePlan:
-    """How rows of a table become clean ones.
+    """How the rows of a table are cleaned.
 
     Attributes:
         table: `interactions`, `queries` or `candidates`.
         ids: source column of each id column of the output.
         types: type of every source column that is read.
-        kept: further source columns in the output.
-        carried: further source columns that are read only to describe queries or candidates.
-        roles: source column of `timestamp`, `order`, `weight`, `split`, where given.
-        presplit: whether the files say the split.
-        separators: what separates the values of text columns that hold lists.
-        time_unit: what timestamps count, resolved; None without timestamps or where they are typed.
-        min_weight: rows below it are filtered out.
-        dropped: why columns of the source are left out, for the user.
-        kinds: what further columns hold, where the settings say so.
-        date_formats: how columns of moments are written, if not as ISO 8601.
-        pivot: what is done with the rows of a table in long form.
-        long: how those rows are cleaned before; the other attributes say what becomes of them.
+        kept: other source columns that the output has.
+        carried: other source columns that only describe queries or candidates.
+        roles: source column of each of `timestamp`, `order`, `weight`, `split` that the settings map.
+        presplit: whether each file belongs to one split.
+        separators: separator of the values in each text column that holds lists.
+        time_unit: unit of the timestamps, never `auto`; None if there are none or they have a date type.
+        min_weight: rows with a smaller weight are filtered out.
+        dropped: reason for each source column that is left out, for the user.
+        kinds: declared kind of other columns.
+        date_formats: format of each column of dates that is not written as ISO 8601.
+        pivot: settings of a table in long form, one property per row.
+        long: plan for the rows of the long form; the other attributes then describe the pivoted rows.
         whole_number_ids: whether ids such as 12346.0 mean 12346.
     """
 
@@ -87,7 +87,7 @@ class TablePlan:
         return {**dict.fromkeys(self.ids, "string"), **roles, **{name: self.kept_type(name) for name in self.kept}}
 
     def kept_type(self, column: str) -> str:
-        """Type a further column has in the output."""
+        """Output type of a kept or carried column."""
         return "list<string>" if column in self.separators else self.types[column].replace("null", "string")
 
 
@@ -95,25 +95,25 @@ def plan_interactions(
     source: MappedInteractions, types: ColumnTypes, *, presplit: bool, time_unit: TimeUnit | None,
     carried: Iterable[str] = (), example: Example = _no_example,
 ) -> TablePlan:  # fmt: skip
-    """Plan of the interactions table.
+    """Plans the interactions table.
 
     Args:
-        source: its settings.
-        types: types seen of each source column, each with a file that has it.
-        presplit: whether the files say the split.
-        time_unit: what timestamps count.
+        source: settings of the table.
+        types: types seen in each source column, each with the first file that has it.
+        presplit: whether each file belongs to one split.
+        time_unit: unit of the timestamps.
         carried: source columns that describe queries or candidates.
-        example: a value of a column, for messages.
+        example: returns a value of a column, for messages.
 
     Raises:
-        DataError: a column is missing or of a type its role cannot have.
+        DataError: a column is missing, or its type does not suit its role.
     """
     roles = source.columns.mapped()
     ids = {role: roles.pop(role) for role in ("query_id", "candidate_id")}
     _check_present("interactions", [*ids.values(), *roles.values(), *carried], types)
     _check_ids("interactions", ids, types, source.whole_number_ids, example)
     _check_roles("interactions", roles, types)
-    kept, dropped = _further("interactions", source.keep, types, {*ids.values(), *roles.values()}, {*ROLES})
+    kept, dropped = _kept_columns("interactions", source.keep, types, {*ids.values(), *roles.values()}, {*ROLES})
     all_types = _types(source, types)
     for column in carried:
         if all_types[column] == UNSUPPORTED:
@@ -135,17 +135,17 @@ def plan_entities(
     time_unit: TimeUnit | None = None,
     example: Example = _no_example,
 ) -> TablePlan:
-    """Plan of the query or candidate table.
+    """Plans the query or the candidate table.
 
     Args:
-        table: which of them.
-        source: its settings.
-        types: types seen of each source column, each with a file that has it.
-        time_unit: what timestamps of a table in long form count.
-        example: a value of a column, for messages.
+        table: `queries` or `candidates`.
+        source: settings of the table.
+        types: types seen in each source column, each with the first file that has it.
+        time_unit: unit of the timestamps of a table in long form.
+        example: returns a value of a column, for messages.
 
     Raises:
-        DataError: a column is missing, or the id column has a type ids cannot have.
+        DataError: a column is missing, or the id column holds neither text nor integers.
     """
     id_column = "query_id" if table == "queries" else "candidate_id"
     ids = {id_column: source.id}
@@ -153,7 +153,7 @@ def plan_entities(
     _check_ids(table, ids, types, source.whole_number_ids, example)
     if source.pivot is not None:
         return _plan_pivot(table, source, source.pivot, ids, types, time_unit)
-    kept, dropped = _further(table, source.keep, types, {source.id}, {id_column})
+    kept, dropped = _kept_columns(table, source.keep, types, {source.id}, {id_column})
     all_types = _types(source, types)
     return TablePlan(
         table, ids, all_types, tuple(kept), (), {}, False, _separators(source, all_types), None, None, dropped,
@@ -169,7 +169,7 @@ def _plan_pivot(
     _check_roles(table, roles, seen)
     for column in (pivot.property, pivot.value):
         if (kind := merged(seen[column])) == UNSUPPORTED or kind.startswith("list<"):
-            raise DataError(f"{table}: column {column!r} holds {_listed(seen[column])}, which no property has")
+            raise DataError(f"{table}: column {column!r} holds {_listed(seen[column])}; a pivot needs single values")
     kinds = source.kinds()
     types = {name: _OF_KIND[kinds[name]] if kinds.get(name) in ("number", "time") else "string" for name in pivot.keep}
     wide = TablePlan(
@@ -185,16 +185,16 @@ def _plan_pivot(
 
 
 def _types(source: MappedInteractions | MappedEntities, seen: ColumnTypes) -> dict[str, str]:
-    """Type of each column: what its values are, or what they were said to be where they are texts or missing."""
+    """Type of each column: the declared type where values are text or missing, else the type of the values."""
     types = {name: merged(found) for name, found in seen.items()}
     for name, kind in source.kinds().items():
-        told = _OF_KIND[kind]
-        if types.get(name) == "null" or (types.get(name) == "string" and told in ("float64", "timestamp")):
-            types[name] = told
+        declared = _OF_KIND[kind]
+        if types.get(name) == "null" or (types.get(name) == "string" and declared in ("float64", "timestamp")):
+            types[name] = declared
     for name in source.date_formats.keys() & types.keys():
         if types[name] not in ("timestamp", "int64") or set(seen[name]) == {"timestamp"}:
             raise DataError(
-                f"date_formats: column {name!r} holds {_listed(seen[name])}, not texts; leave it out of 'date_formats'"
+                f"date_formats: column {name!r} holds {_listed(seen[name])}, not text; remove it from 'date_formats'"
             )
         types[name] = "timestamp"
     return types
@@ -204,7 +204,7 @@ def _separators(source: MappedInteractions | MappedEntities, types: Mapping[str,
     separators: dict[str, str] = getattr(source, "list_columns", {})
     for column in separators:
         if types.get(column, "string") not in ("string", "null"):
-            raise DataError(f"list_columns: column {column!r} holds {types[column]}, not text to be split")
+            raise DataError(f"list_columns: column {column!r} holds {types[column]}, not text that can be split")
     return separators
 
 
@@ -224,12 +224,12 @@ def _check_ids(
             continue
         hint = ""
         if set(wrong) == {"float64"}:
-            hint = "; write integers or text, or set 'whole_number_ids: true' if 12346.0 is to mean 12346"
+            hint = "; write integers or text, or set 'whole_number_ids: true' if 12346.0 means 12346"
         elif any("list<" in kind or kind.startswith("map<") for kind in wrong):
-            hint = "; write a row for each of its values"
+            hint = "; write one row per value"
         value = example(column) if set(wrong) == {"float64"} else ""
-        told = f"{_listed(wrong)}{f', such as {value}' if value else ''}"
-        raise DataError(f"{table}: {role} column {column!r} holds {told}, not text or integers{hint}")
+        found = f"{_listed(wrong)}{f', such as {value}' if value else ''}"
+        raise DataError(f"{table}: {role} column {column!r} holds {found}, not text or integers{hint}")
 
 
 def _check_roles(table: str, roles: Mapping[str, str], types: ColumnTypes) -> None:
@@ -241,10 +241,10 @@ def _check_roles(table: str, roles: Mapping[str, str], types: ColumnTypes) -> No
             raise DataError(f"{table}: {role} column {column!r} holds {_listed(wrong)}; {hint}")
 
 
-def _further(
+def _kept_columns(
     table: str, keep: list[str] | None, types: ColumnTypes, used: set[str], reserved: set[str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Columns to carry along, and those left out with the reason."""
+    """Other columns that the output has, and the reason for each column that it leaves out."""
     _check_present(table, keep or [], types)
     kept: list[str] = []
     dropped: dict[str, str] = {}
@@ -253,7 +253,7 @@ def _further(
         if name in used:
             continue
         if name in reserved:
-            dropped[name] = "the name is reserved and the column is not mapped to it"
+            dropped[name] = "the name is reserved, and 'columns' does not map this column to it"
         elif kind == UNSUPPORTED:
             dropped[name] = f"type {_listed(types[name])} is not supported"
         else:

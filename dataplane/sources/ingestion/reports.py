@@ -1,4 +1,4 @@
-"""What workers tell the driver: small JSON files, because all runners can write files and not all return values."""
+"""Reports from workers to the driver, as small JSON files, because not every Beam runner returns values."""
 
 import json
 from collections import Counter
@@ -29,18 +29,18 @@ _DEAD_LETTER = pa.schema(
 
 @dataclass
 class Report:
-    """Row counts of one unit of work.
+    """Row counts of one piece, one shard or one table.
 
     Attributes:
-        table: which table.
+        table: name of the table.
         rows_in: rows read.
         rows_out: rows written.
-        filtered: usable rows left out on purpose.
-        merged: usable rows that went into one with other rows, as those of a pivot.
+        filtered: usable rows left out because of the settings.
+        merged: usable rows merged into another row, such as the rows of a pivot.
         reasons: number of dead rows by reason.
-        examples: the first dead row of each reason, as `VALUE in FILE, row N: RECORD`.
-        error: why the unit failed, for the user.
-        seen: types and time units found while looking for them.
+        examples: first dead row of each reason, as `VALUE in FILE, row N: RECORD`.
+        error: why reading failed, for the user.
+        seen: column types and votes on the time unit, from inspecting values.
     """
 
     table: str
@@ -59,14 +59,14 @@ class Report:
         return sum(self.reasons.values())
 
     def count_dead(self, files: list[str], dead: list[Reject]) -> None:
-        """Counts dead rows, given the file each is from."""
+        """Counts dead rows; `files` names the file of each."""
         for name, reject in zip(files, dead, strict=True):
             self.reasons[reject.reason] += 1
             value = f"{reject.value[:_VALUE_LENGTH]!r} in " if reject.value else ""
             self.examples.setdefault(reject.reason, f"{value}{name}, row {reject.row}: {reject.record[:200]}")
 
     def add(self, other: "Report") -> None:
-        """Adds the counts of a later unit of the same table."""
+        """Adds the counts of a later report on the same table."""
         self.rows_in += other.rows_in
         self.rows_out += other.rows_out
         self.filtered += other.filtered
@@ -75,30 +75,30 @@ class Report:
         self.examples = {**other.examples, **self.examples}
 
     def write(self, path: Path) -> None:
-        """Writes the report; a repeated attempt replaces it."""
+        """Writes the report and replaces that of an earlier attempt."""
         write_atomically(path, json.dumps(vars(self), ensure_ascii=False))
 
 
 def report_name(piece: Piece) -> str:
-    """Name of the file with the report of a piece."""
+    """File name of the report on a piece."""
     return f"{piece.table}-{piece.index:05d}.json"
 
 
 def read_reports(directory: Path) -> list[Report]:
-    """All reports in a directory, in the order of their names."""
+    """Reads all reports in a directory, ordered by file name."""
     values = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))]
     return [Report(**{**value, "reasons": Counter(value["reasons"])}) for value in values]
 
 
 def check_counts(reports: Mapping[str, Report], examples: Path) -> None:
-    """Checks that no row was lost or written twice: in = out + dead + filtered + merged, and so it is in the files.
+    """Checks that no row was lost or written twice: in = out + dead + filtered + merged, in reports and files.
 
     Args:
-        reports: the counts of each table.
-        examples: where the shards were written.
+        reports: counts of each table.
+        examples: directory with the shards.
 
     Raises:
-        AssertionError: the counts contradict each other, which is never the user's fault.
+        AssertionError: the counts disagree, which is a fault of this code.
     """
     for table, report in reports.items():
         if report.rows_in != report.rows_out + report.dead + report.filtered + report.merged:
@@ -116,7 +116,7 @@ def _rows_in(directory: Path) -> int:
 
 
 class Shard:
-    """A Parquet file that comes into being with its first row."""
+    """A Parquet file that is created with its first row."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path = path
@@ -124,7 +124,7 @@ class Shard:
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Appends rows; columns are taken by name, further ones ignored."""
+        """Appends rows. Columns are matched by name; columns outside the schema are ignored."""
         if rows.num_rows == 0:
             return
         if self._writer is None:
@@ -133,14 +133,14 @@ class Shard:
         self._writer.write_table(table.select(self._schema.names).cast(self._schema))
 
     def close(self) -> None:
-        """Finishes the file."""
+        """Closes the file."""
         if self._writer is not None:
             self._writer.close()
 
 
 @contextmanager
 def open_shard(path: Path, schema: pa.Schema) -> Iterator[Shard]:
-    """A shard that appears under `path` when the block ends well, if it has rows."""
+    """Yields a shard. It appears at `path` if the block succeeds and the shard has rows."""
     with replacing(path) as temporary:
         shard = Shard(temporary, schema)
         try:
@@ -151,13 +151,13 @@ def open_shard(path: Path, schema: pa.Schema) -> Iterator[Shard]:
 
 @contextmanager
 def open_dead_letters(path: Path) -> Iterator[Shard]:
-    """A shard of dead letters."""
+    """Yields a shard for dead letters; see `open_shard`."""
     with open_shard(path, _DEAD_LETTER) as shard:
         yield shard
 
 
 def dead_letters(table: str, files: list[str], dead: list[Reject]) -> pa.Table:
-    """Dead rows, with the file each is from, as they are written."""
+    """Table of dead letters for rows of `table`; `files` names the file of each."""
     columns: Mapping[str, list[Any]] = {
         "table": [table] * len(dead),
         "file": files,

@@ -1,4 +1,4 @@
-"""Columns that the files of a table have, held against each other."""
+"""Compares the columns and types of the files of a table."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import TypeAlias
@@ -20,14 +20,14 @@ from dataplane.sources.ingestion.piece_rows import partition_types
 from dataplane.sources.reading import Piece
 
 FileTypes: TypeAlias = Mapping[str, Mapping[str, Collection[str]]]
-"""Types of the columns of each file, by its name."""
+"""Column types of each file: file name → column → types seen."""
 _ID_TYPES = frozenset({"string", "int64"})
 ColumnTypes: TypeAlias = Mapping[str, Mapping[str, str]]
-"""Types of each column, each with the first file where it was seen."""
+"""Types of each column: column → type → first file that has it."""
 
 
-def joined(files: FileTypes, pieces: Iterable[Piece]) -> dict[str, dict[str, str]]:
-    """Types of each column over all files; a partition column has the one that its directories tell."""
+def types_by_column(files: FileTypes, pieces: Iterable[Piece]) -> dict[str, dict[str, str]]:
+    """Types of each column over all files. The type of a partition column comes from the directory names."""
     types: dict[str, dict[str, str]] = {}
     for file, columns in files.items():
         for column, kinds in columns.items():
@@ -38,13 +38,13 @@ def joined(files: FileTypes, pieces: Iterable[Piece]) -> dict[str, dict[str, str
 
 
 def check_agreement(source: MappedInteractions | MappedEntities, files: FileTypes, pieces: Sequence[Piece]) -> None:
-    """Checks that every file has the ids and roles, and that typed files agree on what a column is.
+    """Checks that every file has the ids and roles, and that Parquet files agree on the type of each column.
 
-    A further column that some files lack is missing in their rows, integers go with floats, and integers with
-    texts where they are ids. JSON lines are not checked: each of their rows is, for itself.
+    Other columns may be absent from some files; their rows then have no value. Integers agree with floats, and in id
+    columns also with text. JSON Lines are not checked here, because each row is checked when it is read.
 
     Raises:
-        DataError: a file differs.
+        DataError: a file lacks a column or has another type.
     """
     if isinstance(source, JsonlInteractions | JsonlEntities):
         return
@@ -55,19 +55,20 @@ def check_agreement(source: MappedInteractions | MappedEntities, files: FileType
         if missing and columns:
             raise DataError(
                 f"{file} has no column {', '.join(map(repr, missing))}; it has {listed(columns)}. "
-                "All files of a table need the same ids and roles: correct it, or leave it out of 'path'"
+                "All files of a table need the same ids and roles: correct the file, or exclude it from 'path'"
             )
     if isinstance(source, ParquetInteractions | ParquetEntities):
-        together = dict.fromkeys(id_columns(source), _ID_TYPES | ({"float64"} if source.whole_number_ids else set()))
+        mixable = dict.fromkeys(id_columns(source), _ID_TYPES | ({"float64"} if source.whole_number_ids else set()))
         if not isinstance(source, MappedInteractions) and source.pivot is not None:
-            together |= dict.fromkeys((source.pivot.property, source.pivot.value), _ID_TYPES)
-        for column, kinds in joined(files, ()).items():
-            _check_types(column, kinds, together.get(column, set()))
+            mixable |= dict.fromkeys((source.pivot.property, source.pivot.value), _ID_TYPES)
+        for column, kinds in types_by_column(files, ()).items():
+            _check_types(column, kinds, mixable.get(column, set()))
 
 
-def _check_types(column: str, kinds: Mapping[str, str], together: Set[str]) -> None:
+def _check_types(column: str, kinds: Mapping[str, str], mixable: Set[str]) -> None:
+    """Refuses a column of several types, unless numbers hold them all or every type is one of `mixable`."""
     seen = {kind: file for kind, file in kinds.items() if kind != "null"}
-    if len(seen) <= 1 or merged(seen) in ("float64", "list<float64>") or seen.keys() <= together:
+    if len(seen) <= 1 or merged(seen) in ("float64", "list<float64>") or seen.keys() <= mixable:
         return
-    told = " and ".join(f"{kind} in {file}" for kind, file in seen.items())
-    raise DataError(f"column {column!r} is {told}: write it with one type in all files of the table")
+    types = " and ".join(f"{kind} in {file}" for kind, file in seen.items())
+    raise DataError(f"column {column!r} is {types}: write it with one type in all files of the table")

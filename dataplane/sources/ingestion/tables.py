@@ -1,4 +1,4 @@
-"""Drives the ingestion: settles a plan for every table, runs the Beam pipelines, and judges what came of it."""
+"""Runs the ingestion: plans every table, runs the Beam pipelines, and checks the row counts."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from dataplane.sources.config import (
 )
 from dataplane.sources.files import Snapshot
 from dataplane.sources.formats.synthetic import SyntheticReader
-from dataplane.sources.ingestion.discover import Discovered, Unknown, discover
+from dataplane.sources.ingestion.discover import Discovered, UndiscoveredTable, discover
 from dataplane.sources.ingestion.ingest import Folders, Table, read_entities, read_interactions
 from dataplane.sources.ingestion.piece_rows import rows_of
 from dataplane.sources.ingestion.plan import TablePlan, first_value, plan_entities, plan_interactions
@@ -28,15 +28,14 @@ from dataplane.sources.snapshots import Sources, require_same_files
 _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
 _HINTS = {
-    NOT_TEXT: "set 'encoding' of delimited text to what it is, 'bytes_as: hex' for bytes in Parquet files; "
-    "JSON has to be utf-8",
-    "timestamp cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}, or what "
-    "it counts in 'time_unit'",
-    "cannot be read as": "say how it is written in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}",
-    "is not a number": "name the column in 'decimal_commas' or 'thousands_commas' if it is one, or the text in "
-    "'null_values' if it means that there is none",
+    NOT_TEXT: "set 'encoding' for delimited text, or 'bytes_as: hex' for bytes in Parquet files; JSON must be UTF-8",
+    "timestamp cannot be read as": "set its format in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}, or its unit in "
+    "'time_unit'",
+    "cannot be read as": "set its format in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}",
+    "is not a number": "for a number with commas, name the column in 'decimal_commas' or 'thousands_commas'; for a "
+    "missing value, list the text in 'null_values'",
 }
-"""What to do about reasons in which these words stand; the first that fit."""
+"""Hint for each kind of reason. The first entry whose words occur in the reason applies."""
 
 
 def ingest(
@@ -46,22 +45,22 @@ def ingest(
     """Reads all tables into `output`.
 
     Args:
-        sources: settings of those of the tables `interactions`, `queries` and `candidates` that are to be read.
-        files: files of each table that has some, as they were listed.
-        base_dir: what relative paths are relative to.
-        max_bad_fraction: share of a table's rows that may be dead.
-        output: where the shards, dead letters and `summary.json` go.
+        sources: settings of the tables to read, by name: `interactions`, `queries`, `candidates`.
+        files: listed files of each table that has files.
+        base_dir: directory that relative paths start from.
+        max_bad_fraction: largest share of dead rows in a table, from 0 to 1.
+        output: receives the shards, the dead letters and `summary.json`.
         context: Beam runner, progress and scratch space.
 
     Returns:
-        Facts: rows, dead and filtered rows of each table, the time unit, columns left out and why.
+        Facts: rows, dead rows and filtered rows of each table, the time unit, and the columns left out with reasons.
 
     Raises:
         DataError: see `ExampleGen.execute`.
     """
     require_same_files(sources, files, base_dir)
     output.path.mkdir(parents=True, exist_ok=True)
-    for folder in ("interactions", *_ID_COLUMNS, "dead_letters"):  # shards of an earlier attempt would be read as well
+    for folder in ("interactions", *_ID_COLUMNS, "dead_letters"):  # remove shards of an earlier attempt
         shutil.rmtree(output.path / folder, ignore_errors=True)
     with context.scratch_directory() as scratch:
         derived = {name: source.columns for name, source in sources.items() if isinstance(source, FromInteractions)}
@@ -78,7 +77,7 @@ def ingest(
         reports = _totals(read_reports(folders.reports), [*tables, *derived])
     check_counts(reports, output.path)
     for report in reports.values():
-        _judge(report, max_bad_fraction, output.path / "dead_letters")
+        _require_usable_rows(report, max_bad_fraction, output.path / "dead_letters")
     plans = {name: table.plan for name, table in tables.items()}
     _summary(reports, plans, derived).write(output)
     return _facts(reports, plans)
@@ -91,25 +90,25 @@ def _plans(
     if isinstance(interactions, SyntheticInteractions):
         readers = [SyntheticReader(name, interactions) for name in ("interactions", *_ID_COLUMNS)]
         return {reader.table: Table(reader, reader.plan(), reader.pieces()) for reader in readers}
-    unknown: dict[str, Unknown] = {}
+    undiscovered: dict[str, UndiscoveredTable] = {}
     for name, source in sources.items():
         if not isinstance(source, SyntheticInteractions | FromInteractions):
             reader = make_reader(name, source, files[name])
             pieces = reader.pieces()
             if not pieces:
                 raise DataError(f"{name} has no rows")
-            unknown[name] = Unknown(reader, source, pieces, reader.types(pieces))
-    context.progress("reading " + ", ".join(f"{name} ({len(table.pieces)})" for name, table in unknown.items()))
+            undiscovered[name] = UndiscoveredTable(reader, source, pieces, reader.types(pieces))
+    context.progress("reading " + ", ".join(f"{name} ({len(table.pieces)})" for name, table in undiscovered.items()))
     reports = scratch / "discovered"
     reports.mkdir()
-    found = discover(unknown, reports=reports, runner=context.beam)
+    found = discover(undiscovered, reports=reports, runner=context.beam)
     return {
         name: Table(table.reader, _plan(name, table, found[name], derived), table.pieces)
-        for name, table in unknown.items()
+        for name, table in undiscovered.items()
     }
 
 
-def _plan(name: str, table: Unknown, found: Discovered, derived: Mapping[str, list[str]]) -> TablePlan:
+def _plan(name: str, table: UndiscoveredTable, found: Discovered, derived: Mapping[str, list[str]]) -> TablePlan:
     source = table.source
 
     def example(column: str) -> str:
@@ -143,7 +142,7 @@ def _totals(reports: list[Report], tables: list[str]) -> dict[str, Report]:
     return totals
 
 
-def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
+def _require_usable_rows(report: Report, max_bad_fraction: float, letters: Path) -> None:
     if report.rows_in == 0:
         raise DataError(f"{report.table} has no rows")
     unusable = report.dead - report.reasons[REPEATED_HEADER]
@@ -151,7 +150,7 @@ def _judge(report: Report, max_bad_fraction: float, letters: Path) -> None:
         raise DataError(
             f"{unusable} of {report.rows_in} rows of {report.table} are unusable, more than "
             f"max_bad_fraction ({max_bad_fraction:g}) allows:\n{_reasons(report)}\n"
-            f"All of them are in {letters} until the next run"
+            f"{letters} has all of them until the next run"
         )
     if report.rows_out == 0:
         raise DataError(

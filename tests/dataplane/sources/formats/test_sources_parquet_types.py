@@ -102,9 +102,9 @@ def test_bytes_that_are_no_uuid(run):
     [
         ([True, False], "holds bool (in events.parquet), not text or integers"),
         ([12346.0, 1.5], "holds float64 (in events.parquet)"),
-        ([[{"id": 1}], []], "write a row for each of its values"),
+        ([[{"id": 1}], []], "write one row per value"),
         (pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())), "holds map<string, int64"),
-        ([["a"], ["b"]], "holds list<string> (in events.parquet), not text or integers; write a row for each"),
+        ([["a"], ["b"]], "holds list<string> (in events.parquet), not text or integers; write one row per value"),
         (pa.array([5, 6], pa.duration("s")), "holds duration[s]"),
         (pa.array([5, 6], pa.date32()), "holds timestamp"),
     ],

@@ -190,7 +190,7 @@ def test_date_formats_hold_for_every_format(run, kind):
     ]  # fmt: skip
     with pytest.raises(DataError, match=r"such as '03/Jan/2026:03:04:05.5 \+0000' in events.* row 1.*") as error:
         run(interactions=source)
-    assert "say how it is written in 'date_formats'" in str(error.value)
+    assert "set its format in 'date_formats'" in str(error.value)
 
 
 def test_json_dates_that_arrow_would_take_for_iso_are_read_as_the_format_says(run):
@@ -207,7 +207,7 @@ def test_numbers_with_a_date_format(run):
     run(interactions=source)
     assert run.rows("interactions")[0]["timestamp"] == SECOND
     run.parquet("events.parquet", {"u": ["a"], "i": ["x"], "at": [SECOND]})
-    with pytest.raises(DataError, match=r"'at' holds timestamp .*not texts; leave it out of 'date_formats'"):
+    with pytest.raises(DataError, match=r"'at' holds timestamp .*not text; remove it from 'date_formats'"):
         run(interactions=source)
 
 

@@ -165,8 +165,8 @@ BY_TIME = {"method": "time", "validation_from": "2026-03-01", "test_from": "2026
 @pytest.mark.parametrize(
     ("split", "before", "told"),
     [
-        (None, None, "'leave_last_n' here, which names no moment"),
-        ({"method": "time"}, None, "'time' here, which names no moment"),
+        (None, None, "'leave_last_n', which has no fixed moment"),
+        ({"method": "time"}, None, "'time', which has no fixed moment"),
         (BY_TIME, "2026-03-02", "later than split.validation_from"),
         (BY_TIME, None, ""),
         (BY_TIME, "2026-02-01", ""),
