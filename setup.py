@@ -57,7 +57,7 @@ setup(
     extras_require={
         "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
-        "serving": ["fastapi", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
+        "serving": ["starlette", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what is compared with
         "tune": ["optuna"],
         "dev": [
@@ -66,6 +66,8 @@ setup(
             "pytest-cov",  # `make coverage`
             "pytest-xdist",
             "hypothesis",
+            "jsonschema",
+            "openapi-spec-validator",
             "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
             "flask",
             "flask-cors",
@@ -73,6 +75,7 @@ setup(
             "mypy",
             "import-linter",
             "types-PyYAML",
+            "types-jsonschema",
             "polars",  # the reference of benchmarks/data_plane, which the tests run on little data
             "setuptools>=77",  # builds the editable install without a download
         ],

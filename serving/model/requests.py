@@ -164,11 +164,14 @@ def _scalar(name: str, dtype: str, value: Any) -> Any:
         return _MISSING[dtype]
     if dtype == "string" and isinstance(value, str | bytes):
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and dtype != "float32":
+    if dtype == "int64" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if is_integer and dtype != "float32":
         if dtype == "int64" and not -(2**63) <= value < 2**63:
             raise ConfigError(f"request: '{name}' is beyond 64 bits: {quoted(value)}")
         return str(value) if dtype == "string" else value
-    if dtype == "float32" and isinstance(value, float | int):
+    if dtype == "float32" and (is_integer or isinstance(value, float)):
         if abs(value) > _LARGEST:  # it would become infinite, which stands for a missing value
             raise ConfigError(f"request: '{name}' is beyond 32-bit floating point: {quoted(value)}")
         return float(value)

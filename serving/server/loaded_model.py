@@ -2,8 +2,9 @@
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,13 +12,13 @@ import tensorflow as tf
 from dataplane.errors import ConfigError, RunError
 from dataplane.errors.messages import shown
 from dataplane.files.digests import shortened
-from serving.model.descriptions import SIGNATURE, Inputs, ModelDescription, read_description
+from serving.model.descriptions import SIGNATURE, ModelDescription, read_description
 from serving.model.requests import Request, as_batch
 from serving.model.version_digests import check_version
 from serving.model.warm_up import read_warm_up
 from serving.server.batching import Batcher, BatchingOptions
-from serving.server.model_metadata import signature_definitions
-from serving.server.predict_json import PredictRequest, answer_json
+from serving.server.model_metadata import defined_inputs, signature_definitions
+from serving.server.predict_json import PredictRequest, Signatures, answer_json
 
 _MOST_VALUES = 1_000_000  # of one input after padding
 _JOINED_WIDTH = 64  # lists up to this length share batches; longer ones with those of about their length
@@ -54,6 +55,7 @@ class LoadedModel:
             for module in description.imports:
                 importlib.import_module(module)
             self.definitions = signature_definitions(path)
+            _check_definitions(self.signatures, self.definitions)
             self._model = tf.saved_model.load(str(path))
             for signature, inputs in read_warm_up(path):
                 self._model.signatures[signature](**inputs)
@@ -105,7 +107,7 @@ class LoadedModel:
         return {name: value.numpy() for name, value in self._model.signatures[signature](**tensors).items()}
 
 
-def _described_signatures(description: ModelDescription) -> dict[str, Inputs]:
+def _described_signatures(description: ModelDescription) -> Signatures:
     """The inputs of each signature.
 
     Raises:
@@ -114,6 +116,20 @@ def _described_signatures(description: ModelDescription) -> dict[str, Inputs]:
     if SIGNATURE not in description.signatures:
         raise ValueError(f"model.json: it has no signature '{SIGNATURE}'")
     return {name: signature.inputs for name, signature in description.signatures.items()}
+
+
+def _check_definitions(signatures: Signatures, definitions: Mapping[str, Any]) -> None:
+    """Checks that the model has the signatures of its description.
+
+    Raises:
+        ValueError: a signature is missing, or takes other inputs.
+    """
+    for name, inputs in signatures.items():
+        if name not in definitions:
+            raise ValueError(f"model.json: the model has no signature '{name}'")
+        described = {key: spec.model_dump(mode="json") for key, spec in inputs.items()}
+        if (defined := defined_inputs(definitions[name])) != described:
+            raise ValueError(f"model.json: signature '{name}' takes {defined}, not {described}")
 
 
 def without_paths(error: BaseException) -> str:

@@ -1,10 +1,13 @@
 """The signatures of a SavedModel, as TensorFlow Serving's metadata API tells them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 
@@ -25,3 +28,22 @@ def signature_definitions(model: Path) -> dict[str, Any]:
         for name, signature in sorted(graph.signature_def.items())
         if not name.startswith("__")
     }
+
+
+def defined_inputs(definition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Dtype and shape of each input of a signature that `signature_definitions` returned, as descriptions tell them."""
+    return {name: {"dtype": _dtype(tensor), "shape": _shape(tensor)} for name, tensor in definition["inputs"].items()}
+
+
+def _dtype(tensor: Mapping[str, Any]) -> str:
+    name: str = tf.dtypes.as_dtype(types_pb2.DataType.Value(tensor["dtype"])).name
+    return name
+
+
+def _shape(tensor: Mapping[str, Any]) -> list[int | None] | None:
+    """Sizes of a tensor's dimensions, None for any size; None if even the number of dimensions may be any."""
+    shape = tensor["tensor_shape"]
+    if shape["unknown_rank"]:
+        return None
+    sizes = [int(dimension["size"]) for dimension in shape["dim"]]
+    return [None if size < 0 else size for size in sizes]

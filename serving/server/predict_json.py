@@ -60,7 +60,7 @@ def parse_request(
         raise ConfigError(f"request: not JSON (null stands for a missing number): {error}") from None
     if not isinstance(asked, dict) or ("instances" in asked) == ("inputs" in asked):
         raise ConfigError("request: must be a JSON object with either 'instances' (rows) or 'inputs' (columns)")
-    signature = asked.get("signature_name") or SIGNATURE
+    signature = SIGNATURE if asked.get("signature_name") in (None, "") else asked["signature_name"]
     if not isinstance(signature, str) or signature not in signatures:
         raise ConfigError(f"request: no signature {quoted(signature)}; there is {', '.join(signatures)}")
     specs = signatures[signature]

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 import tensorflow as tf
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dataplane.errors import ConfigError
@@ -21,6 +24,7 @@ from serving.server.batching import QueueFullError
 from serving.server.compression import TooLargeError, accepts_gzip, content_encoding, gunzip, gzip
 from serving.server.loaded_model import LoadedModel, without_paths
 from serving.server.model_host import ModelHost
+from serving.server.openapi import openapi_document
 from serving.server.predict_json import PredictRequest, Signatures, parse_request
 from serving.server.server_metrics import ServerMetrics
 
@@ -51,24 +55,26 @@ def create_app(
         timeout_seconds: a predict request that takes longer is answered with 504.
     """
     api = _Api(hosts, metrics, max_body_bytes, max_rows, timeout_seconds)
-    app = FastAPI(title="two-tower retrieval", docs_url=None, redoc_url=None, openapi_url=None)
     model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
-    app.add_route(f"{model}/labels/{{label}}:predict", api.label, methods=["POST"])
-    for path in (model, version):
-        app.add_route(path, api.status)
-        app.add_route(f"{path}/metadata", api.metadata)
-    app.add_route("/healthz", api.healthz)
-    app.add_route("/metrics", api.metrics)
-    app.add_exception_handler(StarletteHTTPException, _explain)
-    app.add_exception_handler(Exception, _apologise)
-    app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)
+    app = Starlette(
+        routes=[
+            Route(f"{model}/labels/{{label}}:predict", api.label, methods=["POST"]),
+            *(Route(path, api.status) for path in (model, version)),
+            *(Route(f"{path}/metadata", api.metadata) for path in (model, version)),
+            Route("/healthz", api.healthz),
+            Route("/metrics", api.metrics),
+            Route("/openapi.json", api.openapi),
+        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)],
+        exception_handlers={HTTPException: _explain, Exception: _apologise},
+    )
 
     async def predict_or_other(scope: Scope, receive: Receive, send: Send) -> None:
         asked = _PREDICT.fullmatch(scope["path"]) if scope["type"] == "http" else None
         if asked is None:
             await app(scope, receive, send)
         else:
-            # What FastAPI's layers do for a request costs as much as all else beside the model.
+            # Starlette's layers cost a request as much as all else beside the model.
             await api.predict(asked["name"], asked["version"], scope, receive, send)
 
     return predict_or_other
@@ -155,6 +161,10 @@ class _Api:
             )
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    async def openapi(self, _: Request) -> Response:
+        models = {name: host.current for name, host in self._hosts.items()}
+        return JSONResponse(openapi_document(models, max_rows=self._max_rows))
+
     def _host(self, name: str) -> ModelHost:
         if name not in self._hosts:
             raise HTTPException(404, f"no model {quoted(name)}; there is {', '.join(self._hosts)}")
@@ -195,7 +205,7 @@ def _left_aside(host: ModelHost) -> list[int]:
 
 
 async def _explain(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, StarletteHTTPException)
+    assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 

@@ -81,6 +81,11 @@ def test_numbers_may_stand_for_ids() -> None:
     }  # fmt: skip
 
 
+def test_a_whole_number_may_be_written_with_a_fraction_of_zero() -> None:
+    joined = complete_request(INPUTS, {"joined": 1.7e9})["joined"]
+    assert (joined, type(joined)) == (1_700_000_000, int)
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
@@ -88,12 +93,17 @@ def test_numbers_may_stand_for_ids() -> None:
         ({"age": "old"}, "'age' must be a number, got 'old'"),
         ({"country": 1.5}, "'country' must be a string, got 1.5"),
         ({"country": True}, "'country' must be a string, got True"),
+        ({"age": False}, "'age' must be a number, got False"),
+        ({"taste": [1.0, True]}, "'taste' must be a number, got True"),
+        ({"joined": True}, "'joined' must be a whole number"),
         ({"country": ["nl"]}, "'country' must be a string"),
         ({"history": "a"}, "'history' must be a list, each item a string; got 'a'"),
         ({"history": [["a"]]}, "'history' must be a string"),
         ({"taste": [1.0]}, "'taste' must have 2 items, got 1"),
         ({"joined": 1.5}, r"'joined' must be a whole number \(Unix seconds\), got 1.5"),
         ({"joined": 2**63}, "beyond 64 bits"),
+        ({"joined": 2.0**63}, "beyond 64 bits"),
+        ({"joined": float("inf")}, "'joined' must be a whole number"),
     ],
 )
 def test_requests_that_do_not_fit_are_refused(request_: dict[str, object], message: str) -> None:

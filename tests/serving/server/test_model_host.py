@@ -17,8 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
-from dataplane.artifacts import ServingModel
 from dataplane.errors import RunError
 from serving.model.version_digests import write_digests
 from serving.published.local_versions import LocalVersions
@@ -26,26 +24,9 @@ from serving.server.batching import BatchingOptions
 from serving.server.loaded_model import LoadedModel, without_paths
 from serving.server.model_host import ModelHost, watch
 from serving.server.predict_json import parse_request
-from tests.components.tiny_world import make_world
-from tests.contexts import in_process
 
 JOINED = BatchingOptions(num_batch_threads=1, wait_ms=1000)
 CANDIDATES, TOP_K = 200, 8
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`exact/1` and `scann/1`, a tree."""
-    root = tmp_path_factory.mktemp("models")
-    world = make_world(root / "world", candidates=CANDIDATES)
-    inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
-    outputs = ScannIndexer.Outputs(ServingModel(root / "serving"))
-    params = ScannIndexerParams(top_k=TOP_K, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
-    ScannIndexer(params).execute(inputs, outputs, in_process())
-    for name in ("exact", "scann"):
-        (root / name).mkdir()
-        (root / "serving" / name).rename(root / name / "1")
-    return root
 
 
 @pytest.fixture(scope="module", params=["exact", "scann"])
@@ -212,6 +193,9 @@ STRANGE: dict[str, Callable[[Path], object]] = {
     "signatures nested": described_with(signatures={"serving_default": {"inputs": {"x": []}}}),
     "no such type": described_with(signatures={"serving_default": {"inputs": {"x": {"dtype": "x", "shape": [None]}}}}),
     "no default signature": described_with(signatures={"score": {"inputs": {}}}),
+    "inputs of another model": described_with(
+        signatures={"serving_default": {"inputs": {"country": {"dtype": "int64", "shape": [None]}}}}
+    ),
     "imports a module": described_with(imports=["antigravity"]),
     "imports a text": described_with(imports="scann"),
     "imports nested": described_with(imports=[["scann"]]),

@@ -41,6 +41,11 @@ def test_rows_and_columns_ask_the_same() -> None:
     assert by_row.rows[0]["joined"] == -(2**63)
 
 
+def test_the_default_signature_needs_no_name() -> None:
+    for named in ({}, {"signature_name": None}, {"signature_name": ""}, {"signature_name": "serving_default"}):
+        assert parse({**named, "instances": [{}]}).signature == "serving_default"
+
+
 def test_a_single_input_needs_no_name() -> None:
     named = parse({"signature_name": "similar_candidates", "instances": [{"candidate_id": "x"}]})
     assert parse({"signature_name": "similar_candidates", "instances": ["x"]}).rows == named.rows
@@ -73,6 +78,8 @@ def test_strings_may_come_as_base64() -> None:
         ({"instances": [{}], "inputs": {}}, "either 'instances' (rows) or 'inputs'"),
         ({"signature_name": "embed", "instances": [{}]}, "no signature 'embed'; there is serving_default, similar_"),
         ({"signature_name": ["x"], "instances": [{}]}, "no signature ['x']"),
+        ({"signature_name": 0, "instances": [{}]}, "no signature 0"),
+        ({"signature_name": False, "instances": [{}]}, "no signature False"),
         ({"instances": {}}, "'instances' must be a list"),
         ({"instances": [{}, 3]}, "each instance must be an object with some of: country, age, joined, history"),
         ({"instances": [{"b64": "eA=="}]}, "each instance must be an object"),

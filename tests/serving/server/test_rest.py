@@ -12,6 +12,7 @@ from serving.server.model_host import VersionState
 from serving.server.predict_json import PredictRequest
 from serving.server.rest import create_app
 from serving.server.server_metrics import ServerMetrics
+from tests.serving.server.asgi import Reply, call
 
 
 class Model:
@@ -43,43 +44,9 @@ APP = create_app(
 )
 
 
-Reply = tuple[int, dict[bytes, bytes], Any]
-
-
-def post(
-    body: bytes,
-    path: str = "/v1/models/toy:predict",
-    *,
-    ends: bool = True,
-    method: str = "POST",
-    headers: dict[bytes, bytes] | None = None,
-) -> Reply:
-    """Sends a request, or only its beginning, and returns status, headers and JSON."""
-    sent: list[dict[str, Any]] = []
-    parts = [{"type": "http.request", "body": body, "more_body": not ends}]
-
-    async def receive() -> dict[str, Any]:
-        return parts.pop() if parts else await asyncio.sleep(30, {"type": "http.disconnect"})
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    given = list((headers or {}).items())
-    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": given}
-    scope |= {"query_string": b"", "http_version": "1.1"}
-
-    async def answered() -> None:
-        await APP(scope, receive, send)  # type: ignore[arg-type]
-
-    try:
-        asyncio.run(answered())
-    except ArithmeticError:
-        assert sent  # the server writes a log of it; the client got an answer
-    status, told = sent[0]["status"], dict(sent[0]["headers"])
-    content = sent[1]["body"]
-    if told.get(b"content-encoding") == b"gzip":
-        content = gzip.decompress(content)
-    return status, told, json.loads(content) if told[b"content-type"] == b"application/json" else content
+def post(body: bytes, path: str = "/v1/models/toy:predict", **options: Any) -> Reply:
+    """Status, headers and JSON of what the application answers."""
+    return asyncio.run(call(APP, path, body, **options))
 
 
 def ask(country: str) -> Reply:

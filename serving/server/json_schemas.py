@@ -1,0 +1,147 @@
+"""JSON Schemas of the predict API's requests and answers, made of a model's signatures.
+
+A request that fits its schema is answered, with exceptions that JSON Schema cannot say: the lists of `inputs` must be
+of one length, the lists of a request must not be too long together, and a string may be given as 7 but not as 7.0.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from serving.model.descriptions import SIGNATURE, Inputs, InputSpec
+from serving.server.predict_json import MOST_LISTED_VALUES
+
+Schema = dict[str, Any]
+
+_FLOAT_RANGE = {"minimum": float(np.finfo(np.float32).min), "maximum": float(np.finfo(np.float32).max)}
+_INT_RANGE = {"minimum": -(2**63), "maximum": 2**63 - 1}
+_BASE64 = {
+    "type": "object",
+    "properties": {
+        "b64": {
+            "type": "string",
+            "contentEncoding": "base64",
+            "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        }
+    },
+    "required": ["b64"],
+    "additionalProperties": False,
+}
+_TAKEN: dict[str, Schema] = {
+    "string": {
+        "description": "A string, its UTF-8 bytes in base64, or an integer in the place of its digits; null if missing",
+        "anyOf": [
+            {"type": ["string", "null"]},
+            {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
+            _BASE64,
+        ],
+    },
+    "float32": {"description": "A number; null if missing", "type": ["number", "null"], **_FLOAT_RANGE},
+    "int64": {"description": "Unix seconds; null if missing", "type": ["integer", "null"], **_INT_RANGE},
+}
+_GIVEN: dict[str, Schema] = {
+    "DT_STRING": {"type": "string"},
+    "DT_BOOL": {"type": "boolean"},
+    **{dtype: {"type": "number"} for dtype in ("DT_HALF", "DT_FLOAT", "DT_DOUBLE")},
+    **{dtype: {"type": "integer"} for dtype in ("DT_INT8", "DT_UINT8", "DT_INT16", "DT_INT32", "DT_INT64")},
+}
+
+
+def instance_schema(inputs: Inputs) -> Schema:
+    """Schema of one row of a request; what is left out is missing.
+
+    Args:
+        inputs: dtype and shape of the signature's inputs by name.
+    """
+    properties = {name: _input_schema(spec) for name, spec in inputs.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def request_schema(signature: str, inputs: Inputs, *, instance: Schema, max_rows: int) -> Schema:
+    """Schema of a request to a signature, by row or by column.
+
+    Args:
+        signature: its name.
+        inputs: dtype and shape of its inputs by name.
+        instance: schema of one row, such as a reference to `instance_schema`.
+        max_rows: the most rows of a request.
+    """
+
+    def rows_of(schema: Schema) -> Schema:
+        return {"type": "array", "items": schema, "minItems": 1, "maxItems": max_rows}
+
+    columns = {
+        "type": "object",
+        "description": "A list for each input, an item a row; all of one length",
+        "properties": {name: rows_of(_input_schema(spec)) for name, spec in inputs.items()},
+        "minProperties": 1,
+        "additionalProperties": False,
+    }
+    by_row, by_column = [rows_of(instance)], [columns]
+    if len(inputs) == 1:  # needs no name
+        alone = rows_of(_input_schema(next(iter(inputs.values()))))
+        by_row.append(alone)
+        by_column.append(alone)
+    return {
+        "type": "object",
+        "properties": {"signature_name": _signature_name(signature)},
+        "required": [] if signature == SIGNATURE else ["signature_name"],
+        "oneOf": [_with_only("instances", by_row), _with_only("inputs", by_column)],
+    }
+
+
+def answer_schema(outputs: Mapping[str, Mapping[str, Any]]) -> Schema:
+    """Schema of the answer to a request, in the format in which it was asked.
+
+    Args:
+        outputs: TensorInfo of the signature's outputs by name, as JSON.
+    """
+    values = {name: _output_schema(tensor) for name, tensor in outputs.items()}
+    lists = {name: {"type": "array", "items": schema} for name, schema in values.items()}
+    if len(values) == 1:
+        (items,) = lists.values()
+        rows = columns = items
+    else:
+        rows, columns = {"type": "array", "items": _exactly(values)}, _exactly(lists)
+    return {"oneOf": [_exactly({"predictions": rows}), _exactly({"outputs": columns})]}
+
+
+def _signature_name(signature: str) -> Schema:
+    return {"enum": [SIGNATURE, "", None]} if signature == SIGNATURE else {"const": signature}
+
+
+def _with_only(key: str, alternatives: list[Schema]) -> Schema:
+    """Of `instances` and `inputs` only the one, as one of the alternatives."""
+    other = "inputs" if key == "instances" else "instances"
+    return {"properties": {key: {"anyOf": alternatives}, other: False}, "required": [key]}
+
+
+def _exactly(properties: Mapping[str, Schema]) -> Schema:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _input_schema(spec: InputSpec) -> Schema:
+    value = _TAKEN[spec.dtype]
+    if len(spec.shape) == 1:
+        return value
+    width = spec.shape[1]
+    if width is None:
+        return {"type": ["array", "null"], "items": value, "maxItems": MOST_LISTED_VALUES}
+    return {"type": ["array", "null"], "items": value, "minItems": width, "maxItems": width}
+
+
+def _output_schema(tensor: Mapping[str, Any]) -> Schema:
+    """Schema of one row of an output; its first dimension is the batch."""
+    schema = _GIVEN.get(tensor["dtype"], {})
+    for dimension in reversed(tensor["tensor_shape"]["dim"][1:]):
+        size = int(dimension["size"])
+        schema = {"type": "array", "items": schema}
+        if size >= 0:
+            schema |= {"minItems": size, "maxItems": size}
+    return schema

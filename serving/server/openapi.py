@@ -1,0 +1,155 @@
+"""The OpenAPI 3.1 document of the models that are served: what each signature takes and gives, and the errors."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from serving.server.json_schemas import Schema, answer_schema, instance_schema, request_schema
+from serving.server.loaded_model import LoadedModel
+
+_PREDICT_ERRORS = {
+    "400": "The request does not fit the model; the error says where",
+    "404": "This version is not served",
+    "408": "The head of the request took too long",
+    "413": "The request is too large",
+    "415": "The body's Content-Encoding is not gzip",
+    "431": "The head of the request is too large",
+    "500": "The server failed to answer",
+    "503": "Too many requests wait; try again later",
+    "504": "The answer took too long",
+}
+_NOT_SERVED = {"404": "This version is not served"}
+_VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+_STATE: Schema = {
+    "type": "object",
+    "properties": {
+        "version": {"type": "string"},
+        "state": {"enum": ["LOADING", "AVAILABLE", "END"]},
+        "status": {
+            "type": "object",
+            "properties": {"error_code": {"enum": ["OK", "UNKNOWN"]}, "error_message": {"type": "string"}},
+            "required": ["error_code", "error_message"],
+        },
+    },
+    "required": ["version", "state", "status"],
+}
+_SCHEMAS: dict[str, Schema] = {
+    "Error": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]},
+    "Status": {
+        "type": "object",
+        "properties": {"model_version_status": {"type": "array", "items": _STATE, "minItems": 1}},
+        "required": ["model_version_status"],
+    },
+    "Metadata": {
+        "type": "object",
+        "description": "The SignatureDef of each signature, as TensorFlow Serving tells them",
+        "properties": {"model_spec": {"type": "object"}, "metadata": {"type": "object"}},
+        "required": ["model_spec", "metadata"],
+    },
+    "Health": {
+        "type": "object",
+        "properties": {
+            "status": {"const": "ok"},
+            "versions": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "left_aside": {
+                "type": "object",
+                "description": "Newer versions of each model that cannot be loaded",
+                "additionalProperties": {"type": "array", "items": {"type": "integer"}},
+            },
+        },
+        "required": ["status", "versions", "left_aside"],
+    },
+}
+
+
+def openapi_document(models: Mapping[str, LoadedModel], *, max_rows: int) -> dict[str, Any]:
+    """Describes the HTTP interface of the models as they are now; the next version may have other signatures.
+
+    Args:
+        models: the version of each model that answers, by the model's name.
+        max_rows: the most rows of a request.
+    """
+    paths: dict[str, Any] = {
+        "/healthz": {"get": _get("Which versions answer", _json("Health"))},
+        "/metrics": {"get": _get("Prometheus metrics", {"text/plain": {"schema": {"type": "string"}}})},
+        "/openapi.json": {"get": _get("This document", {"application/json": {"schema": {"type": "object"}}})},
+    }
+    schemas = dict(_SCHEMAS)
+    for name, model in models.items():
+        paths |= _paths(name, model)
+        schemas |= _model_schemas(name, model, max_rows)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Two-tower retrieval",
+            "description": "TensorFlow Serving's REST API. Inputs may be left out or null: they count as missing.",
+            "version": ", ".join(f"{name} {model.version}" for name, model in models.items()),
+        },
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _paths(name: str, model: LoadedModel) -> dict[str, Any]:
+    base = f"/v1/models/{quote(name)}"
+    predict = {"post": _predict(name, model)}
+    metadata = {"get": _get(f"Signatures of {name}", _json("Metadata"), _NOT_SERVED)}
+    status = {"get": _get(f"Versions of {name} and their states", _json("Status"), _NOT_SERVED)}
+    one = {"parameters": [_VERSION]}
+    return {
+        f"{base}:predict": predict,
+        f"{base}/versions/{{version}}:predict": one | predict,
+        base: status,
+        f"{base}/versions/{{version}}": one | status,
+        f"{base}/metadata": metadata,
+        f"{base}/versions/{{version}}/metadata": one | metadata,
+    }
+
+
+def _predict(name: str, model: LoadedModel) -> dict[str, Any]:
+    requests = [_reference(name, signature, "Request") for signature in model.signatures]
+    answers = [_reference(name, signature, "Answer") for signature in model.signatures]
+    return {
+        "summary": f"Ask {name}, of which version {model.version} answers",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": requests}}}},
+        "responses": {
+            "200": {"description": "The answers", "content": {"application/json": {"schema": {"anyOf": answers}}}},
+            **_errors(_PREDICT_ERRORS),
+        },
+    }
+
+
+def _model_schemas(name: str, model: LoadedModel, max_rows: int) -> dict[str, Schema]:
+    schemas = {}
+    for signature, inputs in model.signatures.items():
+        instance = _reference(name, signature, "Instance")
+        schemas[_schema_name(name, signature, "Instance")] = instance_schema(inputs)
+        schemas[_schema_name(name, signature, "Request")] = request_schema(
+            signature, inputs, instance=instance, max_rows=max_rows
+        )
+        schemas[_schema_name(name, signature, "Answer")] = answer_schema(model.definitions[signature]["outputs"])
+    return schemas
+
+
+def _schema_name(model: str, signature: str, kind: str) -> str:
+    """The name of a schema; characters that OpenAPI does not allow there are told by their code."""
+    name = f"{model}.{signature}.{kind}"
+    return re.sub(r"[^A-Za-z0-9._-]", lambda found: f"_{ord(found[0]):x}_", name)
+
+
+def _reference(model: str, signature: str, kind: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{_schema_name(model, signature, kind)}"}
+
+
+def _get(summary: str, content: Mapping[str, Any], errors: Mapping[str, str] | None = None) -> dict[str, Any]:
+    answered = {"200": {"description": "OK", "content": dict(content)}}
+    return {"summary": summary, "responses": answered | _errors(errors or {})}
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _errors(reasons: Mapping[str, str]) -> dict[str, Any]:
+    return {code: {"description": reason, "content": _json("Error")} for code, reason in reasons.items()}
