@@ -1,1 +1,1 @@
-"""What a served model is, and how it is asked."""
+"""Served models: their description, requests, and how they are asked."""

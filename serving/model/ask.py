@@ -1,4 +1,4 @@
-"""Asking a published or exported model in a fresh process, without TensorFlow in this one."""
+"""Asks a published or exported model in a fresh process, without TensorFlow in this one."""
 
 import json
 import os
@@ -17,17 +17,17 @@ from serving.model.descriptions import Inputs, InputSpec, read_description
 from serving.model.requests import Request, as_batch, complete_request
 
 SCRIPT = Path(__file__).with_name("fresh_process.py")
-"""Runs in the fresh process, as a file."""
+"""The file that runs in the fresh process."""
 _STDERR_LINES = 12
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answers to one request.
+    """A model's answer to one request.
 
     Attributes:
-        candidate_ids: best first, padding left out.
-        scores: of the candidates.
+        candidate_ids: ids of candidates, best first, without padding.
+        scores: scores of the candidates.
     """
 
     candidate_ids: list[str]
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """What a model answers to one batch, as it came back.
+    """A model's answer to one batch, with padding.
 
     Attributes:
         candidate_ids: `[batch, k]`, "" for padding.
@@ -56,8 +56,8 @@ class Question:
     """One call of any signature.
 
     Attributes:
-        signature: its name.
-        requests: completed for this signature, the rows of the batch.
+        signature: name of the signature.
+        requests: rows of the batch, completed for the signature.
     """
 
     signature: str
@@ -66,16 +66,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Session:
-    """What a fresh process reports about a model.
+    """Report of a fresh process about a model.
 
     Attributes:
-        answers: one for each batch.
-        replies: outputs by name, one for each question.
+        answers: one answer per batch.
+        replies: outputs by name, one reply per question.
         inputs: dtype and shape of each input, by signature.
         load_seconds: time to load the SavedModel.
         warm_up_seconds: time of the first call.
-        memory_bytes: by how much loading and answering all this made the process grow.
-        latency_ms: median of later calls for one request; None if it was not measured.
+        memory_bytes: growth of the process while it loaded the model and answered.
+        latency_ms: median time of later calls for one request; None if not measured.
     """
 
     answers: list[RawAnswer]
@@ -92,8 +92,8 @@ def ask(model: Path, request: Mapping[str, Any], *, timeout: float = 120) -> Ans
 
     Args:
         model: directory of a SavedModel exported by this pipeline.
-        request: values by input name; what is left out is missing (see `complete_request`).
-        timeout: seconds after which the process is ended.
+        request: values by input name; absent inputs are missing values (see `complete_request`).
+        timeout: seconds after which the process is killed.
 
     Raises:
         ConfigError: the request does not fit the model.
@@ -119,13 +119,14 @@ def ask_batches(
     Args:
         model: directory of a SavedModel exported by this pipeline.
         batches: completed requests to `serving_default`.
-        timeout: seconds after which the process is ended.
+        timeout: seconds after which the process is killed.
         questions: calls of other signatures.
-        blocked: Python modules that cannot be imported in that process.
-        timed: calls to measure the latency with.
+        blocked: Python modules that the process cannot import.
+        timed: number of calls that measure the latency.
 
     Raises:
-        RunError: the process crashed, was too slow, or the model cannot be loaded; with the end of its log.
+        RunError: the process crashed or was too slow, or the model cannot be loaded; the message ends with the end of
+            the process's log.
     """
     description = read_description(model)
     task = {
@@ -155,7 +156,7 @@ def ask_batches(
 def _run(directory: Path, task: Mapping[str, Any], timeout: float) -> dict[str, Any]:
     task_file, result_file, log = (directory / name for name in ("task.json", "result.json", "log"))
     task_file.write_text(json.dumps(task), encoding="utf-8")
-    # Isolated: neither PYTHONPATH nor the working directory nor the script's own folder can be imported from.
+    # Isolated: the process imports nothing from PYTHONPATH, the working directory or the script's own folder.
     command = bound([sys.executable, "-I", str(SCRIPT), str(task_file), str(result_file)])
     with log.open("wb") as output:
         try:

@@ -1,10 +1,10 @@
 """Asks a SavedModel in a process that imports nothing but TensorFlow, what the model itself needs and psutil.
 
-Not a module of the package: `serving.model.ask` runs this file with `python -I`, so that no code of the pipeline
-can help the model along. Arguments: a JSON file with the task, and a file for the JSON result. Task: `model`
-(directory), `imports` (modules to import before loading), `blocked` (modules that must not be importable), `batches`
-(values by input name), `questions` (`signature` and `inputs`, asked once each), `timed` (how often the first row of
-the first batch is asked again to measure the latency).
+`serving.model.ask` runs this file with `python -I`, so no code of the pipeline can help the model. Arguments: a file
+with the task and a file for the result, both JSON. The task has `model` (directory), `imports` (modules to import
+before loading), `blocked` (modules that must not be importable), `batches` (values by input name), `questions`
+(`signature` and `inputs`, asked once each) and `timed` (number of calls with the first row of the first batch that
+measure the latency).
 """
 
 import faulthandler
@@ -30,7 +30,7 @@ class _Blocked(importlib.abc.MetaPathFinder):
 
 
 def main(task_file: str, result_file: str) -> None:
-    """Loads, asks and writes what came back."""
+    """Loads the model, asks it, and writes the result."""
     faulthandler.enable()
     task = json.loads(Path(task_file).read_text(encoding="utf-8"))
     sys.meta_path.insert(0, _Blocked(task["blocked"]))

@@ -1,4 +1,4 @@
-"""Digests by which models are told apart: equal for equal models, in whatever process they were trained."""
+"""Digests of models: equal for equal models, in whichever process they were trained."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from serving.model.descriptions import CONTENT, directory_digest
 
 
 def part_digest(part: Path) -> str:
-    """Digest of towers or preprocessing: of weights, vocabularies and configuration.
+    """Digest of the weights, vocabularies and configuration of towers or preprocessing.
 
-    What an older release made tells no configuration; its digest is of its files, as it was then.
+    SavedModels of older releases have no configuration; their digest is of their files, as in those releases.
 
     Args:
-        part: the SavedModel.
+        part: directory of the SavedModel.
 
     Raises:
-        RefusedError: its files are damaged.
+        RefusedError: the files are damaged.
     """
     try:
         return CONTENT + content_digest(part) if has_configuration(part) else directory_digest(part)
     except (OSError, tf.errors.OpError) as error:
         first = str(error).partition("\n")[0][:200]
-        raise RefusedError(f"{part} is damaged ({first}): the files have changed, run the pipeline again") from error
+        raise RefusedError(f"{part} is damaged ({first}); run the pipeline again") from error

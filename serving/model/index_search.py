@@ -1,4 +1,4 @@
-"""Asking the index of an exported ScaNN model with embeddings, many queries at a time."""
+"""Searches the index of an exported ScaNN model with the embeddings of many queries at a time."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from models.events.history import PADDING
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
 
-_BLOCK = 1024  # queries asked at once; all of a block are asked for as many answers as any of them needs
+_BLOCK = 1024  # queries of one search; all get as many answers as the most demanding query needs
 
 
 class IndexSearch:
@@ -25,14 +25,14 @@ class IndexSearch:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The best candidates of every query that are not excluded, at the recall of the index.
 
-        Asks for as many more as are excluded and takes those out. A query for which the index finds too few is
-        answered exactly.
+        Searches for as many more candidates as are excluded, then drops the excluded ones. A query for which the index
+        finds too few is answered by exact search.
 
         Args:
             queries: float32 `[queries, dim]`.
-            candidates: float32 `[candidates, dim]`, what the index was built of.
-            excluded: what is left out.
-            count: answers wanted, at most the number of candidates.
+            candidates: float32 `[candidates, dim]`, the vectors of the index.
+            excluded: candidates to leave out, by query.
+            count: number of answers, at most the number of candidates.
 
         Returns:
             As `models.ranking.ranking.best_candidates`.
@@ -40,7 +40,7 @@ class IndexSearch:
         rows = np.full((len(queries), count), PADDING, np.int32)
         scores = np.empty(rows.shape, np.float32)
         lengths = np.diff(excluded.offsets)
-        # Queries that exclude about as many are asked together.
+        # Queries with similar numbers of excluded candidates share a search.
         order = np.argsort(lengths, kind="stable")
         for start in range(0, len(queries), _BLOCK):
             block = order[start : start + _BLOCK]
@@ -66,12 +66,12 @@ def _of(lists: CandidateLists, queries: np.ndarray) -> CandidateLists:
 
 
 def _is_excluded(found: np.ndarray, excluded: CandidateLists, queries: np.ndarray) -> np.ndarray:
-    """Which rows found for `queries`, of ever longer lists, are padding or in the query's list; of `found`'s shape."""
+    """Which of `found` are padding or excluded, in `found`'s shape; lists of later `queries` are never shorter."""
     out: np.ndarray = found == PADDING
     starts = excluded.offsets[queries]
     lengths = excluded.offsets[queries + 1] - starts
     for place in range(int(lengths[-1])):
-        # One comparison of a whole column: lists are short, and searching in them takes ten times as long.
+        # Compares a whole column at once: lists are short, and searching in each takes ten times as long.
         first = np.searchsorted(lengths, place, side="right")
         out[first:] |= found[first:] == excluded.rows[starts[first:] + place, None]
     return out

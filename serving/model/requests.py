@@ -1,4 +1,4 @@
-"""Requests to a serving model, as JSON values: of stored queries, and completed with what a user left out."""
+"""Requests to a serving model as JSON values: made of stored queries, and completed with markers of missing values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,24 +17,25 @@ from models.spec.features import HISTORY, MISSING_TIMESTAMP, QUERY_ID, FeatureSp
 from serving.model.descriptions import Inputs, InputSpec
 
 Request = dict[str, Any]
-"""One value by input name: a string, a number, a list of them, or None where it is missing."""
+"""Value by input name: a string, a number, a list of them, or None if missing."""
 
 
 def stored_requests(
     examples: Examples, dataset: Dataset, features: FeatureSpec, query_ids: Sequence[str]
 ) -> list[Request]:
-    """Requests of known queries: their features as ingested and all their events as history, oldest first.
+    """Makes the requests of known queries: features as ingested, and all events as history, oldest first.
 
-    Context features are not stored with a query and are missing; so is what the query table does not know.
+    Context features are missing, because they are not stored with a query. Features are missing too if the query table
+    does not have them.
 
     Args:
-        examples: where the query table is, if there is one.
-        dataset: where the events are.
-        features: which features a request has.
+        examples: has the query table, if there is one.
+        dataset: has the events.
+        features: the features of a request.
         query_ids: ids in `dataset`.
 
     Raises:
-        ConfigError: an id is not known.
+        ConfigError: an id is unknown.
     """
     histories = [_history(dataset, query_id) for query_id in query_ids]
     table = _query_table(examples, query_ids)
@@ -62,7 +63,7 @@ def _history(dataset: Dataset, query_id: str) -> list[str]:
 
 
 def _row(ids: pa.Array, query_id: str) -> int:
-    """Row of an id; ids are ordered by (hash, id), which is searched by bisection."""
+    """Row of an id, found by bisection; ids are ordered by (hash, id)."""
     wanted = (int(hash_strings(pa.array([query_id], pa.large_string()))[0]), query_id)
     low, high = 0, len(ids)
     while low < high:
@@ -73,12 +74,14 @@ def _row(ids: pa.Array, query_id: str) -> int:
         else:
             high = middle
     if low == len(ids) or ids[low].as_py() != query_id:
-        raise ConfigError(f"query '{query_id}' is not among the {len(ids)} queries of the data; ask with features")
+        raise ConfigError(
+            f"query '{query_id}' is not among the {len(ids)} queries of the data; give its features instead"
+        )
     return low
 
 
 def _query_table(examples: Examples, query_ids: Sequence[str]) -> pa.Table:
-    """Rows of the query table in the order of `query_ids`, nulls where it has none."""
+    """Rows of the query table in the order of `query_ids`; nulls for queries it does not have."""
     wanted = pa.table({QUERY_ID: pa.array(query_ids, pa.string())})
     directory = examples.path / "queries"
     if not directory.is_dir():
@@ -106,15 +109,15 @@ def _json(value: Any) -> Any:
 
 
 def complete_request(inputs: Inputs, request: Mapping[str, Any]) -> Request:
-    """A request with a value for every input, the marker of a missing one where `request` has None or nothing.
+    """Completes a request: inputs that are absent or None get the marker of a missing value.
 
     Args:
-        inputs: dtype and shape of the model's inputs by name, as told in its description.
-        request: values by input name. Numbers are accepted where strings are wanted, as ids often are numbers; so are
-            UTF-8 bytes.
+        inputs: dtype and shape of the model's inputs by name, from its description.
+        request: values by input name. A string may be given as an integer, because ids often are numbers, or as UTF-8
+            bytes. An integer may be given as a float without a fraction.
 
     Returns:
-        For each input a string, a float or an integer, or a list of them where the input has two dimensions.
+        For each input a string, a float or an integer, or a list of them if the input has two dimensions.
 
     Raises:
         ConfigError: a name is not an input, or a value does not fit its input.
@@ -127,7 +130,7 @@ def complete_request(inputs: Inputs, request: Mapping[str, Any]) -> Request:
 
 
 def as_batch(inputs: Inputs, requests: Sequence[Request]) -> dict[str, list[Any]]:
-    """Columns of completed requests: values by input name, lists of strings padded with "" to one width."""
+    """Columns of completed requests: values by input name. Lists of strings are padded with "" to one width."""
     batch = {}
     for name, spec in inputs.items():
         values = [request[name] for request in requests]
@@ -154,7 +157,7 @@ def _complete(name: str, spec: InputSpec, value: Any) -> Any:
         raise ConfigError(f"request: '{name}' must be a list, each item {_WANTED[dtype]}; got {quoted(value)}")
     if width is not None and len(value) != width:
         raise ConfigError(f"request: '{name}' must have {width} items, got {len(value)}")
-    if dtype == "string" and set(map(type, value)) <= {str}:  # what long lists are, checked without a loop in Python
+    if dtype == "string" and set(map(type, value)) <= {str}:  # long lists take this way, without a loop in Python
         return value
     return [_scalar(name, dtype, item) for item in value]
 
@@ -172,7 +175,7 @@ def _scalar(name: str, dtype: str, value: Any) -> Any:
             raise ConfigError(f"request: '{name}' is beyond 64 bits: {quoted(value)}")
         return str(value) if dtype == "string" else value
     if dtype == "float32" and (is_integer or isinstance(value, float)):
-        if abs(value) > _LARGEST:  # it would become infinite, which stands for a missing value
+        if abs(value) > _LARGEST:  # it would become infinite, the marker of a missing value
             raise ConfigError(f"request: '{name}' is beyond 32-bit floating point: {quoted(value)}")
         return float(value)
     raise ConfigError(f"request: '{name}' must be {_WANTED[dtype]}, got {quoted(value)}")

@@ -1,4 +1,4 @@
-"""Which candidates are served: those of the data, or those of a table that came later."""
+"""The candidates that are served: those of the data, or those of a later table."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ from models.ranking.ranking import CandidateLists
 
 @dataclass(frozen=True)
 class ServedCatalogue:
-    """The candidates that requests are answered with, and the stored events in terms of them.
+    """The served candidates, and the stored events in terms of them.
 
     Attributes:
-        dataset: queries and events; what a query is told of its history comes from here.
-        candidates: what is served.
-        refresh_of: identity of the model whose index is refreshed; None where the data's own candidates are served.
+        dataset: queries and their events.
+        candidates: the served candidates.
+        refresh_of: identity of the model whose index is refreshed; None if the data's own candidates are served.
     """
 
     dataset: Dataset
@@ -29,17 +29,17 @@ class ServedCatalogue:
 
     @classmethod
     def of(cls, dataset: Dataset, catalogue: Catalogue | None) -> "ServedCatalogue":
-        """The candidates of `catalogue`, or of the data where there is none."""
+        """The candidates of `catalogue`, or of the data without one."""
         if catalogue is None:
             return cls(dataset, dataset.candidates, None)
         refresh_of = CatalogueChanges.read(catalogue).refresh_of
         return cls(dataset, read_entities(catalogue.path / "candidates"), refresh_of)
 
     def exported_embeddings(self, serving_model: ServingModel) -> np.ndarray:
-        """Embeddings that a serving model of these candidates searches, float32 `[candidates, dim]`.
+        """Candidate embeddings of a serving model, float32 `[candidates, dim]`.
 
         Raises:
-            DataError: it was made of another catalogue.
+            DataError: the serving model has other candidates.
         """
         from models.saved_models.embeddings import exported_embeddings
 
@@ -51,7 +51,7 @@ class ServedCatalogue:
         return embeddings
 
     def seen(self, start: int, stop: int) -> CandidateLists:
-        """Rows of the served candidates in all events of queries `start:stop`."""
+        """Served candidates in the events of queries `start:stop`, as rows of `candidates`."""
         events = self.dataset.events
         offsets = events.offsets[start : stop + 1] - events.offsets[start]
         rows = np.asarray(events.candidate[events.offsets[start] : events.offsets[stop]])

@@ -1,4 +1,4 @@
-"""Queries as a request with their stored features and whole history would present them to the towers."""
+"""Embeds stored queries as requests with their features and whole history would be embedded."""
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ def stored_query_embeddings(
 def stored_query_columns(
     transform_graph: TransformGraph, dataset: Dataset, *, query_rows: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """What the query tower reads of queries after all their events, each `[len(query_rows), width]`."""
+    """The query tower's inputs for queries after all their events, each `[len(query_rows), width]`."""
     spec = read_spec(transform_graph)
     return query_columns(
         dataset,

@@ -1,4 +1,4 @@
-"""Digests of the files of a serving model, which tell a damaged version from a whole one.
+"""Digests of the files of a serving model; they reveal a damaged version.
 
 Every exported SavedModel has `assets.extra/digests.json`, written last: the XXH3 of each of its other files. The
 description, and a rollback's record, promise that it is there, so that it cannot go unnoticed either. What an older

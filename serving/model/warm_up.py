@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving sends to a model it has loaded before it serves it, so that no user waits."""
+"""Warm-up requests: a server sends them to a model that it has loaded before the model answers users."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +21,8 @@ def write_warm_up(model: Path, description: ModelDescription, *, candidate: str)
 
     Args:
         model: directory of the SavedModel.
-        description: of the model.
-        candidate: id of one of its candidates.
+        description: description of the model.
+        candidate: id of one of the model's candidates.
     """
     known = {HISTORY: [candidate], CANDIDATE_ID: candidate, "candidate_ids": [candidate], "exclude_ids": [candidate]}
     (model / FILE).parent.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ def write_warm_up(model: Path, description: ModelDescription, *, candidate: str)
 
 
 def _request(signature: str, inputs: Inputs, given: Mapping[str, Any]) -> predict_pb2.PredictRequest:
-    """A batch of one in which everything that is not given is missing."""
+    """A batch of one row; inputs that are not given are missing."""
     batch = as_batch(inputs, [complete_request(inputs, given)])
     kinds = {"string": object, "float32": np.float32, "int64": np.int64}
     tensors = {
@@ -48,7 +48,7 @@ def _request(signature: str, inputs: Inputs, given: Mapping[str, Any]) -> predic
 
 
 def read_warm_up(model: Path) -> list[tuple[str, dict[str, tf.Tensor]]]:
-    """Signature and inputs of each request that `write_warm_up` wrote into a SavedModel."""
+    """Signature and inputs of each warm-up request of a SavedModel."""
     found = []
     for (record,) in (batch.numpy() for batch in record_batches(str(model / FILE), rows=1)):
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request

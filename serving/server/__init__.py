@@ -1,1 +1,1 @@
-"""TensorFlow Serving's REST API over published models: batching and hot swap."""
+"""Serves published models by TensorFlow Serving's REST API, with batching and hot swap."""

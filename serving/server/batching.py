@@ -1,8 +1,8 @@
-"""Joining concurrent requests into batches, which a model answers faster than one after the other.
+"""Joins concurrent requests into batches, which a model answers faster than one request after another.
 
-A request that finds the model idle is run at once, so that a lone client never waits. While a batch is being run, what
-arrives is gathered, and becomes the next batch as soon as that one is done, when there are `max_batch_size` rows of it,
-or when the first of it has waited for `wait_ms` and a thread is free.
+A request that finds the model idle runs at once, so a lone client never waits. Requests that arrive while a batch runs
+are gathered. They become the next batch when the running batch is done, when they have `max_batch_size` rows, or when
+the first of them has waited `wait_ms` and a thread is free.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ Result = TypeVar("Result")
 
 
 class QueueFullError(Exception):
-    """There is no room for another request; it may be sent again later."""
+    """The queue has no room for another request; the client may send the request again later."""
 
 
 @dataclass(frozen=True)
 class BatchingOptions:
-    """How requests are joined; the first three are called so in TensorFlow Serving too.
+    """How requests are joined; the first three options have TensorFlow Serving's names.
 
     Attributes:
-        max_batch_size: rows of a batch that several requests are joined to.
-        max_enqueued_batches: times `max_batch_size` rows that may wait; further requests are refused.
-        num_batch_threads: batches that are run at the same time.
-        wait_ms: longest time that a request waits for others while a thread is free; 0 runs each request alone.
+        max_batch_size: the most rows of a batch that several requests share.
+        max_enqueued_batches: the most rows that may wait, in batches of `max_batch_size`; further requests are refused.
+        num_batch_threads: the number of batches that run at the same time.
+        wait_ms: the longest time that a request waits for others while a thread is free; 0 runs each request alone.
     """
 
     max_batch_size: int = 64
@@ -46,7 +46,7 @@ class _Waiting(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """Runs what is submitted on one event loop in batches, in threads of its own."""
+    """Runs items in batches in its own threads; one event loop submits all items."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Batcher(Generic[Item, Result]):
         """Starts with an empty queue.
 
         Args:
-            run: gives a result, or an error, to each item of a batch; called from several threads. Where it raises for
-                a batch, it is asked for each item alone, so that only the one to blame gets the error.
-            options: see there.
-            on_batch: told the rows of each batch that is run.
+            run: returns a result or an error for each item of a batch; called from several threads. If `run` raises
+                for a batch, each item runs alone, so that only the item at fault gets the error.
+            options: how items are joined.
+            on_batch: called with the number of rows of each batch.
         """
         self._run, self._options, self._on_batch = run, options, on_batch
         self._waiting: dict[Hashable, deque[_Waiting[Item, Result]]] = {}
@@ -69,23 +69,25 @@ class Batcher(Generic[Item, Result]):
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
         self.queued_rows = 0
-        """Rows that wait."""
+        """Number of rows that wait."""
 
     async def submit(self, item: Item, *, key: Hashable, rows: int) -> Result:
-        """The result for one item; whoever is cancelled while waiting is not run.
+        """Returns the result for one item; an item that is cancelled while it waits never runs.
 
         Args:
             item: passed to `run`.
-            key: only items of equal keys are joined.
-            rows: what it counts for.
+            key: only items with equal keys share a batch.
+            rows: number of rows of the item.
 
         Raises:
-            QueueFullError: too many rows are waiting.
-            Exception: what `run` gave or raised for it.
+            QueueFullError: too many rows wait.
+            Exception: the error that `run` returned or raised for the item.
         """
         limit = self._options.max_batch_size * self._options.max_enqueued_batches
         if self.queued_rows and self.queued_rows + rows > limit:
-            raise QueueFullError(f"{self.queued_rows} rows are waiting already, at most {limit} may; try again later")
+            raise QueueFullError(
+                f"{self.queued_rows} rows are waiting already, at most {limit} may wait; try again later"
+            )
         loop = asyncio.get_running_loop()
         waiting = _Waiting[Item, Result](item, rows, loop.time(), loop.create_future())
         self._waiting.setdefault(key, deque()).append(waiting)
@@ -114,7 +116,7 @@ class Batcher(Generic[Item, Result]):
         self._timer = loop.call_at(due, self._start_due, loop)
 
     def _take(self, key: Hashable) -> list[_Waiting[Item, Result]]:
-        """The next batch, without those who have given up; empty if all have."""
+        """Takes the next batch from the queue, without cancelled items; empty if all were cancelled."""
         queue, batch, rows = self._waiting[key], list[_Waiting[Item, Result]](), 0
         while queue and (not batch or (self._options.wait_ms and rows + queue[0].rows <= self._options.max_batch_size)):
             waiting = queue.popleft()
@@ -134,7 +136,7 @@ class Batcher(Generic[Item, Result]):
     def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         try:
             return self._run(items)
-        except Exception as error:  # whatever it is, it is the answer to a request
+        except Exception as error:  # any error is the answer to a request
             return [error] if len(items) == 1 else [self._results([item])[0] for item in items]
 
     def _finish(

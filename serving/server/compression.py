@@ -1,27 +1,27 @@
-"""Compressed bodies of HTTP messages: gzip in, within a limit, and gzip out where a client asks for it."""
+"""Compressed HTTP bodies: gzip requests within a size limit, and gzip answers for clients that accept them."""
 
 import re
 import zlib
 from collections.abc import Iterable
 
 _GZIP = 16 + zlib.MAX_WBITS
-_FAST = 1  # the level: answers are short-lived, and a server's cores are for the model
+_FAST = 1  # compression level: answers are short-lived, and the model needs the server's cores
 
 
 class TooLargeError(ValueError):
-    """A body is larger than the limit once it is decompressed."""
+    """The decompressed body is larger than the limit."""
 
 
 def gunzip(body: bytes, limit: int) -> bytes:
     """Decompresses a gzip body of one or more members.
 
     Args:
-        body: compressed.
-        limit: bytes that the result may have; no more than that is ever held.
+        body: the compressed body.
+        limit: the most bytes of the result; memory never holds more.
 
     Raises:
-        TooLargeError: the result would be larger.
-        ValueError: it is not gzip, or ends too early.
+        TooLargeError: the result is larger than the limit.
+        ValueError: the body is not gzip, or ends too early.
     """
     found = bytearray()
     while body:
@@ -39,13 +39,13 @@ def gunzip(body: bytes, limit: int) -> bytes:
 
 
 def gzip(body: bytes) -> bytes:
-    """Compresses a body, the same bytes each time."""
+    """Compresses a body; equal bodies give equal bytes."""
     compressor = zlib.compressobj(_FAST, wbits=_GZIP)
     return compressor.compress(body) + compressor.flush()
 
 
 def accepts_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether the `Accept-Encoding` among a request's headers (names in lower case) allows gzip."""
+    """Whether a request's `Accept-Encoding` allows gzip; names of headers are in lower case."""
     accepted = b",".join(value for name, value in headers if name == b"accept-encoding").decode("latin-1").lower()
     for coding in accepted.split(","):
         name, _, parameters = coding.partition(";")
@@ -55,6 +55,6 @@ def accepts_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def content_encoding(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The `Content-Encoding` among a request's headers (names in lower case), in lower case; "" if there is none."""
+    """A request's `Content-Encoding` in lower case, "" if absent; names of headers are in lower case."""
     named = [value.decode("latin-1").strip().lower() for name, value in headers if name == b"content-encoding"]
     return ",".join(name for name in named if name != "identity")

@@ -1,8 +1,8 @@
 """HTTP connections with deadlines, so that idle or slow clients cannot keep others out.
 
-A connection has to send the head of a request, and then its body, within some seconds; it may stay idle between two
-requests for a while. Where there are as many connections as allowed, a new one takes the place of the one that has been
-idle the longest; if none is idle, it is answered with 503.
+A client has some seconds to send the head of a request, and some to send the body. A connection may stay idle between
+two requests for a while. When all allowed connections are open, a new connection replaces the one that has been idle
+the longest. If no connection is idle, the server answers the new one with 503.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from dataplane.errors import ConfigError
 
 _MOST_HEAD_BYTES = 65_536
-_FLUSH_SECONDS = 5.0  # in which a client has to read its last answer
-_OTHER_DESCRIPTORS = 256  # files of models and of the log, threads' pipes, a burst of connections not yet counted
+_FLUSH_SECONDS = 5.0  # a client has this long to read its last answer
+_OTHER_DESCRIPTORS = 256  # model files, the log, threads' pipes, and a burst of connections not yet counted
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What clients may hold.
+    """Limits on what clients may hold.
 
     Attributes:
-        connections: open at the same time.
-        head_seconds: to send the head of a request, from the connection's or the head's first byte on.
-        body_seconds: to send the body.
-        answer_seconds: from the whole request to the end of its answer.
-        idle_seconds: between an answer and the next request.
+        connections: the most connections that are open at the same time.
+        head_seconds: time to send the head of a request, counted from the connection or from the head's first byte.
+        body_seconds: time to send the body.
+        answer_seconds: time from the end of the request to the end of its answer.
+        idle_seconds: time between an answer and the next request.
     """
 
     connections: int
@@ -49,7 +49,7 @@ class _Stage(Enum):
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Uvicorn's HTTP connection, held to its limits."""
+    """Uvicorn's HTTP connection with limits."""
 
     def __init__(self, *arguments: Any, limits: ConnectionLimits, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -60,20 +60,20 @@ class BoundedConnection(HttpToolsProtocol):
         self._deadline = self.loop.time() + limits.head_seconds
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accepts a client, in the place of an idle one if there are too many."""
+        """Accepts a client; closes an idle connection if too many are open."""
         super().connection_made(transport)
         self._enter(_Stage.HEAD, self._limits.head_seconds)
         if len(self.connections) > self._limits.connections and not self._make_room():
             self._refuse(503, b"Service Unavailable", b"too many connections are open; try again later")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the deadlines."""
+        """Cancels the deadline."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Passes on what the client sends; a head without end is refused."""
+        """Passes on what the client sends; refuses a head that is too large."""
         if self._stage is _Stage.CLOSING:
             return
         if self._stage is _Stage.IDLE:
@@ -84,21 +84,21 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(431, b"Request Header Fields Too Large", b"the head of the request is too large")
 
     def on_headers_complete(self) -> None:
-        """Starts the body's time."""
+        """Starts the time limit of the body."""
         super().on_headers_complete()
         self._enter(_Stage.BODY, self._limits.body_seconds)
 
     def on_message_complete(self) -> None:
-        """Starts the answer's time."""
+        """Starts the time limit of the answer."""
         super().on_message_complete()
         self._after_message()
 
     def on_response_complete(self) -> None:
-        """Starts the time until the next request."""
+        """Starts the time limit until the next request."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._enter(_Stage.CLOSING, _FLUSH_SECONDS)
-        elif self._stage is _Stage.ANSWER:  # else the rest of the request is still to come, and has its deadline
+        elif self._stage is _Stage.ANSWER:  # otherwise the rest of the body is still to come, with its own deadline
             self._after_message()
 
     def _after_message(self) -> None:
@@ -109,14 +109,14 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _enter(self, stage: _Stage, seconds: float) -> None:
         self._stage, self._head_bytes = stage, 0
-        self._since = time.monotonic()  # the loop's own clock tells milliseconds only, too few to say who was first
+        self._since = time.monotonic()  # the loop's clock counts whole milliseconds, too coarse to say which was first
         self._deadline = self.loop.time() + seconds
-        # A timer that is due before the deadline looks again then, which is cheaper than a new one for every stage.
+        # A timer that fires before the deadline checks again; that is cheaper than a new timer for every stage.
         if self._timer is None or self._timer.when() > self._deadline:
             self._watch()
 
     def _watch(self) -> None:
-        """Ends the connection when its deadline is over, or looks again when that will be."""
+        """Ends the connection if its deadline has passed; otherwise checks again at the deadline."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -135,7 +135,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._enter(_Stage.CLOSING, _FLUSH_SECONDS)
 
     def _make_room(self) -> bool:
-        """Ends the connection that has waited the longest for a request; False if all are being answered."""
+        """Ends the connection that has waited the longest for a request; False if none waits."""
         waiting = [
             other
             for other in self.connections
@@ -151,13 +151,13 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 def connection_limit(asked: int) -> int:
-    """The number of connections that the process can hold; raises its soft limit of open files where it must.
+    """Raises the soft limit of open files if the connections need more; returns `asked`.
 
     Args:
-        asked: connections that are wanted.
+        asked: the wanted number of connections.
 
     Raises:
-        ConfigError: the hard limit of open files does not allow so many.
+        ConfigError: the hard limit of open files is too low for so many connections.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = asked + _OTHER_DESCRIPTORS
@@ -165,7 +165,7 @@ def connection_limit(asked: int) -> int:
         if hard != resource.RLIM_INFINITY and hard < needed:
             raise ConfigError(
                 f"--max-connections: {asked} connections need {needed} open files, this process may have {hard}; "
-                f"allowed here: up to {max(0, hard - _OTHER_DESCRIPTORS)}"
+                f"allow up to {max(0, hard - _OTHER_DESCRIPTORS)}"
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     return asked

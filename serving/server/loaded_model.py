@@ -1,4 +1,4 @@
-"""A version of a published model, loaded into this process and ready to answer."""
+"""Loads a version of a published model into this process and asks it."""
 
 import importlib
 import re
@@ -29,22 +29,22 @@ class LoadedModel:
     """One version, loaded and warm.
 
     Attributes:
-        version: its number.
-        signatures: inputs of each signature by name, as the model describes them.
-        definitions: of the signatures, as JSON of TensorFlow's SignatureDef.
-        batcher: joins what is asked at the same time.
+        version: number of the version.
+        signatures: inputs of each signature by name, from the model's description.
+        definitions: TensorFlow's SignatureDef of each signature, as JSON.
+        batcher: joins requests that arrive at the same time.
     """
 
     def __init__(self, path: Path, batching: BatchingOptions, *, on_batch: Callable[[int], None]) -> None:
         """Loads a version and answers its warm-up requests.
 
         Args:
-            path: directory of the version, which is its number.
+            path: directory of the version; its name is the version's number.
             batching: how requests are joined.
-            on_batch: told the rows of each batch that is run.
+            on_batch: called with the number of rows of each batch.
 
         Raises:
-            RunError: it cannot be loaded, whatever is wrong with it; the message names no directory.
+            RunError: the version cannot be loaded, for whatever reason; the message names no directory.
         """
         self.version = int(path.name)
         try:
@@ -59,18 +59,18 @@ class LoadedModel:
             self._model = tf.saved_model.load(str(path))
             for signature, inputs in read_warm_up(path):
                 self._model.signatures[signature](**inputs)
-        except Exception as error:  # what stands in a version is not ours to foresee
+        except Exception as error:  # a version may hold anything
             raise RunError(f"version {self.version} cannot be loaded: {without_paths(error)}") from error
         self.batcher = Batcher[PredictRequest, bytes](self._answers, batching, on_batch=on_batch)
 
     async def answer(self, request: PredictRequest) -> bytes:
-        """JSON of the answer to one request, which may be computed together with others.
+        """Returns the answer to one request as JSON; the request may share a batch with others.
 
         Raises:
-            ConfigError: its lists are so long that padded to one width they are too large, or it holds numbers so large
-                that scores are not finite.
+            ConfigError: the lists, padded to one width, are too large, or numbers are so large that scores are not
+                finite.
             QueueFullError: too many requests wait.
-            tensorflow.errors.OpError: the model fails to answer it.
+            tensorflow.errors.OpError: the model fails to answer the request.
         """
         width = self._width(request)
         if width * len(request.rows) > _MOST_VALUES:
@@ -81,7 +81,7 @@ class LoadedModel:
         return await self.batcher.submit(request, key=(request.signature, joined), rows=len(request.rows))
 
     def _width(self, request: PredictRequest) -> int:
-        """Length of the longest list in it."""
+        """Length of the longest list in a request."""
         lists = [name for name, spec in self.signatures[request.signature].items() if len(spec.shape) == 2]
         return max((len(row[name]) for row in request.rows for name in lists), default=0)
 
@@ -111,10 +111,10 @@ def _described_signatures(description: ModelDescription) -> Signatures:
     """The inputs of each signature.
 
     Raises:
-        ValueError: the description is not one of ours.
+        ValueError: the description is not a serving model's.
     """
     if SIGNATURE not in description.signatures:
-        raise ValueError(f"model.json: it has no signature '{SIGNATURE}'")
+        raise ValueError(f"model.json: there is no signature '{SIGNATURE}'")
     return {name: signature.inputs for name, signature in description.signatures.items()}
 
 
@@ -133,7 +133,7 @@ def _check_definitions(signatures: Signatures, definitions: Mapping[str, Any]) -
 
 
 def without_paths(error: BaseException) -> str:
-    """The first line of an error's message, shortened, with the last name of each absolute path only."""
+    """The first line of an error's message, shortened, with absolute paths cut to their last name."""
     lines = str(error).strip().splitlines() or [""]
     text = re.sub(r"(?<![\w./])/(?:[^\s/'\":,;]+/)*([^\s/'\":,;]*)", r"\1", lines[0])
     return shown(text) or type(error).__name__

@@ -1,4 +1,4 @@
-"""A published model held in this process, replaced by the next version once that is warm."""
+"""Holds a published model in this process and replaces it by the next version once that is warm."""
 
 import gc
 import logging
@@ -14,7 +14,7 @@ from serving.server.loaded_model import LoadedModel, without_paths
 
 _LOG = logging.getLogger(__name__)
 _TRY_AGAIN_SECONDS = 60
-_MOST_LOGGED = 2000  # characters of the reason why a version cannot be loaded
+_MOST_LOGGED = 2000  # characters of the error of a version that cannot be loaded
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class VersionState:
     """State of a version in TensorFlow Serving's terms.
 
     Attributes:
-        version: its number.
-        state: LOADING, AVAILABLE, or END for one that could not be loaded.
-        error: why it could not be loaded, without paths of this machine; "" otherwise.
+        version: number of the version.
+        state: LOADING, AVAILABLE, or END if the version cannot be loaded.
+        error: why the version cannot be loaded, without paths of this machine; "" otherwise.
     """
 
     version: int
@@ -39,10 +39,10 @@ class _Failure:
 
 
 class ModelHost:
-    """The newest version of one model that can be loaded; whoever took the one before finishes with that.
+    """Holds the newest version of one model that can be loaded; requests under way finish with the version before.
 
-    A version that cannot be loaded is reported, left aside, and tried again a minute later; meanwhile the next best one
-    serves.
+    A version that cannot be loaded is reported, left aside, and tried again a minute later. Meanwhile the next newest
+    version serves.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class ModelHost:
         """Loads the newest version that can be loaded.
 
         Args:
-            versions: where to look.
-            name: of the model.
+            versions: where versions are published.
+            name: name of the model.
             batching: how requests are joined.
-            on_batch: told the rows of each batch that is run.
+            on_batch: called with the number of rows of each batch.
 
         Raises:
-            RunError: there is none.
+            RunError: no version can be loaded.
         """
         self._versions, self._name, self._batching, self._on_batch = versions, name, batching, on_batch
         self._loading: int | None = None
@@ -78,7 +78,7 @@ class ModelHost:
 
     @property
     def states(self) -> list[VersionState]:
-        """The version that answers and newer ones that are being loaded or could not be, newest first."""
+        """States of the version that answers and of newer ones, newest first."""
         current = self.current.version
         found = {
             version: VersionState(version, "END", failure.error)
@@ -91,9 +91,9 @@ class ModelHost:
         return [found[version] for version in sorted(found, reverse=True)]
 
     def refresh(self) -> bool:
-        """Takes the newest version that can be loaded if it is another one; returns whether it did.
+        """Loads the newest version that can be loaded, unless it answers already; returns whether another one answers.
 
-        Never raises: whatever is published, what is served goes on.
+        Never raises: the server goes on, whatever is published.
         """
         try:
             published = sorted(self._versions.numbers(self._name), reverse=True)
@@ -112,7 +112,7 @@ class ModelHost:
         return True
 
     def _first_that_loads(self, versions: list[int]) -> LoadedModel | None:
-        """The first of the versions that can be loaded; those that failed less than a minute ago are passed over."""
+        """Loads the first version that can be loaded; skips versions that failed less than a minute ago."""
         for version in versions:
             failure = self._failures.get(version)
             if failure is not None and time.monotonic() < failure.try_again:
@@ -127,7 +127,7 @@ class ModelHost:
             path = self._versions.fetch(self._name, version)
             loaded = LoadedModel(path, self._batching, on_batch=self._on_batch)
         except Exception as error:
-            cause = error.__cause__ or error  # with the paths that clients are not told
+            cause = error.__cause__ or error  # has the paths that clients do not see
             told = (self._name, version, type(cause).__name__, str(cause)[:_MOST_LOGGED])
             _LOG.error("%s: version %d is left aside: %s: %s", *told)
             self._failures[version] = _Failure(without_paths(error), time.monotonic() + _TRY_AGAIN_SECONDS)
@@ -139,16 +139,16 @@ class ModelHost:
 
 
 def watch(hosts: Mapping[str, ModelHost], *, seconds: float, stop: threading.Event) -> None:
-    """Refreshes the hosts every so many seconds until `stop` is set."""
+    """Refreshes the hosts every `seconds` until `stop` is set."""
     changed = True  # the models were loaded just now
     while not stop.wait(seconds):
-        if changed:  # a look ago, so that what was asked of the version before has been answered
+        if changed:  # one round later, when the version before has answered its last request
             _free_memory()
         changed = sum(host.refresh() for host in hosts.values()) > 0
 
 
 def _free_memory() -> None:
-    # Loaded models are full of cycles, and too many objects to be looked through while requests wait.
+    # Loaded models are full of cycles, and have too many objects for the collector to visit while requests wait.
     gc.unfreeze()
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The signatures of a SavedModel, as TensorFlow Serving's metadata API tells them."""
+"""Reads the signatures of a SavedModel in the form of TensorFlow Serving's metadata API."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +12,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 
 def signature_definitions(model: Path) -> dict[str, Any]:
-    """Each signature of a SavedModel as its SignatureDef in JSON: dtype, shape and tensor of inputs and outputs.
+    """SignatureDef of each signature of a SavedModel as JSON: dtype, shape and tensor of inputs and outputs.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not a SavedModel.
+        ValueError: the file is not a SavedModel.
     """
     content = (model / "saved_model.pb").read_bytes()
     try:
@@ -31,7 +31,7 @@ def signature_definitions(model: Path) -> dict[str, Any]:
 
 
 def defined_inputs(definition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Dtype and shape of each input of a signature that `signature_definitions` returned, as descriptions tell them."""
+    """Dtype and shape of each input of a SignatureDef, in the form of a model's description."""
     return {name: {"dtype": _dtype(tensor), "shape": _shape(tensor)} for name, tensor in definition["inputs"].items()}
 
 
@@ -41,7 +41,7 @@ def _dtype(tensor: Mapping[str, Any]) -> str:
 
 
 def _shape(tensor: Mapping[str, Any]) -> list[int | None] | None:
-    """Sizes of a tensor's dimensions, None for any size; None if even the number of dimensions may be any."""
+    """Sizes of a tensor's dimensions, None for any size; None if the number of dimensions may be any."""
     shape = tensor["tensor_shape"]
     if shape["unknown_rank"]:
         return None

@@ -1,6 +1,6 @@
-"""The JSON of TensorFlow Serving's predict API: requests by row or by column in, answers in the same format out.
+"""The JSON of TensorFlow Serving's predict API: requests by row or by column, and answers in the same format.
 
-Missing inputs and nulls stand for missing values, which TensorFlow Serving itself does not take.
+Absent inputs and nulls stand for missing values; TensorFlow Serving accepts neither.
 """
 
 import base64
@@ -18,10 +18,10 @@ from serving.model.descriptions import SIGNATURE, Inputs
 from serving.model.requests import Request, complete_request
 
 Signatures = Mapping[str, Inputs]
-"""Inputs of each signature, their dtype and shape by name."""
+"""Dtype and shape of each input by name, by signature."""
 
 MOST_LISTED_VALUES = 100_000
-"""Items of all lists of a request; more take a time for which other requests would have to wait."""
+"""The most items of all lists of a request; parsing more would keep other requests waiting."""
 _B64 = "b64"
 
 
@@ -30,9 +30,9 @@ class PredictRequest:
     """A predict request that fits its model.
 
     Attributes:
-        signature: one that the model has.
+        signature: name of a signature of the model.
         rows: completed requests, at least one.
-        is_by_row: whether it asked with `instances`, and is answered so, or with `inputs`.
+        is_by_row: whether the rows came as `instances`, not as `inputs`; the answer has the same format.
     """
 
     signature: str
@@ -43,16 +43,16 @@ class PredictRequest:
 def parse_request(
     body: bytes, signatures: Signatures, *, max_rows: int, max_values: int = MOST_LISTED_VALUES
 ) -> PredictRequest:
-    """Reads a predict request. Nothing here recurses, so that no nesting of the JSON can exhaust the stack.
+    """Reads a predict request. Nothing here recurses, so no nesting of the JSON can exhaust the stack.
 
     Args:
         body: JSON.
-        signatures: of the model.
-        max_rows: the most it may ask at once.
-        max_values: the most items its lists may have together.
+        signatures: signatures of the model.
+        max_rows: the most rows of a request.
+        max_values: the most items of all its lists together.
 
     Raises:
-        ConfigError: it is not a predict request, or does not fit the model; tells why.
+        ConfigError: the body is not a predict request, or does not fit the model; the message says why.
     """
     try:
         asked = orjson.loads(body)
@@ -80,11 +80,11 @@ def answer_json(outputs: Mapping[str, np.ndarray], *, is_by_row: bool) -> bytes:
     """The answer to a predict request.
 
     Args:
-        outputs: arrays of the same number of rows by output name, of numbers or of UTF-8 byte strings.
-        is_by_row: whether it was asked by row.
+        outputs: arrays by output name, with a row for each row of the request, of numbers or of UTF-8 byte strings.
+        is_by_row: whether the request came by row.
 
     Raises:
-        ConfigError: a number is not finite, which JSON cannot say.
+        ConfigError: a number is not finite; JSON has no such numbers.
     """
     columns = {name: _json_values(value) for name, value in outputs.items()}
     single = next(iter(columns.values())) if len(columns) == 1 else None
@@ -110,7 +110,7 @@ def _json_values(array: np.ndarray) -> Any:
 
 def _rows(instances: Any, specs: Inputs) -> list[dict[str, Any]]:
     if not isinstance(instances, list):
-        raise ConfigError("request: 'instances' must be a list, an item a row")
+        raise ConfigError("request: 'instances' must be a list with one item per row")
     if len(specs) == 1 and not any(_is_object(row) for row in instances):
         return [{next(iter(specs)): row} for row in instances]
     if not all(_is_object(row) for row in instances):
@@ -121,7 +121,7 @@ def _rows(instances: Any, specs: Inputs) -> list[dict[str, Any]]:
 def _columns(inputs: Any, specs: Inputs) -> list[dict[str, Any]]:
     columns = {next(iter(specs)): inputs} if len(specs) == 1 and isinstance(inputs, list) else inputs
     if not isinstance(columns, dict) or not all(isinstance(values, list) for values in columns.values()):
-        raise ConfigError("request: 'inputs' must be an object with a list for each input, an item a row")
+        raise ConfigError("request: 'inputs' must be an object with a list for each input, one item per row")
     if len({len(values) for values in columns.values()}) != 1:
         raise ConfigError("request: the lists of 'inputs' must be of one length")
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -136,7 +136,7 @@ def _is_encoded(value: Any) -> bool:
 
 
 def _decoded(value: Any) -> Any:
-    """An input's value, or the items of its list, with each `{"b64": …}` replaced by the bytes it stands for."""
+    """An input's value or list, with each `{"b64": …}` replaced by its bytes."""
     return [_decoded_item(item) for item in value] if isinstance(value, list) else _decoded_item(value)
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API over models in this process."""
+"""TensorFlow Serving's REST API for models in this process."""
 
 import asyncio
 import re
@@ -29,10 +29,10 @@ from serving.server.predict_json import PredictRequest, Signatures, parse_reques
 from serving.server.server_metrics import ServerMetrics
 
 _PREDICT = re.compile("/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict")
-_APOLOGY = "the server failed to answer; its log tells more"
-_PARSED_AT_ONCE = 16_384  # bytes; longer requests are parsed in a thread, so that short ones need not wait for them
-_SHOWN = 40  # characters of a version that is not there
-_COMPRESSED_FROM = 1_000  # bytes; shorter answers are sent as they are
+_APOLOGY = "the server failed to answer; its log says why"
+_PARSED_AT_ONCE = 16_384  # bytes; longer requests are parsed in a thread, so that short requests need not wait
+_SHOWN = 40  # characters of an unknown version that an error repeats
+_COMPRESSED_FROM = 1_000  # bytes; shorter answers are not compressed
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -45,14 +45,14 @@ def create_app(
     max_rows: int,
     timeout_seconds: float,
 ) -> ASGIApp:
-    """The application.
+    """Makes the application.
 
     Args:
         hosts: models by name.
-        metrics: what is counted.
-        max_body_bytes: larger requests are answered with 413.
-        max_rows: requests with more rows are answered with 400.
-        timeout_seconds: a predict request that takes longer is answered with 504.
+        metrics: counts predict requests.
+        max_body_bytes: larger requests get 413.
+        max_rows: requests with more rows get 400.
+        timeout_seconds: predict requests that take longer get 504.
     """
     api = _Api(hosts, metrics, max_body_bytes, max_rows, timeout_seconds)
     model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
@@ -91,7 +91,7 @@ class _Api:
     ) -> None:
         self._hosts, self._metrics = hosts, metrics
         self._max_body_bytes, self._max_rows, self._timeout = max_body_bytes, max_rows, timeout_seconds
-        # Parsing holds the interpreter. One long request at a time leaves the turns between them to short ones.
+        # Parsing holds the interpreter lock. With one long request at a time, short ones get their turn.
         self._long_parse = asyncio.Semaphore(1)
 
     async def predict(self, name: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,7 +113,7 @@ class _Api:
             code, body = 400, _error(without_paths(error))
         except HTTPException as error:
             code, body, headers = error.status_code, _error(error.detail), dict(error.headers or {})
-        finally:  # also where the error is for the log
+        finally:  # also if the error goes to the log
             if name in self._hosts:
                 self._metrics.observe(name, code, time.perf_counter() - began)
             if len(body) >= _COMPRESSED_FROM and accepts_gzip(scope["headers"]):
@@ -121,7 +121,7 @@ class _Api:
             await _send(send, code, body, headers)
 
     async def label(self, request: Request) -> Response:
-        raise HTTPException(404, f"no label {quoted(request.path_params['label'])}: versions have no labels here")
+        raise HTTPException(404, f"no label {quoted(request.path_params['label'])}: this server has no labels")
 
     async def status(self, request: Request) -> Response:
         host, version = self._host(request.path_params["name"]), request.path_params.get("version")
@@ -181,7 +181,7 @@ class _Api:
     async def _answer(self, model: LoadedModel, headers: Headers, receive: Receive) -> bytes:
         encoding = content_encoding(headers)
         if encoding not in ("", "gzip", "x-gzip"):
-            raise HTTPException(415, f"Content-Encoding {quoted(encoding)} is not understood; allowed: gzip")
+            raise HTTPException(415, f"Content-Encoding {quoted(encoding)} is not supported; use gzip")
         body = await _read(receive, self._max_body_bytes)
         if len(body) <= _PARSED_AT_ONCE and not encoding:
             asked = parse_request(body, model.signatures, max_rows=self._max_rows)
@@ -222,7 +222,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
     while not is_whole:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise HTTPException(400, "the connection was closed before the request was whole")
+            raise HTTPException(400, "the client closed the connection before the end of the request")
         body += message.get("body", b"")
         if len(body) > limit:
             raise HTTPException(413, f"the request is larger than {limit} bytes")
