@@ -1,7 +1,9 @@
 """Options that several commands share."""
 
 import argparse
+import math
 import shlex
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.execution.session import Session
 
 DEFAULT_ROOT = Path("runs")
+_LONGEST_TIME = 1_000_000_000  # in seconds 30 years; the platform refuses to wait for more than about 300 years
 
 
 def positive(text: str) -> int:
@@ -22,11 +25,38 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """An argument that is a time above 0, fractions included."""
+    return _time(text, is_allowed=lambda value: value > 0, wanted="a number above 0")
+
+
+def delay(text: str) -> float:
+    """An argument that is a time of at least 0, fractions included."""
+    return _time(text, is_allowed=lambda value: value >= 0, wanted="a number of at least 0")
+
+
+def port(text: str) -> int:
+    """An argument that is a TCP port; 0 stands for any free one."""
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
 def local_path(text: str) -> Path:
     """An argument that is a path on this machine."""
     if is_remote(text):
         raise argparse.ArgumentTypeError("a path on this machine is needed, not a URI")
     return Path(text)
+
+
+def _time(text: str, *, is_allowed: Callable[[float], bool], wanted: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (is_allowed(value) and value <= _LONGEST_TIME):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted} and up to {_LONGEST_TIME}")
+    return value
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -3,9 +3,10 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dataplane.errors import ConfigError
+from dataplane.errors.messages import quoted
 from pipeline.commands import options
 
 
@@ -15,14 +16,14 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "recommend",
         help="ask the published model for recommendations",
         description="Asks the newest published model of a pipeline. Either for a known query, whose stored features "
-        "and history are looked up, or for any features and history you give. What you leave out is missing.",
+        "and history are looked up, or for any features and history that you give. Absent inputs count as missing.",
         epilog="""examples:
   recommend quickstart --query-id q7
   recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_published_pipeline(parser)
-    parser.add_argument("--query-id", metavar="ID", help="a query of the data the model was made of")
+    parser.add_argument("--query-id", type=_text, metavar="ID", help="a query of the model's data")
     parser.add_argument("--features", default="{}", metavar="JSON", help="query and context features by name")
     parser.add_argument("--history", default=None, metavar="JSON", help="candidate ids, the most recent last")
     parser.add_argument(
@@ -30,7 +31,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         type=options.positive,
         default=10,
         metavar="N",
-        help="how many are shown, of the serving.top_k that there are (default: %(default)s)",
+        help="show the first N of the model's serving.top_k answers (default: %(default)s)",
     )
     parser.add_argument("--exact", action="store_true", help="ask the exact model instead of the ScaNN model")
     parser.add_argument("--model", type=options.local_path, metavar="DIR", help="ask this exported SavedModel instead")
@@ -40,7 +41,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Prints the answer; exit code 2 if the request does not fit or nothing has been published, 3 if it is damaged."""
+    """Prints the answer; exit code 2 if the request does not fit or nothing is published, 3 if the model is damaged."""
     from dataplane.text_tables import text_table
     from pipeline.execution.published import Published
     from serving.model.ask import ask
@@ -50,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
     given = _given(arguments)
     if arguments.model is not None:
         if arguments.query_id is not None:
-            raise ConfigError("--query-id looks up what the pipeline stored, so it does not go with --model")
+            raise ConfigError("--query-id looks up what the pipeline stored; it cannot be combined with --model")
         model: Path = arguments.model
         read_description(model)
         require_whole(model, "export it again")
@@ -80,9 +81,23 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _json(option: str, text: str, kind: type) -> Any:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # fails for half a surrogate pair
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{option} is not JSON: {error}") from None
     if not isinstance(value, kind):
-        raise ConfigError(f"{option} must be a JSON {'object' if kind is dict else 'list'}, got {text}")
+        raise ConfigError(f"{option} must be a JSON {'object' if kind is dict else 'list'}, got {quoted(value)}")
     return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number; null stands for a missing one")
+
+
+def _text(argument: str) -> str:
+    """An argument that is valid UTF-8."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("is not valid UTF-8") from None
+    return argument

@@ -1,7 +1,8 @@
-"""`serve`: answers requests over HTTP, as TensorFlow Serving does."""
+"""`serve`: answers requests over HTTP, with TensorFlow Serving's REST API."""
 
 import argparse
 import logging
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
     from serving.server.model_host import ModelHost
     from serving.server.server_metrics import ServerMetrics
 
-_READ_SECONDS = 30  # that a client has to read an answer, beyond the time for the answer itself
+_SHUTDOWN_SECONDS = 30
+_READ_SECONDS = 30  # time for a client to read an answer, beyond the time to compute it
 _UVICORN: dict[str, Any] = {
     "log_level": "warning",
     "access_log": False,
     "ws": "none",
     "lifespan": "off",
-    "backlog": 128,  # connections that the kernel accepts before the server looks at them
-    "timeout_graceful_shutdown": 30,
+    "backlog": 128,  # connections that the kernel accepts before the server does
+    "timeout_graceful_shutdown": _SHUTDOWN_SECONDS,
 }
 
 
@@ -48,11 +50,11 @@ class _Option:
 
 _OPTIONS = (
     _Option("--host", str, "127.0.0.1", "ADDRESS", "where to listen; by default this machine only"),
-    _Option("--port", int, 8501, "N", "port"),
-    _Option("--poll-seconds", float, 5.0, "S", "how often to look for versions"),
-    _Option("--max-body-bytes", int, 4_000_000, "N", "larger requests get 413"),
+    _Option("--port", options.port, 8501, "N", "port; 0 stands for any free one"),
+    _Option("--poll-seconds", options.seconds, 5.0, "S", "how often to look for versions"),
+    _Option("--max-body-bytes", options.positive, 4_000_000, "N", "larger requests get 413"),
     _Option("--max-rows", options.positive, 1000, "N", "requests with more get 400"),
-    _Option("--timeout-seconds", float, 10.0, "S", "slower requests get 504"),
+    _Option("--timeout-seconds", options.seconds, 10.0, "S", "slower requests get 504"),
 )
 _CONNECTIONS = (
     _Option(
@@ -60,28 +62,37 @@ _CONNECTIONS = (
         options.positive,
         1000,
         "N",
-        "open at the same time; beyond that the one idle for the longest is closed, and where none is idle, a new one "
-        "gets 503",
+        "the most open connections; beyond that the longest idle one is closed, or if none is idle, the new one gets "
+        "503",
     ),
-    _Option("--header-seconds", float, 10.0, "S", "time to send the head of a request; the body has --timeout-seconds"),
-    # Longer than the 60 seconds after which load balancers commonly give up a connection first.
-    _Option("--idle-seconds", float, 75.0, "S", "time between two requests on a connection"),
+    _Option(
+        "--header-seconds",
+        options.seconds,
+        10.0,
+        "S",
+        "time to send the head of a request; the body has --timeout-seconds",
+    ),
+    # Load balancers commonly close idle connections after 60 seconds, and should do so first.
+    _Option("--idle-seconds", options.seconds, 75.0, "S", "time between two requests on a connection"),
 )
 _BATCHING = (
     _Option(
         "--batch-wait-ms",
-        float,
+        options.delay,
         5.0,
         "MS",
-        "how long a request waits for others while the model is busy and a thread is free; 0: each is answered alone",
+        "how long a request waits for others while the model is busy and a thread is free; 0 answers each request "
+        "alone",
     ),
-    _Option("--max-batch-size", options.positive, 64, "N", "rows that requests are joined to"),
-    _Option("--max-enqueued-batches", options.positive, 32, "N", "batches that may wait; further requests get 503"),
-    _Option("--num-batch-threads", options.positive, 2, "N", "batches that are run at the same time"),
+    _Option("--max-batch-size", options.positive, 64, "N", "the most rows of a batch that several requests share"),
+    _Option(
+        "--max-enqueued-batches", options.positive, 32, "N", "the most batches that wait; further requests get 503"
+    ),
+    _Option("--num-batch-threads", options.positive, 2, "N", "the number of batches that run at the same time"),
 )
 _GROUPS = (
-    ("connections", "What clients may hold, so that idle and slow ones cannot keep others out.", _CONNECTIONS),
-    ("batching", "Requests that arrive while the model is busy are answered together.", _BATCHING),
+    ("connections", "Limits on clients, so that idle and slow ones cannot keep others out.", _CONNECTIONS),
+    ("batching", "Requests that arrive while the model is busy share batches.", _BATCHING),
 )
 
 
@@ -91,15 +102,16 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "serve",
         help="serve the published models over HTTP",
         description="Serves the newest version of both published models, NAME and NAME-scann, with TensorFlow "
-        "Serving's REST API (/v1/models/NAME:predict, /v1/models/NAME, /v1/models/NAME/metadata), /healthz and "
-        "/metrics. A new version is warmed up and then takes over; requests under way are answered by the old one. "
+        "Serving's REST API (/v1/models/NAME:predict, /v1/models/NAME, /v1/models/NAME/metadata), /openapi.json, "
+        "/healthz and /metrics. A new version is warmed up and then takes over; the old version answers requests under "
+        "way. SIGTERM ends the server once those requests are answered. "
         "Needs the extra 'serving'.",
     )
     options.add_published_pipeline(parser)
     parser.add_argument(
         "--models",
         metavar="DIR",
-        help="where models are published, a directory or a URI: serves PIPELINE's without records of its runs",
+        help="directory or URI of published models; serves PIPELINE's without the records of its runs",
     )
     for option in _OPTIONS:
         option.add_to(parser)
@@ -112,7 +124,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Serves until interrupted; exit code 2 if nothing has been published."""
+    """Serves until interrupted; exit code 2 if nothing is published."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     publisher = _publisher(arguments)
     try:
         import uvicorn
@@ -124,7 +137,7 @@ def execute(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
 
-    limits = _limits(arguments)
+    limits = _limits(arguments)  # first, because models take long to load
     _log()
     metrics = ServerMetrics()
     hosts = _hosts(arguments, publisher, metrics)
@@ -136,8 +149,9 @@ def execute(arguments: argparse.Namespace) -> int:
         timeout_seconds=arguments.timeout_seconds,
     )
     stop = threading.Event()
-    options_of_watch = {"seconds": arguments.poll_seconds, "stop": stop}
-    threading.Thread(target=watch, args=(hosts,), kwargs=options_of_watch, daemon=True).start()
+    look = partial(watch, hosts, seconds=arguments.poll_seconds, stop=stop)
+    watching = threading.Thread(target=look, daemon=True)
+    watching.start()
     uvicorn.run(
         app,
         host=arguments.host,
@@ -147,6 +161,7 @@ def execute(arguments: argparse.Namespace) -> int:
         **_UVICORN,
     )
     stop.set()
+    watching.join(_SHUTDOWN_SECONDS)  # the interpreter must not end while TensorFlow loads a version
     return 0
 
 
@@ -163,7 +178,7 @@ def _limits(arguments: argparse.Namespace) -> "ConnectionLimits":
 
 
 def _hosts(arguments: argparse.Namespace, publisher: "Publisher", metrics: "ServerMetrics") -> "dict[str, ModelHost]":
-    """Both models, each answered by a host of its own."""
+    """A host for each of the two models, by name."""
     from serving.server.batching import BatchingOptions
     from serving.server.model_host import ModelHost
 
@@ -193,7 +208,7 @@ def _publisher(arguments: argparse.Namespace) -> "Publisher":
     if arguments.models is None:
         return Published.newest(arguments.root, arguments.pipeline).publisher
     if arguments.pipeline is None:
-        raise ConfigError("--models needs the name of the pipeline whose models are to be served")
+        raise ConfigError("--models needs PIPELINE, the name of the pipeline whose models to serve")
     try:
         check_uri(arguments.models)
     except ValueError as error:

@@ -21,12 +21,28 @@ from serving.published.publishing import Publisher
 from tests.components.tiny_world import World, make_world
 from tests.contexts import in_process
 
+AUTO = IndexConfig()
 
-def index(world: World, path: Path, top_k: int) -> Path:
+
+def index(world: World, path: Path, top_k: int, config: IndexConfig = AUTO) -> Path:
+    """Exports both models of a world."""
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     outputs = ScannIndexer.Outputs(ServingModel(path))
-    ScannIndexer(ScannIndexerParams(top_k=top_k, index=IndexConfig())).execute(inputs, outputs, in_process())
+    ScannIndexer(ScannIndexerParams(top_k=top_k, index=config)).execute(inputs, outputs, in_process())
     return path
+
+
+def publish(root: Path, params: PusherParams, model: Path) -> Publisher:
+    """Publishes both models, with a record below `root` as of a run."""
+    publisher = Publisher(params.directory, params.name)
+    publisher.publish(exact=model / "exact", scann=model / "scann", keep_versions=5)
+    store = Store(root, params.name)
+    store.save_run(Run(id="run", config="", pid=0, state="done"))
+    (store.directory / "Pusher" / "e").mkdir(parents=True)
+    record: dict[str, Any] = {key: {} for key in ("libraries", "facts", "inputs")}
+    record |= {"fingerprint": "", "run": "run", "started": "", "params": params.model_dump(mode="json"), "outputs": []}
+    store.commit(Execution(node="Pusher", id="e", component="Pusher", seconds=0, **record))
+    return publisher
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,7 @@ class Server:
     publisher: Publisher
     models: tuple[Path, Path]
     log: Path
+    process: "subprocess.Popen[bytes]"
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.base + path, timeout=30) as response:
@@ -55,22 +72,14 @@ def running_server(root: Path, *options: str) -> Iterator[Server]:
     """Publishes a model below `root` and serves it until the block ends; the server's log is `root/server.log`."""
     world = make_world(root / "world")
     model, other = (index(world, root / f"model{top_k}", top_k) for top_k in (5, 4))
-    params = PusherParams(directory=root / "serving", name="toy")
-    publisher = Publisher(params.directory, "toy")
-    publisher.publish(exact=model / "exact", scann=model / "scann", keep_versions=5)
-    store = Store(root, "toy")
-    store.save_run(Run(id="run", config="", pid=0, state="done"))
-    (store.directory / "Pusher" / "e").mkdir(parents=True)
-    record: dict[str, Any] = {key: {} for key in ("libraries", "facts", "inputs")}
-    record |= {"fingerprint": "", "run": "run", "started": "", "params": params.model_dump(mode="json"), "outputs": []}
-    store.commit(Execution(node="Pusher", id="e", component="Pusher", seconds=0, **record))
+    publisher = publish(root, PusherParams(directory=root / "serving", name="toy"), model)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     given = ["--root", str(root), "--port", str(port), "--poll-seconds", "0.2", *options]
     with (root / "server.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", "toy", *given], stderr=log)
-    server = Server(f"http://127.0.0.1:{port}", publisher, (model, other), root / "server.log")
+    server = Server(f"http://127.0.0.1:{port}", publisher, (model, other), root / "server.log", process)
     try:
         for _ in range(600):
             assert process.poll() is None
