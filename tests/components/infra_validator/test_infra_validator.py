@@ -2,56 +2,16 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.infra_validator import InfraValidationConfig, InfraValidator
-from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
-from dataplane.artifacts import InfraBlessing, ServingModel
-from dataplane.errors import ConfigError, RefusedError, RunError
+from dataplane.artifacts import ServingModel
+from dataplane.errors import ConfigError, RunError
 from serving.model import ask as asking
 from serving.model.ask import ask
-from tests.components.tiny_world import World, make_world
-from tests.contexts import in_process
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("world"), candidates=200)
-
-
-@pytest.fixture(scope="module")
-def exported(world: World, tmp_path_factory: pytest.TempPathFactory) -> ServingModel:
-    serving_model = ServingModel(tmp_path_factory.mktemp("serving"))
-    inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
-    params = ScannIndexerParams(top_k=8, index=IndexConfig(search="tree", recall_target=RecallTarget(recall=0.9)))
-    ScannIndexer(params).execute(inputs, ScannIndexer.Outputs(serving_model), in_process())
-    return serving_model
-
-
-@pytest.fixture
-def serving_model(exported: ServingModel, tmp_path: Path) -> ServingModel:
-    """A copy to be tampered with."""
-    return ServingModel(Path(shutil.copytree(exported.path, tmp_path / "serving")))
-
-
-def validate(world: World, serving_model: ServingModel, **params: Any) -> dict[str, Any]:
-    blessing = InfraBlessing(serving_model.path.parent / "infra")
-    inputs = InfraValidator.Inputs(world.examples, world.transformed_examples, serving_model)
-    try:
-        InfraValidator(InfraValidationConfig(**params)).execute(inputs, InfraValidator.Outputs(blessing), in_process())
-    finally:
-        verdict: dict[str, Any] = blessing.read_json("infra_blessing.json")
-    return verdict
-
-
-def refused(world: World, serving_model: ServingModel, message: str, **params: Any) -> None:
-    with pytest.raises(RefusedError, match=message) as caught:
-        validate(world, serving_model, **params)
-    verdict = InfraBlessing(serving_model.path.parent / "infra").read_json("infra_blessing.json")
-    assert verdict["blessed"] is False
-    assert verdict["failure"] == str(caught.value)
+from tests.components.infra_validator.validation import refused, validate
+from tests.components.tiny_world import World
 
 
 def test_models_that_answer_correctly_are_blessed(world: World, serving_model: ServingModel) -> None:

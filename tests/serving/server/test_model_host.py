@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from google.protobuf.json_format import ParseDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from dataplane.errors import RunError
+from serving.model import warm_up
 from serving.model.version_digests import write_digests
 from serving.published.local_versions import LocalVersions
 from serving.server.batching import BatchingOptions
@@ -160,6 +163,19 @@ def replaced_by_a_file(version: Path) -> None:
     version.write_text("")
 
 
+def warmed_up_with(**inputs: tf.Tensor) -> Callable[[Path], None]:
+    def change(version: Path) -> None:
+        tensors = {name: tf.make_tensor_proto(value) for name, value in inputs.items()}
+        request = predict_pb2.PredictRequest(
+            model_spec=model_pb2.ModelSpec(signature_name="similar_candidates"), inputs=tensors
+        )
+        log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+        with tf.io.TFRecordWriter(str(version / warm_up.FILE)) as writer:
+            writer.write(log.SerializeToString())
+
+    return change
+
+
 def as_if_written_so(harm: Callable[[Path], object]) -> Callable[[Path], None]:
     """A version that was published with the harm in it, so that its digests do not tell."""
 
@@ -196,6 +212,11 @@ STRANGE: dict[str, Callable[[Path], object]] = {
     "inputs of another model": described_with(
         signatures={"serving_default": {"inputs": {"country": {"dtype": "int64", "shape": [None]}}}}
     ),
+    "a signature more": described_with(
+        signatures={
+            name: {"inputs": {"country": {"dtype": "string", "shape": [None]}}} for name in ("serving_default", "more")
+        }
+    ),
     "imports a module": described_with(imports=["antigravity"]),
     "imports a text": described_with(imports="scann"),
     "imports nested": described_with(imports=[["scann"]]),
@@ -226,6 +247,32 @@ def test_whatever_a_version_is_it_is_left_aside_and_the_next_good_one_is_taken(e
     publish(200)
     assert host.refresh()
     assert [(state.version, state.state) for state in host.states] == [(200, "AVAILABLE")]
+
+
+def test_a_version_answers_its_warm_up_requests_before_it_takes_over(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "1")
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    unanswerable = as_if_written_so(warmed_up_with(candidate_id=[["c00001"]]))  # of two dimensions
+    unanswerable(Path(shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "2")))
+    assert not host.refresh()
+    assert [(state.version, state.state) for state in host.states] == [(2, "END"), (1, "AVAILABLE")]
+    answerable = as_if_written_so(warmed_up_with(candidate_id=["c00001"]))
+    answerable(Path(shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "3")))
+    assert host.refresh()
+
+
+def test_a_version_that_is_removed_makes_room_for_the_one_before(exported: Path, tmp_path: Path) -> None:
+    for version in (1, 2):
+        shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / str(version))
+    host = ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)
+    removed = host.current
+    shutil.rmtree(tmp_path / "toy" / "2")
+    assert answers(removed, [asked(removed, [{"history": ["c00001"]}])])[0]
+    assert host.refresh()
+    assert host.current.version == 1
+    shutil.rmtree(tmp_path / "toy" / "1")
+    assert not host.refresh()
+    assert answers(host.current, [asked(host.current, [{"history": ["c00001"]}])])[0]
 
 
 def test_a_server_that_starts_beside_a_broken_version_serves_the_one_before(exported: Path, tmp_path: Path) -> None:

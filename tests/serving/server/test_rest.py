@@ -3,8 +3,13 @@
 import asyncio
 import gzip
 import json
+import threading
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
+from starlette.types import ASGIApp
 
 from serving.model.descriptions import InputSpec
 from serving.server.batching import QueueFullError
@@ -15,10 +20,25 @@ from serving.server.server_metrics import ServerMetrics
 from tests.serving.server.asgi import Reply, call
 
 
+class Gate(dict[str, Any]):
+    """Signatures of which the one named "gated" is found only once the gate is open."""
+
+    def __init__(self, signatures: Mapping[str, Any]) -> None:
+        super().__init__(signatures)
+        self.opened = threading.Event()
+        self.waiting = 0
+
+    def __contains__(self, name: object) -> bool:
+        if name == "gated":
+            self.waiting += 1
+            assert self.opened.wait(10)
+        return super().__contains__(name)
+
+
 class Model:
     version = 7
     batcher = SimpleNamespace(queued_rows=0)
-    signatures = {"serving_default": {"country": InputSpec(dtype="string", shape=(None,))}}
+    signatures: Mapping[str, Any] = {"serving_default": {"country": InputSpec(dtype="string", shape=(None,))}}
 
     async def answer(self, request: PredictRequest) -> bytes:
         country = request.rows[0]["country"]
@@ -35,16 +55,19 @@ class Model:
 
 METRICS = ServerMetrics()
 STATES = [VersionState(8, "END", "it is cut"), VersionState(7, "AVAILABLE")]
-APP = create_app(
-    {"toy": SimpleNamespace(current=Model(), states=STATES)},  # type: ignore[dict-item]
-    METRICS,
-    max_body_bytes=100_000,
-    max_rows=5000,
-    timeout_seconds=0.2,
-)
+PREDICT = "/v1/models/toy:predict"
 
 
-def post(body: bytes, path: str = "/v1/models/toy:predict", **options: Any) -> Reply:
+def app_over(model: Model, *, timeout_seconds: float) -> ASGIApp:
+    host: Any = SimpleNamespace(current=model, states=STATES)
+    limits = {"max_body_bytes": 100_000, "max_rows": 5000}
+    return create_app({"toy": host}, METRICS, timeout_seconds=timeout_seconds, **limits)
+
+
+APP = app_over(Model(), timeout_seconds=0.2)
+
+
+def post(body: bytes, path: str = PREDICT, **options: Any) -> Reply:
     """Status, headers and JSON of what the application answers."""
     return asyncio.run(call(APP, path, body, **options))
 
@@ -70,7 +93,7 @@ def test_the_deadline_holds_for_the_answer_and_for_the_sending_of_a_request() ->
 
 
 def test_an_error_of_ours_is_not_the_clients() -> None:
-    assert ask("broken")[::2] == (500, {"error": "the server failed to answer; its log tells more"})
+    assert ask("broken")[::2] == (500, {"error": "the server failed to answer; its log says why"})
     counted = METRICS.registry.get_sample_value("requests_total", {"model": "toy", "code": "500"})
     assert counted == 1
 
@@ -116,6 +139,28 @@ def test_long_answers_are_compressed_for_those_who_ask() -> None:
     assert b"content-encoding" not in post(body)[1]
     assert b"content-encoding" not in post(b'{"instances": [{}]}', headers=accepted)[1]
     assert post(b"", "/metrics", method="GET", headers=accepted)[1][b"content-encoding"] == b"gzip"
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_short_requests_are_answered_while_long_ones_are_parsed_one_at_a_time(is_compressed: bool) -> None:
+    inputs = {"country": InputSpec(dtype="string", shape=(None,))}
+    gate = Gate({"serving_default": inputs, "gated": inputs})
+    app = app_over(type("Gated", (Model,), {"signatures": gate})(), timeout_seconds=60)
+    long = json.dumps({"signature_name": "gated", "instances": [{"country": "x" * 20_000 * (not is_compressed)}]})
+    body, told = (
+        (gzip.compress(long.encode()), {b"content-encoding": b"gzip"}) if is_compressed else (long.encode(), {})
+    )
+
+    async def work() -> list[int]:
+        parsing = [asyncio.create_task(call(app, PREDICT, body, headers=told)) for _ in range(2)]
+        while not gate.waiting:
+            await asyncio.sleep(0.001)
+        short = [(await call(app, PREDICT, b'{"instances": [{}]}'))[0] for _ in range(50)]
+        assert gate.waiting == 1
+        gate.opened.set()
+        return [*short, *[status for status, *_ in await asyncio.gather(*parsing)]]
+
+    assert asyncio.run(work()) == [200] * 52
 
 
 def test_versions_that_are_left_aside_are_told() -> None:
