@@ -1,9 +1,14 @@
 """From a property on each row to one row an entity, with the last value of each, whatever order rows come in."""
 
+import difflib
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dataplane.errors import DataError
+from dataplane.errors.messages import listed, shown
 from dataplane.sources.ingestion.clean import carried_name
 from dataplane.sources.ingestion.entities import PIECE, ROW
 from dataplane.sources.ingestion.moment_texts import TIMESTAMP
@@ -12,6 +17,8 @@ from dataplane.sources.ingestion.number_texts import parse_numbers
 from dataplane.sources.ingestion.plan import TablePlan
 from dataplane.sources.ingestion.reports import Report
 
+_SEEN = "properties"
+_MOST_NOTED = 1000
 _PROPERTY = "\0property"
 _VALUE = "\0value"
 _MOMENT = "\0moment"
@@ -27,13 +34,14 @@ def needed_rows(
         position: data row in the file of each.
         plan: of these rows.
         report: counts rows that come too late, and rows of properties that are not kept. Of the latter each batch
-            leaves one for each entity, which is there even if nothing is known of it.
+            leaves one for each entity, which is there even if nothing is known of it. Notes which properties there are.
     """
     assert plan.pivot is not None
     moments = batch.column("timestamp") if plan.roles else pa.array(np.zeros(len(position), np.int64)).cast(TIMESTAMP)
     names, values = (batch.column(carried_name(name, plan)) for name in (plan.pivot.property, plan.pivot.value))
     [id_column] = plan.ids
     known = pc.is_in(names, pa.array(plan.pivot.keep))
+    _note_properties(pc.unique(names), pc.unique(names.filter(known)), report)
     rows = pa.RecordBatch.from_pydict(
         {
             id_column: batch.column(id_column), _PROPERTY: pc.if_else(known, names, None),
@@ -51,6 +59,33 @@ def needed_rows(
     report.filtered += int((~early).sum())
     report.merged += int((early & ~needed).sum())
     return rows.filter(pa.array(needed)), position[needed]
+
+
+def check_properties(plan: TablePlan, reports: Iterable[Report]) -> None:
+    """Refuses properties that no row of a table in long form has: they are misspelt.
+
+    Raises:
+        DataError: `pivot.keep` names one.
+    """
+    assert plan.pivot is not None
+    found = set().union(*(report.seen.get(_SEEN, ()) for report in reports))
+    for name in plan.pivot.keep:
+        if name not in found:
+            close = difflib.get_close_matches(name, found, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            there = listed([shown(other, 40) for other in sorted(found)])
+            raise DataError(
+                f"{plan.table}: no row has the property {name!r} that pivot.keep names{hint}; column "
+                f"{plan.pivot.property!r} has {there or 'no value'}"
+            )
+
+
+def _note_properties(names: pa.Array, kept: pa.Array, report: Report) -> None:
+    """Adds the properties of a batch to its report: all that are kept, and of the others as many as a message needs."""
+    noted = set(report.seen.get(_SEEN, ()))
+    others = set(names.drop_null().slice(0, _MOST_NOTED).to_pylist()) - noted
+    more = sorted(others)[: max(0, _MOST_NOTED - len(noted))]
+    report.seen[_SEEN] = sorted(noted.union(more, kept.to_pylist()))
 
 
 def pivoted(rows: pa.Table, plan: TablePlan) -> pa.Table:

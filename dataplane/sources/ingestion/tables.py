@@ -19,6 +19,7 @@ from dataplane.sources.formats.synthetic import SyntheticReader
 from dataplane.sources.ingestion.discover import Discovered, UndiscoveredTable, discover
 from dataplane.sources.ingestion.ingest import Folders, Table, read_entities, read_interactions
 from dataplane.sources.ingestion.piece_rows import rows_of
+from dataplane.sources.ingestion.pivot import check_properties
 from dataplane.sources.ingestion.plan import TablePlan, first_value, plan_entities, plan_interactions
 from dataplane.sources.ingestion.reports import Report, check_counts, read_reports, report_name
 from dataplane.sources.readers import make_reader
@@ -74,11 +75,15 @@ def ingest(
                 else:
                     read_entities(pipeline, table, folders)
         _check_complete(tables.values(), folders.reports)
-        reports = _totals(read_reports(folders.reports), [*tables, *derived])
+        parts = read_reports(folders.reports)
+    reports = _totals(parts, [*tables, *derived])
     check_counts(reports, output.path)
     for report in reports.values():
         _require_usable_rows(report, max_bad_fraction, output.path / "dead_letters")
     plans = {name: table.plan for name, table in tables.items()}
+    for name, plan in plans.items():
+        if plan.pivot is not None:
+            check_properties(plan, [part for part in parts if part.table == name])
     _summary(reports, plans, derived).write(output)
     return _facts(reports, plans)
 

@@ -22,7 +22,7 @@ from tests.contexts import in_process
 PROPERTIES = [
     ("x", "price", "1.5", 100), ("x", "price", "2.5", 300), ("x", "price", "9", 500), ("x", "color", "red", 200),
     ("x", "888", "n552", 100), ("y", "888", "n1", 100), ("y", "888", "n2", 150), ("z", "color", "blue", 900),
-    ("w", "color", "old", 250), ("w", "color", "new", 250),
+    ("w", "color", "old", 250), ("w", "color", "new", 250), ("y", "size", "XL", 600),
 ]  # fmt: skip
 PIVOT = {"property": "property", "value": "value", "timestamp": "at", "keep": ["price", "color", "size"]}
 
@@ -55,7 +55,7 @@ def test_the_last_value_before_the_cut(run, kind):
         {"candidate_id": "x", "price": "2.5", "color": "red", "size": None},
         {"candidate_id": "y", "price": None, "color": None, "size": None},
     ]
-    assert (facts["candidates"], facts["candidates_filtered"], facts["candidates_merged"]) == (3, 2, 5)
+    assert (facts["candidates"], facts["candidates_filtered"], facts["candidates_merged"]) == (3, 3, 5)
     assert run.summary("candidates")["in"] == len(PROPERTIES)
 
 
@@ -90,7 +90,7 @@ def test_neither_order_nor_files_nor_workers_change_anything(tmp_path):
     """Of values of the same moment the last in the files counts; here there are none."""
     numbers = random.Random(0)
     rows = [
-        (f"x{numbers.randrange(50)}", numbers.choice(["price", "color", "888"]), str(n), n) for n in range(3000)
+        (f"x{numbers.randrange(50)}", numbers.choice(["price", "color", "888", "size"]), str(n), n) for n in range(3000)
     ]  # fmt: skip
     results = []
     for number, parts in enumerate((1, 7, 3)):
@@ -208,3 +208,32 @@ def test_properties_over_several_row_groups_and_a_column_named_like_a_role(run):
         f"x{n}": 95.0 + n for n in range(5)
     }
     assert list(itertools.chain(run.rows("dead_letters"))) == []
+
+
+def test_a_property_that_no_row_has_is_refused_and_the_nearest_named(run):
+    for kind in ("csv", "jsonl", "parquet"):
+        source = long(run, kind=kind, keep=["price", "colour", "888"])
+        told = (
+            r"candidates: no row has the property 'colour' that pivot\.keep names; did you mean 'color'\?; column "
+            "'property' has 888, color, price, size"
+        )
+        with pytest.raises(DataError, match=told):
+            run(interactions=csv(), candidates=source)
+    with pytest.raises(DataError, match=r"'weight' that pivot\.keep names; column 'property' has 888, color"):
+        run(interactions=csv(), candidates=long(run, keep=["weight"]))
+
+
+def test_a_property_in_one_of_many_files_is_there_however_many_others_there_are(run):
+    long(run, [(f"x{n}", f"p{n}", "1", 1) for n in range(1500)] + [("x", "zzz", "1", 1)], name="items1")
+    long(run, [("x", "888", "1", 1)], name="items2")
+    source = long(run, name="unused", keep=["zzz", "888"]) | {"path": "items[0-9].csv"}
+    run(interactions=csv(), candidates=source)
+    assert [row for row in run.rows("candidates") if row["zzz"]] == [{"candidate_id": "x", "zzz": "1", "888": "1"}]
+    with pytest.raises(DataError, match=r"the property 'nine' .* has 888, p0, p1, .* and 9[0-9]+ more"):
+        run(interactions=csv(), candidates=source | {"pivot": {**PIVOT, "keep": ["nine"]}})
+
+
+def test_a_property_whose_rows_all_come_too_late_is_no_misspelling(run):
+    source = long(run, before=datetime.fromtimestamp(150, UTC).isoformat(), keep=["price", "size"])
+    run(interactions=csv(), candidates=source)
+    assert {row["size"] for row in run.rows("candidates")} == {None}
