@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dataplane.artifacts.statistics import IdReport, Spelling
 from models.spec.strict import Strict
@@ -28,6 +28,15 @@ class DescribedLimits(Strict):
     warn_below: float = Field(default=0.5, ge=0, le=1)
     """A warning is given if the table has a smaller share of the interactions' ids, or some in another spelling. 0
     turns it off."""
+
+    @model_validator(mode="after")
+    def _warning_comes_first(self) -> "DescribedLimits":
+        if 0 < self.warn_below < self.refuse_below:
+            raise ValueError(
+                f"'refuse_below' ({self.refuse_below:g}) must not be above 'warn_below' ({self.warn_below:g}): raise "
+                "'warn_below', or turn warnings off with 0"
+            )
+        return self
 
 
 def coverage_findings(

@@ -15,6 +15,7 @@ from components.statistics_gen import StatisticsGen
 from dataplane.artifacts import Anomalies, Examples, Schema, Statistics
 from dataplane.errors import RefusedError
 from dataplane.statistics import id_coverage
+from dataplane.statistics.coverage_anomalies import DescribedLimits
 from dataplane.statistics.id_forms import differences, plain_forms
 from pipeline.config.config import load_config
 from pipeline.create_pipeline import create_pipeline
@@ -264,3 +265,14 @@ def test_the_shared_case_is_refused(tmp_path):
     runner = LocalRunner(Store(tmp_path, config.name), config.beam, PlainProgress(config.name))
     with pytest.raises(RefusedError, match="only in leading zeros: '0108775000' in the interactions, '108775000'"):
         runner.run(pipeline, new_run(CASE / "config.yaml"), Selection())
+
+
+@pytest.mark.parametrize("limits", [{"refuse_below": 0.6, "warn_below": 0.5}, {"refuse_below": 0.51}])
+def test_limits_in_the_wrong_order_are_refused(limits):
+    with pytest.raises(ValueError, match=r"'refuse_below' \(0\.\d+\) must not be above 'warn_below' \(0\.5\)"):
+        DescribedLimits(**limits)
+
+
+@pytest.mark.parametrize("limits", [{"refuse_below": 0.5}, {"refuse_below": 0.9, "warn_below": 0}])
+def test_limits_that_are_equal_or_off_are_fine(limits):
+    DescribedLimits(**limits)
