@@ -27,9 +27,11 @@ class ValueSettings(Strict):
     date_formats: dict[ColumnName, str] = Field(default_factory=dict)
     """Columns of dates or times in another notation than ISO 8601, and how they are written, in the letters of
     `strftime`: `bought: "%d.%m.%Y %H:%M"`, `at: "%d/%b/%Y:%H:%M:%S %z"`. Names of months and days are English, years of
-    two digits are 1969 to 2068, and without `%z` times are UTC. A row whose date does not fit is a dead letter.
+    two digits are 1969 to 2068, and without `%z` (a distance such as `+0100`) or `%Z` (a name such as `Europe/Berlin`)
+    times are UTC. A row whose date does not fit is a dead letter.
 
-    ISO 8601 needs none, nor its relatives of databases: `2026-01-02 03:04:05.123456 UTC`, `2026-01-02 03:04:05+00`."""
+    ISO 8601 needs none, nor its relatives of databases: `2026-01-02 03:04:05.123456 UTC`, `2026-01-02 03:04:05+00`,
+    `2026-01-02 03:04:05 Europe/Berlin`."""
     decimal_commas: list[ColumnName] = Field(default_factory=list)
     """Columns of numbers with a decimal comma, such as `1.234,50`. Points or spaces may separate thousands."""
     thousands_commas: list[ColumnName] = Field(default_factory=list)

@@ -12,12 +12,14 @@ from dataplane.errors import DataError
 from dataplane.sources.config import Split
 from dataplane.sources.ingestion.column_types import arrow_type, cast, is_text, name_of
 from dataplane.sources.ingestion.id_values import NOT_WHOLE, ids_of
+from dataplane.sources.ingestion.moment_texts import name_a_shared_zone
 from dataplane.sources.ingestion.moments import numbers_of, to_moments
 from dataplane.sources.ingestion.number_texts import parse_numbers
 from dataplane.sources.ingestion.plan import TablePlan
 from dataplane.sources.pivot_config import Pivot
 from dataplane.sources.reading import Reject, Rows
 
+SHARED_ZONE = "has an abbreviated time zone, which may mean several"
 _SPLITS = pa.array(["train", "validation", "test"])
 
 
@@ -169,8 +171,16 @@ def _moments(
     reason = f"{column} lies outside the years 1 to 9999"
     if name_of(values.type) != "timestamp":
         reason = f"{column} cannot be read as {written or 'a date or time of ISO 8601'}"
-    faults.add(pc.and_(moments.is_null(), pc.invert(missing)), reason, values)
+    unread = pc.and_(moments.is_null(), pc.invert(missing))
+    _add_shared_zones(unread, column, values, faults)
+    faults.add(unread, reason, values)
     return moments
+
+
+def _add_shared_zones(unread: pa.Array, column: str, values: pa.Array, faults: _Faults) -> None:
+    if is_text(values.type) and pc.any(unread).as_py():
+        shared = name_a_shared_zone(values.cast(pa.string()))
+        faults.add(pc.and_(unread, shared), f"{column} {SHARED_ZONE}", values)
 
 
 def _number(values: pa.Array, column: str, kind: str, faults: _Faults) -> pa.Array:
@@ -198,6 +208,7 @@ def _timestamp(values: pa.Array, plan: TablePlan, faults: _Faults) -> pa.Array:
     faults.add(missing, "timestamp is empty", values)
     outside = name_of(values.type) == "timestamp"
     how = "lies outside the years 1 to 9999" if outside else f"cannot be read as {written or plan.time_unit}"
+    _add_shared_zones(moments.is_null(), "timestamp", values, faults)
     faults.add(moments.is_null(), f"timestamp {how}", values)
     return moments
 

@@ -10,6 +10,8 @@ _ENDS = ["uary", "ruary", "ch", "il", "", "e", "y", "ust", "(?:t(?:ember)?)?", "
 _DAYS = "(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
 ZONE = r"(?:z|utc|gmt|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?)"
 """A distance from UTC, in lower-case letters."""
+NAMED_ZONE = r"[A-Za-z]+(?:/[A-Za-z0-9_+-]+)+"
+"""A zone of the IANA database with its region: `Europe/Berlin`. Abbreviations such as `CST` are shared by several."""
 
 _NUMBERS = {
     "Y": (4, 4), "y": (2, 2), "m": (1, 2), "d": (1, 2), "e": (1, 2), "j": (1, 3), "H": (1, 2), "I": (1, 2),
@@ -21,17 +23,19 @@ _WORDS = {
     "a": f"(?i:{_DAYS})",
     "p": r"(?i:[ap]\.?m\.?)",
     "z": f"(?i:{ZONE})",
+    "Z": f"(?:{NAMED_ZONE}|(?i:z|utc|gmt))",
 }
 _SAME = {"e": "d", "B": "b", "A": "a", "h": "b"}
-_ALLOWED = "%Y %y %m %b %B %d %e %j %a %A %H %I %p %M %S %f %z %%"
+_ALLOWED = "%Y %y %m %b %B %d %e %j %a %A %H %I %p %M %S %f %z %Z %%"
 _PARTS = re.compile(r"%(.)|(\s+)|([^%\s]+)|(%)$", re.DOTALL)
 
 ISO = (
     r"^\s*(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"
     r"(?:[Tt ]\s*(?P<H>[0-9]{2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
-    rf"\s*(?P<z>(?i:{ZONE}))?)?\s*$"
+    rf"\s*(?:(?P<z>(?i:{ZONE}))(?:\[{NAMED_ZONE}\])?|(?P<Z>{NAMED_ZONE}))?)?\s*$"
 )
-"""ISO 8601 and what databases make of it: a blank for the T, up to nine decimals, `UTC`, `+00`, ` +0530`."""
+"""ISO 8601 and what databases make of it: a blank for the T, up to nine decimals, `UTC`, `+00`, ` +0530`,
+`Europe/Berlin`, `+01:00[Europe/Berlin]`."""
 
 
 def problem_of(written: str) -> str:
@@ -48,14 +52,21 @@ def problem_of(written: str) -> str:
 
 
 def _incomplete(written: str, names: set[str]) -> str:
-    for one, other in (("Y", "y"), ("m", "b"), ("H", "I"), ("j", "m"), ("j", "b"), ("j", "d")):
+    for one, other in (("Y", "y"), ("m", "b"), ("H", "I"), ("j", "m"), ("j", "b"), ("j", "d"), ("z", "Z")):
         if {one, other} <= names:
             return f"{written!r} has both %{one} and %{other}; one of them is enough"
     if not (names & {"Y", "y"} and ("j" in names or (names & {"m", "b"} and "d" in names))):
         return f"{written!r} lacks year, month or day; such as '%d.%m.%Y' or '%m/%d/%y'"
     if "I" in names and "p" not in names:
         return f"{written!r} has %I, an hour from 1 to 12, without %p (am or pm)"
-    for later, earlier in (("f", {"S"}), ("S", {"M"}), ("M", {"H", "I"}), ("z", {"H", "I"}), ("p", {"H", "I"})):
+    for later, earlier in (
+        ("f", {"S"}),
+        ("S", {"M"}),
+        ("M", {"H", "I"}),
+        ("z", {"H", "I"}),
+        ("Z", {"H", "I"}),
+        ("p", {"H", "I"}),
+    ):
         if later in names and not names & earlier:
             return f"{written!r} has %{later} without {' or '.join(f'%{name}' for name in sorted(earlier))}"
     return ""

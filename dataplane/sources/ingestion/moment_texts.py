@@ -18,11 +18,18 @@ _PLAIN_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 _DAY = 86_400
 _MONTHS = pa.array(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 _LATEST_ZONE = 18 * 3600
+_ABBREVIATED_ZONE = r":[0-9]{2}(\.[0-9]+)?\s*\(?[A-Z]{3,5}\b"
+_OWN_ZONE = r":[0-9]{2}(\.[0-9]+)?\s*\(?(UTC|GMT)\b"
 
 
 def looks_like_moments(values: pa.StringArray) -> pa.Array:
     """Which texts have the form of a moment, whether there is such a day or not."""
     return pc.match_substring_regex(values, ISO)
+
+
+def name_a_shared_zone(values: pa.StringArray) -> pa.Array:
+    """Which texts have the abbreviation of a zone after the time, such as `CST`, which several countries use."""
+    return pc.and_not(pc.match_substring_regex(values, _ABBREVIATED_ZONE), pc.match_substring_regex(values, _OWN_ZONE))
 
 
 def parse_moments(values: pa.StringArray) -> tuple[pa.Array, pa.Array]:
@@ -86,7 +93,25 @@ def _parse(values: pa.StringArray, pattern: str) -> pa.Array:
     valid = valid & exists & within & (~leap | (instant % _DAY == 0))  # 23:59:60 is what POSIX calls 00:00:00
     micros = instant * 1_000_000 + _number({"f": _six_digits(fields["f"])} if "f" in fields else {}, "f")
     valid &= (micros >= FIRST) & (micros <= LAST)
-    return pa.array(np.where(valid, micros, 0), mask=~valid).cast(TIMESTAMP)
+    moments = pa.array(np.where(valid, micros, 0), mask=~valid).cast(TIMESTAMP)
+    return _from_local(moments, fields["Z"]) if "Z" in fields else moments
+
+
+def _from_local(moments: pa.Array, zones: pa.Array) -> pa.Array:
+    """Moments whose text names a zone, read as that zone's clock; null where there is no such zone.
+
+    An hour that a clock shows twice is the first of the two; of one that it skips there is only the end.
+    """
+    local = moments.cast(pa.int64()).cast(pa.timestamp("us"))
+    for zone in pc.unique(zones.filter(moments.is_valid())).drop_null().to_pylist():
+        if "/" not in zone:  # UTC
+            continue
+        try:
+            there = pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest").cast(TIMESTAMP)
+        except pa.ArrowInvalid:
+            there = None
+        moments = pc.if_else(pc.fill_null(pc.equal(zones, zone), False), there, moments)
+    return in_calendar(moments)
 
 
 def _number(fields: dict[str, pa.Array], name: str, absent: int = 0) -> np.ndarray:

@@ -16,6 +16,7 @@ from dataplane.sources.config import (
 )
 from dataplane.sources.files import Snapshot
 from dataplane.sources.formats.synthetic import SyntheticReader
+from dataplane.sources.ingestion.clean import SHARED_ZONE
 from dataplane.sources.ingestion.discover import Discovered, UndiscoveredTable, discover
 from dataplane.sources.ingestion.ingest import Folders, Table, read_entities, read_interactions
 from dataplane.sources.ingestion.piece_rows import rows_of
@@ -30,6 +31,7 @@ _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
 _HINTS = {
     NOT_TEXT: "set 'encoding' for delimited text, or 'bytes_as: hex' for bytes in Parquet files; JSON must be UTF-8",
+    SHARED_ZONE: "write the zone as +01:00, Europe/Berlin or UTC in the files",
     "timestamp cannot be read as": "set its format in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}, or its unit in "
     "'time_unit'",
     "cannot be read as": "set its format in 'date_formats', such as {at: \"%d.%m.%Y %H:%M\"}",

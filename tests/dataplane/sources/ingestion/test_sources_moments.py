@@ -2,6 +2,7 @@
 
 import json
 import locale
+import re
 from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
@@ -65,6 +66,14 @@ def moment(text, written=None):
         ("2024-02-29 00:00:00 UTC", datetime(2024, 2, 29, tzinfo=UTC)),
         ("2026-01-02 24:00:00 UTC", None),
         ("2026-01-02 03:04:05 CET", None),
+        ("2026-01-02 04:04:05.000 Europe/Berlin", SECOND),
+        ("2026-07-02 05:04:05 Europe/Berlin", SECOND.replace(month=7)),
+        ("2026-01-02T04:04:05+01:00[Europe/Berlin]", SECOND),
+        ("2026-01-02 00:04:05 America/Argentina/Buenos_Aires", SECOND),
+        ("2026-10-25 02:30:00 Europe/Berlin", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        ("2026-03-29 02:30:00 Europe/Berlin", datetime(2026, 3, 29, 1, tzinfo=UTC)),
+        ("2026-01-02 03:04:05 Europe/Nowhere", None),
+        ("0001-01-01 00:00:00 Europe/Berlin", None),
         ("2026-01-02 03:04:05+99", None),
         ("2026-01-02 03:04:05.1234567890", None),
         ("NULL", "missing"),
@@ -82,6 +91,9 @@ def test_iso_and_what_databases_make_of_it(text, read):
     [
         ("Fri, 02 Jan 2026 03:04:05 +0000", "%a, %d %b %Y %H:%M:%S %z", SECOND),
         ("Fri, 02 Jan 2026 03:04:05 GMT", "%a, %d %b %Y %H:%M:%S %z", SECOND),
+        ("Fri Jan 2 03:04:05 UTC 2026", "%a %b %d %H:%M:%S %Z %Y", SECOND),
+        ("02.01.2026 04:04:05 Europe/Berlin", "%d.%m.%Y %H:%M:%S %Z", SECOND),
+        ("Thu Jan 1 22:04:05 EST 2026", "%a %b %d %H:%M:%S %Z %Y", None),
         ("02/Jan/2026:04:04:05 +0100", "%d/%b/%Y:%H:%M:%S %z", SECOND),
         ("1/2/26 3:04:05 AM", "%m/%d/%y %I:%M:%S %p", SECOND),
         ("1/2/2026 12:04 a.m.", "%m/%d/%Y %I:%M %p", datetime(2026, 1, 2, 0, 4, tzinfo=UTC)),
@@ -279,3 +291,23 @@ def test_the_message_of_the_command_line_names_the_setting(run):
     assert "date_formats" in result.err
     extra = "data.interactions.date_formats.at='%d/%b/%Y:%H:%M:%S %z'"
     assert cli("run", config, "--root", run.directory / "runs", "--only", "ExampleGen", "--set", extra).code == 0
+
+
+def test_zones_by_name_are_read_and_abbreviations_told(run):
+    run.write("events.csv", "u,i,at,seen\na,x,2026-01-02 04:04:05 Europe/Berlin,02.01.2026 04:04:05 Europe/Berlin\n")
+    formats = {"seen": "%d.%m.%Y %H:%M:%S %Z"}
+    run(interactions=csv(columns=AT, date_formats=formats))
+    [row] = run.rows("interactions")
+    assert (row["timestamp"], row["seen"]) == (SECOND, SECOND)
+    rows = ["2026-01-02 04:04:05 EST,", "2026-01-02 25:04:05 UTC,", "2026-01-02 04:04:05,02.01.2026 04:04:05 CST"]
+    run.write("events.csv", "u,i,at,seen\n" + "".join(f"a,x,{row}\n" for row in rows))
+    told = "timestamp has an abbreviated time zone, which may mean several (write the zone as +01:00, Europe/Berlin"
+    with pytest.raises(DataError, match=re.escape(told)):
+        run(interactions=csv(columns=AT, date_formats=formats))
+    run.write("good.csv", "u,i,at,seen\na,x,2026-01-02 03:04:05 UTC,\n")
+    source = csv(["events.csv", "good.csv"], columns=AT, date_formats=formats, time_unit="iso")
+    run(interactions=source, max_bad_fraction=0.8)
+    assert [letter["reason"] for letter in run.rows("dead_letters", "row")] == [
+        "timestamp has an abbreviated time zone, which may mean several", "timestamp cannot be read as iso",
+        "seen has an abbreviated time zone, which may mean several",
+    ]  # fmt: skip
