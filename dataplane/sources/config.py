@@ -149,6 +149,11 @@ class _Parquet(Strict):
 
 
 class _Jsonl(Strict):
+    """Members of inner objects are columns, too, called by their path: `user.id`.
+
+    MongoDB's `{"$oid": "…"}`, `{"$numberLong": "…"}` and `{"$date": …}` are the value alone.
+    """
+
     format: Literal["jsonl"]
 
 

@@ -3,10 +3,9 @@
 Light enough for checking a configuration: pyarrow is imported only for Parquet footers.
 """
 
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,18 +33,13 @@ from dataplane.sources.config import (
 from dataplane.sources.files import source_files
 from dataplane.sources.formats import tfds_directory
 from dataplane.sources.formats.csv_header import csv_header
-from dataplane.sources.formats.json_records import record_blocks
-from dataplane.sources.formats.opening import UNREADABLE, open_bytes, unreadable
+from dataplane.sources.formats.json_header import json_header
 from dataplane.sources.formats.synthetic_columns import COLUMNS as SYNTHETIC_COLUMNS
 from models.spec.examples_config import EventWeights
 from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
 
 if TYPE_CHECKING:
     from dataplane.sources.data_config import ExampleGenParams
-
-
-_JSON_BLOCK = 1 << 16
-_JSON_RECORDS = 20
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,11 @@ class Columns:
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
         self.known = frozenset(self.names)
+
+    def may_have(self, column: str) -> bool:
+        """Whether it is one of the columns, or the path of a member that some objects in one of them may have."""
+        above = itertools.accumulate(column.split(".")[:-1], lambda path, name: f"{path}.{name}")
+        return column in self.known or not self.known.isdisjoint(above)
 
     @staticmethod
     def of(names: Iterable[str] | None) -> "Columns | None":
@@ -130,7 +129,7 @@ def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | N
     if isinstance(source, CsvInteractions | CsvEntities):
         return _file_columns(source, base_dir, lambda location: list(filter(None, csv_header(source, location).names)))
     if isinstance(source, JsonlInteractions | JsonlEntities):
-        return _file_columns(source, base_dir, lambda location: _jsonl_header(location, id_columns(source)))
+        return _file_columns(source, base_dir, lambda location: json_header(location, id_columns(source)))
     directory = tfds_directory.prepared_directory(source.dataset, source.data_dir, base_dir)
     return None if directory is None else list(tfds_directory.features(directory))
 
@@ -172,32 +171,6 @@ def _check_types(
             plan_entities(table, source, types, example=example)
     except DataError as error:
         yield HeaderProblem(f"data.{table}", _where(source), str(error))
-
-
-def _jsonl_header(location: str, ids: Collection[str]) -> list[str] | None:
-    """Keys of the first records; None unless all of them agree, as keys with no value may be left out."""
-    try:
-        with open_bytes(location) as stream:
-            blocks = record_blocks(stream, location, ids, block=_JSON_BLOCK)
-            lines = list(islice((line for block in blocks for line in block), _JSON_RECORDS))
-    except UnicodeError as error:
-        raise DataError(f"{location} is no text, though it begins as such: {error}") from error
-    except UNREADABLE as error:
-        raise unreadable(location, error) from error
-    if not lines:
-        raise DataError(f"{location} is empty")
-    keys = [list(value) for line in lines if isinstance(value := _loaded(line), dict)]
-    if not keys:
-        shown = lines[0][:60].decode(errors="replace").strip()
-        raise DataError(f"{location} cannot be read as JSON: its first records, such as {shown}, are no objects")
-    return keys[0] if all(set(row) == set(keys[0]) for row in keys) else None
-
-
-def _loaded(line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _check_mapping(
@@ -275,7 +248,7 @@ def _context_columns(source: MappedInteractions, header: Columns | None) -> Colu
 
 def _missing(key: str, columns: Iterable[str], present: Columns) -> Iterator[HeaderProblem]:
     for column in columns:
-        if column not in present.known:
+        if not present.may_have(column):
             yield HeaderProblem(key, column, f"there is no column {column!r}", present.names)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from dataplane.errors import DataError
 from dataplane.errors.messages import shown
+from dataplane.sources.formats.json_values import has
 
 BLANK = " \t\r\n"
 MEND = "write one object a line, or a list of objects"
@@ -77,21 +78,21 @@ def _form_of_objects(start: str, ids: Collection[str], *, is_all: bool) -> Form:
 
 def holds_records(value: dict[str, Any], ids: Collection[str]) -> bool:
     """Whether an object is none of the records but holds a list of them."""
-    if set(ids) <= value.keys():
+    if all(has(value, name) for name in ids):
         return False
     return any(isinstance(member, list) and member and isinstance(member[0], dict) for member in value.values())
 
 
 def _begins_to_hold_records(text: str, ids: Collection[str]) -> bool:
     """Whether an object of which only the beginning is known has a list of objects before it has all ids."""
-    decoder, seen, at = json.JSONDecoder(), set[str](), 1
+    decoder, at = json.JSONDecoder(), 1
+    seen: dict[str, Any] = {}
     try:
-        while not seen.issuperset(ids):
+        while not all(has(seen, name) for name in ids):
             key, at = decoder.raw_decode(text, _BLANKS.match(text, at).end())  # type: ignore[union-attr]
             if _RECORDS.match(text, at):
                 return True
-            seen.add(key)
-            _, at = decoder.raw_decode(text, _COLON.match(text, at).end())  # type: ignore[union-attr]
+            seen[key], at = decoder.raw_decode(text, _COLON.match(text, at).end())  # type: ignore[union-attr]
             at = _COMMA.match(text, at).end()  # type: ignore[union-attr]
     except (AttributeError, TypeError, ValueError, RecursionError):  # broken, or not known any further
         pass

@@ -13,6 +13,7 @@ from typing import IO
 from dataplane.errors import DataError
 from dataplane.errors.messages import shown
 from dataplane.sources.formats.json_forms import BLANK, MEND, Form, form_of
+from dataplane.sources.formats.json_values import unwrapped
 from dataplane.sources.formats.opening import MEND_DAMAGED
 
 _BLANKS = re.compile(f"[{BLANK}]*")
@@ -23,6 +24,8 @@ _LARGEST_RECORD = 64 << 20
 
 def record_blocks(stream: IO[bytes], name: str, ids: Collection[str], *, block: int = 8 << 20) -> Iterator[list[bytes]]:
     """The records as lists of lines, each list about a block long, each line a JSON value if the file is sound.
+
+    Values that MongoDB wraps in objects are the values alone, see `json_values.unwrapped`.
 
     Args:
         stream: the file, in UTF-8, -16 or -32.
@@ -43,7 +46,7 @@ def record_blocks(stream: IO[bytes], name: str, ids: Collection[str], *, block: 
     gathered: list[bytes] = []
     size = 0
     for record in _records(_Scanner(rest, name, block), form):
-        gathered.append(record)
+        gathered.append(unwrapped(record))
         size += len(record)
         if size >= block:
             yield gathered
@@ -58,7 +61,7 @@ def _lines(head: bytes, rest: IO[bytes], block: int) -> Iterator[list[bytes]]:
     left = block - sum(map(len, lines))
     lines += rest.readlines(left) if left > 0 else []
     while lines:
-        yield [line for line in lines if not line.isspace()]
+        yield [unwrapped(line) for line in lines if not line.isspace()]
         lines = rest.readlines(block)
 
 

@@ -1,6 +1,7 @@
 """JSON: blocks of records are parsed by Arrow; only blocks with a broken one are looked at record by record."""
 
 import io
+import itertools
 import json
 import re
 from collections import Counter
@@ -16,7 +17,9 @@ from dataplane.errors import DataError
 from dataplane.sources.config import JsonlEntities, JsonlInteractions, id_columns
 from dataplane.sources.files import SourceFile
 from dataplane.sources.formats.json_records import record_blocks
+from dataplane.sources.formats.json_values import TwiceError, flat
 from dataplane.sources.formats.opening import MEND_DAMAGED, UNREADABLE, open_bytes, unreadable
+from dataplane.sources.formats.struct_fields import field_at, leaves
 from dataplane.sources.formats.text_files import file_pieces
 from dataplane.sources.ingestion.column_types import arrow_type
 from dataplane.sources.reading import NOT_TEXT, Piece, Reject, Rows
@@ -75,18 +78,54 @@ def _parse(lines: list[bytes], row: int, texts: pa.Schema | None, wanted: set[st
         return _parse_each(lines, row, wanted)
     if table.num_rows != len(lines):  # a value that spans lines, or two on one
         return _parse_each(lines, row, wanted)
-    if wanted is None:  # a column that `texts` names need not be there
-        kept = [name for name in table.column_names if not (texts and table[name].null_count == len(table))]
-    else:
-        kept = [name for name in table.column_names if name in wanted]
-    return Rows(_one_batch(table.select(kept)), position)
+    columns = _columns(table, wanted)
+    if columns is None:  # under two names, of which records have one or the other
+        return _parse_each(lines, row, wanted)
+    if wanted is None and texts:  # a column that `texts` names need not be there
+        columns = {name: values for name, values in columns.items() if values.null_count < len(lines)}
+    return Rows(
+        pa.RecordBatch.from_pydict(columns) if columns else pa.RecordBatch.from_pylist([{}] * len(lines)), position
+    )
+
+
+def _columns(table: pa.Table, wanted: set[str] | None) -> dict[str, pa.Array] | None:
+    """Columns by name or path; None if several that are not empty have the same, as `{"a": {"b": 1}, "a.b": 2}`."""
+    names = [field.name for field in table.schema if _is_wanted(field, wanted)]
+    batch = _one_batch(table.select(names))
+    found: dict[str, pa.Array] = {}
+    for path, _ in leaves(batch.schema):
+        name, values = ".".join(path), field_at(batch, path)
+        if wanted is not None and name not in wanted:
+            continue
+        if name not in found or found[name].null_count == len(found[name]):
+            found[name] = values
+        elif values.null_count < len(values):
+            return None
+    return found
+
+
+def _is_wanted(field: pa.Field, wanted: set[str] | None) -> bool:
+    return wanted is None or field.name in wanted or bool(pa.types.is_struct(field.type))
 
 
 def _texts(types: Mapping[str, str] | None, dates: Iterable[str]) -> pa.Schema | None:
     # Arrow would turn texts that look like dates into timestamps, in some blocks and not in others.
     texts = {name: arrow_type(kind) for name, kind in (types or {}).items() if kind in ("string", "list<string>")}
     texts |= dict.fromkeys(dates, pa.string())
-    return pa.schema(texts.items()) if texts else None
+    # A path may be the name of a column as well: which of the two there is, only the records tell.
+    inner = {name: kind for name, kind in texts.items() if "." in name and name.partition(".")[0] not in texts}
+    return pa.schema([*itertools.starmap(pa.field, texts.items()), *_structs(inner)]) if texts else None
+
+
+def _structs(texts: Mapping[str, pa.DataType]) -> list[pa.Field]:
+    """Structs that have the fields at some paths: of `user.id` and `user.name`, `user: {id, name}`."""
+    fields: dict[str, dict[str, pa.DataType]] = {}
+    plain = [pa.field(name, kind) for name, kind in texts.items() if "." not in name]
+    for name, kind in texts.items():
+        first, dot, rest = name.partition(".")
+        if dot and first not in texts:
+            fields.setdefault(first, {})[rest] = kind
+    return [*plain, *(pa.field(name, pa.struct(_structs(inner))) for name, inner in fields.items())]
 
 
 def _parse_each(lines: list[bytes], row: int, wanted: set[str] | None) -> Rows:
@@ -107,30 +146,28 @@ def _parse_each(lines: list[bytes], row: int, wanted: set[str] | None) -> Rows:
 
 
 def _value(line: bytes) -> tuple[dict[str, Any], str]:
-    """The object on a line, or what is wrong with it."""
+    """The members of the object on a line, by their paths, or what is wrong with it."""
     if _is_deep(line):
         return {}, f"nested more than {_DEEPEST} levels deep"
     try:
         value = json.loads(line, object_pairs_hook=_distinct)
+        if isinstance(value, dict):
+            value = flat(value)
         if b"\\u" in line:
             json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
     except UnicodeError:
         return {}, NOT_TEXT
-    except _TwiceError as error:
+    except TwiceError as error:
         return {}, f"has {str(error)!r} twice"
     except (ValueError, RecursionError):
         return {}, "not JSON"
     return (value, "") if isinstance(value, dict) else ({}, "not a JSON object")
 
 
-class _TwiceError(ValueError):
-    """An object has a key twice."""
-
-
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
+        raise TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
     return members
 
 

@@ -1,7 +1,7 @@
 """Columns of Parquet files as everything else wants them: fields of structs by their path, bytes as texts."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from dataplane.errors import DataError
 from dataplane.errors.messages import listed
+from dataplane.sources.formats.struct_fields import Path, field_at, leaves
 from dataplane.sources.ingestion.column_types import described
 
-Path: TypeAlias = tuple[str, ...]
 BytesAs: TypeAlias = Literal["auto", "text", "hex", "uuid"]
 _UUID_BYTES = 16
 _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], "S2")
@@ -26,20 +26,11 @@ def paths_of(schema: pa.Schema) -> dict[str, tuple[Path, pa.DataType]]:
     Raises:
         DataError: two columns have the same name.
     """
-    found = list(_leaves(schema, ()))
+    found = list(leaves(schema))
     times = Counter(".".join(path) for path, _ in found)
     if twice := [repr(name) for name, count in times.items() if count > 1]:
         raise DataError(f"has {listed(twice)} twice")
     return {".".join(path): (path, kind) for path, kind in found}
-
-
-def _leaves(fields: Iterable[pa.Field], above: Path) -> Iterable[tuple[Path, pa.DataType]]:
-    for field in fields:
-        path = (*above, field.name)
-        if pa.types.is_struct(field.type):
-            yield from _leaves(field.type, path)
-        else:
-            yield path, field.type
 
 
 def read_as(kind: pa.DataType, bytes_as: BytesAs) -> pa.DataType:
@@ -89,10 +80,7 @@ def selected(batch: pa.RecordBatch, columns: Mapping[str, Path], bytes_as: Bytes
     Raises:
         DataError: bytes are not what was said.
     """
-    arrays = []
-    for name, (first, *fields) in columns.items():
-        values = batch.column(first)
-        arrays.append(as_read(pc.struct_field(values, fields) if fields else values, bytes_as, name))
+    arrays = [as_read(field_at(batch, path), bytes_as, name) for name, path in columns.items()]
     return pa.RecordBatch.from_arrays(arrays, names=list(columns)) if columns else batch.select([])
 
 

@@ -15,7 +15,8 @@ from dataplane.sources.config import ParquetEntities, ParquetInteractions, id_co
 from dataplane.sources.files import SourceFile, unchanged
 from dataplane.sources.formats.file_kinds import HEAD, foreign_to_parquet
 from dataplane.sources.formats.opening import MEND_DAMAGED
-from dataplane.sources.formats.parquet_columns import Path, paths_of, read_as, selected, type_name, with_integers
+from dataplane.sources.formats.parquet_columns import paths_of, read_as, selected, type_name, with_integers
+from dataplane.sources.formats.struct_fields import Path
 from dataplane.sources.reading import SAMPLE, Piece, Rows
 
 _ROWS_PER_PIECE = 1_000_000
