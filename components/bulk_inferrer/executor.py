@@ -13,6 +13,8 @@ from dataplane.artifacts import Model, Recommendations, ServingModel, Transforme
 from dataplane.artifacts.serving_model import IndexReport
 from dataplane.columns.columnar import write_parquet
 from dataplane.dataset.sequences import read_dataset
+from dataplane.shards import shard_path
+from models.ragged import offsets_of
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from serving.model.index_search import IndexSearch
 from serving.model.served_catalogue import ServedCatalogue
@@ -97,13 +99,13 @@ class _RankSlice(beam.DoFn):
             rows, scores = self._search.best_candidates(queries, self._candidates, excluded=seen, count=count)
         table = self._table(self._dataset.queries.ids.slice(start, stop - start), rows, scores)
         # Query ids and scores hardly repeat. Trying a dictionary on them would take as long as writing them.
-        file = self._target / f"part-{start // _SLICE:05d}.parquet"
+        file = shard_path(self._target, start // _SLICE)
         write_parquet(file, table, repeating=["candidate_ids.list.element"])
         yield stop - start
 
     def _table(self, query_ids: pa.Array, rows: np.ndarray, scores: np.ndarray) -> pa.Table:
         found = rows >= 0
-        offsets = pa.array(np.concatenate([[0], np.cumsum(found.sum(axis=1))]), pa.int32())
+        offsets = pa.array(offsets_of(found.sum(axis=1)), pa.int32())
         candidate_ids = self._dataset.candidates.ids.take(pa.array(rows[found])).cast(pa.string())
         columns = [
             query_ids.cast(pa.string()),

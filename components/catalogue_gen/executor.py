@@ -15,6 +15,7 @@ from dataplane.columns.distinct import distinct_ids
 from dataplane.dataset.encoding import encode_catalogue
 from dataplane.dataset.sequences import read_ids, write_ids
 from dataplane.errors import DataError, RefusedError
+from dataplane.shards import shards_of
 from dataplane.sources.files import Snapshot
 from dataplane.sources.ingestion.tables import ingest
 from models.spec.features import CANDIDATE_ID, EncodedSpec
@@ -51,7 +52,7 @@ def make_catalogue(
         output=examples,
         context=context,
     )
-    shards = sorted((examples.path / "candidates").glob("*.parquet"))
+    shards = shards_of(examples.path / "candidates")
     _check_columns(shards, spec)
     ids = distinct_ids(*(pq.read_table(file, columns=[CANDIDATE_ID])[CANDIDATE_ID] for file in shards))
     changes = _changes(ids, read_ids(transformed_examples.path / "candidates"), params)

@@ -13,6 +13,7 @@ from components.base import ExecutionContext
 from dataplane.artifacts import Catalogue, Embeddings, Model, ServingModel, TransformedExamples, TransformGraph
 from dataplane.columns.columnar import write_parquet
 from dataplane.dataset.sequences import read_dataset, read_entities, write_ids
+from dataplane.shards import shard_path
 from serving.model.descriptions import read_identity
 from serving.model.served_catalogue import ServedCatalogue
 from serving.model.stored_queries import stored_query_embeddings
@@ -81,5 +82,5 @@ class _WriteSlice(beam.DoFn):
             "embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1]),
         }
         table = pa.table(columns).replace_schema_metadata(self._metadata)
-        write_parquet(self._target / name / f"part-{start // _SLICE:05d}.parquet", table)
+        write_parquet(shard_path(self._target / name, start // _SLICE), table)
         yield len(vectors)

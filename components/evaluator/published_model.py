@@ -21,6 +21,7 @@ from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset, Events
+from dataplane.shards import shards_of
 from models.events.history import PADDING, windows_before
 from models.ranking.ranking import EmbeddingScorer
 from models.spec.features import CANDIDATE_ID, HISTORY, QUERY_ID, Feature
@@ -112,7 +113,7 @@ def _table(examples: Examples, table: str, id_column: str, ids: pa.Array, featur
     directory = examples.path / table
     if not directory.is_dir():
         return wanted
-    files = ds.dataset(sorted(str(file) for file in directory.glob("*.parquet")), format="parquet")
+    files = ds.dataset([str(file) for file in shards_of(directory)], format="parquet")
     columns = {feature.column or name for name, feature in features.items()} & set(files.schema.names) - {id_column}
     rows_of = files.to_table(columns=[id_column, *sorted(columns)])
     known = rows_of[id_column].cast(pa.string()).combine_chunks()

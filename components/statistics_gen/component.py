@@ -6,7 +6,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from components.base import Component, ExecutionContext, Params
@@ -14,6 +13,7 @@ from components.statistics_gen.params import TABLES
 from dataplane.artifacts import Examples, Statistics
 from dataplane.artifacts.examples import IngestSummary
 from dataplane.artifacts.statistics import StatisticsReport, TableReport
+from dataplane.shards import shards_of
 
 
 class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", Params]):
@@ -40,7 +40,7 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         from dataplane.statistics.gather import gather_statistics
         from dataplane.statistics.tfmd import statistics_proto
 
-        shards = {table: files for table in TABLES if (files := _shards(inputs.examples, table))}
+        shards = {table: files for table in TABLES if (files := shards_of(inputs.examples.path / table))}
         gathered = gather_statistics(shards, context, derived=_derived(inputs.examples)) if shards else {}
         # Interactions that are absent are zero interactions, which ExampleValidator then refuses.
         gathered.setdefault("interactions", TableReport(rows=0, columns={}))
@@ -48,10 +48,6 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         StatisticsReport(report).write(outputs.statistics)
         (outputs.statistics.path / "statistics.pb").write_bytes(statistics_proto(report).SerializeToString(True))
         return {f"{table} rows": report[table].rows for table in report}
-
-
-def _shards(examples: Examples, table: str) -> list[Path]:
-    return sorted((examples.path / table).glob("*.parquet"))
 
 
 def _derived(examples: Examples) -> list[str]:

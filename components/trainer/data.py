@@ -12,7 +12,7 @@ from dataplane.artifacts.transform_graph import read_spec
 from dataplane.dataset.held_out import refuse_unmeasured
 from dataplane.dataset.sequences import Dataset, Events, Split, read_dataset
 from dataplane.errors import DataError
-from models.events.ranges import query_ranges
+from models.ragged import offsets_of, row_ranges
 from models.ranking.ranking import CandidateLists
 from models.spec.config import TrainingConfig
 from models.spec.features import EncodedSpec
@@ -142,7 +142,7 @@ def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Vali
     return Validation(
         queries=data.query_inputs(np.arange(len(chosen)), context),
         candidates=data.candidates,
-        relevant=CandidateLists(_offsets(sizes), candidates[kept]),
+        relevant=CandidateLists(offsets_of(sizes), candidates[kept]),
         excluded=known if params.remove_seen else CandidateLists.empty(len(chosen)),
     )
 
@@ -153,7 +153,7 @@ def _targets(dataset: Dataset, *, enough: int, remove_seen: bool) -> tuple[np.nd
     In this order, and without those seen before where they are to be removed.
     """
     catalogue, found, queries = len(dataset.candidates), [np.empty(0, np.int64)], 0
-    for first, last in query_ranges(dataset.events.offsets):
+    for first, last in row_ranges(dataset.events.offsets):
         events = dataset.events.bare().take(np.arange(first, last))
         pairs = np.unique(events.select(["validation"]).pairs(catalogue))
         if remove_seen:
@@ -164,10 +164,6 @@ def _targets(dataset: Dataset, *, enough: int, remove_seen: bool) -> tuple[np.nd
             break
     of_query, candidates = np.divmod(np.concatenate(found), catalogue)
     return of_query, candidates
-
-
-def _offsets(sizes: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
 def _days_before_newest(events: Events) -> np.ndarray:

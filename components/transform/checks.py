@@ -13,6 +13,7 @@ from dataplane.artifacts import Examples
 from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import SPLITS
 from dataplane.errors import DataError
+from dataplane.shards import shards_of
 from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, FeatureSpec, Side
 from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, TimeSplit
 
@@ -41,7 +42,7 @@ class Tables:
             DataError: the artifact has no interactions.
         """
         interactions, queries, candidates = (
-            sorted((examples.path / name).glob("*.parquet")) for name in ("interactions", "queries", "candidates")
+            shards_of(examples.path / name) for name in ("interactions", "queries", "candidates")
         )
         tables = Tables(interactions, queries, candidates)
         if not interactions or not tables.rows("interactions"):

@@ -10,6 +10,7 @@ import pyarrow as pa
 from components.transform.splits import TRAIN
 from dataplane.columns.columnar import read_arrow
 from dataplane.dataset.sequences import SPLITS, concatenate_npy, write_ids
+from models.ragged import offsets_of, row_sums
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def consolidate(shards: Path, target: Path, candidates: int) -> Consolidated:
     """
     files = sorted(shards.glob("events-*.arrow"))
     tables = [read_arrow(path) for path in files]
-    starts = np.concatenate([[0], np.cumsum([len(table) for table in tables], dtype=np.int64)])
+    starts = offsets_of(np.array([len(table) for table in tables], np.int64))
     names = [name for name in ("candidate", "split", "timestamp", "weight") if name in tables[0].column_names]
     for name in names:
         arrays = (table[name].to_numpy() for table in tables)
@@ -57,7 +58,7 @@ def consolidate(shards: Path, target: Path, candidates: int) -> Consolidated:
     ids, sizes = pa.concat_tables(queries)["id"].combine_chunks(), [table["count"].to_numpy() for table in queries]
     left_out = np.concatenate([table["left_out"].to_numpy() for table in queries])
     write_ids(target / "queries", ids)
-    np.save(target / "queries" / "offsets.npy", np.cumsum(np.concatenate([[0], *sizes]), dtype=np.int64))
+    np.save(target / "queries" / "offsets.npy", offsets_of(np.concatenate(sizes)))
     candidate_counts = sum((_train_counts(table, candidates) for table in tables), np.zeros(candidates, np.int64))
     (target / "candidates").mkdir(parents=True, exist_ok=True)
     np.save(target / "candidates" / "train_count.npy", candidate_counts)
@@ -89,8 +90,7 @@ def _query_counts(events: pa.Table, counts: np.ndarray) -> np.ndarray:
 
     Example: with splits train, test, train of queries that have 2 and 1 events, the result is `[1, 1]`.
     """
-    train = np.concatenate([[0], np.cumsum(events["split"].to_numpy() == TRAIN)])
-    return np.diff(train[np.concatenate([[0], np.cumsum(counts)])])
+    return row_sums(events["split"].to_numpy() == TRAIN, offsets_of(counts))
 
 
 def _time_range(tables: list[pa.Table]) -> tuple[int, int]:

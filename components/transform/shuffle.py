@@ -33,6 +33,7 @@ from dataplane.columns.raw_features import plain_column
 from dataplane.dataset.id_index import IdIndex
 from dataplane.dataset.sequences import SPLITS, read_ids
 from dataplane.errors import DataError
+from models.ragged import offsets_of
 from models.spec.examples_config import EventWeights
 from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature
 
@@ -145,9 +146,9 @@ class OrderShard:
             candidate_hashes = hash_strings(read_ids(self.catalogue))
             ordered, row_hashes = _sorted(events, queries, hashes, candidate_hashes)
             if len(events) > counts.sum():
-                latest = events_after(_offsets(all_counts)) < self.limit
+                latest = events_after(offsets_of(all_counts)) < self.limit
                 ordered, row_hashes = ordered.filter(pa.array(latest)), row_hashes[latest]
-            offsets = _offsets(counts)
+            offsets = offsets_of(counts)
             codes = self.splitter.codes(_split_inputs(ordered, offsets, hashes, row_hashes))
             write_arrow(self.directory / f"events-{shard:05d}.arrow", _outcome(ordered, codes))
             yield from self._analyse(ordered, codes == TRAIN, row_hashes)
@@ -216,7 +217,7 @@ def _parts(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterato
     entry_starts = np.searchsorted(shard[entries], np.arange(shards + 1))
     row_shard = shard[indices]
     order = np.argsort(row_shard, kind="stable")
-    row_starts = np.concatenate([[0], np.cumsum(np.bincount(row_shard, minlength=shards))])
+    row_starts = offsets_of(np.bincount(row_shard, minlength=shards))
     columns, places = columns.take(pa.array(order)), place[indices][order]
     for number in np.flatnonzero(np.diff(row_starts)):
         start, end = row_starts[number], row_starts[number + 1]
@@ -269,10 +270,6 @@ def _sorted(
     if TIMESTAMP not in events.column_names:
         return ordered, pair
     return ordered, hash_pairs(pair, ordered[TIMESTAMP].to_numpy().view(np.uint64))
-
-
-def _offsets(counts: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def _split_inputs(

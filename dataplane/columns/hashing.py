@@ -6,6 +6,8 @@ It decides sharding, the order of queries, tie-breaks and hash splits, so it mus
 import numpy as np
 import pyarrow as pa
 
+from models.ragged import offsets_of, places_of
+
 _PRIME = np.uint64(0x100000001B3)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SHORT = 64
@@ -73,7 +75,7 @@ def _sums_by_position(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray)
 
 def _sums_by_string(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """The polynomial of every string, computed string by string, for strings of any length."""
-    position = np.arange(len(data)) - np.repeat(starts, lengths)
+    position = places_of(offsets_of(lengths))
     terms = (data.astype(np.uint64) + np.uint64(1)) * _powers(int(lengths.max()))[position]
     sums = np.zeros(len(starts), np.uint64)
     filled = lengths > 0

@@ -6,7 +6,7 @@ from dataplane.artifacts.evaluation import HeldOut
 from dataplane.dataset.retrieval_task import seen_splits
 from dataplane.dataset.sequences import Dataset, Split
 from dataplane.errors import RefusedError
-from models.events.ranges import query_ranges
+from models.ragged import row_ranges
 
 FEW_QUERIES = 50
 """With fewer queries a note warns that the metrics rest on few queries."""
@@ -21,7 +21,7 @@ def held_out(dataset: Dataset, split: Split, *, remove_seen: bool) -> HeldOut:
         remove_seen: whether candidates that a query had before are left out of its ranking.
     """
     catalogue, counts = len(dataset.candidates), np.zeros(4, np.int64)
-    for first, last in query_ranges(dataset.events.offsets):
+    for first, last in row_ranges(dataset.events.offsets):
         events = dataset.events.bare().take(np.arange(first, last))
         asked = events.select([split])
         known = events.select(seen_splits(split)).pairs(catalogue)

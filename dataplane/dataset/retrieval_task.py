@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataplane.dataset.sequences import SPLITS, Dataset, Events, Split
-from models.events.ranges import distinct_candidates, query_ranges
+from models.events.ranges import distinct_candidates
+from models.ragged import offsets_of, row_ranges, row_sums, rows_of
 from models.ranking.ranking import CandidateLists
 
 _HELD_OUT: Mapping[Split, tuple[Split, ...]] = {"validation": ("validation", "test"), "test": ("test",)}
@@ -56,13 +57,13 @@ def retrieval_task(dataset: Dataset, split: Split, *, remove_seen: bool) -> Retr
     history, held_out = dataset.events.bare().select(seen_splits(split)), dataset.events.select([split])
     wanted, seen = (CandidateLists(*distinct_candidates(part.offsets, part.candidate)) for part in (held_out, history))
     new = _not_in(seen, wanted) if remove_seen else np.ones(len(wanted.rows), bool)
-    sizes = np.diff(np.concatenate([[0], np.cumsum(new)])[wanted.offsets])
+    sizes = row_sums(new, wanted.offsets)
     query_rows = np.flatnonzero(sizes)
     with_events = int(np.count_nonzero(np.diff(held_out.offsets)))
-    seen = _of_queries(seen, query_rows)
+    seen = seen.take(query_rows)
     return RetrievalTask(
         query_rows=query_rows,
-        relevant=CandidateLists(_offsets(sizes[query_rows]), wanted.rows[new]),
+        relevant=CandidateLists(offsets_of(sizes[query_rows]), wanted.rows[new]),
         seen=seen,
         excluded=seen if remove_seen else CandidateLists.empty(len(query_rows)),
         history=history,
@@ -82,9 +83,9 @@ def retrieval_task(dataset: Dataset, split: Split, *, remove_seen: bool) -> Retr
 def held_out_before_seen(events: Events, split: Split) -> int:
     """Number of events of a split that come before one of their query's seen events."""
     count, codes = 0, [SPLITS.index(name) for name in seen_splits(split)]
-    for first, last in query_ranges(events.offsets):
+    for first, last in row_ranges(events.offsets):
         start, end = events.offsets[first], events.offsets[last]
-        query = np.repeat(np.arange(last - first), np.diff(events.offsets[first : last + 1]))
+        query = rows_of(events.offsets[first : last + 1])
         seen = np.flatnonzero(np.isin(events.split[start:end], codes))
         last_seen = np.full(last - first, -1)
         last_seen[query[seen]] = seen  # ascending, so the last one remains
@@ -96,20 +97,9 @@ def held_out_before_seen(events: Events, split: Split) -> int:
 def _not_in(seen: CandidateLists, wanted: CandidateLists) -> np.ndarray:
     """Marks the entries of `wanted` that the same query has not `seen`."""
     new = []
-    for first, last in query_ranges(seen.offsets):
+    for first, last in row_ranges(seen.offsets):
         catalogue = 1 + max(int(lists.entries(first, last).max(initial=0)) for lists in (seen, wanted))
         asked, known = (lists.queries(first, last) * catalogue + lists.entries(first, last) for lists in (wanted, seen))
         positions = np.searchsorted(known, asked)  # lists are ascending, and so are the pairs
         new.append(np.append(known, -1)[positions] != asked)
     return np.concatenate(new)
-
-
-def _of_queries(lists: CandidateLists, query_rows: np.ndarray) -> CandidateLists:
-    sizes = np.diff(lists.offsets)
-    chosen = np.zeros(len(sizes), bool)
-    chosen[query_rows] = True
-    return CandidateLists(_offsets(sizes[query_rows]), lists.rows[np.repeat(chosen, sizes)])
-
-
-def _offsets(sizes: np.ndarray) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])

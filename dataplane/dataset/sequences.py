@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from dataplane.artifacts import TransformedExamples
 from dataplane.artifacts.transformed_examples import DatasetMetadata
-from models.events.ranges import concatenate_ranges, query_ranges
+from models.ragged import concatenate_ranges, offsets_of, row_ranges, row_sums, rows_of
 
 Split: TypeAlias = Literal["train", "validation", "test", "history"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "history")
@@ -58,7 +58,7 @@ class Events:
 
     def queries(self) -> np.ndarray:
         """Query row of every event, int64 `[events]`."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        return rows_of(self.offsets)
 
     def pairs(self, catalogue: int) -> np.ndarray:
         """One number per (query, candidate) pair, int64 `[events]`: `query * catalogue + candidate`.
@@ -83,10 +83,10 @@ class Events:
         if set(splits) == set(SPLITS):
             return self
         codes = [SPLITS.index(name) for name in splits]
-        ranges = list(query_ranges(self.offsets))
+        ranges = list(row_ranges(self.offsets))
         parts = [slice(*self.offsets[[first, last]]) for first, last in ranges]
         sizes = [self._kept_sizes(first, last, codes) for first, last in ranges]
-        offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes]), dtype=np.int64)
+        offsets = offsets_of(np.concatenate([np.empty(0, np.int64), *sizes]))
 
         def kept(name: str, values: np.ndarray) -> np.ndarray:
             chosen = chain([values[:0]], (values[part][np.isin(self.split[part], codes)] for part in parts))
@@ -109,7 +109,7 @@ class Events:
         starts, ends = self.offsets[queries], self.offsets[queries + 1]
         _, rows = concatenate_ranges(starts, ends)
         return Events(
-            offsets=np.concatenate([[0], np.cumsum(ends - starts, dtype=np.int64)]),
+            offsets=offsets_of(ends - starts),
             candidate=self.candidate[rows],
             split=self.split[rows],
             timestamp=None if self.timestamp is None else self.timestamp[rows],
@@ -120,8 +120,7 @@ class Events:
     def _kept_sizes(self, first: int, last: int, codes: Sequence[int]) -> np.ndarray:
         offsets = self.offsets[first : last + 1]
         kept = np.isin(self.split[offsets[0] : offsets[-1]], codes)
-        sizes: np.ndarray = np.diff(np.concatenate([[0], np.cumsum(kept)])[offsets - offsets[0]])
-        return sizes
+        return row_sums(kept, offsets)
 
 
 @dataclass(frozen=True)

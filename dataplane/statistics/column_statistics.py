@@ -15,6 +15,7 @@ from dataplane.columns.exact_moments import ExactMoments
 from dataplane.columns.hashing import hash_pairs, hash_strings, mix
 from dataplane.errors import DataError
 from dataplane.statistics.count_sketch import CountSketch, hash_values
+from models.ragged import offsets_of, places_of
 
 
 @dataclass
@@ -216,12 +217,11 @@ def _list_hashes(lengths: np.ndarray, elements: np.ndarray) -> np.ndarray:
 
     For example, `lengths` [2, 0, 1] and `elements` [a, b, c] give the hashes of [a, b], [] and [c].
     """
-    ends = np.cumsum(lengths)
-    position = np.arange(len(elements)) - np.repeat(ends - lengths, lengths)
-    placed = hash_pairs(elements, position.astype(np.uint64))
+    offsets = offsets_of(lengths)
+    placed = hash_pairs(elements, places_of(offsets).astype(np.uint64))
     running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(placed, dtype=np.uint64)])
     # Unsigned sums wrap around, so differences of the running sum are right even after an overflow.
-    return mix((running[ends] - running[ends - lengths]) ^ lengths.astype(np.uint64))
+    return mix(np.diff(running[offsets]) ^ lengths.astype(np.uint64))
 
 
 def _either(choose: Callable[[Any], Any], left: float | None, right: float | None) -> Any:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from models.ragged import offsets_of
 from models.ranking.ranking import CandidateLists
 from models.ranking.sort_keys import NOTHING, from_sort_keys, sort_keys
 
@@ -99,7 +100,7 @@ def _nearest(
         for first, end in pairwise(shared.indptr.tolist())
     ]
     column, similarity = from_sort_keys(np.concatenate(kept))
-    offsets = np.cumsum([0, *map(len, kept)])
+    offsets = offsets_of(np.array([len(keys) for keys in kept], np.int64))
     return sparse.csr_matrix((similarity, column, offsets), shape=shared.shape)
 
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.events.history import PADDING
+from models.ragged import places_of, row_sums, rows_of
 
 QUERY_METRICS = ("recall", "hit_rate", "ndcg", "mrr", "map")
 """Metrics with one value per query."""
@@ -44,9 +45,9 @@ def query_metrics(ranks: np.ndarray, offsets: np.ndarray, at: Sequence[int]) -> 
     relevant = np.diff(offsets)
     if (relevant < 1).any():
         raise ValueError(f"query {int(np.argmin(relevant))} has no relevant candidate: its metrics are undefined")
-    query = np.repeat(np.arange(len(relevant)), relevant)
+    query = rows_of(offsets)
     ranks = ranks[np.lexsort((ranks, query))]
-    nth = np.arange(len(ranks)) - np.repeat(offsets[:-1], relevant) + 1  # number of hits up to this rank
+    nth = places_of(offsets) + 1  # number of hits up to this rank
     deepest = min(max(at), int(relevant.max(initial=1)))
     ideal = np.cumsum(1 / np.log2(np.arange(2, deepest + 2)))
     first = ranks[offsets[:-1]]
@@ -100,7 +101,7 @@ def popularity_bias(
     offsets, rows = histories
     lengths = np.diff(offsets)
     usable = (lengths > 0) & (top[:, 0] != PADDING)
-    sums = np.diff(np.concatenate([[0], np.cumsum(popularity[rows], dtype=np.int64)])[offsets])
+    sums = row_sums(popularity[rows], offsets)
     own = float((sums[usable] / lengths[usable]).mean()) if usable.any() else 0.0
     if own == 0:
         return {}

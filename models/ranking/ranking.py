@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from models.events.history import PADDING
+from models.ragged import concatenate_ranges, offsets_of, places_of, rows_of
 from models.ranking.sort_keys import NOTHING, from_sort_keys, sort_keys
 
 _BLOCK_SCORES = 8_000_000
@@ -83,9 +84,14 @@ class CandidateLists:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def take(self, queries: np.ndarray) -> "CandidateLists":
+        """The lists of some queries, in that order."""
+        starts, ends = self.offsets[queries], self.offsets[queries + 1]
+        return CandidateLists(offsets_of(ends - starts), self.rows[concatenate_ranges(starts, ends)[1]])
+
     def queries(self, start: int, stop: int) -> np.ndarray:
         """For queries `start:stop`, the query of every entry, counted from `start`."""
-        return np.repeat(np.arange(stop - start), np.diff(self.offsets[start : stop + 1]))
+        return rows_of(self.offsets[start : stop + 1])
 
     def entries(self, start: int, stop: int) -> np.ndarray:
         """For queries `start:stop`, the candidate of every entry."""
@@ -197,7 +203,7 @@ def top_k(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     flat = np.flatnonzero(reached)
     row, column = np.divmod(flat, scores.shape[1])
     sizes = np.bincount(row, minlength=len(scores))
-    position = np.arange(len(flat)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    position = places_of(offsets_of(sizes))
     keys = np.full((len(scores), max(k, int(sizes.max(initial=0)))), NOTHING)
     keys[row, position] = sort_keys(scores[row, column], column)
     keys.sort(axis=1)

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from models.events.history import PADDING, windows_around, windows_before
-from models.events.ranges import concatenate_ranges, distinct_candidates
+from models.events.ranges import distinct_candidates
 from models.negatives.negatives import NegativeSampler
+from models.ragged import concatenate_ranges
 from models.spec.examples_config import EVERY_EVENT, ExamplesConfig
 from models.spec.features import CANDIDATE_ID, EXAMPLE_AGE, HISTORY
 from models.training.examples import epoch_events

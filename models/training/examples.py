@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from models.ragged import places_of, rows_of
 from models.spec.examples_config import ExamplesConfig, PerQuery, Recent
 
 
@@ -31,8 +32,7 @@ def epoch_events(
     order = np.arange(events, dtype=np.int32 if events < 1 << 31 else np.int64)
     random.shuffle(order)
     if isinstance(config, PerQuery):
-        sizes = np.diff(offsets)
-        shuffled = order[np.argsort(np.repeat(np.arange(len(sizes)), sizes)[order], kind="stable")]
-        chosen = shuffled[np.arange(events) - np.repeat(offsets[:-1], sizes) < config.n]
+        shuffled = order[np.argsort(rows_of(offsets)[order], kind="stable")]
+        chosen = shuffled[places_of(offsets) < config.n]
         order = chosen[random.permutation(len(chosen))]
     return order

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from models.events.ranges import concatenate_ranges
 from models.negatives.negatives import NegativeSampler
+from models.ragged import concatenate_ranges
 from models.spec.config import TrainingConfig
 from models.spec.features import HISTORY
 from models.training.batches import NOTHING_KNOWN, Batch, Batches, StepBatches, TrainingData

@@ -55,14 +55,8 @@ class IndexSearch:
         short = np.flatnonzero(rows[:, 0] == PADDING)
         if len(short):
             scorer = EmbeddingScorer(queries[short], candidates)
-            rows[short], scores[short] = best_candidates(scorer, excluded=_of(excluded, short), count=count)
+            rows[short], scores[short] = best_candidates(scorer, excluded=excluded.take(short), count=count)
         return rows, scores
-
-
-def _of(lists: CandidateLists, queries: np.ndarray) -> CandidateLists:
-    """The lists of some queries."""
-    parts = [lists.entries(query, query + 1) for query in queries]
-    return CandidateLists(np.concatenate([[0], np.cumsum([len(part) for part in parts])]), np.concatenate(parts))
 
 
 def _is_excluded(found: np.ndarray, excluded: CandidateLists, queries: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import Dataset
 from dataplane.errors import ConfigError
 from dataplane.errors.messages import quoted
+from dataplane.shards import shards_of
 from models.spec.features import HISTORY, MISSING_TIMESTAMP, QUERY_ID, FeatureSpec
 from serving.model.descriptions import Inputs, InputSpec
 
@@ -86,7 +87,7 @@ def _query_table(examples: Examples, query_ids: Sequence[str]) -> pa.Table:
     directory = examples.path / "queries"
     if not directory.is_dir():
         return wanted
-    files = ds.dataset(sorted(str(file) for file in directory.glob("*.parquet")), format="parquet")
+    files = ds.dataset([str(file) for file in shards_of(directory)], format="parquet")
     found = files.to_table(filter=ds.field(QUERY_ID).isin(list(query_ids)))
     rows = pa.compute.index_in(wanted[QUERY_ID], found[QUERY_ID].cast(pa.string()).combine_chunks())
     taken = found.drop_columns([QUERY_ID]).take(rows.combine_chunks())

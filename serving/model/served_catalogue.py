@@ -10,6 +10,7 @@ from dataplane.artifacts.catalogue import CatalogueChanges
 from dataplane.artifacts.identity import Identity
 from dataplane.dataset.sequences import Dataset, Entities, read_entities
 from dataplane.errors import DataError
+from models.ragged import offsets_of
 from models.ranking.ranking import CandidateLists
 
 
@@ -59,5 +60,5 @@ class ServedCatalogue:
             return CandidateLists(offsets, rows)
         named = self.dataset.candidates.ids.take(rows)
         served = pc.fill_null(pc.index_in(named, value_set=self.candidates.ids), -1).to_numpy(zero_copy_only=False)
-        kept_before = np.concatenate([[0], np.cumsum(served >= 0, dtype=np.int64)])
+        kept_before = offsets_of(served >= 0)
         return CandidateLists(kept_before[offsets], served[served >= 0])

@@ -19,8 +19,8 @@ READING = {
     "dataplane.sources.formats",
     "dataplane.sources.ingestion",
 }
-ENCODED = {"dataplane.columns", "dataplane.dataset", "models.events", "models.preprocessing", "models.saved_models"}
-RANKED = {"models.ranking", "serving", "serving.model"}
+ENCODED = {"dataplane.columns", "dataplane.dataset", "models.preprocessing", "models.saved_models"}
+RANKED = {"models.events", "models.ranking", "serving", "serving.model"}
 ROOMS = {
     "example_gen": READING,
     "statistics_gen": {"dataplane.columns", "dataplane.statistics"},

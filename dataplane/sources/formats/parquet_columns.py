@@ -12,6 +12,7 @@ from dataplane.errors import DataError
 from dataplane.errors.messages import listed
 from dataplane.sources.formats.struct_fields import Path, field_at, leaves
 from dataplane.sources.ingestion.column_types import described
+from models.ragged import offsets_of
 
 BytesAs: TypeAlias = Literal["auto", "text", "hex", "uuid"]
 _UUID_BYTES = 16
@@ -146,7 +147,7 @@ def _list_as_read(values: pa.Array, bytes_as: BytesAs, name: str) -> pa.Array:
     if pa.types.is_nested(inner) or read_as(inner, bytes_as) == inner:
         return values
     lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    offsets = pa.array(offsets_of(lengths), pa.int32())
     flat = as_read(pc.list_flatten(values), bytes_as, name)
     return pa.ListArray.from_arrays(offsets, flat, mask=values.is_null())
 

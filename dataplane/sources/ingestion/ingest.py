@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from dataplane.columns.columnar import Spill, Spilled, read_spilled
 from dataplane.errors import DataError
+from dataplane.shards import shard_path
 from dataplane.sources.ingestion.clean import Cleaned, clean, clean_schema, record_text
 from dataplane.sources.ingestion.column_types import arrow_type
 from dataplane.sources.ingestion.entities import (
@@ -133,7 +134,7 @@ class _CleanInteractions(beam.DoFn):
     def process(self, piece: Piece) -> Iterator[Any]:
         firsts: dict[str, pa.Table] = {}
         with _PieceCleaning(self._reader, self._plan, piece, self._folders) as cleaning:
-            target = self._folders.output / piece.table / f"part-{piece.index:05d}.parquet"
+            target = shard_path(self._folders.output / piece.table, piece.index)
             with open_shard(target, clean_schema(self._plan)) as shard:
                 for batch, position in cleaning.batches():
                     shard.write(batch)
@@ -191,7 +192,7 @@ class _KeepFirst(beam.DoFn):
         assert rows is not None
         name = f"{self._table}-shard-{number:05d}"
         first, others = first_of_each(rows, _ID_COLUMNS[self._table], self._order)
-        with open_shard(self._folders.output / self._table / f"part-{number:05d}.parquet", self._schema) as shard:
+        with open_shard(shard_path(self._folders.output / self._table, number), self._schema) as shard:
             shard.write(first)
         report = Report(self._table, rows_out=first.num_rows)
         if self._files is None:
@@ -228,7 +229,7 @@ class _Pivot(beam.DoFn):
         assert rows is not None
         table = self._plan.table
         wide = pivoted(rows, self._plan)
-        target = self._folders.output / table / f"part-{number:05d}.parquet"
+        target = shard_path(self._folders.output / table, number)
         with open_shard(target, clean_schema(self._plan)) as shard:
             shard.write(wide)
         report = Report(table, rows_out=wide.num_rows, merged=rows.num_rows - wide.num_rows)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataplane.shards import shards_of
 from dataplane.sources.reading import Piece, Reject
 from models.spec.durable import replacing, write_atomically
 
@@ -112,7 +113,7 @@ def check_counts(reports: Mapping[str, Report], examples: Path) -> None:
 
 
 def _rows_in(directory: Path) -> int:
-    return sum(pq.read_metadata(shard).num_rows for shard in directory.glob("*.parquet"))
+    return sum(pq.read_metadata(shard).num_rows for shard in shards_of(directory))
 
 
 class Shard:

@@ -77,6 +77,6 @@ def test_counts_do_not_depend_on_the_range_size(monkeypatch: pytest.MonkeyPatch)
     ]
     whole = held_out(dataset(*queries), "test", remove_seen=True)
     monkeypatch.setattr(
-        "dataplane.dataset.held_out.query_ranges", lambda offsets: [(q, q + 1) for q in range(len(offsets) - 1)]
+        "dataplane.dataset.held_out.row_ranges", lambda offsets: [(q, q + 1) for q in range(len(offsets) - 1)]
     )
     assert held_out(dataset(*queries), "test", remove_seen=True) == whole

@@ -159,7 +159,7 @@ def test_allocate_npy_reserves_the_blocks_of_the_file(tmp_path):
 
 
 def test_a_selection_on_disk_equals_the_one_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("models.events.ranges._RANGE_EVENTS", 2)
+    monkeypatch.setattr("models.ragged._RANGE_ENTRIES", 2)
     everything = events()
     for splits in (["train"], ["validation", "test"], ["history"]):
         directory = tmp_path / "-".join(splits)
