@@ -102,6 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"error": {"code": 404, "message": "no such object"}}, status=404)
 
     def _send_content(self, bucket, name):
+        if (bucket, name) not in self.server.objects:
+            self._answer({}, status=404)
+            return
         content, generation = self.server.objects[bucket, name]
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-"))
         assert wanted is not None

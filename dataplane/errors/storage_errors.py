@@ -34,4 +34,6 @@ def reason(error: OSError) -> str:
         return f"access is denied; are credentials for this bucket in the environment? ({text})"
     if any(sign in text for sign in _UNREACHABLE):
         return f"the store cannot be reached ({text})"
+    if "Status(NOT_FOUND" in text:  # Google's
+        return "there is no such object or bucket"
     return text

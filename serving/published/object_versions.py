@@ -10,23 +10,18 @@ same moment at least one sees the other, since stores list what has been written
 newest also where the other one is done later.
 """
 
-import hashlib
-import os
 import random
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataplane.errors import RunError
-from dataplane.files import storage
-from serving.model.version_digests import changed_files, check_version, has_digests
+from dataplane.files import objects, storage
+from serving.published.cached_versions import NEEDED, CachedVersions
 from serving.published.models_config import models_config
 
-_LAST = "saved_model.pb"
 _ABANDONED_SECONDS = 86_400
 _LONGEST_PAUSE = 1.0
 
@@ -40,6 +35,7 @@ class ObjectVersions:
 
     def __init__(self, uri: str, name: str) -> None:
         self.location = uri.rstrip("/")
+        self._cached = CachedVersions(self.location)
         self._claims = storage.join(self.location, f".{name}", "claims")
         self._note = storage.join(self.location, f".{name}", "note")
         self._staged: dict[tuple[str, int], bytes] = {}
@@ -58,9 +54,8 @@ class ObjectVersions:
         return _read(storage.join(self.where(model, version), file.as_posix()))
 
     def check(self, model: str, version: int) -> list[str]:
-        """What is damaged in a version, of which all files are downloaded for that."""
-        with self._downloaded(model, version) as copy:
-            return check_version(copy)
+        """What is damaged in a version, of which all files are downloaded the first time."""
+        return self._cached.damage(model, version)
 
     def where(self, model: str, version: int) -> str:
         """Where a version is."""
@@ -68,32 +63,8 @@ class ObjectVersions:
 
     def fetch(self, model: str, version: int) -> Path:
         """A local copy of a version, in the user's cache; copies of versions that are gone are removed."""
-        copy = self._cache(model) / str(version)
-        if copy.is_dir() and not (has_digests(copy) and changed_files(copy)):
-            return copy
-        with self._downloaded(model, version) as fresh:
-            there = self.numbers(model)
-            for entry in copy.parent.iterdir():
-                if entry.name.isdigit() and int(entry.name) not in there:
-                    shutil.rmtree(entry, ignore_errors=True)
-            with suppress(FileNotFoundError):  # a copy that has changed
-                copy.rename(fresh.with_name("old"))
-            with suppress(OSError):  # another process was faster
-                fresh.rename(copy)
-        return copy
-
-    @contextmanager
-    def _downloaded(self, model: str, version: int) -> Iterator[Path]:
-        """A fresh copy of a version, gone after use unless it is moved."""
-        if version not in self.numbers(model):
-            raise RunError(f"{self.where(model, version)} is not there any more")
-        self._cache(model).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._cache(model), prefix=".download-") as scratch:
-            self._download(model, version, Path(scratch) / "model")
-            yield Path(scratch) / "model"
-
-    def _cache(self, model: str) -> Path:
-        return _cache_directory() / hashlib.sha256(self.location.encode()).hexdigest()[:16] / model
+        self._cached.forget(model, self.numbers(model))
+        return self._cached.copy(model, version)
 
     def new_number(self, models: Sequence[str]) -> int:
         """Claims a number above those of the models' versions that nobody else has."""
@@ -101,13 +72,13 @@ class ObjectVersions:
         number = max(int(time.time()), 1 + max(map(self._highest, models)))
         while True:
             claim = storage.join(self._claims, f"{number}-{own}")
-            storage.write_bytes(claim, b"")
+            objects.write_bytes(claim, b"")
             highest = max((claimed for claimed, owner in self._claimed() if owner != own), default=0)
             # Looked at after the claims: a claim is not removed before a higher version is there.
             highest = max(highest, *map(self._highest, models))
             if highest < number:
                 return number
-            storage.delete(claim)
+            objects.delete(claim)
             time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311
             number = highest + 1
 
@@ -116,28 +87,28 @@ class ObjectVersions:
         target, sizes = self.where(model, version), {}
         for path in sorted(path for path in source.rglob("*") if path.is_file()):
             file = path.relative_to(source)
-            if file not in extra and file != Path(_LAST):
-                storage.upload(path, storage.join(target, file.as_posix()))
+            if file not in extra and file != Path(NEEDED):
+                objects.upload(path, storage.join(target, file.as_posix()))
                 sizes[file] = path.stat().st_size
         for file, content in extra.items():
             if content is not None:
-                storage.write_bytes(storage.join(target, file.as_posix()), content)
+                objects.write_bytes(storage.join(target, file.as_posix()), content)
                 sizes[file] = len(content)
         found = {file.location: file.size for file in storage.list_files(target)}
         for file, size in sizes.items():
             location = storage.join(target, file.as_posix())
             if found.get(location) != size:
                 raise RunError(f"{location} has {found.get(location)} of {size} bytes after its upload; push again")
-        self._staged[model, version] = (source / _LAST).read_bytes()
+        self._staged[model, version] = (source / NEEDED).read_bytes()
 
     def reveal(self, model: str, version: int) -> None:
         """Uploads the file that makes it a version."""
-        storage.write_bytes(storage.join(self.where(model, version), _LAST), self._staged.pop((model, version)))
+        objects.write_bytes(storage.join(self.where(model, version), NEEDED), self._staged.pop((model, version)))
 
     def remove(self, model: str, version: int) -> None:
         """Removes a version, first what makes it one."""
-        storage.delete(storage.join(self.where(model, version), _LAST))
-        storage.delete_tree(self.where(model, version))
+        objects.delete(storage.join(self.where(model, version), NEEDED))
+        objects.delete_tree(self.where(model, version))
 
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
         """Removes leftovers and claims of publishers that are long gone, and writes `models.config`."""
@@ -145,13 +116,13 @@ class ObjectVersions:
         for model in models:
             for number, is_whole in self._found(model).items():
                 if not is_whole and number < long_ago:
-                    storage.delete_tree(self.where(model, number))
+                    objects.delete_tree(self.where(model, number))
         for number, owner in self._claimed():
             if number < long_ago:
-                storage.delete(storage.join(self._claims, f"{number}-{owner}"))
-        every = [name for name in storage.list_directories(self.location) if not name.startswith(".")]
+                objects.delete(storage.join(self._claims, f"{number}-{owner}"))
+        every = [name for name in objects.list_directories(self.location) if not name.startswith(".")]
         bases = {model: storage.join(self.location, model) for model in every}
-        storage.write_bytes(storage.join(self.location, "models.config"), models_config(bases, suffix=suffix).encode())
+        objects.write_bytes(storage.join(self.location, "models.config"), models_config(bases, suffix=suffix).encode())
 
     def note(self) -> bytes | None:
         """What `leave_note` left, if anything."""
@@ -160,9 +131,9 @@ class ObjectVersions:
     def leave_note(self, content: bytes | None) -> None:
         """Leaves a note for whoever publishes next, or takes it away."""
         if content is not None:
-            storage.write_bytes(self._note, content)
+            objects.write_bytes(self._note, content)
         else:
-            storage.delete(self._note)
+            objects.delete(self._note)
 
     def _found(self, model: str) -> dict[int, bool]:
         """Numbers that there are files of, and whether one of them makes it a version."""
@@ -171,7 +142,7 @@ class ObjectVersions:
         for file in storage.list_files(directory):
             name, _, rest = file.location[len(directory) :].partition("/")
             if rest and name.isascii() and name.isdigit():
-                found[int(name)] = found.get(int(name), False) or rest == _LAST
+                found[int(name)] = found.get(int(name), False) or rest == NEEDED
         return found
 
     def _highest(self, model: str) -> int:
@@ -181,24 +152,11 @@ class ObjectVersions:
         names = [file.location.rpartition("/")[2] for file in storage.list_files(self._claims)]
         return [(int(number), owner) for number, _, owner in (name.partition("-") for name in names)]
 
-    def _download(self, model: str, version: int, target: Path) -> None:
-        directory = storage.join(self.where(model, version), "")
-        for file in storage.list_files(directory):
-            path = target / file.location[len(directory) :]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            storage.download(file.location, path)
-        if not (target / _LAST).exists():
-            raise RunError(f"{directory} was removed while it was read; try again")
-
 
 def _read(location: str) -> bytes | None:
     try:
-        return storage.read_bytes(location)
+        return objects.read_bytes(location)
     except RunError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
         raise
-
-
-def _cache_directory() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tfrs-pipeline"

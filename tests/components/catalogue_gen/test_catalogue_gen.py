@@ -14,7 +14,7 @@ from dataplane.artifacts import Catalogue, Examples, InfraBlessing, ServingModel
 from dataplane.artifacts.catalogue import CatalogueChanges
 from dataplane.dataset.sequences import read_dataset, read_entities
 from dataplane.errors import DataError, RefusedError
-from dataplane.files import storage
+from dataplane.files import objects
 from serving.model.descriptions import read_description
 from serving.model.identities import part_digest
 from tests.components.tiny_world import World, make_world
@@ -134,8 +134,8 @@ def test_an_object_that_is_replaced_after_its_key_was_made_is_refused(
     world: World, tmp_path: Path, store: str, request: pytest.FixtureRequest
 ) -> None:
     uri = f"{request.getfixturevalue(store)}/items.csv"
-    storage.write_bytes(uri, TABLE.encode())
-    said = replaced(world, tmp_path, uri, lambda: storage.write_bytes(uri, SAME_SIZE.encode()))
+    objects.write_bytes(uri, TABLE.encode())
+    said = replaced(world, tmp_path, uri, lambda: objects.write_bytes(uri, SAME_SIZE.encode()))
     assert f"{uri} changed while it was being read" in said
 
 

@@ -12,7 +12,7 @@ import yaml
 from components.example_gen import ExampleGenParams
 from dataplane.beam_runner import MultiProcess
 from dataplane.errors import DataError, RunError
-from dataplane.files import storage
+from dataplane.files import objects, storage
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
@@ -41,11 +41,11 @@ def fill(bucket):
     """Three tables of three formats, events in two partitions."""
     for day in ("2026-11-21", "2026-11-22"):
         events = {"u": ["a", "b"], "i": [f"x{day[-2:]}", "y"]}
-        storage.write_bytes(f"{bucket}/in/events/dt={day}/part-0.parquet", parquet_bytes(events))
-    storage.write_bytes(f"{bucket}/in/events/_SUCCESS", b"")
-    storage.write_bytes(f"{bucket}/in/users.csv.gz", gzip.compress(b"u,age\na,30\nb,40\n"))
+        objects.write_bytes(f"{bucket}/in/events/dt={day}/part-0.parquet", parquet_bytes(events))
+    objects.write_bytes(f"{bucket}/in/events/_SUCCESS", b"")
+    objects.write_bytes(f"{bucket}/in/users.csv.gz", gzip.compress(b"u,age\na,30\nb,40\n"))
     lines = "".join(json.dumps({"i": i, "title": i.upper()}) + "\n" for i in ("x21", "x22", "y"))
-    storage.write_bytes(f"{bucket}/in/items-1.jsonl", lines.encode())
+    objects.write_bytes(f"{bucket}/in/items-1.jsonl", lines.encode())
 
 
 def tables(bucket, events="events/"):
@@ -77,30 +77,30 @@ def test_the_fingerprint_follows_the_content_without_a_download(run, s3_bucket, 
     before = run.component(**tables(s3_bucket)).prepare().fingerprint
     assert run.component(**tables(s3_bucket)).prepare().fingerprint == before
     monkeypatch.setattr(storage, "open_input", None)
-    storage.write_bytes(f"{s3_bucket}/in/users.csv.gz", gzip.compress(b"u,age\na,31\nb,40\n"))
+    objects.write_bytes(f"{s3_bucket}/in/users.csv.gz", gzip.compress(b"u,age\na,31\nb,40\n"))
     assert run.component(**tables(s3_bucket)).prepare().fingerprint != before
 
 
 def test_an_object_that_changes_while_it_is_read(run, bucket):
-    storage.write_bytes(f"{bucket}/e.csv", b"u,i\na,x\n")
+    objects.write_bytes(f"{bucket}/e.csv", b"u,i\na,x\n")
     component = run.component(interactions=csv(f"{bucket}/e.csv"))
     prepared = component.prepare()
-    storage.write_bytes(f"{bucket}/e.csv", b"u,i\na,y\n")
+    objects.write_bytes(f"{bucket}/e.csv", b"u,i\na,y\n")
     with pytest.raises(DataError, match=rf"{bucket}/e\.csv changed while it was being read"):
         prepared.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
 
 
 def test_an_object_that_is_added_after_the_table_was_listed(run, bucket):
-    storage.write_bytes(f"{bucket}/in/e1.csv", b"u,i\na,x\n")
+    objects.write_bytes(f"{bucket}/in/e1.csv", b"u,i\na,x\n")
     component = run.component(interactions=csv(f"{bucket}/in/*.csv"))
     prepared = component.prepare()
-    storage.write_bytes(f"{bucket}/in/e2.csv", b"u,i\na,y\n")
+    objects.write_bytes(f"{bucket}/in/e2.csv", b"u,i\na,y\n")
     with pytest.raises(DataError, match=rf"{bucket}/in/e2\.csv was added after the files of interactions were listed"):
         prepared.execute(component.Inputs(), component.Outputs(run.examples), in_process(scratch=run.directory))
 
 
 def test_workers_in_other_processes_reach_the_store(run, s3_bucket):
-    storage.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n,y\n")
+    objects.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n,y\n")
     component = run.component(interactions=csv(f"{s3_bucket}/e.csv"), max_bad_fraction=0.5)
     context = in_process(beam=MultiProcess(workers=2), scratch=run.directory / "scratch")
     component.execute(component.Inputs(), component.Outputs(run.examples), context)
@@ -111,13 +111,13 @@ def test_workers_in_other_processes_reach_the_store(run, s3_bucket):
 
 def test_truncated_objects(run, s3_bucket):
     whole = parquet_bytes({"u": ["a"] * 1000, "i": [str(n) for n in range(1000)]})
-    storage.write_bytes(f"{s3_bucket}/e.parquet", whole[:-50])
+    objects.write_bytes(f"{s3_bucket}/e.parquet", whole[:-50])
     with pytest.raises(DataError, match=rf"{s3_bucket}/e\.parquet cannot be read as Parquet.*replace it"):
         run(interactions={"format": "parquet", "path": f"{s3_bucket}/e.parquet", "columns": PAIR})
 
 
 def test_missing_objects_are_told_like_missing_files(run, bucket):
-    storage.write_bytes(f"{bucket}/other.txt", b"1")
+    objects.write_bytes(f"{bucket}/other.txt", b"1")
     for path, told in (("e.csv", "there is no file"), ("*.csv", "no file matches"), ("events/", "there is no file")):
         [problem] = check_headers(run.component(interactions=csv(f"{bucket}/{path}")).params, FeatureSpec())
         assert told in problem.message
@@ -136,7 +136,7 @@ def test_a_draft_of_objects_is_valid(run, s3_bucket):
 @pytest.fixture
 def config(tmp_path, s3_bucket):
     """A configuration whose events are in a bucket."""
-    storage.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n,y\n")
+    objects.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n,y\n")
     file = tmp_path / "c.yaml"
     data = {"interactions": csv(f"{s3_bucket}/e.csv")}
     file.write_text(yaml.safe_dump({"schema_version": 1, "name": "stored", "data": data}))
@@ -169,7 +169,7 @@ def test_secrets_are_in_no_record(config, tmp_path):
 
 
 def test_an_unreachable_store_while_reading_is_no_bad_data(run, s3_bucket, monkeypatch):
-    storage.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n")
+    objects.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n")
     component = run.component(interactions=csv(f"{s3_bucket}/e.csv"))
     prepared = component.prepare()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -7,10 +7,10 @@ import pytest
 from components.pusher import PusherParams
 from dataplane.artifacts import PushedModel
 from dataplane.artifacts.pushed_model import Push
-from dataplane.files import storage
 from pipeline.cli import main
 from pipeline.execution.metadata import Execution, Run, Store
 from serving.published.publishing import Publisher
+from tests.stored import remove, remove_tree, write
 
 
 def export(path: Path, identity: str) -> Path:
@@ -109,8 +109,8 @@ def test_check_tells_the_state_of_each_version(root: Path, target: str, capsys: 
     assert capsys.readouterr().out.count("not checked: published without digests") == 2
     assert main(["rollback", "toy", "--root", str(root)]) == 0, "it is used as before"
     back = listed(root, capsys)[-1]["version"]
-    storage.write_bytes(f"{target}/toy/{back}/assets.extra/more", b"")
-    storage.delete(f"{target}/toy-scann/{second}/assets.extra/model.json")
+    write(f"{target}/toy/{back}/assets.extra/more", b"")
+    remove(f"{target}/toy-scann/{second}/assets.extra/model.json")
     assert main(["versions", "toy", "--check", "--json", "--root", str(root)]) == 3
     shown = capsys.readouterr()
     assert [(found["version"], found["state"], found["damage"]) for found in json.loads(shown.out)] == [
@@ -125,7 +125,7 @@ def test_check_tells_the_state_of_each_version(root: Path, target: str, capsys: 
 
 def test_half_a_version_is_not_whole(root: Path, target: str, capsys: pytest.CaptureFixture[str]) -> None:
     newest = listed(root, capsys)[-1]["version"]
-    storage.delete_tree(f"{target}/toy/{newest}")
+    remove_tree(f"{target}/toy/{newest}")
     assert main(["versions", "toy", "--check", "--root", str(root)]) == 3
     assert "incomplete" in capsys.readouterr().out
 

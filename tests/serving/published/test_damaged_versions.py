@@ -10,7 +10,7 @@ import pytest
 from components.pusher import Pusher, PusherParams
 from dataplane.artifacts import PushedModel
 from dataplane.errors import ConfigError, RefusedError, RunError
-from dataplane.files import storage
+from dataplane.files import objects
 from serving.model.version_digests import DIGESTS, PROMISE
 from serving.published.publishing import Publisher
 from tests.components.damage import DAMAGES, flip
@@ -200,7 +200,7 @@ def bucket(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def cut(location: str) -> None:
-    storage.write_bytes(location, storage.read_bytes(location)[:-1])
+    objects.write_bytes(location, objects.read_bytes(location)[:-1])
 
 
 def test_damage_in_an_object_store_is_found_whatever_is_in_the_cache(bucket: str, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_damage_in_an_object_store_is_found_whatever_is_in_the_cache(bucket: str
     cut(f"{first['exact']}/assets.extra/model.json")
     with pytest.raises(RefusedError, match=rf"toy: version {first['version']} is damaged: toy: assets.extra/model"):
         publisher.rollback(first["version"], keep_versions=9)
-    storage.delete(f"{again['exact']}/saved_model.pb")
+    objects.delete(f"{again['exact']}/saved_model.pb")
     completed = push(new, bucket)
     assert publisher.damage(completed["version"]) == []
     assert publisher.versions()[-1].complete

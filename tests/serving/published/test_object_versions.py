@@ -2,7 +2,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 
 from components.pusher import PushConfig
 from dataplane.errors import RunError
-from dataplane.files import storage
+from dataplane.files import objects, storage
 from serving.model.descriptions import directory_digest, read_identity
 from serving.published.object_versions import ObjectVersions
 from serving.published.publishing import Publisher
@@ -45,7 +45,7 @@ def test_a_pair_is_published_whole_and_only_once(directory: str, tmp_path: Path)
     exact, scann = Publisher(directory, "toy").fetch(pushed["version"])
     assert directory_digest(exact) == directory_digest(serving.path / "exact")
     assert directory_digest(scann) == directory_digest(serving.path / "scann")
-    assert f'base_path: "{directory}/toy"' in storage.read_bytes(f"{directory}/models.config").decode()
+    assert f'base_path: "{directory}/toy"' in objects.read_bytes(f"{directory}/models.config").decode()
 
 
 def test_old_versions_go_and_a_rollback_comes_back(directory: str, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_old_versions_go_and_a_rollback_comes_back(directory: str, tmp_path: Pat
 
 _KILLED = """
 import os, pathlib, signal, sys
-from dataplane.files import storage
+from dataplane.files import objects
 from serving.published.publishing import Publisher
 operations = int(sys.argv[3])
 def dying(function):
@@ -75,7 +75,7 @@ def dying(function):
         return function(*args, **kwargs)
     return wrapper
 for name in ("upload", "write_bytes", "delete", "delete_tree"):
-    setattr(storage, name, dying(getattr(storage, name)))
+    setattr(objects, name, dying(getattr(objects, name)))
 model = pathlib.Path(sys.argv[1])
 Publisher(sys.argv[2], "toy").publish(exact=model / "exact", scann=model / "scann", keep_versions=1)
 """
@@ -106,13 +106,13 @@ def test_a_push_killed_anywhere_leaves_whole_versions_and_is_completed(s3: str, 
 def test_leftovers_are_no_versions_and_go_after_a_day(s3: str, tmp_path: Path) -> None:
     long_ago, lately = int(time.time()) - 90_000, int(time.time()) - 1000
     for version in (long_ago, lately):
-        storage.write_bytes(f"{s3}/toy/{version}/variables/variables.index", b"half")
-        storage.write_bytes(f"{s3}/.toy/claims/{version}-somebody", b"")
+        objects.write_bytes(f"{s3}/toy/{version}/variables/variables.index", b"half")
+        objects.write_bytes(f"{s3}/.toy/claims/{version}-somebody", b"")
     assert Publisher(s3, "toy").versions() == []
     assert Publisher(s3, "toy").newest() is None
     pushed = push(save_pair(tmp_path / "model", "first"), s3)
     assert versions(s3, "toy") == [pushed["version"]]
-    assert storage.list_directories(f"{s3}/toy") == [str(lately), str(pushed["version"])]
+    assert objects.list_directories(f"{s3}/toy") == [str(lately), str(pushed["version"])]
     left = [file.location.rpartition("/")[2] for file in storage.list_files(f"{s3}/.toy/claims")]
     assert f"{lately}-somebody" in left
     assert f"{long_ago}-somebody" not in left
@@ -147,8 +147,67 @@ def test_copies_are_kept_as_long_as_their_version(s3: str, tmp_path: Path) -> No
     second = push(save_pair(tmp_path / "second", "second"), s3, keep_versions=1)["version"]
     publisher.fetch(second)
     assert not copy.exists()
+    assert not copy.with_suffix(".json").exists()
     with pytest.raises(RunError, match="is not there any more"):
         publisher.fetch(first)
+
+
+@pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """URIs of the objects that were downloaded."""
+    found: list[str] = []
+
+    def counting(uri: str, target: Path, download: Callable[[str, Path], None] = objects.download) -> None:
+        found.append(uri)
+        download(uri, target)
+
+    monkeypatch.setattr(objects, "download", counting)
+    return found
+
+
+def test_a_whole_version_is_downloaded_to_be_checked_once(directory: str, tmp_path: Path, downloads: list[str]) -> None:
+    serving = save_pair(tmp_path / "model", "first")
+    pushed = push(serving, directory)
+    files = sorted(file.location for model in MODELS for file in storage.list_files(f"{directory}/{model}"))
+    for _ in range(3):
+        assert push(serving, directory)["new"] is False
+        assert Publisher(directory, "toy").damage(pushed["version"]) == []
+    assert sorted(downloads) == files
+    downloads.clear()
+    Publisher(directory, "toy").fetch(pushed["version"])
+    Publisher(directory, "toy").fetch(pushed["version"])
+    assert sorted(downloads) == files
+
+
+def test_a_damaged_version_is_downloaded_once_and_again_when_it_has_changed(
+    directory: str, tmp_path: Path, downloads: list[str]
+) -> None:
+    pushed = push(save_pair(tmp_path / "model", "first"), directory)
+    index = f"{pushed['exact']}/variables/variables.index"
+    whole = objects.read_bytes(index)
+    Publisher(directory, "toy").damage(pushed["version"])
+    objects.write_bytes(index, whole[::-1])  # of the same size
+    versions_of = ObjectVersions(directory, "toy")
+    for _ in range(3):  # as a server that cannot load it does every minute
+        downloads.clear()
+        copy = versions_of.fetch("toy", pushed["version"])
+        assert (copy / "variables" / "variables.index").read_bytes() == whole[::-1]
+        assert versions_of.check("toy", pushed["version"]) == ["variables/variables.index is not what was written"]
+    assert downloads == []
+    objects.write_bytes(index, whole)
+    assert versions_of.check("toy", pushed["version"]) == []
+    assert len(downloads) == len(storage.list_files(pushed["exact"])), "the other half is as it was"
+    assert (versions_of.fetch("toy", pushed["version"]) / "variables" / "variables.index").read_bytes() == whole
+
+
+def test_a_record_that_cannot_be_read_counts_as_none(s3: str, tmp_path: Path, downloads: list[str]) -> None:
+    pushed = push(save_pair(tmp_path / "model", "first"), s3)
+    versions_of = ObjectVersions(s3, "toy")
+    copy = versions_of.fetch("toy", pushed["version"])
+    downloads.clear()
+    copy.with_suffix(".json").write_text("{}")
+    assert versions_of.check("toy", pushed["version"]) == []
+    assert downloads
 
 
 def test_a_store_that_refuses_is_told(s3: str, tmp_path: Path) -> None:

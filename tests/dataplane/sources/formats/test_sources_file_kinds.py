@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from dataplane.errors import DataError
-from dataplane.files import storage
+from dataplane.files import objects
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run, csv
@@ -251,12 +251,12 @@ def test_stores(store, request, run):
     """First bytes are fetched from a store as from a disk."""
     bucket = request.getfixturevalue(f"{store}_bucket")
     for packing, pack in PACKERS.items():
-        storage.write_bytes(f"{bucket}/{packing}/events.csv", pack(CSV))
+        objects.write_bytes(f"{bucket}/{packing}/events.csv", pack(CSV))
         run(interactions=csv(f"{bucket}/{packing}/events.csv"))
         assert run.summary()["out"] == 3
-    storage.write_bytes(f"{bucket}/page.csv", b"<html>")
+    objects.write_bytes(f"{bucket}/page.csv", b"<html>")
     with pytest.raises(DataError, match=r"page\.csv is an HTML page"):
         run(interactions=csv(f"{bucket}/page.csv"))
-    storage.write_bytes(f"{bucket}/text.parquet", CSV)
+    objects.write_bytes(f"{bucket}/text.parquet", CSV)
     with pytest.raises(DataError, match=r"text\.parquet is text, not Parquet"):
         run(interactions={"format": "parquet", "path": f"{bucket}/text.parquet", "columns": PAIR})
