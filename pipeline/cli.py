@@ -47,16 +47,16 @@ typical use:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Takes options between a command's arguments; says what is wrong without repeating credentials."""
+    """Accepts options between positional arguments and redacts credentials in its error messages."""
 
     _is_splitting = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parses a command's options first and its arguments from what is left, so that they can stand in any order.
+        """Parses a command's options first, then its positional arguments from the rest, so their order is free.
 
-        Else `NAME --root DIR VERSION` would be refused: the first argument would leave an optional second one out.
+        Without this, argparse refuses `NAME --root DIR VERSION`, because it assigns all positional arguments at once.
         """
-        if self._subparsers is not None or self._is_splitting:  # argparse's own method calls this one for each half
+        if self._subparsers is not None or self._is_splitting:  # parse_known_intermixed_args calls this method twice
             return super().parse_known_args(args, namespace)
         self._is_splitting = True
         try:
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in commands:
         command.add_parser(verbs)
     options = parser.parse_args(arguments)
-    # Else the interpreter's end looks for cycles among all that TensorFlow has made, which is two seconds of work.
+    # Skips the final garbage collection, which takes two seconds over TensorFlow's objects.
     atexit.register(gc.freeze)
     try:
         code: int = options.execute(options)
@@ -111,8 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
-        if (told := disk_error(error)) is None:
+        if (reason := disk_error(error)) is None:
             raise
-        print(f"error: the file system failed it: {redacted(told)}", file=sys.stderr)
+        print(f"error: file-system error: {redacted(reason)}", file=sys.stderr)
         return RunError.exit_code
     return code

@@ -27,12 +27,12 @@ from serving.published.published_versions import PublishedVersions
 def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     """Wires the components; reads and writes nothing.
 
-    With `training.final_fit` the model that is evaluated chooses the number of steps, and a second one, fitted to all
-    events for as many steps, is indexed and published in its place.
+    With `training.final_fit`, the evaluated model sets the number of steps. A second model is trained on all events
+    for that many steps; the second model is indexed and published.
 
     Args:
         config: the checked configuration.
-        root: models are published below it, in `serving/`, unless the configuration says where.
+        root: models are published to `serving/` below it unless the configuration names another directory.
     """
     pipeline, directory = Pipeline(config.name), config.serving.push.directory or str(root / SERVING)
     examples = pipeline.add(ExampleGen(_data(config)))["examples"]
@@ -63,13 +63,13 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
 
 
 def scann_indexer(config: PipelineConfig) -> ScannIndexer:
-    """The ScannIndexer of a configuration; a refresh of the index has one with the same parameters."""
+    """The ScannIndexer of a configuration; an index refresh uses the same parameters."""
     params = ScannIndexerParams(index=config.index, top_k=config.serving.top_k, remove_seen=config.remove_seen)
     return ScannIndexer(params)
 
 
 class Fitted(TypedDict):
-    """A model and what it was fitted to."""
+    """A trained model and the data it was trained on."""
 
     transformed_examples: OutputRef
     transform_graph: OutputRef
@@ -85,7 +85,7 @@ def _fit(
     schema: OutputRef,
     reference: OutputRef | None = None,
 ) -> Fitted:
-    """Adds a Transform and a Trainer; the final ones, of all events, if there is a model to take the steps from."""
+    """Adds a Transform and a Trainer: the final ones, of all events, if `reference` gives the number of steps."""
     is_final = reference is not None
     prefix = "Final" if is_final else ""
     transform = pipeline.add(
@@ -127,8 +127,8 @@ def _trainer(config: PipelineConfig, *, is_final: bool) -> Trainer:
     return Trainer(
         TrainerParams(
             model=config.model,
-            # Whether another fit follows changes neither, so turning it on keeps the first one; weights by
-            # kind of event are in the transformed examples.
+            # `final_fit` is left out of the cache key because it does not change this fit. Event weights are left
+            # out because Transform has already applied them.
             training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
             remove_seen=config.remove_seen,
             seed=config.seed,

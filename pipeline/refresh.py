@@ -1,4 +1,4 @@
-"""Refreshing the index of the published model: the chain of components, and what it starts from."""
+"""The pipeline that refreshes the index of the published model, and the artifacts it starts from."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,18 +22,18 @@ from pipeline.execution.published import REFRESHED, Published
 
 @dataclass(frozen=True)
 class Refresh:
-    """What a refresh runs.
+    """The steps of a refresh.
 
     Attributes:
-        pipeline: its steps.
-        given: the executions whose outputs they start from, by node id.
+        pipeline: the steps to run.
+        given: finished executions whose outputs the steps read, by node id.
     """
 
     pipeline: Pipeline
     given: dict[str, Execution] = field(default_factory=dict)
 
     def take(self, store: Store, execution: Execution, name: str, kind: type[Artifact]) -> OutputRef:
-        """Starts from the artifact that a finished execution read, or from an equal one."""
+        """Reuses an input of a finished execution, or an equal artifact, as an input of the refresh."""
         made = producer(store, execution, name)
         self.given[made.node] = made
         return self.pipeline.given(made.node, output_read(execution, name), kind)
@@ -42,16 +42,16 @@ class Refresh:
 def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
     """Wires the steps from a new candidate table to a new version of the published model.
 
-    The towers, the preprocessing, the stored queries and the blessing are those of the published model: it is not
-    evaluated again. Recall of the new index and the answers of both new models are checked as in any run.
+    The published model's towers, preprocessing, stored queries and blessing are reused; the model is not evaluated
+    again. The recall of the new index and the answers of both new models are checked as in any run.
 
     Args:
-        config: says where the table is, how it is indexed and how the models are checked.
-        published: the model that stands.
+        config: names the table and sets how it is indexed and how the models are checked.
+        published: the model that is served now.
 
     Raises:
-        ConfigError: there is no candidate table, or the model's records are gone.
-        RunError: the record of what the model was made of is gone.
+        ConfigError: no candidate table is configured, or the model's records are missing.
+        RunError: the records of the artifacts that the model was built from are missing.
     """
     source = _candidate_table(config)
     maker = published.maker()
@@ -95,8 +95,8 @@ def _candidate_table(config: PipelineConfig) -> MappedEntities:
     source = config.data.candidates
     if not isinstance(source, MappedEntities):
         raise ConfigError(
-            "refresh-index needs a candidate table in files or TensorFlow Datasets as data.candidates, here it "
-            + ("is taken from the interactions" if source else "is not configured")
+            "refresh-index needs a candidate table (files or TensorFlow Datasets) as data.candidates; this "
+            "configuration " + ("takes candidates from the interactions" if source else "has none")
         )
     return source
 

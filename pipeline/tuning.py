@@ -1,4 +1,4 @@
-"""The search behind `tune`: an Optuna study of trainings on the same transformed examples, kept in a file."""
+"""The search behind `tune`: an Optuna study, kept in a file, whose trials train on the same transformed examples."""
 
 import hashlib
 import json
@@ -20,22 +20,22 @@ from pipeline.config.config import PipelineConfig, load_config
 from pipeline.config.tuning_config import Range, TuningConfig
 from pipeline.execution.study_journal import open_journal
 
-_OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 @dataclass(frozen=True)
 class Tuner:
-    """Tries settings of a configuration and remembers how each did.
+    """Trains one trial after another with other settings and records the validation metric of each.
 
     Attributes:
         file: the configuration.
-        settings: `key=value` settings laid over it.
-        config: what both amount to; has a `tuning` section.
-        examples: what is trained and validated on.
-        graph: says what the examples' columns are.
-        data_key: changes with the examples.
-        directory: has the study, and the best configuration at the end.
-        progress: takes lines.
+        settings: `key=value` settings that override the file.
+        config: the configuration with these settings; it has a `tuning` section.
+        examples: examples for training and validation.
+        graph: describes the columns of the examples.
+        data_key: fingerprint of the examples.
+        directory: holds the study and, at the end, the best configuration.
+        progress: receives progress lines.
     """
 
     file: Path
@@ -49,24 +49,29 @@ class Tuner:
 
     @property
     def tuning(self) -> TuningConfig:
-        """The section that says what to try."""
+        """The configuration's section `tuning`.
+
+        Raises:
+            ConfigError: the configuration has none.
+        """
         if self.config.tuning is None:
             raise ConfigError(
-                f"{self.file} has no section 'tuning', which says what to try; see pipeline/config/tuning_config.py"
+                f"{self.file} has no section 'tuning', which lists the settings to search; see "
+                "pipeline/config/tuning_config.py"
             )
         return self.config.tuning
 
     def run(self) -> Path:
-        """Goes on until there are as many trials as asked for; returns the file of the best configuration.
+        """Runs trials until the study has `tuning.trials` of them; returns the file of the best configuration.
 
         Raises:
-            DivergedError: no trial came to an end.
+            DivergedError: no trial finished.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = self._study()
-        while (done := len(study.get_trials(deepcopy=False, states=_OVER))) < self.tuning.trials:
-            # A seed of its own for each trial: one seed for all would have a resumed study try the same again.
+        while (done := len(study.get_trials(deepcopy=False, states=_FINISHED))) < self.tuning.trials:
+            # Each trial has its own seed; with one seed for all, a resumed study would repeat its first suggestions.
             study.sampler = optuna.samplers.TPESampler(
                 seed=self.config.seed + done, n_startup_trials=self.tuning.startup_trials
             )
@@ -94,18 +99,18 @@ class Tuner:
 
     def _try(self, study: optuna.Study, trial: optuna.Trial) -> None:
         chosen = {key: _suggest(trial, key, domain) for key, domain in self.tuning.space.items()}
-        told = ", ".join(f"{key}={value}" for key, value in chosen.items())
+        settings = ", ".join(f"{key}={value}" for key, value in chosen.items())
         try:
             value = self._train(trial, chosen)
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
-            self.progress(f"trial {trial.number}: {told}: cut short")
+            self.progress(f"trial {trial.number}: {settings}: pruned")
         except (ConfigError, DivergedError) as error:
             study.tell(trial, state=TrialState.FAIL)
-            self.progress(f"trial {trial.number}: {told}: {error}")
+            self.progress(f"trial {trial.number}: {settings}: {error}")
         else:
             study.tell(trial, value)
-            self.progress(f"trial {trial.number}: {told}: {self.config.training.metric} {value:.4f}")
+            self.progress(f"trial {trial.number}: {settings}: {self.config.training.metric} {value:.4f}")
 
     def _train(self, trial: optuna.Trial, chosen: Mapping[str, Any]) -> float:
         import tensorflow as tf
@@ -121,7 +126,7 @@ class Tuner:
                 raise optuna.TrialPruned
 
         tf.keras.backend.clear_session()
-        output, scratch = self._places(trial.number)
+        output, scratch = self._trial_directories(trial.number)
         try:
             scratch.mkdir()
             report = train(
@@ -145,24 +150,24 @@ class Tuner:
             self._remove(trial.number)
         return report.validation[metric]
 
-    def _places(self, number: int) -> tuple[Path, Path]:
+    def _trial_directories(self, number: int) -> tuple[Path, Path]:
         return self.directory / f"trial-{number}", self.directory / f"trial-{number}.scratch"
 
     def _remove(self, number: int) -> None:
-        for place in self._places(number):
-            shutil.rmtree(place, ignore_errors=True)
+        for directory in self._trial_directories(number):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _write_best(self, study: optuna.Study) -> Path:
         if not study.get_trials(states=(TrialState.COMPLETE,)):
-            raise DivergedError("no trial came to an end; their errors are above")
+            raise DivergedError("no trial finished; the errors are listed above")
         best = study.best_trial
         values: dict[str, Any] = {}
         for key, value in [*map(_parsed, self.settings), *best.params.items()]:
             *sections, name = key.split(".")
-            place = values
+            target = values
             for section in sections:
-                place = place.setdefault(section, {})
-            place[name] = json.loads(value) if isinstance(self.tuning.space.get(key), list) else value
+                target = target.setdefault(section, {})
+            target[name] = json.loads(value) if isinstance(self.tuning.space.get(key), list) else value
         file = self.directory / "best.yaml"
         metric = self.config.training.metric
         comment = f"# {metric} {best.value:.4f} on validation: trial {best.number} of {study.study_name}\n"
@@ -178,7 +183,7 @@ def _parsed(setting: str) -> tuple[str, Any]:
 
 def _suggest(trial: optuna.Trial, key: str, domain: Range | list[Any]) -> Any:
     if not isinstance(domain, Range):
-        # Optuna's choices are numbers and strings; layers are lists.
+        # Optuna's choices must be scalars, and a choice of layers is a list.
         return json.loads(trial.suggest_categorical(key, [json.dumps(choice) for choice in domain]))
     if domain.whole:
         return trial.suggest_int(key, int(domain.low), int(domain.high), log=domain.log)

@@ -37,7 +37,7 @@ def damaged_files(directory: Path, expected: Mapping[str, str]) -> list[str]:
 def file_damage(file: Path, digest: str) -> str:
     """Describes how a file differs from its expected digest, such as `is missing`; "" if it does not differ."""
     try:
-        return "" if file_digest(file) == digest else "is not what was written"
+        return "" if file_digest(file) == digest else "has changed since it was written"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:

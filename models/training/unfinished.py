@@ -31,16 +31,16 @@ def damage(file: Path) -> str:
     try:
         sealed = json.loads(file.read_text(encoding="utf-8"))
         if sealed["digest"] != _digest(sealed["content"], sealed["files"]):
-            return f"{file.name} is not what was written"
+            return f"{file.name} has changed since it was written"
         for name, digest in sealed["files"].items():
             if not (file.parent / name).is_file():
                 return f"{name} is missing"
             if file_digest(file.parent / name) != digest:
-                return f"{name} is not what was written"
+                return f"{name} has changed since it was written"
     except OSError as error:
         return f"{file.name} cannot be read: {error.strerror}"
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return f"{file.name} is not what was written"
+        return f"{file.name} has changed since it was written"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""`clean`: deletes artifacts that no run to be kept stands on."""
+"""`clean`: deletes the artifacts that only old runs used."""
 
 import argparse
 from contextlib import nullcontext
@@ -11,7 +11,7 @@ from pipeline.execution.lock import CLEAN
 from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
 
 if TYPE_CHECKING:
-    from pipeline.execution.retention import Superfluous
+    from pipeline.execution.retention import UnneededExecution
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,10 +19,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "clean",
         help="delete the artifacts of old runs",
-        description="Deletes the executions of a pipeline that neither its newest finished runs, nor its newest run, "
-        "nor the model that is served was made with. Published versions and the records of runs stay.",
+        description="Deletes the executions of a pipeline that were used neither by its newest finished runs, nor by "
+        "its newest run, nor by the served model. Keeps published versions and run records.",
     )
-    parser.add_argument("pipeline", metavar="PIPELINE", help="its name")
+    parser.add_argument("pipeline", metavar="PIPELINE", help="name of the pipeline")
     parser.add_argument(
         "--keep-runs", type=options.positive, default=3, metavar="N", help="finished runs to keep (default: 3)"
     )
@@ -32,7 +32,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Deletes them; exit code 2 if there is no such pipeline, 3 if it is at work."""
+    """Deletes unneeded executions; exit code 2 if there is no such pipeline, 3 if it is running."""
     from pipeline.execution.retention import remove, retention
 
     if arguments.pipeline not in pipelines(arguments.root):
@@ -43,32 +43,32 @@ def execute(arguments: argparse.Namespace) -> int:
         found = retention(store, keep_runs=arguments.keep_runs, served=served, published=published)
         for node, execution in found.unknown:
             store.warn(
-                f"{node}/{execution} is needed, but what it stands on is not known, so nothing older is deleted; "
-                "once a run has executed it again, it goes"
+                f"{node}/{execution} is needed, but its record cannot be read, so its inputs are unknown and nothing "
+                "older is deleted; the next run that executes the step replaces it"
             )
-        rows = [[f"{old.node}/{old.id}", _size(old)] for old in found.superfluous]
+        rows = [[f"{old.node}/{old.id}", _size(old)] for old in found.unneeded]
         for line in text_table(rows, right=[1], indent=2):
             print(line)
         if not arguments.dry_run:
-            remove(store, found.superfluous)
+            remove(store, found.unneeded)
             store.remove_leftovers()
-    total = sum(old.size or 0 for old in found.superfluous) / 2**20
+    total = sum(old.size or 0 for old in found.unneeded) / 2**20
     done = "would be" if arguments.dry_run else "were"
-    print(f"{len(found.superfluous)} executions, {total:,.1f} MiB, {done} deleted")
+    print(f"{len(found.unneeded)} executions, {total:,.1f} MiB, {done} deleted")
     return 0
 
 
-def _size(old: "Superfluous") -> str:
+def _size(old: "UnneededExecution") -> str:
     return "unreadable" if old.size is None else f"{old.size / 2**20:,.1f} MiB"
 
 
 def _published(store: Store) -> tuple[list[Execution], list[Execution]]:
-    """The executions that made what is served, and those that published a version that is still there."""
+    """The executions that made the served model, and those that published a version that still exists."""
     from pipeline.execution.published import Published
 
     try:
         published = Published.newest(store.directory.parent, store.directory.name)
-    except ConfigError:  # nothing has been published, or not from these records
+    except ConfigError:  # nothing has been published from these records
         return [], []
     there = {found.version for found in published.publisher.versions()}
     pushed = [push for version, push in published.pushes().items() if version in there]

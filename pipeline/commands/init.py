@@ -1,4 +1,4 @@
-"""`init`: a commented configuration for a user's files."""
+"""`init`: drafts a commented configuration for a user's files."""
 
 import argparse
 import shlex
@@ -13,21 +13,21 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "init",
         help="look at your CSV, Parquet or JSONL files and draft a configuration",
-        description="Looks at the given files: which one holds the interactions, which columns are ids, time and "
-        "weight, which features the tables have. Writes a commented configuration to read and correct.",
+        description="Finds out which of the given files holds the interactions, which columns are ids, time and "
+        "weight, and which features the tables have. Writes a commented configuration for you to read and correct.",
     )
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="a file of delimited text, Parquet or JSON, a directory of some, or a quoted glob; local, gs:// or s3://",
+        help="a delimited text, Parquet or JSON file, a directory of files, or a quoted glob; local, gs:// or s3://",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=options.local_path,
         metavar="CONFIG",
-        help="write here instead of standard output; names the pipeline",
+        help="write to this file instead of standard output; its name becomes the pipeline's name",
     )
     parser.set_defaults(execute=execute)
 
@@ -54,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _check(text: str) -> None:
-    """Holds the draft against what `validate` accepts, lest somebody is handed what cannot be used."""
+    """Checks that `validate` accepts the draft."""
     from pipeline.config.config import load_config
 
     with tempfile.TemporaryDirectory() as directory:

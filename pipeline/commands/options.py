@@ -19,7 +19,7 @@ _LONGEST_TIME = 1_000_000_000  # in seconds 30 years; the platform refuses to wa
 
 
 def positive(text: str) -> int:
-    """An argument that is a count."""
+    """Parses a count, at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
@@ -43,9 +43,9 @@ def port(text: str) -> int:
 
 
 def local_path(text: str) -> Path:
-    """An argument that is a path on this machine."""
+    """Parses a path on this machine."""
     if is_remote(text):
-        raise argparse.ArgumentTypeError("a path on this machine is needed, not a URI")
+        raise argparse.ArgumentTypeError("expected a path on this machine, got a URI")
     return Path(text)
 
 
@@ -68,14 +68,14 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KEY=VALUE",
         dest="settings",
-        help="replace a key of the file, e.g. --set training.batch_size=256 (repeatable)",
+        help="override a key of the file, e.g. --set training.batch_size=256 (repeatable)",
     )
 
 
 def add_published_pipeline(parser: argparse.ArgumentParser) -> None:
-    """Adds PIPELINE, which may be left out."""
+    """Adds the optional PIPELINE."""
     parser.add_argument(
-        "pipeline", nargs="?", metavar="PIPELINE", help="its name; may be left out if there is one only"
+        "pipeline", nargs="?", metavar="PIPELINE", help="name of the pipeline; optional if the root has only one"
     )
 
 
@@ -86,17 +86,17 @@ def add_root(parser: argparse.ArgumentParser) -> None:
         type=local_path,
         default=DEFAULT_ROOT,
         metavar="DIR",
-        help="where artifacts, run records and published models are kept (default: ./%(default)s)",
+        help="directory of artifacts, run records and published models (default: ./%(default)s)",
     )
 
 
 def root_given(arguments: argparse.Namespace) -> list[str]:
-    """`--root` as a next command needs it."""
+    """The `--root` option to repeat in a suggested command; empty if it is the default."""
     return [] if arguments.root == DEFAULT_ROOT else ["--root", str(arguments.root)]
 
 
 def session(arguments: argparse.Namespace, config: "PipelineConfig") -> "AbstractContextManager[Session]":
-    """The session of a command that has CONFIG, `--set`, `--root` and a `verb`; see `open_session`."""
+    """Opens the session of a command that has CONFIG, `--set`, `--root` and a `verb`; see `open_session`."""
     from pipeline.execution.session import open_session
 
     settings = (f"--set={setting}" for setting in arguments.settings)

@@ -11,11 +11,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "refresh-index",
         help="serve a new candidate table with the published model, without training",
-        description="Reads data.candidates anew, embeds its candidates with the published model's towers, builds and "
-        "checks the index as `run` does, and publishes the result as a new version. Exactly the candidates of the "
-        "table are answered then: new ones by their features, removed ones no longer; in a request's history they all "
-        "count as before. Nothing is done if the table has not changed. Refused, among others, if the model was "
-        "replaced or rolled back meanwhile, or if more than refresh.max_removed_fraction of its candidates are gone.",
+        description="Reads data.candidates again, embeds the candidates with the published model's towers, builds and "
+        "checks the index as `run` does, and publishes the result as a new version. The new version answers exactly "
+        "the candidates of the table: it recommends new ones by their features, and no removed ones; removed "
+        "candidates in a request's history still count. Does nothing if the table has not changed. Refused if the "
+        "model was replaced or rolled back in the meantime, or if more than refresh.max_removed_fraction of its "
+        "candidates are missing.",
         epilog="example:\n  refresh-index mine.yaml --set data.candidates.path=movies_today.csv",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -25,7 +26,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Refreshes; exit codes as `run`, 2 if nothing has been published or there is no candidate table."""
+    """Refreshes the index; exit codes as `run`, 2 if nothing is published or there is no candidate table."""
     from dataplane.files.digests import shortened
     from pipeline.config.config import load_config
     from pipeline.execution.published import Published
@@ -36,8 +37,8 @@ def execute(arguments: argparse.Namespace) -> int:
     published = Published.newest(arguments.root.resolve(), config.name)
     refresh = create_refresh(config, published)
     if damage := published.publisher.damage(published.version):
-        told = f"version {published.version} is damaged ({shortened(damage)})"
-        print(f"{told}; its index is made anew from what its run left in {published.store.directory}", file=sys.stderr)
+        warning = f"version {published.version} is damaged ({shortened(damage)})"
+        print(f"{warning}; its index is rebuilt from the artifacts in {published.store.directory}", file=sys.stderr)
     with options.session(arguments, config) as session:
         executions = session.execute(refresh.pipeline, given=refresh.given)
     print(summary(session.store, session.run, executions, options.root_given(arguments)))

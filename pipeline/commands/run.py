@@ -9,16 +9,16 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     """Adds the command."""
     parser = verbs.add_parser(
         "run",
-        help="run the pipeline; what is already done is not done again",
-        description="Runs every step of the pipeline whose inputs, parameters or code have changed since it was last "
-        "executed under this root, and prints a summary. A killed or failed run continues where it stopped when the "
-        "same command is given again.",
+        help="run the pipeline, reusing finished steps",
+        description="Runs every step of the pipeline whose inputs, parameters or code have changed since its last "
+        "execution under this root, and prints a summary. To continue a killed or failed run where it stopped, give "
+        "the same command again.",
     )
     options.add_config(parser)
     options.add_root(parser)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all that wait for it")
-    which.add_argument("--only", default="", metavar="STEP", help="execute STEP alone, on what earlier runs produced")
+    which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all steps after it")
+    which.add_argument("--only", default="", metavar="STEP", help="execute only STEP, on the artifacts of earlier runs")
     which.add_argument("--no-cache", action="store_true", help="execute every step")
     parser.set_defaults(execute=execute, verb="run")
 

@@ -1,4 +1,4 @@
-"""`show`: what is in an artifact and where it comes from."""
+"""`show`: the content and the lineage of an artifact."""
 
 import argparse
 import json
@@ -17,9 +17,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "show",
         help="show an artifact: lineage, files, and its JSON content",
-        description="Shows which execution produced an artifact from which inputs and parameters, lists its files "
-        "and prints its JSON files. ARTIFACT is PIPELINE/STEP[/EXECUTION][/OUTPUT], as `status` lists them; without "
-        "EXECUTION it is the newest. Example: show quickstart/Evaluator/evaluation",
+        description="Shows the execution that produced an artifact, its inputs and parameters, lists the artifact's "
+        "files and prints its JSON files. ARTIFACT is PIPELINE/STEP[/EXECUTION][/OUTPUT], as listed by `status`; "
+        "without EXECUTION, the newest is shown. Example: show quickstart/Evaluator/evaluation",
     )
     parser.add_argument("artifact", metavar="ARTIFACT", help="PIPELINE/STEP[/EXECUTION][/OUTPUT]")
     options.add_root(parser)
@@ -27,7 +27,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Prints the artifact; exit code 2 if there is none at that address."""
+    """Prints the artifact; exit code 2 if the address names none."""
     store, execution, outputs = _find(arguments.root, arguments.artifact)
     print(f"{execution.component} {execution.id}, {execution.seconds:.1f} s, run {execution.run}")
     rows = [["fingerprint", execution.fingerprint]]

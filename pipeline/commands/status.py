@@ -1,4 +1,4 @@
-"""`status`: what has been run under a root."""
+"""`status`: the runs under a root."""
 
 import argparse
 import json
@@ -17,14 +17,14 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "status",
         help="list runs, their steps and artifacts",
-        description="Lists the runs of every pipeline under the root, newest last, and for the newest run of each "
-        "its steps: cached or run, how long, and which artifacts they stand for.",
+        description="Lists the runs of every pipeline under the root, newest last. For the newest run of each "
+        "pipeline, lists its steps: whether cached or run, their duration and their artifacts.",
     )
     parser.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="only this pipeline")
     parser.add_argument(
-        "--runs", type=options.positive, default=5, metavar="N", help="how many runs a pipeline (default: 5)"
+        "--runs", type=options.positive, default=5, metavar="N", help="runs to list per pipeline (default: 5)"
     )
-    parser.add_argument("--json", action="store_true", help="all of it as JSON")
+    parser.add_argument("--json", action="store_true", help="print all runs as JSON")
     options.add_root(parser)
     parser.set_defaults(execute=execute)
 
@@ -72,7 +72,7 @@ def _as_json(store: Store, run: Run) -> dict[str, Any]:
 
 
 def _artifacts(store: Store, node: str, execution: str) -> list[str]:
-    """Addresses, as `show` takes them, of what a finished execution produced."""
+    """Addresses, for `show`, of the outputs of a finished execution."""
     found = store.execution(node, execution) if execution else None
     names = sorted(found.outputs) if found is not None else []
     return [f"{store.directory.name}/{node}/{execution}/{name}" for name in names]
@@ -82,4 +82,4 @@ def _seconds(run: Run) -> str:
     if not run.finished or not run.started:
         return ""
     seconds = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
-    return f"{seconds:.0f} s" if seconds >= 0 else ""  # less than nothing: the clock was set back meanwhile
+    return f"{seconds:.0f} s" if seconds >= 0 else ""  # negative if the clock was set back during the run

@@ -1,4 +1,4 @@
-"""`tune`: looks for better settings of the model and its training."""
+"""`tune`: searches better settings of the model and its training."""
 
 import argparse
 
@@ -11,11 +11,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     """Adds the command."""
     parser = verbs.add_parser(
         "tune",
-        help="search the settings of the configuration's section 'tuning'",
-        description="Runs the data steps, then trains again and again with settings out of the section 'tuning', "
-        "guided by what did well on the validation events; trials below the median are cut short. The study is kept "
-        "under the root: the same command goes on where it stopped, and with a higher tuning.trials adds more. Ends "
-        "with a configuration file that has the best settings. Needs the extra 'tune' (Optuna).",
+        help="search the settings listed in the configuration's section 'tuning'",
+        description="Runs the data steps, then trains one trial after another with settings from the section "
+        "'tuning', guided by the validation metric; trials below the median are pruned. The study is kept under the "
+        "root: the same command continues it, and a higher tuning.trials adds trials. Writes a configuration file "
+        "with the best settings. Needs the extra 'tune' (Optuna).",
     )
     options.add_config(parser)
     options.add_root(parser)
@@ -23,15 +23,15 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Searches and prints where the best configuration is."""
+    """Runs the search and prints the path of the best configuration."""
     from pipeline.config.config import load_config
     from pipeline.create_pipeline import create_pipeline
 
     config = load_config(arguments.config, arguments.settings)
     if config.tuning is None:
-        raise ConfigError(f"{arguments.config} has no section 'tuning', which says what to try")
+        raise ConfigError(f"{arguments.config} has no section 'tuning', which lists the settings to search")
     if config.training.distribution == "multi_worker":
-        raise ConfigError("tune trains on one machine: add --set training.distribution=none")
+        raise ConfigError("tune trains on one machine; add --set training.distribution=none")
     try:
         from pipeline.tuning import Tuner
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""`validate`: is this configuration usable? Answers in under a second, without loading TensorFlow."""
+"""`validate`: checks a configuration in under a second, without loading TensorFlow."""
 
 import argparse
 
@@ -10,15 +10,20 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "validate",
         help="check a configuration against its schema and the headers of its files",
-        description="Checks a configuration: unknown keys, types, impossible combinations, and columns that the "
-        "files' headers do not have. Reads no data and does not load TensorFlow. Exit code 2 if it cannot be used.",
+        description="Checks a configuration for unknown keys, wrong types, impossible combinations and columns "
+        "missing from the files' headers. Reads no data and does not load TensorFlow. Exit code 2 if the configuration "
+        "is invalid.",
     )
     options.add_config(parser)
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Prints what the configuration amounts to, or raises ConfigError."""
+    """Prints the pipeline's name and split.
+
+    Raises:
+        ConfigError: the configuration is invalid.
+    """
     from pipeline.config.config import load_config
 
     config = load_config(arguments.config, arguments.settings)

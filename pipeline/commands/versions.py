@@ -1,4 +1,4 @@
-"""`versions`: what has been published."""
+"""`versions`: lists the published versions of a model."""
 
 import argparse
 import hashlib
@@ -20,14 +20,14 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "versions",
         help="list the published versions of a model",
-        description="Lists the versions in the serving directory of a pipeline, oldest first: when each was published, "
-        "by which run, a short name of what is in it (equal names are equal models), and which one is served.",
+        description="Lists the versions in the serving directory of a pipeline, oldest first: the time and run of its "
+        "publication, a short name of its content (equal names are equal models), and which one is served.",
     )
     options.add_published_pipeline(parser)
     parser.add_argument(
         "--check",
         action="store_true",
-        help="hold every file of every version against what was written; exit code 3 if a version is not whole",
+        help="verify every file of every version; exit code 3 if a version is damaged or incomplete",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, identities in full")
     options.add_root(parser)
@@ -35,7 +35,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Prints the versions; exit code 2 if nothing has been published, 3 if `--check` finds one that is not whole."""
+    """Prints the versions; exit code 2 if nothing is published, 3 if `--check` finds damage or a missing model."""
     from pipeline.execution.published import Published
 
     published = Published.newest(arguments.root, arguments.pipeline)
@@ -64,14 +64,14 @@ def execute(arguments: argparse.Namespace) -> int:
     bad = [str(version["version"]) for version in found if version.get("state") in ("damaged", "incomplete")]
     if bad:
         raise RefusedError(
-            f"not whole: {', '.join(bad)}. `run` publishes a damaged newest version anew and completes an incomplete "
-            "one; `rollback` passes them over, and serving.push.keep_versions removes them in time"
+            f"damaged or incomplete: {', '.join(bad)}. `run` replaces a damaged newest version and completes an "
+            "incomplete one; `rollback` skips them; serving.push.keep_versions removes them later"
         )
     return 0
 
 
 def _checked(publisher: "Publisher", there: "PublishedVersion") -> dict[str, Any]:
-    """`state`, and the `damage` found."""
+    """The `state` of a version and the `damage` found in it."""
     damage = publisher.damage(there.version)
     if damage:
         return {"state": "damaged", "damage": damage}
@@ -81,7 +81,7 @@ def _checked(publisher: "Publisher", there: "PublishedVersion") -> dict[str, Any
 
 
 def _state(version: Mapping[str, Any]) -> list[str]:
-    """What was found in a version that was checked, and damage in it."""
+    """The state of a checked version, then its damage, a line each; empty if it was not checked."""
     if "state" not in version:
         return []
     why = ": published without digests" if version["state"] == "not checked" else ""
@@ -92,8 +92,8 @@ def _row(version: Mapping[str, Any]) -> list[str]:
     notes = [f"rollback to {version['rollback_of']}"] if version["rollback_of"] else []
     notes += ["refreshed index"] if version["refresh_of"] else []
     notes += ["newest"] if version["newest"] else []
-    notes += [] if version["complete"] else ["one of the two models only"]
+    notes += [] if version["complete"] else ["only one of the two models"]
     model = hashlib.sha256(json.dumps(version["identity"], sort_keys=True).encode()).hexdigest()[:10]
     origin = f"run {version['run']}" if version["run"] else ""
-    told = "\n".join([*filter(None, [", ".join(notes)]), *_state(version)])
-    return [str(version["version"]), version["published"] or "", model, origin, told]
+    remarks = "\n".join([*filter(None, [", ".join(notes)]), *_state(version)])
+    return [str(version["version"]), version["published"] or "", model, origin, remarks]

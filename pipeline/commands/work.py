@@ -1,4 +1,4 @@
-"""`work`: takes part in a training on several machines."""
+"""`work`: joins a training that is spread over several machines."""
 
 import argparse
 import tempfile
@@ -13,10 +13,10 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     """Adds the command."""
     parser = verbs.add_parser(
         "work",
-        help="take part in the training that `run` does on another machine",
-        description="With training.distribution: multi_worker, TF_CONFIG names the machines. Worker 0 runs the "
-        "pipeline; every other one is given this command, under a root of its own: it makes the training data as "
-        "worker 0 does, trains along, and writes no model. All wait for each other before the first step.",
+        help="join the training that `run` does on another machine",
+        description="With training.distribution: multi_worker, TF_CONFIG names the machines. Worker 0 executes `run`; "
+        "every other worker executes this command under its own root. It prepares the same training data as worker "
+        "0, joins the training and writes no model. All workers wait for each other before the first step.",
     )
     options.add_config(parser)
     options.add_root(parser)
@@ -24,7 +24,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Trains along."""
+    """Trains together with the other workers."""
     from components.trainer import Trainer
     from components.trainer.separate_process import train_apart
     from pipeline.config.config import load_config
@@ -48,5 +48,5 @@ def execute(arguments: argparse.Namespace) -> int:
             progress=session.progress.step_progress,
             scratch=Path(scratch),
         )
-    print(f"Trained {report.steps} steps along with worker 0, which has the model")
+    print(f"Trained {report.steps} steps together with worker 0, which has the model")
     return 0

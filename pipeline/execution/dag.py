@@ -1,4 +1,4 @@
-"""The pipeline as data: components wired to each other's outputs, in an order that can be run."""
+"""The pipeline as data: components connected to each other's outputs, in an order that can be executed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ class OutputRef:
 
 @dataclass(frozen=True)
 class Node:
-    """A component in its place.
+    """A component and its connections.
 
     Attributes:
         id: unique in the pipeline; names the step on the command line and its folder under the root.
-        component: what runs.
-        inputs: where each of the component's inputs comes from.
-        after: nodes that must have succeeded before, though none of their outputs is read: gates.
+        component: the component to execute.
+        inputs: the output that each of the component's inputs reads.
+        after: ids of gates, nodes that must succeed first although none of their outputs is read.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Node:
 
     def __getitem__(self, output: str) -> OutputRef:
         if output not in self.component.output_types():
-            raise ValueError(f"{self.id} has no output '{output}'; it has {', '.join(self.component.output_types())}")
+            raise ValueError(f"{self.id} has no output '{output}'; outputs: {', '.join(self.component.output_types())}")
         return OutputRef(self.id, output)
 
     @property
@@ -43,10 +43,10 @@ class Node:
 
 
 class Pipeline:
-    """Nodes in topological order: a node can only be wired to nodes added before it.
+    """Nodes in topological order: a node can only be connected to nodes added before it.
 
     Attributes:
-        name: names the folder under the root and the served model.
+        name: name of the folder under the root and of the served model.
     """
 
     def __init__(self, name: str) -> None:
@@ -55,7 +55,7 @@ class Pipeline:
         self._given: dict[OutputRef, type[Artifact]] = {}
 
     def given(self, node_id: str, output: str, kind: type[Artifact]) -> OutputRef:
-        """An output of a node that is not part of this pipeline: the runner is given a finished execution of it."""
+        """Declares an output of a node outside this pipeline; the runner is given a finished execution of that node."""
         ref = OutputRef(node_id, output)
         self._given[ref] = kind
         return ref
@@ -68,13 +68,13 @@ class Pipeline:
         after: Iterable[Node] = (),
         **inputs: OutputRef | None,
     ) -> Node:
-        """Adds a component, checking its inputs against what the named outputs hold.
+        """Adds a component; checks the artifact types of its inputs.
 
         Args:
             component: the component.
             node_id: the node's id; the component's name if empty.
             after: gates, see `Node.after`.
-            **inputs: an output of an earlier node for each input; None leaves an optional one out.
+            **inputs: an output of an earlier node for each input; None omits an optional input.
 
         Raises:
             ValueError: an input is missing, unknown or of another artifact type.
@@ -93,7 +93,7 @@ class Pipeline:
         return tuple(self._nodes.values())
 
     def until(self, node_id: str) -> "Pipeline":
-        """The part that a node needs, itself included."""
+        """The part of the pipeline that a node needs, including the node."""
         needed = {node_id}
         for node in reversed(self.nodes):
             if node.id in needed:
@@ -103,7 +103,7 @@ class Pipeline:
         return part
 
     def downstream(self, node_id: str) -> frozenset[str]:
-        """The node itself and every node that waits for it, directly or not."""
+        """The node and all nodes that wait for it, directly or indirectly."""
         found = {node_id}
         for node in self.nodes:
             if node.upstream & found:
@@ -111,7 +111,7 @@ class Pipeline:
         return frozenset(found)
 
     def readers(self, node_id: str) -> frozenset[str]:
-        """Every node that reads an output of a node, or of one that does; gates do not count."""
+        """All nodes that read an output of the node, directly or indirectly; gates do not count."""
         found = {node_id}
         for node in self.nodes:
             if any(ref.node in found for ref in node.inputs.values()):
@@ -127,4 +127,4 @@ class Pipeline:
         for name, ref in node.inputs.items():
             given = self._given.get(ref) or self._nodes[ref.node].component.output_types()[ref.output]
             if given is not expected[name]:
-                raise ValueError(f"{node.id}.{name} wants {expected[name].__name__}, {ref} is {given.__name__}")
+                raise ValueError(f"{node.id}.{name} needs {expected[name].__name__}, but {ref} is {given.__name__}")

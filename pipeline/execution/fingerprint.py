@@ -1,8 +1,8 @@
-"""Cache keys: a step is done if its inputs, parameters, code and libraries have been seen together before.
+"""Cache keys: a step is cached if an earlier execution had the same inputs, parameters, code and libraries.
 
-The code of a step is that of its component's module and of every module of this project it imports, directly or not,
-inside functions too. Nothing has to be declared, so nothing can be forgotten. Comments, docstrings and imports for type
-checkers do not count, nor do the errors: one that is raised ends its step.
+A step's code is its component's module and every module of this project that it imports, directly or indirectly,
+including imports inside functions. Nothing has to be declared, so nothing can be forgotten. Comments, docstrings and
+imports for type checkers do not count. `dataplane.errors` does not count either, because an error ends its step.
 """
 
 import ast
@@ -30,8 +30,8 @@ def fingerprint(component: Component, inputs: Mapping[str, str], external: str) 
 
     Args:
         component: the component with its parameters.
-        inputs: fingerprint of the execution that produced each input, with the output's name.
-        external: digest of what the step reads besides them, see `Prepared.fingerprint`.
+        inputs: for each input, the fingerprint of the execution that produced it and the output's name.
+        external: digest of what the step reads besides its inputs, see `Prepared.fingerprint`.
     """
     key = {
         "component": type(component).__name__,
@@ -52,10 +52,10 @@ def library_versions() -> dict[str, str]:
 
 @cache
 def code_digest(module: str, project: Path = _PROJECT) -> str:
-    """Digest over the code of `module` and of all modules of this project it needs.
+    """Digest of the code of `module` and of all modules of this project that it imports.
 
     Args:
-        module: its full name.
+        module: full name of the module.
         project: the directory that holds the project's packages.
     """
     digest = hashlib.sha256()
@@ -85,21 +85,21 @@ def _closure(module: str, project: Path) -> dict[str, str]:
 
 @cache
 def _read(source: bytes) -> tuple[str, tuple[str, ...]]:
-    """Digest of a module's code, and what it imports."""
+    """Digest of a module's code, and the names it imports."""
     code = _RunTimeCode().visit(ast.parse(source))
     return hashlib.sha256(ast.dump(code).encode()).hexdigest(), tuple(_imports(code))
 
 
 class _RunTimeCode(ast.NodeTransformer):
-    """Leaves out what does nothing when the code runs: docstrings, and what only type checkers look at."""
+    """Removes code without effect at run time: docstrings and code for type checkers."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Leaves out a text that is no part of another statement."""
+        """Removes a string that stands as a statement of its own."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        """Leaves out `if TYPE_CHECKING`, but for its `else`."""
+        """Replaces `if TYPE_CHECKING` by its `else`."""
         self.generic_visit(node)
         return node.orelse if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
 
@@ -109,7 +109,7 @@ def _imports(code: ast.AST) -> Iterator[str]:
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom) and statement.module:
-            # What is imported from a package may itself be a module.
+            # A name imported from a package may be a module.
             yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
             yield statement.module
 

@@ -1,4 +1,4 @@
-"""Ids of executions and runs: they sort in the order in which they were given, whatever the clock says."""
+"""Ids of executions and runs, which sort in the order of their creation even if the clock is set back."""
 
 import re
 import secrets
@@ -16,7 +16,7 @@ def is_id(name: str) -> bool:
 
 
 def begins_with_id(name: str) -> bool:
-    """Whether a name is an id, or that of a file which is called after one."""
+    """Whether a name is an id or begins with one, as a log file's name does."""
     return _ID.match(name) is not None
 
 
@@ -24,7 +24,7 @@ def new_id(after: Iterable[str] = ()) -> str:
     """An id that sorts by time: `20260131T235959.123456Z-1a2b`.
 
     Args:
-        after: names that begin with ids, all of which it sorts after, also if the clock was set back.
+        after: names that begin with ids; the new id sorts after all of them.
     """
     now = datetime.now(UTC)
     moment = max([now, *(taken + timedelta(microseconds=1) for taken in _moments(after))])
@@ -34,5 +34,5 @@ def new_id(after: Iterable[str] = ()) -> str:
 def _moments(names: Iterable[str]) -> Iterable[datetime]:
     for name in names:
         if match := _ID.match(name):
-            with suppress(ValueError):  # digits that are no date
+            with suppress(ValueError):  # digits that are not a date
                 yield datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)

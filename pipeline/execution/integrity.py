@@ -1,4 +1,4 @@
-"""Whether the outputs of an execution are still what was written: every file, and nothing beside them."""
+"""Detects damage to the outputs of an execution: changed, missing and added files."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from dataplane.files.digests import file_damage, file_digest
 
 
 def entries(directory: Path, outputs: Iterable[str]) -> Iterator[str]:
-    """Paths below a directory of all files in its outputs; an empty directory's ends with a slash."""
+    """Paths, relative to a directory, of all files in its outputs; the path of an empty directory ends with a slash."""
     for output in outputs:
         for folder, folders, names in os.walk(directory / output, followlinks=True):
             folders.sort()
@@ -19,34 +19,34 @@ def entries(directory: Path, outputs: Iterable[str]) -> Iterator[str]:
 
 
 def take_digests(directory: Path, outputs: Iterable[str]) -> dict[str, str]:
-    """The digest of every file in the outputs of an execution by its path; "" for an empty directory."""
+    """Digest of every file in the outputs of an execution, by path; "" for an empty directory."""
     return {path: "" if path.endswith("/") else file_digest(directory / path) for path in entries(directory, outputs)}
 
 
 def damages(
     directory: Path, outputs: Iterable[str], sizes: Mapping[str, int], digests: Mapping[str, str]
 ) -> Iterator[str]:
-    """Says of each file of an execution that is not what was written what is wrong with it; cheap checks come first.
+    """Describes each damaged file of an execution; cheap checks come first.
 
     Args:
         directory: the execution's directory.
         outputs: names of its outputs.
-        sizes: bytes of the files by path.
-        digests: from `take_digests`; empty in the records of releases that took none, whose files' sizes alone count.
+        sizes: size of each file in bytes, by path.
+        digests: from `take_digests`; empty in records of older releases, for which only sizes are compared.
     """
-    changed = {path: told for path, size in sizes.items() if (told := _size_problem(directory / path, size))}
-    yield from (f"{path} {told}" for path, told in changed.items())
+    changed = {path: problem for path, size in sizes.items() if (problem := _size_problem(directory / path, size))}
+    yield from (f"{path} {problem}" for path, problem in changed.items())
     if not digests:
         return
     there = set()
     for path in entries(directory, outputs):
         there.add(path)
         if path not in digests:
-            yield f"{path} was not there when the step ended"
+            yield f"{path} was added after the step ended"
     yield from (f"{path} is missing" for path in digests if path not in there and path not in changed)
     for path, digest in digests.items():
-        if path in there and path not in changed and digest and (told := file_damage(directory / path, digest)):
-            yield f"{path} {told}"
+        if path in there and path not in changed and digest and (problem := file_damage(directory / path, digest)):
+            yield f"{path} {problem}"
 
 
 def _size_problem(file: Path, size: int) -> str:

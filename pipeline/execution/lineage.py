@@ -1,4 +1,4 @@
-"""What an execution was made of, from its record: its inputs, or equal ones where these are damaged or gone."""
+"""Finds the inputs of an execution from its record, or equal artifacts if the inputs are damaged or missing."""
 
 from pathlib import Path
 
@@ -7,23 +7,23 @@ from pipeline.execution.metadata import Execution, Store
 
 
 def producer(store: Store, execution: Execution, name: str) -> Execution:
-    """The execution that made the artifact another one read, or an equal one if its record is gone.
+    """The execution that produced an input of `execution`, or an equal one if its record is missing.
 
     Raises:
-        RunError: there is neither.
+        RunError: neither exists.
     """
     if name not in execution.inputs:
         where = f"{execution.node}/{execution.id}"
-        raise RunError(f"the record of {where} tells of no input '{name}'; run again with --from {execution.node}")
+        raise RunError(f"the record of {where} has no input '{name}'; run again with --from {execution.node}")
     node, made, _ = execution.inputs[name].split("/")
     return store.execution(node, made) or _equal(store, execution, name, execution.input_fingerprints.get(name))
 
 
 def undamaged(store: Store, execution: Execution) -> Execution:
-    """An execution whose files are all as they were written, or an equal one if they are not.
+    """The execution if its files are undamaged, otherwise an equal undamaged one.
 
     Raises:
-        RunError: there is neither.
+        RunError: neither exists.
     """
     damage = store.damage(execution)
     found = store.find(execution.node, execution.fingerprint) if damage else execution
@@ -33,16 +33,16 @@ def undamaged(store: Store, execution: Execution) -> Execution:
 
 
 def artifact(store: Store, execution: Execution, name: str) -> Path:
-    """Directory of the artifact that an execution read, or of one equal to it, as it was written.
+    """Directory of an undamaged artifact that an execution read, or of an equal one.
 
     Raises:
-        RunError: it is damaged or gone.
+        RunError: all are damaged or missing.
     """
     return store.output(undamaged(store, producer(store, execution, name)), output_read(execution, name))
 
 
 def output_read(execution: Execution, name: str) -> str:
-    """Which output of its producer an execution read."""
+    """Name of the producer's output that an execution read as input `name`."""
     return execution.inputs[name].rpartition("/")[2]
 
 
@@ -51,5 +51,5 @@ def _equal(store: Store, execution: Execution, name: str, fingerprint: str | Non
     found = store.find(node, fingerprint) if fingerprint is not None else None
     if found is None:
         again = "run the pipeline again" + ("" if fingerprint is not None else f" with --from {node}")
-        raise RunError(f"{store.directory / execution.inputs[name]} is needed and damaged or gone; {again}")
+        raise RunError(f"{store.directory / execution.inputs[name]} is needed but damaged or missing; {again}")
     return found

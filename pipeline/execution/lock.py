@@ -1,7 +1,7 @@
-"""The lock on a pipeline's records: held by the one process that may change them, looked at without being touched.
+"""The lock on a pipeline's records, held by the one process that may change them.
 
-Two locks on one file: flock, which releases before this one take, and a lock of the open file (fcntl's OFD locks),
-whose holder can be asked for without taking it. `status` must never be what turns a starting run away.
+The file carries two locks: flock, which older releases take, and an open file description lock (fcntl's OFD locks),
+which can be queried without taking it. `status` must never take the lock, because a starting run would be refused.
 """
 
 import errno
@@ -18,7 +18,7 @@ from dataplane.errors import RunError
 from dataplane.files.locks import try_lock
 
 RUN, CLEAN = "run", "clean"
-"""What the lock can be held for. A run is waited for by nobody; `clean` is done soon, so that a run waits for it."""
+"""Purposes of holding the lock. Nobody waits for a run; a run waits for `clean`, which is short."""
 
 _WAIT_SECONDS, _LOOK_SECONDS = 60.0, 0.1
 _LONGEST_HOLDER = 100
@@ -28,12 +28,12 @@ _FLOCK = struct.Struct("@hhqqi0q")
 
 @contextmanager
 def held(file: Path, purpose: str, tell: Callable[[str], None]) -> Iterator[None]:
-    """Holds a lock for this process; it dies with the process.
+    """Holds the lock until the block or the process ends.
 
     Args:
-        file: the lock's file, made if it is not there.
+        file: the lock's file, created if missing.
         purpose: RUN or CLEAN.
-        tell: takes a line if somebody is waited for.
+        tell: receives a line if the lock has to be waited for.
 
     Raises:
         RunError: another process holds it, or the file cannot be opened or locked.
@@ -51,7 +51,7 @@ def held(file: Path, purpose: str, tell: Callable[[str], None]) -> Iterator[None
 
 
 def is_held(file: Path, pid: int) -> bool:
-    """Whether a process holds a lock; looks at it without taking it."""
+    """Whether a process holds the lock; queries the lock without taking it."""
     if _holder(file).partition(" ")[0] != str(pid):
         return False
     try:
@@ -66,20 +66,20 @@ def is_held(file: Path, pid: int) -> bool:
 def _opened(file: Path) -> IO[str]:
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists() and not file.is_file():
-        raise FileExistsError(errno.EEXIST, "it is not a file; remove it")
+        raise FileExistsError(errno.EEXIST, "not a file; remove it")
     return file.open("a+", encoding="utf-8")
 
 
 def _take(stream: IO[str], file: Path, tell: Callable[[str], None]) -> None:
     last_look = time.monotonic() + _WAIT_SECONDS
-    is_told = False
+    has_told = False
     while not _taken(stream, file):
         pid, _, purpose = _holder(file).partition(" ")
         if purpose != CLEAN or time.monotonic() > last_look:
-            raise RunError(f"{file.parent} is in use by process {pid or 'unknown'}; wait for it")
-        if not is_told:
-            tell(f"waiting for process {pid}, which cleans {file.parent}")
-        is_told = True
+            raise RunError(f"{file.parent} is in use by process {pid or 'unknown'}; wait for it to end")
+        if not has_told:
+            tell(f"waiting for process {pid}, which is cleaning {file.parent}")
+        has_told = True
         time.sleep(_LOOK_SECONDS)
 
 
@@ -96,9 +96,9 @@ def _taken(stream: IO[str], file: Path) -> bool:
 
 
 def _holder(file: Path) -> str:
-    """The process that holds the lock or held it last, and for what if not for a run; "" if that is not told."""
+    """Process id of the current or last holder, followed by its purpose if not RUN; "" if unknown."""
     try:
-        if not file.is_file():  # a pipe would be waited for
+        if not file.is_file():  # opening a pipe would block
             return ""
         with file.open("rb") as stream:
             return stream.read(_LONGEST_HOLDER).decode().strip()

@@ -1,9 +1,9 @@
-"""What has been run: executions, runs and the lock, as plain files under the root.
+"""The records of executions and runs, and the lock, as plain files under the root.
 
-ROOT/PIPELINE/<node>/<execution>/<output>/     one directory an execution, never written again
+ROOT/PIPELINE/<node>/<execution>/<output>/      one directory per execution, never changed afterwards
 ROOT/PIPELINE/<node>/<execution>/manifest.json  written last: without it the execution does not exist
-ROOT/PIPELINE/runs/<run>.json and <run>.log     one record a run
-ROOT/PIPELINE/.lock                             held by the one runner at work
+ROOT/PIPELINE/runs/<run>.json and <run>.log     one record and one log per run
+ROOT/PIPELINE/.lock                             held by the process that is running the pipeline
 """
 
 import json
@@ -29,12 +29,12 @@ _RUNS = "runs"
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An execution whose manifest cannot be used: it counts as not there.
+    """An execution whose manifest cannot be used; it is treated as missing.
 
     Attributes:
         node: id of the node.
         id: id of the execution.
-        lost: whether the manifest is useless; False if the file system did not let it be read.
+        lost: whether the manifest's content is invalid; False if the file system failed to read it.
     """
 
     node: str
@@ -49,7 +49,7 @@ def _to_stderr(line: str) -> None:
 class Store:
     """The records of one pipeline below a root directory.
 
-    Records that cannot be read are named, once each, and treated as not there.
+    Unreadable records are treated as missing; a warning names each of them once.
     """
 
     def __init__(self, root: Path, pipeline: str, warn: Callable[[str], None] = _to_stderr) -> None:
@@ -58,7 +58,7 @@ class Store:
         self._told: set[str] = set()
 
     def warn(self, line: str) -> None:
-        """Tells something about the records, once."""
+        """Prints a warning about the records, once."""
         if line not in self._told:
             self._told.add(line)
             self._tell(line)
@@ -76,15 +76,15 @@ class Store:
         return self.directory / execution.inputs[name]
 
     def execution(self, node: str, execution: str) -> Execution | None:
-        """A finished execution; None if there is none, or its record is unreadable."""
+        """A finished execution; None if it does not exist or its record is unreadable."""
         return self._execution(self.execution_directory(node, execution) / _MANIFEST)
 
     def new_id(self) -> str:
-        """An id that sorts after those of all executions and runs. Only for the holder of the lock."""
+        """An id that sorts after the ids of all executions and runs. The caller holds the lock."""
         return new_id(after=self._names())
 
     def admit(self, run: Run) -> None:
-        """Gives a run, about to start, an id that sorts after all others; its log follows. Only under the lock."""
+        """Gives a starting run an id that sorts after all others and renames its log. The caller holds the lock."""
         others = [name for name in self._names() if begins_with_id(name) and not name.startswith(run.id)]
         if any(name > run.id for name in others):
             log, run.id = self.log_file(run), new_id(after=others)
@@ -95,7 +95,7 @@ class Store:
         return [path.name for path in self.directory.glob("*/*")]
 
     def commit(self, execution: Execution) -> Execution:
-        """Makes an execution exist, once all of its files are on the disk; its manifest has their digests."""
+        """Writes the manifest, with digests of all files, after the files have reached the disk."""
         directory = self.execution_directory(execution.node, execution.id)
         digests = take_digests(directory, execution.outputs)
         sizes = {path: (directory / path).stat().st_size for path in digests if not path.endswith("/")}
@@ -107,7 +107,7 @@ class Store:
         return committed
 
     def withdraw(self, node: str, execution: str) -> None:
-        """Makes an execution not exist any more; what it left is removed like that of a killed one."""
+        """Deletes the manifest, so the execution no longer exists; `remove_leftovers` deletes its files."""
         directory = self.execution_directory(node, execution)
         manifest = directory / _MANIFEST
         shutil.rmtree(manifest) if manifest.is_dir() else manifest.unlink()
@@ -139,16 +139,16 @@ class Store:
         return [execution for execution in self.executions(node) if execution.fingerprint == fingerprint]
 
     def find(self, node: str, fingerprint: str, *, otherwise: str = "it is not used") -> Execution | None:
-        """The newest finished execution with this cache key that is undamaged; tells of damaged ones.
+        """The newest undamaged finished execution with this cache key; warns of damaged ones.
 
         Args:
             node: id of the node.
             fingerprint: the cache key.
-            otherwise: what is done if all are damaged.
+            otherwise: completes the warning if all are damaged: what happens then.
         """
         damaged, sound = {}, None
         matching = self.matching(node, fingerprint)
-        # An older one that was made of other executions is no substitute: these may have come out differently.
+        # An older execution with other inputs is no substitute, because the outputs of these inputs may differ.
         for execution in reversed([it for it in matching if it.inputs == matching[-1].inputs]):
             if not (found := self.damage(execution)):
                 sound = execution
@@ -159,7 +159,7 @@ class Store:
         return sound
 
     def damage(self, execution: Execution) -> str:
-        """What of an execution's outputs is not as it was written; "" if all is."""
+        """Describes the damage to an execution's outputs on one line; "" if there is none."""
         directory = self.execution_directory(execution.node, execution.id)
         return shortened(damages(directory, execution.outputs, execution.files, execution.digests))
 
@@ -169,15 +169,15 @@ class Store:
         return finished[-1] if finished else None
 
     def remove_leftovers(self) -> None:
-        """Deletes what killed or failed processes left of executions and records. Only the holder of the lock may."""
+        """Deletes unfinished executions and records of killed or failed processes. The caller holds the lock."""
         for file in (self.directory / _RUNS).glob(".*"):
-            file.unlink()  # a record that was about to be written
+            file.unlink()  # temporary file of a record
         for directory in self.directory.glob("[!.]*/*/"):
             if is_id(directory.name) and _is_missing(directory / _MANIFEST):
                 shutil.rmtree(directory)
 
     def remove_unreadable(self, node: str) -> None:
-        """Deletes executions whose manifests are useless. Only the holder of the lock may."""
+        """Deletes executions whose manifests have invalid content. The caller holds the lock."""
         for found in self.unreadable(node):
             if found.lost:
                 self.withdraw(node, found.id)
@@ -188,17 +188,17 @@ class Store:
         write_atomically(self._run_file(run.id), _text(run))
 
     def log_file(self, run: Run) -> Path:
-        """Where a run's log goes."""
+        """Path of a run's log."""
         return self.directory / _RUNS / f"{run.id}.log"
 
     def runs(self) -> list[Run]:
-        """All runs, oldest first. One that still says running though its process is gone was interrupted."""
+        """All runs, oldest first. A run recorded as running whose process is gone counts as interrupted."""
         found = []
         for file in self._run_files():
             try:
                 run = self._read_run(file)
             except UnreadableRecordError as error:
-                self._name(file, error)
+                self._warn_unusable(file, error)
                 continue
             except FileNotFoundError:
                 continue
@@ -237,7 +237,7 @@ class Store:
         try:
             return self._read(manifest)
         except UnreadableRecordError as error:
-            self._name(manifest, error)
+            self._warn_unusable(manifest, error)
         except FileNotFoundError:
             pass
         return None
@@ -246,18 +246,18 @@ class Store:
     def _read(manifest: Path) -> Execution:
         execution = read_record(Execution, manifest)
         if (execution.node, execution.id) != (manifest.parent.parent.name, manifest.parent.name):
-            raise UnreadableRecordError(f"it tells of execution {execution.node}/{execution.id}", lost=True)
+            raise UnreadableRecordError(f"it records execution {execution.node}/{execution.id}", lost=True)
         return execution
 
     @staticmethod
     def _read_run(file: Path) -> Run:
         run = read_record(Run, file)
         if run.id != file.stem:
-            raise UnreadableRecordError(f"it tells of run {run.id}", lost=True)
+            raise UnreadableRecordError(f"it records run {run.id}", lost=True)
         return run
 
-    def _name(self, file: Path, error: UnreadableRecordError) -> None:
-        self.warn(f"{file} cannot be used and counts as not there: {error}")
+    def _warn_unusable(self, file: Path, error: UnreadableRecordError) -> None:
+        self.warn(f"{file} cannot be used and is treated as missing: {error}")
 
 
 def _text(record: Execution | Run) -> str:
@@ -265,7 +265,7 @@ def _text(record: Execution | Run) -> str:
 
 
 def _is_missing(manifest: Path) -> bool:
-    """Whether there is certainly no manifest."""
+    """Whether the manifest is known to be missing; False if that cannot be determined."""
     try:
         manifest.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -276,8 +276,8 @@ def _is_missing(manifest: Path) -> bool:
 
 
 def no_such_pipeline(root: Path, name: str) -> str:
-    """What to say where a pipeline is asked for that has no records."""
-    return f"no pipeline '{name}' in {root}; there is {', '.join(pipelines(root)) or 'none'}"
+    """Error message for a pipeline without records."""
+    return f"no pipeline '{name}' in {root}; pipelines there: {', '.join(pipelines(root)) or 'none'}"
 
 
 def pipelines(root: Path) -> list[str]:

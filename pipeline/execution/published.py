@@ -1,4 +1,4 @@
-"""The published models of a pipeline, and the artifacts the newest was made of."""
+"""The published models of a pipeline, and the artifacts that the newest was built from."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,18 +22,18 @@ from serving.model.version_digests import check_version
 from serving.published.publishing import Publisher
 
 TRAINED, REFRESHED = "Pusher", "RefreshPusher"
-"""Nodes that publish: of a run of the whole pipeline, and of a refresh of its index."""
+"""Nodes that publish: in a run of the pipeline, and in an index refresh."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a pipeline has published, and the version that stands.
+    """The published versions of a pipeline; the newest is the current one.
 
     Attributes:
         store: the pipeline's records.
         pusher: parameters of the newest execution of Pusher.
-        publisher: of the directory it published to.
-        version: the newest.
+        publisher: publisher of the directory that Pusher published to.
+        version: the newest version.
     """
 
     store: Store
@@ -43,18 +43,18 @@ class Published:
 
     @classmethod
     def newest(cls, root: Path, pipeline: str | None) -> "Published":
-        """Finds it.
+        """Finds the newest published version of a pipeline.
 
         Args:
-            root: where the records are.
-            pipeline: name of the pipeline; None if there is only one.
+            root: directory of the records.
+            pipeline: name of the pipeline; None if the root has only one.
 
         Raises:
-            ConfigError: there is no such pipeline, several to choose from, or nothing was published.
+            ConfigError: there is no such pipeline, there are several, or nothing is published.
         """
         names = pipelines(root)
         if pipeline is None and len(names) != 1:
-            raise ConfigError(f"which pipeline? In {root} there is {', '.join(names) or 'none'}")
+            raise ConfigError(f"which pipeline? Pipelines in {root}: {', '.join(names) or 'none'}")
         name = pipeline or names[0]
         if name not in names:
             raise ConfigError(no_such_pipeline(root, name))
@@ -71,45 +71,45 @@ class Published:
 
     @cached_property
     def exact(self) -> Path:
-        """The newest SavedModel with exact search; a copy of it if it is in an object store."""
+        """The newest SavedModel with exact search; a local copy if it is in an object store."""
         return self.publisher.fetch(self.version)[0]
 
     @cached_property
     def scann(self) -> Path:
-        """The newest SavedModel with ScaNN; a copy of it if it is in an object store."""
+        """The newest SavedModel with ScaNN; a local copy if it is in an object store."""
         return self.publisher.fetch(self.version)[1]
 
     def trained_identity(self) -> Identity:
-        """Identity of the model that stands as its training published it: of a refreshed index that of its model.
+        """Identity of the trained model behind the current version; for a refreshed index, of the model it refreshed.
 
         Raises:
-            RunError: both of its models are so damaged that it is not known which it is.
+            RunError: both models are too damaged to tell their identity.
         """
         return self.publisher.trained_identity(self.version)
 
     def require_whole(self) -> None:
-        """Refuses a damaged version that stands.
+        """Refuses a damaged current version.
 
         Raises:
-            RefusedError: some of the files of either model, which it names, are not what was written.
+            RefusedError: files of either model are damaged; the message names them.
         """
         damage = [f"{model.parent.name}: {text}" for model in (self.exact, self.scann) for text in check_version(model)]
         if damage:
             raise RefusedError(
                 f"version {self.version} in {self.publisher.directory} is damaged: {shortened(damage)}; `run` "
-                "publishes the model anew, `rollback` an older one where there is a whole one"
+                "publishes the model again, `rollback` an undamaged older version if there is one"
             )
 
     def pushes(self) -> dict[int, Execution]:
-        """The execution that published each version; rollbacks and other roots' versions are not there."""
+        """The execution that published each version; leaves out rollbacks and versions from other roots."""
         every = ((_new_version(self.store, execution), execution) for execution in _pushers(self.store))
         return {version: execution for version, execution in every if version is not None}
 
     def stored_request(self, query_id: str) -> dict[str, Any]:
-        """The request of a known query: what the model takes of its features and of all its events as history.
+        """The request of a known query: its features and all its events as history, as far as the model uses them.
 
         Raises:
-            ConfigError: the query is not known.
+            ConfigError: the query is unknown.
         """
         from dataplane.dataset.sequences import read_dataset
         from serving.model.requests import stored_requests
@@ -123,27 +123,27 @@ class Published:
         return {name: value for name, value in request.items() if name in inputs}
 
     def _lineage(self, *inputs: str) -> Path:
-        """Follows inputs upstream from what published the model that stands: the artifact its input's … input was."""
+        """Follows inputs upstream from the execution that published the current version; returns the last artifact."""
         execution = self.maker()
         for name in inputs[:-1]:
             execution = producer(self.store, execution, name)
         return artifact(self.store, execution, inputs[-1])
 
     def maker(self) -> Execution:
-        """The newest execution that was given the model that stands; after a rollback not the newest that published.
+        """The newest execution of Pusher that was given the current model; after a rollback, an older one.
 
         Raises:
-            ConfigError: it is not there any more.
-            RunError: the model that stands is so damaged that it is not known which it is.
+            ConfigError: the execution no longer exists.
+            RunError: the current version is too damaged to tell its identity.
         """
         identity = self.publisher.identity(self.version)
         for execution in reversed(_pushers(self.store)):
             if self._identity_given(execution) == identity:
                 return execution
-        raise ConfigError(f"what version {self.version} was made of is not in {self.store.directory} any more")
+        raise ConfigError(f"the artifacts of version {self.version} are no longer in {self.store.directory}")
 
     def _identity_given(self, pusher: Execution) -> Identity | None:
-        """Identity of the model that an execution was given; None if neither it nor an equal one is there."""
+        """Identity of the model that an execution was given; None if neither the model nor an equal one exists."""
         try:
             there = _identity(self.store.input(pusher, "serving_model"))
             return there or _identity(artifact(self.store, pusher, "serving_model"))
@@ -151,7 +151,7 @@ class Published:
             return None
 
     def indexers(self) -> list[Execution]:
-        """The executions that made the model that stands, found without the record of its publication."""
+        """The executions that made the current model, found without the record of its publication."""
         identity = self.publisher.identity(self.version)
         every = [execution for node in self.store.nodes() for execution in self.store.executions(node)]
         made = [execution for execution in every if "serving_model" in execution.outputs]
@@ -159,7 +159,7 @@ class Published:
 
 
 def _identity(serving_model: Path) -> Identity | None:
-    """Identity of a pair of serving models; None if they tell none, or are gone."""
+    """Identity of a pair of serving models; None if it is unreadable or missing."""
     try:
         return read_identity(serving_model / "exact")
     except RunError:
@@ -167,31 +167,32 @@ def _identity(serving_model: Path) -> Identity | None:
 
 
 def _pushers(store: Store) -> list[Execution]:
-    """All executions that published, oldest first."""
+    """All executions of publishing nodes, oldest first."""
     found = [execution for node in (TRAINED, REFRESHED) for execution in store.executions(node)]
     return sorted(found, key=lambda execution: execution.id)
 
 
 def _params(store: Store, execution: Execution) -> PusherParams | None:
-    """Where an execution published to; None if its record does not tell. Parameters of other releases are left out."""
+    """Parameters of a Pusher's execution; None if its record is invalid. Leaves out parameters of other releases."""
     known = {name: value for name, value in execution.params.items() if name in PusherParams.model_fields}
     try:
         return PusherParams.model_validate(known)
     except ValidationError as error:
-        told = f"params.{first_problem(error)}"
-        store.warn(f"the record of {execution.node}/{execution.id} cannot be used and counts as not there: {told}")
+        problem = f"params.{first_problem(error)}"
+        where = f"{execution.node}/{execution.id}"
+        store.warn(f"the record of {where} cannot be used and is treated as missing: {problem}")
         return None
 
 
 def _new_version(store: Store, execution: Execution) -> int | None:
     """The version that an execution published; None if the model had been published before."""
     if damage := store.damage(execution):
-        store.warn(f"{execution.node}/{execution.id} is damaged: {damage}; what it published is not known")
+        store.warn(f"{execution.node}/{execution.id} is damaged: {damage}; the version it published is unknown")
         return None
     pushed_model = PushedModel(store.output(execution, "pushed_model"))
     try:
         pushed = Push.read(pushed_model)
     except UnreadableDocumentError:
-        store.warn(f"{pushed_model.path / Push.FILE} cannot be used and counts as not there: it tells no version")
+        store.warn(f"{pushed_model.path / Push.FILE} cannot be used and is treated as missing: it has no version")
         return None
     return pushed.version if pushed.new else None

@@ -1,7 +1,7 @@
-"""What is recorded of executions and runs, as JSON files that any release can read.
+"""The records of executions and runs: JSON files that any release can read.
 
-A key that this release does not know is kept, and written again with the rest. A file that cannot be understood is
-an error with a reason, so that whoever reads many of them can name it and go on.
+Keys that this release does not know are kept and written back. An invalid file raises an error with a reason, so a
+caller that reads many files can report it and continue.
 """
 
 import json
@@ -24,7 +24,7 @@ class UnreadableRecordError(Exception):
     """A record that cannot be used.
 
     Attributes:
-        lost: whether its content is useless; False if the file system did not let it be read.
+        lost: whether its content is invalid; False if the file system failed to read it.
     """
 
     def __init__(self, reason: str, *, lost: bool) -> None:
@@ -39,7 +39,7 @@ def now() -> str:
 
 def _plain_name(name: str) -> str:
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise ValueError(f"'{name}' is not the name of a file")
+        raise ValueError(f"'{name}' is not a file name")
     return name
 
 
@@ -78,7 +78,7 @@ _Moment = Annotated[str, AfterValidator(_moment)]
 
 @dataclass(frozen=True)
 class Execution:
-    """A finished execution of a node, as its manifest tells it.
+    """A finished execution of a node, as recorded in its manifest.
 
     Attributes:
         node: id of the node.
@@ -88,15 +88,16 @@ class Execution:
         inputs: `node/execution/output` of every input.
         outputs: names of the outputs.
         params: the component's parameters.
-        libraries: versions it ran with.
-        facts: what the executor reported.
-        run: the run that executed it.
-        started: ISO time.
+        libraries: versions of the libraries it ran with.
+        facts: figures that the executor reported.
+        run: id of the run that executed it.
+        started: start time, ISO 8601.
         seconds: wall-clock time.
-        files: bytes of every file of the outputs, by path below the execution's directory.
-        digests: their content's (`pipeline.execution.integrity`), "" for empty directories; older releases took none.
-        input_fingerprints: cache key of what made each input; older releases did not record it.
-        unknown: what another release recorded beside these.
+        files: size in bytes of every file in the outputs, by path below the execution's directory.
+        digests: digests of these files (`pipeline.execution.integrity`), "" for empty directories; absent in records
+            of older releases.
+        input_fingerprints: cache key of each input's producer; absent in records of older releases.
+        unknown: further keys, recorded by another release.
     """
 
     node: _Name
@@ -148,7 +149,7 @@ _CHECKS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Ex
 
 
 def to_json(record: Execution | Run) -> dict[str, Any]:
-    """A record as a JSON object, with what another release recorded in it."""
+    """A record as a JSON object, including keys recorded by another release."""
     values = _spread(asdict(record))
     if isinstance(record, Run):
         values["steps"] = [_spread(step) for step in values["steps"]]
@@ -160,7 +161,7 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
 
     Raises:
         FileNotFoundError: there is no such file.
-        UnreadableRecordError: the file is no record of this kind, or cannot be read.
+        UnreadableRecordError: the file is not a record of this kind, or cannot be read.
     """
     value = _gathered(kind, _read_json(file))
     if kind is Run and isinstance(value.get("steps"), list):
@@ -179,7 +180,7 @@ def _spread(values: dict[str, Any]) -> dict[str, Any]:
 
 def _gathered(kind: type, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UnreadableRecordError(f"a JSON object is expected, not {json.dumps(value)[:40]}", lost=True)
+        raise UnreadableRecordError(f"expected a JSON object, got {json.dumps(value)[:40]}", lost=True)
     known = {field.name for field in fields(kind)} - {"unknown"}
     unknown = {name: content for name, content in value.items() if name not in known}
     return {**{name: content for name, content in value.items() if name in known}, "unknown": unknown}
@@ -189,7 +190,7 @@ def _read_json(file: Path) -> Any:
     try:
         content = _read(file)
         value = json.loads(content)
-        json.dumps(value, ensure_ascii=False).encode()  # half characters (lone surrogates) could not be printed
+        json.dumps(value, ensure_ascii=False).encode()  # fails on lone surrogates, which cannot be printed
         return value
     except FileNotFoundError:
         raise
@@ -202,7 +203,7 @@ def _read_json(file: Path) -> Any:
 
 def _read(file: Path) -> bytes:
     found = file.stat()
-    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe would block
         raise UnreadableRecordError("it is not a file", lost=True)
     if found.st_size > _LARGEST_RECORD:
         raise UnreadableRecordError(f"it has {found.st_size:,} bytes", lost=True)

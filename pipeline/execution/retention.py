@@ -1,4 +1,4 @@
-"""Which executions are still needed, and deleting the others."""
+"""Finds and deletes executions that are no longer needed."""
 
 import shutil
 from collections.abc import Collection, Iterable
@@ -12,13 +12,13 @@ _Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Superfluous:
-    """An execution that nothing kept stands on.
+class UnneededExecution:
+    """An execution that no kept execution depends on.
 
     Attributes:
         node: id of its node.
-        id: its own id.
-        size: bytes of its outputs; None if its manifest cannot be read.
+        id: id of the execution.
+        size: size of its outputs in bytes; None if its manifest cannot be read.
     """
 
     node: str
@@ -28,32 +28,32 @@ class Superfluous:
 
 @dataclass(frozen=True)
 class Retention:
-    """What may go and what must stay.
+    """The executions that may be deleted.
 
     Attributes:
-        superfluous: executions that may go, oldest first.
-        unknown: executions that are needed but whose manifests cannot be read. What they stand on is not known, so
-            nothing older than the newest of them is superfluous.
+        unneeded: executions that may be deleted, oldest first.
+        unknown: node and id of needed executions whose manifests cannot be read. Their inputs are unknown, so nothing
+            older than the newest of them may be deleted.
     """
 
-    superfluous: list[Superfluous]
+    unneeded: list[UnneededExecution]
     unknown: list[_Key]
 
 
 def retention(
     store: Store, *, keep_runs: int, served: Iterable[Execution] = (), published: Iterable[Execution] = ()
 ) -> Retention:
-    """Tells which executions may go.
+    """Finds the executions that may be deleted.
 
-    What stays: all that the newest `keep_runs` finished runs (refreshes of the index do not count) and the newest run,
-    finished or not, took or made, what runs with unreadable records made, and `served`, all this with whatever went
-    into it; and the records `published`.
+    Kept are, with everything they depend on: the executions of the newest `keep_runs` finished runs (not counting index
+    refreshes), of the newest run whether finished or not, of runs with unreadable records, and `served`. The executions
+    `published` are kept, too, but not their inputs.
 
     Args:
         store: the pipeline's records.
-        keep_runs: finished runs of the whole pipeline to keep, at least 1.
-        served: executions that what is served was made by.
-        published: those that published a version that is still there.
+        keep_runs: number of finished runs of the whole pipeline to keep, at least 1.
+        served: executions that made the served model.
+        published: executions that published a version that still exists.
     """
     every = {_key(execution): execution for node in store.nodes() for execution in store.executions(node)}
     unreadable = {(it.node, it.id): it for node in store.nodes() for it in store.unreadable(node)}
@@ -65,12 +65,12 @@ def retention(
     stays = kept | set(map(_key, published)) | {key for key, it in unreadable.items() if not it.lost}
     gone = [key for key in every.keys() | unreadable.keys() if key not in stays and key[1] > newest_unknown]
     sizes = {key: sum(execution.files.values()) for key, execution in every.items()}
-    superfluous = [Superfluous(*key, sizes.get(key)) for key in sorted(gone, key=lambda key: (key[1], key[0]))]
-    return Retention(superfluous, unknown)
+    unneeded = [UnneededExecution(*key, sizes.get(key)) for key in sorted(gone, key=lambda key: (key[1], key[0]))]
+    return Retention(unneeded, unknown)
 
 
-def remove(store: Store, executions: Iterable[Superfluous]) -> None:
-    """Deletes executions; the caller holds the lock. One that is half deleted when this is killed no longer counts."""
+def remove(store: Store, executions: Iterable[UnneededExecution]) -> None:
+    """Deletes executions; the caller holds the lock. The manifest goes first, so a kill leaves no partial execution."""
     for execution in executions:
         store.withdraw(execution.node, execution.id)
         shutil.rmtree(store.execution_directory(execution.node, execution.id))
@@ -90,7 +90,7 @@ def _is_refresh(run: Run) -> bool:
 
 
 def _with_inputs(every: dict[_Key, Execution], keys: Collection[_Key]) -> set[_Key]:
-    """The executions with all that they stand on, as far as their manifests are there."""
+    """The executions and everything they depend on, as far as their manifests are readable."""
     kept: set[_Key] = set()
     waiting = list(keys)
     while waiting:

@@ -1,7 +1,7 @@
-"""Runs a pipeline on this machine: node after node, each either found in the cache or executed.
+"""Runs a pipeline on this machine, node after node: each is taken from the cache or executed.
 
-What a step produced becomes visible by its manifest, written last; a step that was killed or failed left
-nothing behind that counts. Running again therefore continues where the last run stopped.
+A step's outputs become visible with its manifest, which is written last, so a killed or failed step leaves no visible
+output. Running again continues where the last run stopped.
 """
 
 import os
@@ -26,18 +26,18 @@ from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
 
 _LEFT = ".resume"
-"""Folder of what interrupted executions leave to the next, by step and cache key."""
+"""Folder where interrupted executions leave their progress, by step and cache key."""
 _EXECUTED_AGAIN = "the step is executed again"
 
 
 class Progress(Protocol):
-    """Where a run tells how it goes."""
+    """Receives the progress of a run."""
 
     def step_started(self, node: str) -> None:
         """A step begins to execute."""
 
     def step_progress(self, line: str) -> None:
-        """The step that executes has something to say."""
+        """The executing step reports a line."""
 
     def step_finished(self, step: Step, facts: Mapping[str, object]) -> None:
         """A step was found in the cache, finished, or failed."""
@@ -45,11 +45,11 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which steps must execute although the cache has them.
+    """The steps to execute even if they are cached.
 
     Attributes:
-        start: this step and all that wait for it, or "".
-        only: this step alone, all others taken from the cache or left out, or "".
+        start: execute this step and all steps after it; "" for none.
+        only: execute this step and take the others from the cache or leave them out; "" for none.
         use_cache: False executes every step.
     """
 
@@ -58,7 +58,7 @@ class Selection:
     use_cache: bool = True
 
     def forced(self, pipeline: Pipeline) -> frozenset[str]:
-        """Ids of the steps to execute whatever the cache says.
+        """Ids of the steps to execute even if they are cached.
 
         Raises:
             ConfigError: there is no step of that name.
@@ -79,8 +79,8 @@ class LocalRunner:
 
     Attributes:
         store: where executions and runs are recorded.
-        beam: the Beam runner handed to the data steps.
-        progress: told about every step.
+        beam: the Beam runner of the data steps.
+        progress: receives the progress of every step.
     """
 
     def __init__(self, store: Store, beam: BeamConfig, progress: Progress) -> None:
@@ -124,7 +124,7 @@ class LocalRunner:
                 for node, step in zip(nodes, run.steps, strict=True):
                     may_execute = not selection.only or node.id == selection.only
                     self._done[node.id] = self._run_step(node, step, run, may_execute)
-                    if self._is_replaced(node, self._done[node.id]):
+                    if self._has_new_bytes(node, self._done[node.id]):
                         self._forced |= pipeline.readers(node.id)
                     self.store.save_run(run)
                 run.state = "done"
@@ -133,7 +133,7 @@ class LocalRunner:
                 raise
             finally:
                 run.finished = now()
-                # On a full disk the record cannot be written either, which is not what went wrong.
+                # On a full disk the record cannot be written either; the original error must not be hidden by that.
                 with nullcontext() if run.state == "done" else suppress(OSError):
                     self.store.save_run(run)
         return {node.id: self._done[node.id] for node in nodes}
@@ -147,10 +147,10 @@ class LocalRunner:
                 needed |= node.upstream
         return [node for node in pipeline.nodes if node.id in needed]
 
-    def _is_replaced(self, node: Node, execution: Execution) -> bool:
-        """Whether this run executed a step because what there was is damaged, and it came out in other bytes.
+    def _has_new_bytes(self, node: Node, execution: Execution) -> bool:
+        """Whether this run replaced a damaged execution and the new outputs differ from the damaged ones' originals.
 
-        What was made of the damaged one, such as a blessing, then says nothing of this one.
+        Results derived from the damaged execution, such as a blessing, do not apply to the new one then.
         """
         damaged = self._damaged.get(node.id)
         return damaged is not None and damaged.digests not in ({}, execution.digests)
@@ -207,7 +207,7 @@ class LocalRunner:
         return committed
 
     def _work(self, node: Node, prepared: Prepared[Any, Any], directory: Path, resume: Path) -> Mapping[str, Any]:
-        """Has the component fill its outputs in a directory; returns its facts."""
+        """Executes the component with its outputs in a directory; returns its facts."""
         for name in node.component.output_types():
             (directory / name).mkdir(parents=True)
         inputs = {name: self._artifact(node, name, ref) for name, ref in node.inputs.items()}
@@ -224,9 +224,9 @@ class LocalRunner:
         except PipelineError:
             raise
         except Exception as error:
-            if (told := disk_error(error)) is None:
+            if (reason := disk_error(error)) is None:
                 raise
-            raise RunError(f"the file system failed it: {told} ({_free(directory)})") from error
+            raise RunError(f"file-system error: {reason} ({_free(directory)})") from error
         shutil.rmtree(directory / ".scratch", ignore_errors=True)
         return facts
 
@@ -245,12 +245,12 @@ class LocalRunner:
 
 
 def new_run(config: Path) -> Run:
-    """The record of a run that starts now in this process."""
+    """Creates the record of a run that starts now in this process."""
     return Run(id=new_id(), config=str(config), pid=os.getpid())
 
 
 def _free(directory: Path) -> str:
-    """What is free where a step writes; of a place that is gone, that it is."""
+    """Free disk space at a step's directory, or why it cannot be determined."""
     try:
         return f"{shutil.disk_usage(directory).free / 2**20:,.0f} MiB are free in {directory}"
     except OSError as error:
@@ -258,7 +258,7 @@ def _free(directory: Path) -> str:
 
 
 def internal_error(error: BaseException) -> str:
-    """One line for an error nobody foresaw: its type, its message and where it was raised."""
+    """Describes an unexpected error on one line: its type, message and place in the code."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
 

@@ -75,7 +75,7 @@ def open_session(config: PipelineConfig, *, file: Path, root: Path, again: str) 
         raise type(error)(f"{_failed_step(run.steps)}{error}\n{hint}") from error
     except Exception as error:
         if (told := disk_error(error)) is not None:  # not in a step: in records, or in a training beside the steps
-            raise RunError(f"{_failed_step(run.steps)}the file system failed it: {told}\n{resume}") from error
+            raise RunError(f"{_failed_step(run.steps)}file-system error: {told}\n{resume}") from error
         logging.getLogger(__name__).exception("internal error")
         raise InternalError(
             f"{_failed_step(run.steps)}{internal_error(error)}\nThe traceback is in {store.log_file(run)}\n"

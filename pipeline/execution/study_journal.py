@@ -1,4 +1,4 @@
-"""The journal of a study: one JSON object a line, the study's state being what all lines together say."""
+"""The journal of a study: one JSON object per line; replaying all lines gives the study's state."""
 
 import json
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from dataplane.errors import RunError
 
 
 def open_journal(file: Path, tell: Callable[[str], None]) -> JournalStorage:
-    """Opens a journal; what cannot be read of it is told, put aside, and treated as not there.
+    """Opens a journal. If it is damaged, keeps a copy of it, reports the damage and drops the unreadable records.
 
     Args:
-        file: the journal, made if it is not there.
-        tell: takes a line.
+        file: the journal, created if missing.
+        tell: receives a line about damage.
 
     Raises:
-        RunError: the file system does not let it be read or written.
+        RunError: the file system failed to read or write the file.
     """
     try:
         lines = _lines(file)
         readable = _readable(lines)
         if len(readable) < len(lines):
-            _put_aside(file, readable, f"line {len(readable) + 1} is not what was written", tell)
+            _put_aside(file, readable, f"line {len(readable) + 1} is not a whole record", tell)
         try:
             return _opened(file)
         except (ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
@@ -47,7 +47,7 @@ def _lines(file: Path) -> list[bytes]:
 
 
 def _readable(lines: list[bytes]) -> list[bytes]:
-    """The lines before the first that is no record; a line cut short would spoil the next one as well."""
+    """The lines before the first that is not a record; a truncated line would corrupt the next one, too."""
     for number, line in enumerate(lines):
         try:
             is_record = line.endswith(b"\n") and isinstance(json.loads(line), dict)
@@ -62,4 +62,4 @@ def _put_aside(file: Path, kept: list[bytes], reason: str, tell: Callable[[str],
     aside = file.with_name(f"{file.name}.unreadable")
     file.replace(aside)
     file.write_bytes(b"".join(kept))
-    tell(f"{file} cannot be read to its end ({reason}): {len(kept)} records are kept, the whole is now {aside}")
+    tell(f"{file} is damaged ({reason}): its first {len(kept)} records are kept; the damaged file is now {aside}")

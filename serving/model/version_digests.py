@@ -37,7 +37,7 @@ def digests_content(digests: Mapping[str, str]) -> bytes:
 
 
 def parse_digests(content: bytes) -> Mapping[str, str] | None:
-    """Digests by file; None if `digests.json` is not what was written."""
+    """Digests by file; None if `digests.json` has changed since it was written."""
     try:
         files = json.loads(content)["files"]
         return files if digests_content(files) == content else None
@@ -62,7 +62,7 @@ def has_digests(model: Path) -> bool:
 
 
 def check_version(directory: Path) -> list[str]:
-    """Holds every file of a version against what was written.
+    """Checks every file of a version against its digest.
 
     Returns:
         One short text for each file that is missing, changed, or was added; empty if the version is whole. Of a version
@@ -83,7 +83,7 @@ def changed_files(directory: Path) -> list[str]:
     """As `check_version`, of a version with digests, but for files that were added."""
     expected = _expected(directory)
     if expected is None:
-        state = "is not what was written" if (directory / DIGESTS).exists() else "is missing"
+        state = "has changed since it was written" if (directory / DIGESTS).exists() else "is missing"
         return [f"{DIGESTS.as_posix()} {state}"]
     return damaged_files(directory, expected)
 
@@ -96,7 +96,7 @@ def require_whole(model: Path, hint: str) -> None:
         hint: what to do about it.
 
     Raises:
-        RefusedError: some of its files are not what was written.
+        RefusedError: some of its files are damaged.
     """
     damage = check_version(model)
     if damage:

@@ -152,7 +152,7 @@ def test_what_cannot_be_refreshed_is_told(store_front):
         write_items(store_front, "newer.csv", range(79))
         result = refresh(store_front, "newer.csv")
         assert (result.code, "; run the pipeline again" in result.err) == (3, True)
-        assert f"{weights.name} is not what was written" in result.err
+        assert f"{weights.name} has changed since it was written" in result.err
         weights.unlink()
         result = refresh(store_front, "newer.csv")
         assert (result.code, f"{weights.name} is missing" in result.err) == (3, True)
@@ -218,7 +218,7 @@ def test_a_damaged_version_is_refreshed_from_what_it_was_made_of(store_front):
     flip(serving / "front" / str(newest) / "saved_model.pb")
     refreshed = refresh(store_front)
     assert refreshed.code == 0, refreshed.err
-    assert f"version {newest} is damaged (front: saved_model.pb is not what was written)" in refreshed.err
+    assert f"version {newest} is damaged (front: saved_model.pb has changed since it was written)" in refreshed.err
     again = versions(store_front)[-1]
     assert again["version"] > newest
     assert again["refresh_of"] == versions(store_front)[0]["identity"]

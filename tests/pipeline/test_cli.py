@@ -17,7 +17,7 @@ def test_a_name_is_found_wherever_options_stand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
     assert main(arguments.replace("ROOT", str(tmp_path)).split()) == 2
-    assert capsys.readouterr().err == f"error: no pipeline 'shop' in {tmp_path}; there is none\n"
+    assert capsys.readouterr().err == f"error: no pipeline 'shop' in {tmp_path}; pipelines there: none\n"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_every_kind_of_damage_is_described(tmp_path: Path) -> None:
     (tmp_path / "part" / "cut").write_bytes(b"01234")
     (tmp_path / "part" / "removed").unlink()
     assert damaged_files(tmp_path, written) == [
-        "part/cut is not what was written",
-        "part/flipped is not what was written",
+        "part/cut has changed since it was written",
+        "part/flipped has changed since it was written",
         "part/removed is missing",
     ]

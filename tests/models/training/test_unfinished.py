@@ -37,7 +37,7 @@ def test_damage_of_any_file_is_found(sealed, name, kind):
 )
 def test_a_state_of_any_other_content_is_damaged(sealed, content):
     sealed.write_bytes(content.encode(errors="surrogateescape"))
-    assert damage(sealed) == "state.json is not what was written"
+    assert damage(sealed) == "state.json has changed since it was written"
 
 
 @pytest.mark.parametrize("position", range(0, 200, 7))

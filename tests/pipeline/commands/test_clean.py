@@ -65,7 +65,7 @@ def test_nothing_older_is_deleted_than_what_is_needed_and_cannot_be_read(session
     clean = ["clean", "toy", "--keep-runs", "1", "--root", str(tmp_path)]
     assert main(clean) == 0
     told = capsys.readouterr()
-    assert f"Finish/{needed.id} is needed, but what it stands on is not known, so nothing older is deleted" in told.err
+    assert f"Finish/{needed.id} is needed, but its record cannot be read" in told.err
     assert "0 executions" in told.out
     assert executions(session.store) == {"Source": 1, "Add": 3, "Finish": 2}
     assert session.run(make_pipeline(amount=3)) == {"Source": "cached", "Add": "cached", "Finish": "run"}
@@ -117,4 +117,4 @@ def test_what_killed_processes_left_goes(session, tmp_path):
 
 def test_an_unknown_pipeline_is_named(session, tmp_path, capsys):
     assert main(["clean", "tox", "--root", str(tmp_path)]) == 2
-    assert "there is toy" in capsys.readouterr().err
+    assert "pipelines there: toy" in capsys.readouterr().err

@@ -84,7 +84,7 @@ def test_a_trial_below_the_median_is_cut_short(place, capsys):
         )
     capsys.readouterr()
     assert tune(place, *options[:-1], "tuning.trials=4") == 0
-    assert "cut short" in capsys.readouterr().out
+    assert "pruned" in capsys.readouterr().out
     pruned = study_of(place).trials[-1]
     assert pruned.state.name == "PRUNED"
     assert len(pruned.intermediate_values) == 1, "at its first validation"
@@ -114,7 +114,7 @@ def test_a_study_whose_trainings_all_diverge_fails(place, capsys):
     assert tune(place, *options) == 3
     told = capsys.readouterr()
     assert told.out.lower().count("lower training.learning_rate") == 2, "both trials say what helps"
-    assert "error: no trial came to an end" in told.err
+    assert "error: no trial finished" in told.err
     assert "once the reason above is dealt with, go on with: python -m pipeline tune" in told.err
 
 

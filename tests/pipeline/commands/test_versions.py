@@ -118,7 +118,7 @@ def test_check_tells_the_state_of_each_version(root: Path, target: str, capsys: 
         (second, "damaged", ["toy-scann: assets.extra/model.json is missing"]),
         (back, "damaged", ["toy: assets.extra/more was added"]),
     ]
-    assert f"not whole: {second}, {back}. " in shown.err
+    assert f"damaged or incomplete: {second}, {back}. " in shown.err
     assert main(["rollback", "toy", str(second), "--root", str(root)]) == 3
     assert f"version {second} is damaged: toy-scann: assets.extra/model.json is missing" in capsys.readouterr().err
 

@@ -42,7 +42,7 @@ def test_readers_follow_inputs_and_no_gates(pipeline):
     [
         (lambda p, n: p.add(Add(AddParams()), node_id="x"), r"missing inputs \['examples'\]"),
         (lambda p, n: p.add(Source(SourceParams()), node_id="x", y=n["examples"]), r"unknown inputs \['y'\]"),
-        (lambda p, n: p.add(Finish(Params()), node_id="x", statistics=n["examples"]), "wants Statistics"),
+        (lambda p, n: p.add(Finish(Params()), node_id="x", statistics=n["examples"]), "needs Statistics"),
         (lambda p, n: n["model"], "Source has no output 'model'"),
         (lambda p, n: p.add(Source(SourceParams())), "two nodes are called Source"),
     ],

@@ -1,4 +1,4 @@
-"""An artifact that is not what was written is never used in silence: its step is executed again, and told."""
+"""An artifact that has changed since it was written is never used in silence: its step is executed again, and told."""
 
 import json
 import os
@@ -123,7 +123,8 @@ def test_an_equal_undamaged_execution_is_taken(session, tmp_path, capsys):
     written_of_equal_size(output(session))
     assert Session(tmp_path).run() == {"Source": "cached", "Add": "cached", "Finish": "cached"}
     told = capsys.readouterr().err
-    assert f"Add/{newer.id} is damaged: statistics/number.json is not what was written; an equal one is used" in told
+    damage = "statistics/number.json has changed since it was written"
+    assert f"Add/{newer.id} is damaged: {damage}; an equal one is used" in told
 
 
 def test_an_equal_execution_that_was_made_of_others_is_not_taken(session, tmp_path):
@@ -155,13 +156,13 @@ def test_the_artifacts_of_releases_that_took_no_digests_stay_usable(session, tmp
 def test_show_tells_of_damage(session, tmp_path, capsys):
     OF_FILES["flip"](output(session))
     assert main(["show", "toy/Add/statistics", "--root", str(tmp_path)]) == 0
-    assert "is damaged: statistics/number.json is not what was written" in capsys.readouterr().err
+    assert "is damaged: statistics/number.json has changed since it was written" in capsys.readouterr().err
 
 
 def test_what_is_given_from_outside_is_checked(session):
     written_of_equal_size(output(session))
     runner = LocalRunner(session.store, InProcess(), PlainProgress("toy"))
-    with pytest.raises(RunError, match=r"Add/\S+ is damaged: statistics/number\.json is not what was written"):
+    with pytest.raises(RunError, match=r"Add/\S+ is damaged: statistics/number\.json has changed since it was written"):
         runner.run(make_pipeline(), new_run(Path("x")), Selection(), given={"Other": session.executions["Add"]})
 
 
@@ -177,7 +178,7 @@ def test_lineage_leads_to_what_is_undamaged(session, tmp_path):
     assert artifact(fresh.store, finish, "statistics") == fresh.store.output(again, "statistics")
     (session.store.execution_directory("Add", first.id) / "manifest.json").write_text("")
     assert producer(session.store, finish, "statistics").id == again.id
-    with pytest.raises(RunError, match="tells of no input 'model'"):
+    with pytest.raises(RunError, match="has no input 'model'"):
         producer(session.store, finish, "model")
 
 

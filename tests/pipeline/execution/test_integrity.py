@@ -1,4 +1,4 @@
-"""What digests are taken of, and what is said of files that are not what was written."""
+"""What digests are taken of, and what is said of damaged files."""
 
 from pathlib import Path
 

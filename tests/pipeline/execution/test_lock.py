@@ -74,7 +74,7 @@ def test_a_run_waits_for_a_clean_that_is_under_way(tmp_path, capsys):
         waited.set()
 
     with Store(tmp_path, "toy", warn=tell).lock():
-        assert "which cleans" in told[0]
+        assert "which is cleaning" in told[0]
     cleaning.join()
 
 

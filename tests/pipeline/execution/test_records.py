@@ -101,7 +101,7 @@ def test_an_unreadable_manifest_is_named_and_its_step_executed_again(session, tm
     (ANY | OF_MANIFESTS)[kind](damaged)
     for arguments in (["status"], ["status", "--json"], ["show", "toy/Finish"], ["clean", "toy", "--dry-run"]):
         assert command(tmp_path, *arguments) == 0
-    assert capsys.readouterr().err.count(f"warning: {damaged} cannot be used and counts as not there: ") >= 3
+    assert capsys.readouterr().err.count(f"warning: {damaged} cannot be used and is treated as missing: ") >= 3
     assert command(tmp_path, "show", "toy/Add") == 2
     assert "no finished step 'Add'; there is Finish, Source" in capsys.readouterr().err
     assert damaged.exists(), "what may be wanted back is left until the step has been executed again"
@@ -137,7 +137,7 @@ def test_a_file_that_may_not_be_read_is_named_and_never_deleted(session, tmp_pat
     monkeypatch.setattr(Path, "read_bytes", refuse)
     assert Session(tmp_path).run() == {"Source": "cached", "Add": "run", "Finish": "cached"}
     assert command(tmp_path, "clean", "toy", "--keep-runs", "1") == 0
-    assert f"{denied} cannot be used and counts as not there: Permission denied" in capsys.readouterr().err
+    assert f"{denied} cannot be used and is treated as missing: Permission denied" in capsys.readouterr().err
     assert denied.exists()
 
 

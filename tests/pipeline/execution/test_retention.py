@@ -18,7 +18,7 @@ def session(tmp_path: Path) -> Session:
 
 
 def test_what_may_go_is_told_oldest_first_with_its_size(session: Session) -> None:
-    found = retention(session.store, keep_runs=1).superfluous
+    found = retention(session.store, keep_runs=1).unneeded
     assert [it.node for it in found] == ["Add", "Finish"] * 2
     assert [it.id for it in found] == sorted(it.id for it in found)
     for it in found:
@@ -28,7 +28,7 @@ def test_what_may_go_is_told_oldest_first_with_its_size(session: Session) -> Non
 
 def test_what_a_served_model_was_made_of_stays(session: Session) -> None:
     first = session.store.executions("Finish")[0]
-    found = retention(session.store, keep_runs=1, served=[first]).superfluous
+    found = retention(session.store, keep_runs=1, served=[first]).unneeded
     assert {(it.node, it.id) for it in found} == {
         (node, session.store.executions(node)[1].id) for node in ("Add", "Finish")
     }
@@ -36,6 +36,6 @@ def test_what_a_served_model_was_made_of_stays(session: Session) -> None:
 
 def test_of_a_published_version_the_record_stays_and_no_more(session: Session) -> None:
     first = session.store.executions("Finish")[0]
-    found = retention(session.store, keep_runs=1, published=[first]).superfluous
+    found = retention(session.store, keep_runs=1, published=[first]).unneeded
     assert [it.node for it in found] == ["Add", "Add", "Finish"]
     assert first.id not in [it.id for it in found]

@@ -65,7 +65,7 @@ def test_a_publication_by_another_release_is_understood(root, capsys):
 def test_a_publication_that_does_not_tell_where_counts_as_not_there(root, capsys, params):
     change(root / "toy" / "Pusher" / "e1" / "manifest.json", params=params)
     assert main(["versions", "toy", "--root", str(root)]) == 0
-    assert "the record of Pusher/e1 cannot be used and counts as not there: params." in capsys.readouterr().err
+    assert "the record of Pusher/e1 cannot be used and is treated as missing: params." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", ["", "{}"])

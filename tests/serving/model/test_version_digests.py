@@ -57,7 +57,7 @@ def test_every_byte_of_the_digests_counts(model: Path) -> None:
     content = (model / DIGESTS).read_bytes()
     for place in range(len(content)):
         (model / DIGESTS).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        assert check_version(model) == [f"{DIGESTS} is not what was written"]
+        assert check_version(model) == [f"{DIGESTS} has changed since it was written"]
 
 
 def test_what_was_added_is_found_and_a_pipe_is_not_waited_for(model: Path) -> None:

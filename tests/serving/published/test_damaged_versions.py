@@ -1,4 +1,4 @@
-"""Published and exported models whose files are not what was written."""
+"""Published and exported models whose files have changed since they were written."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ def test_a_damaged_version_is_published_anew_and_told(
     assert not current(directory, tmp_path), "the cache must not stand for it"
     again = push(serving, directory)
     assert (again["new"], again["version"] > first["version"], again["identity"]) == (True, True, first["identity"])
-    assert again["told"].startswith(f"version {first['version']} is damaged ({half}: {file} is ")
+    assert again["told"].startswith(f"version {first['version']} is damaged ({half}: {file} ")
     assert again["told"].endswith(f"; published anew as version {again['version']}")
     publisher = Publisher(directory, "toy")
     assert [bool(publisher.damage(found.version)) for found in publisher.versions()] == [True, False]
@@ -80,8 +80,8 @@ def test_a_damaged_export_is_not_published_and_can_be_made_anew(
             damage(serving.path / half / file)
             with pytest.raises(
                 RefusedError,
-                match=rf"not published: the exported model is damaged: {half}/{file} is .*; remove {serving.path} and "
-                "give the same command again",
+                match=rf"not published: the exported model is damaged: {half}/{file} (is missing|has changed .*); "
+                f"remove {serving.path} and give the same command again",
             ):
                 push(serving, directory)
             shutil.rmtree(serving.path)
@@ -210,7 +210,7 @@ def test_damage_in_an_object_store_is_found_whatever_is_in_the_cache(bucket: str
     publisher.fetch(second["version"])
     cut(f"{second['scann']}/variables/variables.index")
     again = push(new, bucket)
-    assert f"version {second['version']} is damaged (toy-scann: variables/variables.index is" in again["told"]
+    assert f"version {second['version']} is damaged (toy-scann: variables/variables.index has changed" in again["told"]
     cut(f"{first['exact']}/assets.extra/model.json")
     with pytest.raises(RefusedError, match=rf"toy: version {first['version']} is damaged: toy: assets.extra/model"):
         publisher.rollback(first["version"], keep_versions=9)

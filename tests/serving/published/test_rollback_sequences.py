@@ -327,5 +327,5 @@ def test_a_record_damaged_in_both_models_is_made_again(publisher: Publisher, pus
     pair = Path(publisher.directory).parent / "B"
     again = publisher.publish(exact=pair / "exact", scann=pair / "scann", keep_versions=9)
     assert (again.withdrawn, again.new, newest(publisher)) == (True, True, "A"), "B does not come back by damage"
-    assert "is damaged (toy: assets.extra/rollback.json is not what was written" in again.notes[0]
+    assert "is damaged (toy: assets.extra/rollback.json has changed since it was written" in again.notes[0]
     assert not publisher.damage(again.version)

@@ -112,7 +112,7 @@ def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_
     assert not host.refresh()
     assert host.current is old
     assert [(state.version, state.state) for state in host.states] == [(2, "END"), (1, "AVAILABLE")]
-    assert "it is damaged: saved_model.pb is not what was written" in host.states[0].error
+    assert "it is damaged: saved_model.pb has changed since it was written" in host.states[0].error
     graph.write_bytes(whole)
     assert not host.refresh()  # not again at every look
     (tmp_path / "toy" / "2").rename(tmp_path / "toy" / "3")
