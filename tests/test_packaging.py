@@ -85,10 +85,9 @@ def test_ci_checks_the_pythons_that_are_promised(metadata: Message) -> None:
 def test_ci_runs_what_contributors_run() -> None:
     jobs = read_yaml(".github/workflows/checks.yml")["jobs"]
     commands = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
-    assert {".ci/run", "make coverage"} <= commands
-    assert re.search(
-        r"^coverage:.*\n.*pytest.* --cov ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    assert {".ci/run", "make coverage", "make test.benchmarks"} <= commands
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^coverage:.*\n.*pytest.* --cov .*--cov-fail-under [1-9]", makefile, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["bug.yml", "feature.yml"])
