@@ -1,6 +1,6 @@
-"""Column names of the sources, read from the files' first bytes, and whether a configuration agrees with them.
+"""Reads the column names of the sources from the first bytes of their files, and checks a configuration against them.
 
-Light enough for checking a configuration: pyarrow is imported only for Parquet footers.
+Imports pyarrow only for Parquet footers, so that checking a configuration is fast.
 """
 
 import itertools
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeaderProblem:
-    """A setting that the data contradict.
+    """A setting that contradicts the data.
 
     Attributes:
         key: dotted path of the setting.
-        value: what it says.
-        message: what is wrong.
-        allowed: what it could say instead; empty if that cannot be listed.
+        value: value of the setting.
+        message: description of the problem.
+        allowed: valid values; empty if they cannot be listed.
     """
 
     key: str
@@ -60,11 +60,11 @@ class HeaderProblem:
 
 
 class Columns:
-    """Names of columns, of which there may be as many as there are in a matrix of words: none is looked for one by one.
+    """Column names of a table, which may be thousands, with fast lookup.
 
     Attributes:
-        names: in order; one object however many problems list them.
-        known: the same.
+        names: names in order; all problems of a table share this object.
+        known: names as a set.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -78,16 +78,16 @@ class Columns:
 
     @staticmethod
     def of(names: Iterable[str] | None) -> "Columns | None":
-        """None for columns that are not known."""
+        """Makes `Columns` from names; None if the names are unknown."""
         return None if names is None else Columns(names)
 
 
 def check_headers(
     params: "ExampleGenParams", spec: FeatureSpec, *, event_weights: EventWeights | None = None
 ) -> list[HeaderProblem]:
-    """Columns that the configuration names and the data do not have, files that are missing or unreadable.
+    """Lists configured columns that the data lack, and files that are missing or unreadable.
 
-    Reads one file's header per table. Tables whose columns cannot be known without reading data are not checked.
+    Reads the header of one file per table. Skips tables whose columns are unknown until their data are read.
     """
     problems: list[HeaderProblem] = []
     headers: dict[str, Columns | None] = {}
@@ -117,10 +117,10 @@ def check_headers(
 
 
 def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | None) -> list[str] | None:
-    """Columns of a source, from the header of its first file; None where only reading would tell.
+    """Columns of a source from the header of its first file; None if only reading all data would show them.
 
     Raises:
-        DataError: a file is missing, empty or not in its format.
+        DataError: a file is missing, empty or of another format.
     """
     if isinstance(source, SyntheticInteractions):
         return list(SYNTHETIC_COLUMNS["interactions"])
@@ -137,7 +137,7 @@ def column_names(source: InteractionsSource | MappedEntities, base_dir: Path | N
 def _file_columns(
     source: FileInteractions | FileEntities, base_dir: Path | None, header: Callable[[str], list[str] | None]
 ) -> list[str] | None:
-    """Columns in the first file, and of the partition it lies in."""
+    """Columns of the first file, and of its partition."""
     first = source_files(source, base_dir)[0]
     names = header(first.location)
     return None if names is None else list(dict.fromkeys([*names, *dict(first.partitions)]))
@@ -152,7 +152,7 @@ def _parquet_types(source: ParquetInteractions | ParquetEntities, location: str)
 def _check_types(
     table: str, source: ParquetInteractions | ParquetEntities, base_dir: Path | None
 ) -> Iterator[HeaderProblem]:
-    """Types that ids and roles cannot have, told as a run would."""
+    """Yields ids and roles of unsuitable types, with the message that a run would show."""
     from dataplane.sources.formats.parquet_files import ParquetReader
     from dataplane.sources.ingestion.plan import first_value, plan_entities, plan_interactions
 
@@ -203,7 +203,7 @@ def _check_features(spec: FeatureSpec, available: dict[Side, Columns | None]) ->
                 continue
             key = f"features.{side}.{name}"
             if columns.names == (ids.get(side),) and feature.column not in columns.known:
-                yield HeaderProblem(key, feature.column or name, f"there is no {side} table; give data.{tables[side]}")
+                yield HeaderProblem(key, feature.column or name, f"there is no {side} table; set data.{tables[side]}")
                 continue
             yield from _missing(f"{key}.column" if feature.column else key, [feature.column or name], columns)
 

@@ -1,4 +1,4 @@
-"""Delimited text: every field is read as text, so that ids keep their leading zeros, and cast afterwards."""
+"""Reads delimited text. Fields are read as text, so that ids keep their leading zeros, and cast later."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from dataplane.sources.formats.text_files import file_pieces
 from dataplane.sources.reading import Piece, Reject, Rows
 
 _BLOCK = 8 << 20
-_MEND_ENCODING = "set 'encoding' to what it is, such as latin-1 or cp1252"
+_MEND_ENCODING = "set 'encoding' to that of the file, such as latin-1 or cp1252"
 _LINES_OF_A_RUNAWAY_QUOTE = 20
 
 
@@ -39,14 +39,14 @@ class CsvReader:
         return file_pieces(self.table, self.files)
 
     def types(self, pieces: Sequence[Piece]) -> None:
-        """Unknown until all values have been seen: the millionth zip code may have a letter."""
+        """None: the types of text are unknown until all values are read, as the last zip code may have a letter."""
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
-        """Batches of text columns; rows with another number of fields than the header, and headers, are rejects."""
+        """Yields batches of text columns. Repeated headers and rows with a wrong number of fields are rejects."""
         header = csv_header(self.source, piece.file, piece.name)
         wanted = {name for name in header.names if name} if columns is None else set(columns)
         rejects = _Rejects(translation_of(self.source), header_lines=header.lines)
-        first = types is None  # everything is read without types once, and then looked at more closely
+        first = types is None  # the first pass over a file has no types, and checks it more closely
         signs = QuoteSigns(self.source.quote, self.source.escape) if first and self.source.quote else None
         try:
             for rows in self._rows(piece.file, header, wanted, rejects, signs):
@@ -71,7 +71,7 @@ class CsvReader:
         translation = translation_of(self.source)
         with open_bytes(location) as stream:
             text = CsvStream(stream, translation, self.source.encoding, look=signs)
-            for batch in _without_complaints(lambda: self._open(text, header, wanted, rejects), rejects):
+            for batch in _quietly(lambda: self._open(text, header, wanted, rejects), rejects):
                 position = rejects.positions(good, batch.num_rows)
                 good += batch.num_rows
                 if signs is not None:
@@ -94,7 +94,7 @@ class CsvReader:
                 column_names=labels,
                 skip_rows=header.lines,
                 block_size=_BLOCK,
-                use_threads=False,  # otherwise rejected rows come without their number
+                use_threads=False,  # with threads, rejected rows have no number
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=translation.plain_delimiter,
@@ -104,7 +104,7 @@ class CsvReader:
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(labels, pa.string()),
-                check_utf8=False,  # one bad row would refuse the file; rows are looked at afterwards
+                check_utf8=False,  # a bad row would refuse the whole file; rows are checked later
                 include_columns=[
                     label
                     for number, label in enumerate(labels, start=1)
@@ -116,17 +116,17 @@ class CsvReader:
         )
 
     def _explanation(self, message: str) -> str:
-        if "\ufffd" in message:  # Arrow's handler of invalid rows is given none that is not UTF-8
+        if "\ufffd" in message:  # Arrow does not pass rows that are not UTF-8 to its handler
             return f"is not {self.source.encoding} text: {message}; {_MEND_ENCODING}"
         if "Empty CSV" in message:
             return "has no rows"
         return f"cannot be read as delimited text: {message}"
 
     def _check_quotes(self, piece: Piece) -> None:
-        """Looks at all quotes of a file.
+        """Checks all quotes of a file.
 
         Raises:
-            DataError: some cannot be meant as they are read.
+            DataError: the settings would misread a quote.
         """
         translation = translation_of(self.source)
         if translation.quote is None:
@@ -142,7 +142,7 @@ class CsvReader:
             raise DataError(f"{piece.name}{where}: {error}") from error
 
     def _line(self, location: str, offset: int) -> int:
-        """Which line of the file an offset into its text is in."""
+        """Line number, from 1, of an offset into the text of a file."""
         lines = 1
         with open_bytes(location) as stream:
             text = CsvStream(stream, translation_of(self.source), self.source.encoding)
@@ -152,8 +152,8 @@ class CsvReader:
         return lines
 
 
-def _without_complaints(read: Callable[[], Iterable[pa.RecordBatch]], rejects: "_Rejects") -> Iterator[pa.RecordBatch]:
-    """Batches, without what Arrow prints of broken rows that are no text: it raises for them later, too."""
+def _quietly(read: Callable[[], Iterable[pa.RecordBatch]], rejects: "_Rejects") -> Iterator[pa.RecordBatch]:
+    """Yields batches and silences what Arrow prints about rows that are not UTF-8, as Arrow also raises for them."""
     with _silenced(rejects):
         batches = iter(read())
     while True:
@@ -168,11 +168,11 @@ def _without_complaints(read: Callable[[], Iterable[pa.RecordBatch]], rejects: "
 def _silenced(rejects: "_Rejects") -> Iterator[None]:
     usual = sys.unraisablehook
 
-    def told(unraisable: "sys.UnraisableHookArgs") -> None:
+    def filtered(unraisable: "sys.UnraisableHookArgs") -> None:
         if not (unraisable.object is rejects and isinstance(unraisable.exc_value, UnicodeError)):
             usual(unraisable)
 
-    sys.unraisablehook = told
+    sys.unraisablehook = filtered
     try:
         yield
     finally:
@@ -180,14 +180,14 @@ def _silenced(rejects: "_Rejects") -> Iterator[None]:
 
 
 class _Rejects:
-    """Arrow's handler of rows that have the wrong number of fields."""
+    """Collects rows with a wrong number of fields, as the handler that Arrow calls for them."""
 
     def __init__(self, translation: Translation, *, header_lines: int) -> None:
         self.found: list[Reject] = []
         self.runaway_quote: str | None = None
         self.over_lines = False
         self._translation = translation
-        self._before = header_lines + 1  # Arrow counts rows from 1, the header included
+        self._before = header_lines + 1  # Arrow counts rows from 1, including the header
 
     def __call__(self, row: arrow_csv.InvalidRow) -> str:
         position = row.number - self._before
@@ -195,24 +195,27 @@ class _Rejects:
         self.over_lines |= "\n" in row.text or "\r" in row.text
         if row.text.count("\n") >= _LINES_OF_A_RUNAWAY_QUOTE:
             self.runaway_quote = (
-                f"has a quote in row {position} that does not close for many lines: {text[:80]!r}…; "
+                f"has a quote in row {position} that stays open for many lines: {text[:80]!r}…; "
                 "set 'quote: null' if quotes are ordinary characters in this file"
             )
             return "error"  # Arrow would swallow an exception
         reason = f"{row.actual_columns} fields instead of {row.expected_columns}"
         if self._looks_escaped(text, row.expected_columns):
-            reason += "; with backslashes as escapes there would be: set escape: '\\'"
+            reason += "; backslashes look like escapes: set escape: '\\'"
         self.found.append(Reject(position, reason, text))
         return "skip"
 
     def positions(self, good: int, rows: int) -> np.ndarray:
-        """Row in the file of good rows number `good` to `good + rows`, given the rejects among them."""
+        """Row numbers in the file of the good rows `good` to `good + rows`, int64 `[rows]`.
+
+        Example: file rows 0–4 with reject 1 → the good rows 0, 1, 2 and 3 are the file rows 0, 2, 3 and 4.
+        """
         good_before_reject = np.array([reject.row for reject in self.found], np.int64) - np.arange(len(self.found))
         numbers = np.arange(good, good + rows)
         return numbers + np.searchsorted(good_before_reject, numbers, side="right")
 
     def _looks_escaped(self, text: str, fields: int) -> bool:
-        """Whether a row had the right number of fields if backslashes were escapes."""
+        """Whether a row would have the right number of fields if backslashes were escapes."""
         if self._translation.escape is not None or "\\" not in text:
             return False
         escaped = replace(self._translation, escape="\\")

@@ -1,6 +1,6 @@
-"""The first lines of a delimited file: the names of its columns, and where its rows begin.
+"""Reads the header of a delimited file: the column names, and the line where rows begin.
 
-Light: standard library only, so that a configuration is checked with the very same eyes.
+Imports only the standard library, so that checking a configuration and reading data use the same code.
 """
 
 import csv
@@ -31,13 +31,13 @@ _UNKNOWN_PACKINGS = {".snappy": "Snappy", ".lzo": "LZO", ".lz4": "LZ4", ".br": "
 
 @dataclass(frozen=True)
 class CsvHeader:
-    """What precedes the rows of a delimited file.
+    """The lines before the rows of a delimited file.
 
     Attributes:
-        names: of all fields of a row, in order; `""` for those without a name.
-        written: the same as the file has them, blanks included.
-        lines: how many lines are before the first row.
-        trailing: whether each row ends with a delimiter that the header has not: the last field has to be empty.
+        names: name of each field of a row, in order; `""` for a field without a name.
+        written: names as written in the file, including blanks.
+        lines: number of lines before the first row.
+        trailing: whether each row ends with a delimiter that the header lacks; the last field must then be empty.
     """
 
     names: list[str]
@@ -47,15 +47,15 @@ class CsvHeader:
 
 
 def csv_header(source: CsvInteractions | CsvEntities, location: str, name: str = "") -> CsvHeader:
-    """The header of a file, or what the settings say in its place.
+    """Reads the header of a file, or takes it from the settings.
 
     Args:
-        source: the table's settings.
-        location: which file.
-        name: what to call it in messages, if not by its location.
+        source: settings of the table.
+        location: path or URI of the file.
+        name: name of the file in messages; the location by default.
 
     Raises:
-        DataError: the file is missing, empty, no text of that encoding, or has a name twice.
+        DataError: the file is missing, empty or not text in the encoding, or its header has a name twice.
     """
     called = name or location
     lines, records = _first_records(source, location, called)
@@ -77,7 +77,7 @@ def csv_header(source: CsvInteractions | CsvEntities, location: str, name: str =
 
 
 def translation_of(source: CsvInteractions | CsvEntities) -> Translation:
-    """From the dialect of a table's files."""
+    """Translation from the dialect of a table's files."""
     return Translation(source.delimiter, source.quote, source.escape)
 
 
@@ -88,7 +88,7 @@ def _check_distinct(names: Sequence[str], called: str) -> None:
 
 
 def _check_no_header(source: CsvInteractions | CsvEntities, records: Sequence[list[str]], called: str) -> None:
-    """Refuses names above numbers or dates in columns of ids and roles, where there should be rows only."""
+    """Refuses a first row of names above numbers or dates, if the settings say that the file has no header."""
     first, *others = records
     named = [field for field, name in zip(first, source.names or [], strict=False) if name]
     if len(others) < _ENOUGH or not all(map(_NAME.fullmatch, named)):
@@ -98,13 +98,13 @@ def _check_no_header(source: CsvInteractions | CsvEntities, records: Sequence[li
         values = [field for field in columns[column] if field]
         if values and all(map(is_value, values)):
             raise DataError(
-                f"the first row of {called} looks like a header ({listed(first)}), where 'names' says that there is "
-                "none: leave 'names' out, or remove that line"
+                f"the first row of {called} looks like a header ({listed(first)}), but 'names' is for files without "
+                "one: remove 'names' or that line"
             )
 
 
 def _first_records(source: CsvInteractions | CsvEntities, location: str, name: str) -> tuple[int, list[list[str]]]:
-    """Lines up to the end of the first record, and the first records."""
+    """Number of lines up to the end of the first record, and the first records."""
     head = b""
     try:
         with open_bytes(location) as stream:
@@ -116,7 +116,7 @@ def _first_records(source: CsvInteractions | CsvEntities, location: str, name: s
             if source.names is None and source.is_utf8:
                 "".join(first).encode()
     except UnicodeError as error:
-        raise DataError(f"{name} is not {source.encoding} text: {error}; set 'encoding' to what it is") from error
+        raise DataError(f"{name} is not {source.encoding} text: {error}; set 'encoding' to that of the file") from error
     except csv.Error as error:
         raise DataError(f"{name} cannot be read as delimited text: {error}") from error
     except CsvTextError as error:
@@ -129,20 +129,20 @@ def _first_records(source: CsvInteractions | CsvEntities, location: str, name: s
 
 
 def _parsed(lines: "_Lines", translation: Translation) -> tuple[list[str], int, list[list[str]]]:
-    """The first record, how many lines it ends after, and records that follow."""
+    """The first record, the number of lines up to its end, and some records after it."""
     reader = read_rows(lines, translation)
     first, count = next(reader, []), lines.count
     others: list[list[str]] = []
-    with suppress(csv.Error):  # such as a text longer than this reader takes: only the first record has to be sound
+    with suppress(csv.Error):  # only the first record must be valid; a later one may exceed this reader's limits
         others.extend(islice(reader, _ROWS))
     return first, count, others
 
 
 class _Lines:
-    """Lines that are not empty, and how many were read so far, empty ones included."""
+    """Iterates over non-empty lines, and counts all lines read so far."""
 
     def __init__(self, stream: CsvStream) -> None:
-        # Rows after the first may have what bytes they like: they are looked at one by one when they are read.
+        # Bytes of later rows are not checked here; each row is checked when it is read.
         text = io.TextIOWrapper(io.BufferedReader(stream), "utf-8-sig", errors="surrogateescape", newline="")
         self._text: Iterator[str] = text
         self.count = 0
@@ -159,14 +159,14 @@ class _Lines:
 
 
 def _refuse_others(source: CsvInteractions | CsvEntities, head: bytes, location: str, name: str) -> None:
-    """Refuses what is not delimited text, by its first bytes."""
+    """Refuses files whose first bytes show that they are not delimited text."""
     if "a".encode(source.encoding) != b"a":
         return
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{name} is not {source.encoding} text, but begins as utf-16 does: set 'encoding: utf-16'")
+        raise DataError(f"{name} is not {source.encoding} text, but begins like UTF-16: set 'encoding: utf-16'")
     if is_binary(head):
         packing = _UNKNOWN_PACKINGS.get(Path(location).suffix.lower())
-        told = f"compressed with {packing}, as its name says: unpack it" if packing else "or text in utf-16"
-        raise DataError(f"{name} is not {source.encoding} text: it has zero bytes; it is binary, {told}")
+        guess = f"compressed with {packing} by its name: unpack it" if packing else "binary, or UTF-16"
+        raise DataError(f"{name} is not {source.encoding} text, as it has zero bytes; it may be {guess}")
     if _JSON.match(head.decode("latin-1")):
-        raise DataError(f"{name} is JSON, not delimited text: say 'format: jsonl'")
+        raise DataError(f"{name} is JSON, not delimited text: set 'format: jsonl'")

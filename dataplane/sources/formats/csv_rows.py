@@ -1,4 +1,4 @@
-"""Rows of delimited text after Arrow has split them: values become what was meant, headers among them rejects."""
+"""Post-processes the rows that Arrow has split: translates values back and rejects repeated headers."""
 
 from collections.abc import Collection
 
@@ -15,12 +15,12 @@ _BOM = "\ufeff"
 
 
 def labels_of(header: CsvHeader) -> list[str]:
-    """Names of all fields as Arrow gets them, which wants each to have one."""
+    """Names of all fields for Arrow, which needs a name for each field."""
     return [name or f"\0{index}" for index, name in enumerate(header.names)]
 
 
 def as_meant(batch: pa.RecordBatch, translation: Translation) -> pa.RecordBatch:
-    """Values of translated text as the file has them."""
+    """Translates the values of a batch back to those of the file; see `csv_translation`."""
     signs = {ord(read[0]) for read, _ in translation.backward}
     columns = [_as_meant(values, translation) if _holds(values, signs) else values for values in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names) if columns else batch
@@ -40,7 +40,7 @@ def _as_meant(values: pa.StringArray, translation: Translation) -> pa.StringArra
 
 
 def without_further_fields(rows: Rows, header: CsvHeader) -> Rows:
-    """Moves rows with something after a trailing delimiter to the rejects, and drops that field of the others."""
+    """Drops the empty field after a trailing delimiter. Rows with a value there become rejects."""
     label = labels_of(header)[-1]
     if not header.trailing or label not in rows.batch.schema.names:
         return rows
@@ -51,26 +51,26 @@ def without_further_fields(rows: Rows, header: CsvHeader) -> Rows:
 
 
 def without_headers(rows: Rows, header: CsvHeader, ids: Collection[str], name: str, *, others: bool) -> Rows:
-    """Moves lines that are the header once more, as concatenated exports have them, to the rejects.
+    """Moves repeated header lines, which concatenated exports have, to the rejects.
 
     Args:
-        rows: a batch of texts.
-        header: of the file.
-        ids: columns of ids; a row whose ids are the names of their columns is no row.
-        name: what the file is called.
-        others: whether to look for headers with the columns in another order, too.
+        rows: batch of text columns.
+        header: header of the file.
+        ids: id columns. A row is a header if each id is the name of its column.
+        name: name of the file in messages.
+        others: whether to search also for headers with another order of columns.
 
     Raises:
-        DataError: there is a header with the columns in another order.
+        DataError: a later header has another order of columns.
     """
     written = dict(zip(labels_of(header), header.written, strict=True))
     present = [label for label in rows.batch.schema.names if label in written]
-    asked = [label for label in present if label in ids] or present
-    if not asked:
+    compared = [label for label in present if label in ids] or present
+    if not compared:
         return rows
     first = next(iter(written))
     repeated = np.ones(rows.batch.num_rows, bool)
-    for label in sorted(asked, key=lambda label: label == first):  # the first costs more to compare
+    for label in sorted(compared, key=lambda label: label == first):  # the first column costs more to compare
         repeated &= _named(rows.batch.column(label), written[label], first=label == first)
         if not repeated.any():
             break
@@ -80,7 +80,7 @@ def without_headers(rows: Rows, header: CsvHeader, ids: Collection[str], name: s
 
 
 def _named(values: pa.Array, name: str, *, first: bool) -> np.ndarray:
-    """Where values are the name of their column; at the beginning of a part, a mark of the encoding may precede it."""
+    """Which values are the name of their column; a byte order mark may precede the first column."""
     equal = pc.equal(values, name)
     if first and pc.any(pc.starts_with(values, _BOM)).as_py():
         equal = pc.is_in(values, pa.array([name, f"{_BOM}{name}", f'{_BOM}"{name}"']))
@@ -89,7 +89,7 @@ def _named(values: pa.Array, name: str, *, first: bool) -> np.ndarray:
 
 
 def _check_order(rows: Rows, names: list[str], repeated: np.ndarray, name: str) -> None:
-    """Looks for other headers where all columns are at hand."""
+    """Refuses rows that have all column names in another order."""
     if len(names) < 2 or len(set(names)) < len(names):
         return
     known = pa.array(names)

@@ -1,4 +1,4 @@
-"""The bytes of a delimited file as its reader wants them: UTF-8, of the plain dialect, looked at while they pass."""
+"""Streams a delimited file as UTF-8 in the plain dialect, and shows its bytes to a check."""
 
 import codecs
 import io
@@ -16,10 +16,10 @@ _LONGEST_LINE = 32 << 20
 
 
 class CsvTextError(DataError):
-    """The text is not as the settings say; the message goes on after the file's name.
+    """The text contradicts the settings. The message continues a sentence that begins with the file name.
 
     Attributes:
-        offset: how many bytes of the text are before that; None where it is of no matter.
+        offset: byte offset of the fault in the text; None if it has no place.
     """
 
     def __init__(self, message: str, offset: int | None = None) -> None:
@@ -28,7 +28,7 @@ class CsvTextError(DataError):
 
 
 class CsvStream(io.RawIOBase):
-    """A stream over another one."""
+    """Stream of the translated text of a file."""
 
     def __init__(
         self, stream: IO[bytes], translation: Translation, encoding: str, *, look: Callable[[bytes], None] | None = None
@@ -36,10 +36,10 @@ class CsvStream(io.RawIOBase):
         """Wraps a stream.
 
         Args:
-            stream: the file's bytes.
-            translation: from the file's dialect.
-            encoding: of the file.
-            look: is shown all bytes in the order of the file, and `b""` at the end; what it raises, reading does.
+            stream: bytes of the file.
+            translation: translation from the file's dialect.
+            encoding: encoding of the file.
+            look: called with all bytes in order, and with `b""` at the end. Its errors reach the reader.
         """
         self._stream = stream
         self._translation = translation if translation.needed else None
@@ -47,14 +47,14 @@ class CsvStream(io.RawIOBase):
         self._decode = None if utf8 else codecs.getincrementaldecoder(encoding)()
         self._look = look
         self.marked = False
-        """Whether values have something to be translated back, as far as was read."""
+        """Whether a value read so far may have to be translated back."""
         self._lines = b""
-        """The beginning of a line whose end has not been read."""
+        """Start of a line whose end is unread."""
         self._ready = memoryview(b"")
         self._ended = False
 
     def readable(self) -> bool:
-        """Yes."""
+        """Returns True."""
         return True
 
     def readinto(self, target: "WriteableBuffer") -> int:
@@ -65,7 +65,7 @@ class CsvStream(io.RawIOBase):
         return len(data)
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Reads at most `size` bytes; `b""` at the end."""
         data = self._next(size if size >= 0 else _BLOCK)
         if self._look is not None:
             self._look(data)
@@ -95,12 +95,12 @@ class CsvStream(io.RawIOBase):
 
 
 def end_of_lines(text: bytes) -> int:
-    """Where the last whole line ends; 0 if none does.
+    """Offset of the end of the last whole line; 0 if there is none.
 
     Raises:
-        CsvTextError: lines are so long that they can be none.
+        CsvTextError: a line is too long for delimited text.
     """
     end = text.rfind(b"\n") + 1 or text.rfind(b"\r", 0, len(text) - 1) + 1
     if not end and len(text) > _LONGEST_LINE:
-        raise CsvTextError(f"a line has more than {_LONGEST_LINE >> 20} MB, so it is no delimited text")
+        raise CsvTextError(f"a line has more than {_LONGEST_LINE >> 20} MB, so the file is not delimited text")
     return end

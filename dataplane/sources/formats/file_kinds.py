@@ -1,12 +1,12 @@
-"""What a file is, told by its first bytes: packed with which program, or something that is no text at all."""
+"""Recognises compressed files and foreign formats by their first bytes."""
 
 from dataclasses import dataclass
 
 HEAD = 512
-"""How many first bytes tell it."""
+"""Number of first bytes that identify a format."""
 
 PACKED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz", ".zip")
-"""What names of packed files end in; only listings of directories go by names."""
+"""Suffixes of compressed files. Only directory listings use them; reading goes by content."""
 
 _PACKINGS = (
     ("gzip", b"\x1f\x8b"),
@@ -19,7 +19,7 @@ _PACKINGS = (
 _BZIP2_BLOCKS = (b"1AY&SY", b"\x17rE8P\x90")
 _EXPORT, _UNPACK = "export its table as CSV", "unpack it"
 _FORMATS = (
-    (0, b"PAR1", "a Parquet file", "say 'format: parquet'"),
+    (0, b"PAR1", "a Parquet file", "set 'format: parquet'"),
     (0, b"PARE", "an encrypted Parquet file", "write it without encryption"),
     (0, b"Obj\x01", "an Avro file", "write its rows as Parquet, CSV or JSON lines"),
     (0, b"ARROW1\x00\x00", "an Arrow (Feather) file", "write its rows as Parquet"),
@@ -51,11 +51,11 @@ _PAGES = (b"<!doctype", b"<html", b"<head", b"<body")
 
 @dataclass(frozen=True)
 class Foreign:
-    """Something that is not what it was given as.
+    """A file of another format than the settings say.
 
     Attributes:
-        what: the noun, with its article.
-        remedy: what to do.
+        what: name of the format, with its article.
+        remedy: what the user should do.
     """
 
     what: str
@@ -63,9 +63,9 @@ class Foreign:
 
 
 def packing_of(head: bytes) -> str:
-    """The program that a file was packed with (`gzip`, `bzip2`, `xz`, `zstd`, `zip`); empty if it was not."""
+    """Compression of a file: `gzip`, `bzip2`, `xz`, `zstd` or `zip`; empty if the file is not compressed."""
     if len(head) >= 4 and 0x50 <= head[0] <= 0x5F and head[1:4] == b"\x2a\x4d\x18":
-        return "zstd"  # a skippable frame before the first of data
+        return "zstd"  # a skippable frame before the first data frame
     for packing, magic in _PACKINGS:
         if head.startswith(magic):
             return packing if packing != "bzip2" or head[4:10] in _BZIP2_BLOCKS else ""
@@ -73,22 +73,22 @@ def packing_of(head: bytes) -> str:
 
 
 def foreign_to_text(head: bytes) -> Foreign | None:
-    """What is known to be no table of text; None for text, and for what is not known."""
+    """Recognises formats that are not text tables; None for text and for unknown formats."""
     for offset, magic, what, remedy in _FORMATS:
         if head.startswith(magic, offset):
             return Foreign(what, remedy)
-    if head.startswith(b"ORC") and is_binary(head[3:]):  # which some column names begin with as well
+    if head.startswith(b"ORC") and is_binary(head[3:]):  # column names may begin with ORC, too
         return Foreign("an ORC file", "write its rows as Parquet, CSV or JSON lines")
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(_PAGES):
-        return Foreign("an HTML page, as a server sends it in place of a file", "fetch the data anew")
+        return Foreign("an HTML page, probably a server's error page", "download the data again")
     if start.startswith(b"<?xml"):
-        return Foreign("an XML document", "write its rows as CSV, or fetch the data anew if it tells an error")
+        return Foreign("an XML document", "write its rows as CSV; if it reports an error, download the data again")
     return None
 
 
 def foreign_to_parquet(head: bytes) -> Foreign | None:
-    """What is known to be no Parquet file; None for what may have been one."""
+    """Recognises formats other than Parquet; None for files that may be Parquet, damaged or not."""
     if head.startswith(b"PAR1"):
         return None
     if packing := packing_of(head):
@@ -97,10 +97,10 @@ def foreign_to_parquet(head: bytes) -> Foreign | None:
         return found
     if not is_binary(head):
         formats = "'format: jsonl'" if head.lstrip()[:1] in (b"{", b"[") else "'format: csv'"
-        return Foreign("text", f"say {formats}")
+        return Foreign("text", f"set {formats}")
     return None
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether bytes are no text of an encoding that contains ASCII; Hive's texts hold the other control characters."""
+    """Whether bytes are not text. Only zero bytes count, because Hive writes the other control characters in text."""
     return b"\x00" in head

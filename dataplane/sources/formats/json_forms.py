@@ -1,4 +1,4 @@
-"""In which form a JSON file has its records, told from its beginning. Standard library only."""
+"""Recognises from the beginning of a JSON file how it arranges its records. Imports only the standard library."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from dataplane.errors.messages import shown
 from dataplane.sources.formats.json_values import has
 
 BLANK = " \t\r\n"
-MEND = "write one object a line, or a list of objects"
+MEND = "write one object per line, or a list of objects"
 _BLANKS = re.compile(f"[{BLANK}]*")
 _COLON = re.compile(f"[{BLANK}]*:[{BLANK}]*")
 _COMMA = re.compile(f"[{BLANK}]*,")
@@ -21,7 +21,7 @@ _SHOWN = 60
 
 
 class Form(Enum):
-    """How records follow each other."""
+    """Arrangement of the records in a file."""
 
     LINES = "one on each line"
     LIST = "in a list"
@@ -30,18 +30,18 @@ class Form(Enum):
 
 
 def form_of(beginning: str, ids: Collection[str], name: str, *, is_all: bool) -> Form:
-    """The form of a file.
+    """Recognises the form of a file.
 
-    A file whose first line is broken is one of lines: that line is for the dead letters.
+    A file with a broken first line has the form `LINES`, so that only this line becomes a dead letter.
 
     Args:
-        beginning: of the file.
-        ids: columns that every record has, by which one is told from an object that holds a list of records.
-        name: what the file is called.
-        is_all: whether it is the whole file.
+        beginning: first characters of the file.
+        ids: columns that every record has. They tell a record from an object that holds a list of records.
+        name: name of the file in messages.
+        is_all: whether `beginning` is the whole file.
 
     Raises:
-        DataError: it holds something else than objects.
+        DataError: the file does not hold objects.
     """
     start = beginning.lstrip(BLANK)
     line, newline, others = start.partition("\n")
@@ -77,14 +77,14 @@ def _form_of_objects(start: str, ids: Collection[str], *, is_all: bool) -> Form:
 
 
 def holds_records(value: dict[str, Any], ids: Collection[str]) -> bool:
-    """Whether an object is none of the records but holds a list of them."""
+    """Whether an object is not a record, but holds a list of records."""
     if all(has(value, name) for name in ids):
         return False
     return any(isinstance(member, list) and member and isinstance(member[0], dict) for member in value.values())
 
 
 def _begins_to_hold_records(text: str, ids: Collection[str]) -> bool:
-    """Whether an object of which only the beginning is known has a list of objects before it has all ids."""
+    """Whether the beginning of an object has a list of objects before it has all ids."""
     decoder, at = json.JSONDecoder(), 1
     seen: dict[str, Any] = {}
     try:
@@ -94,16 +94,16 @@ def _begins_to_hold_records(text: str, ids: Collection[str]) -> bool:
                 return True
             seen[key], at = decoder.raw_decode(text, _COLON.match(text, at).end())  # type: ignore[union-attr]
             at = _COMMA.match(text, at).end()  # type: ignore[union-attr]
-    except (AttributeError, TypeError, ValueError, RecursionError):  # broken, or not known any further
+    except (AttributeError, TypeError, ValueError, RecursionError):  # broken, or the beginning ends here
         pass
     return False
 
 
 def _decoded(text: str) -> tuple[dict[str, Any] | None, int]:
-    """The object that a text begins with and where it ends; None where it is none, and where that shows."""
+    """First object of a text and its end offset; None and the offset of the error if the text has none."""
     try:
         return json.JSONDecoder().raw_decode(text)
     except json.JSONDecodeError as error:
         return None, error.pos
-    except (ValueError, RecursionError):  # digits or levels without end
+    except (ValueError, RecursionError):  # too many digits or levels
         return None, 0

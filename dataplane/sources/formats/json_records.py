@@ -1,6 +1,6 @@
-"""Records of a JSON file whatever its form, see `json_forms`; of its content only a block is in memory.
+"""Splits a JSON file of any form (see `json_forms`) into records, with one block of the file in memory.
 
-Standard library only.
+Imports only the standard library.
 """
 
 import codecs
@@ -23,19 +23,19 @@ _LARGEST_RECORD = 64 << 20
 
 
 def record_blocks(stream: IO[bytes], name: str, ids: Collection[str], *, block: int = 8 << 20) -> Iterator[list[bytes]]:
-    """The records as lists of lines, each list about a block long, each line a JSON value if the file is sound.
+    """Yields lists of lines, each list about one block long, each line a JSON value unless the file is broken.
 
     Values that MongoDB wraps in objects are the values alone, see `json_values.unwrapped`.
 
     Args:
-        stream: the file, in UTF-8, -16 or -32.
-        name: what it is called.
+        stream: bytes of the file, in UTF-8, UTF-16 or UTF-32.
+        name: name of the file in messages.
         ids: columns that every record has.
-        block: how many bytes to read at once.
+        block: number of bytes to read at once.
 
     Raises:
-        DataError: the file is cut short, holds no objects, or is broken; a broken line is left as it is.
-        UnicodeError: it is not text in the encoding that it begins with.
+        DataError: the file is cut short or broken, or holds no objects. A broken line alone raises nothing here.
+        UnicodeError: the file is not text in the encoding of its beginning.
     """
     head, utf8 = _as_utf8(stream)
     form = form_of(head.decode(errors="surrogateescape"), ids, name, is_all=len(head) < _HEAD)
@@ -56,7 +56,7 @@ def record_blocks(stream: IO[bytes], name: str, ids: Collection[str], *, block: 
 
 
 def _lines(head: bytes, rest: IO[bytes], block: int) -> Iterator[list[bytes]]:
-    """Lists of lines that are not empty, each list about a block long."""
+    """Yields lists of non-empty lines, each list about one block long."""
     lines = io.BytesIO(head + rest.readline()).readlines()
     left = block - sum(map(len, lines))
     lines += rest.readlines(left) if left > 0 else []
@@ -66,7 +66,7 @@ def _lines(head: bytes, rest: IO[bytes], block: int) -> Iterator[list[bytes]]:
 
 
 def looks_like_json(beginning: bytes) -> bool:
-    """Whether a file that begins so is JSON, in whichever encoding."""
+    """Whether a file with this beginning is JSON, in UTF-8, UTF-16 or UTF-32."""
     text = beginning[: len(beginning) // 4 * 4].decode(json.detect_encoding(beginning), errors="ignore")
     return text.lstrip("\ufeff" + BLANK)[:1] in ("{", "[")
 
@@ -75,7 +75,7 @@ def _records(scanner: "_Scanner", form: Form) -> Iterator[bytes]:
     if form is Form.MEMBER:
         yield from _members(scanner)
         if scanner.next():
-            raise scanner.error("goes on after the object that holds the records")
+            raise scanner.error("has text after the object that holds the records")
         return
     while mark := scanner.next():
         if mark == "[" and form is Form.LIST:
@@ -86,7 +86,7 @@ def _records(scanner: "_Scanner", form: Form) -> Iterator[bytes]:
 
 
 def _elements(scanner: "_Scanner") -> Iterator[bytes]:
-    """Elements of a list, one a line."""
+    """Yields the elements of a list, each as a line."""
     scanner.skip("[")
     while scanner.next() != "]":
         yield scanner.value()
@@ -96,7 +96,7 @@ def _elements(scanner: "_Scanner") -> Iterator[bytes]:
 
 
 def _members(scanner: "_Scanner") -> Iterator[bytes]:
-    """Elements of the one list of objects among the members of an object."""
+    """Yields the elements of the only list of objects among the members of an object."""
     scanner.skip("{")
     found = ""
     while scanner.next() != "}":
@@ -111,7 +111,7 @@ def _members(scanner: "_Scanner") -> Iterator[bytes]:
                 found = str(key)
                 yield first
                 yield from elements
-            for _ in elements:  # a list of something else
+            for _ in elements:  # skip a list of other values
                 pass
         else:
             scanner.value()
@@ -123,13 +123,13 @@ def _members(scanner: "_Scanner") -> Iterator[bytes]:
 
 
 class _Scanner:
-    """Cuts a text into JSON values, a block at a time."""
+    """Splits a text into JSON values and reads one block at a time."""
 
     def __init__(self, stream: IO[bytes], name: str, block: int) -> None:
         self._stream = stream
         self._name = name
         self._block = block
-        # Bytes that are no text stay what they are: they make their record one for the dead letters, no other.
+        # Bytes that are not UTF-8 are kept, so that only their own record becomes a dead letter.
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._json = json.JSONDecoder()
         self._text = ""
@@ -138,7 +138,7 @@ class _Scanner:
         self._ended = False
 
     def next(self) -> str:
-        """The next sign that is no blank; empty at the end."""
+        """Next character that is not a blank; empty at the end."""
         while True:
             self._at = _BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text) or self._ended:
@@ -146,10 +146,10 @@ class _Scanner:
             self._more()
 
     def skip(self, mark: str, *, needed: bool = True) -> None:
-        """Goes past a sign.
+        """Skips a character.
 
         Raises:
-            DataError: another one comes next.
+            DataError: the next character is another one, and `needed` is set.
         """
         following = self.next()
         if following == mark:
@@ -160,10 +160,10 @@ class _Scanner:
             raise self.error(f"has {shown(self._text[self._at : self._at + _SHOWN])!r} where {mark!r} should be")
 
     def value(self) -> bytes:
-        """The next value, as a line.
+        """Returns the next value as a line.
 
         Raises:
-            DataError: it is broken or cut short.
+            DataError: the value is broken or cut short.
         """
         self.next()
         while True:
@@ -177,7 +177,7 @@ class _Scanner:
                 raise self._broken(str(error.msg), cut=cut) from error
             except (ValueError, RecursionError) as error:
                 raise self._broken("too many digits or levels", cut=False) from error
-            if end == len(self._text) and not self._ended:  # the digits of a number may go on
+            if end == len(self._text) and not self._ended:  # a number may continue in the next block
                 self._more()
                 continue
             text, self._at = self._text[self._at : end], end
@@ -185,13 +185,13 @@ class _Scanner:
             return text.replace("\n", " ").replace("\r", " ").encode(errors="surrogateescape") + b"\n"
 
     def error(self, what: str, *, mend: str = MEND) -> DataError:
-        """An error of the file."""
+        """Makes an error that names the file and the number of values before the fault."""
         return DataError(f"{self._name} cannot be read as JSON: it {what}, after {self._values} values; {mend}")
 
     def _broken(self, why: str, *, cut: bool) -> DataError:
         if cut:
             return self.error("ends in the middle of a value", mend=MEND_DAMAGED)
-        return self.error(f"has {shown(self._text[self._at : self._at + _SHOWN])!r}, which is none ({why})")
+        return self.error(f"has {shown(self._text[self._at : self._at + _SHOWN])!r}, which is not a JSON value ({why})")
 
     def _more(self) -> None:
         block = self._stream.read(self._block)
@@ -201,7 +201,7 @@ class _Scanner:
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:
-    """As many bytes as asked for, unless the file ends before."""
+    """Reads `size` bytes, or fewer if the file ends."""
     parts: list[bytes] = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)
@@ -210,7 +210,7 @@ def _read(stream: IO[bytes], size: int) -> bytes:
 
 
 def _as_utf8(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
-    """The beginning of a stream and its rest in UTF-8, without a byte order mark."""
+    """Beginning and rest of a stream in UTF-8, without a byte order mark."""
     beginning = _read(stream, _HEAD)
     encoding = json.detect_encoding(beginning[:4])
     if encoding.startswith("utf-8"):
@@ -221,7 +221,7 @@ def _as_utf8(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
 
 
 class _Rewound(io.RawIOBase):
-    """A stream before whose rest come some bytes that were read from it."""
+    """A stream with bytes put back at its front."""
 
     def __init__(self, first: bytes, rest: IO[bytes]) -> None:
         self._first = memoryview(first)
@@ -241,7 +241,7 @@ class _Rewound(io.RawIOBase):
 
 
 class _Recoded(io.RawIOBase):
-    """A stream of text in another encoding as UTF-8."""
+    """Re-encodes a stream of text as UTF-8."""
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
         self._stream = stream

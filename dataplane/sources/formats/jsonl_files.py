@@ -1,4 +1,4 @@
-"""JSON: blocks of records are parsed by Arrow; only blocks with a broken one are looked at record by record."""
+"""Reads JSON. Arrow parses blocks of records; a block with a broken record is parsed record by record."""
 
 import io
 import itertools
@@ -32,7 +32,7 @@ _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 @dataclass(frozen=True)
 class JsonlReader:
-    """Reads a table from files with one JSON object a line, or in one of the other forms of `json_forms`."""
+    """Reads a table from files with one JSON object per line, or of another form of `json_forms`."""
 
     table: str
     source: JsonlInteractions | JsonlEntities
@@ -43,10 +43,10 @@ class JsonlReader:
         return file_pieces(self.table, self.files)
 
     def types(self, pieces: Sequence[Piece]) -> None:
-        """Unknown until all values have been seen."""
+        """None: the types are unknown until all values are read."""
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
-        """Batches of the values as they are; lines that are not an object are rejects."""
+        """Yields batches of the values as written. Lines without a JSON object are rejects."""
         wanted = None if columns is None else set(columns)
         texts = _texts(types, self.source.date_formats)
         row = 0
@@ -56,7 +56,7 @@ class JsonlReader:
                     yield _parse(lines, row, texts, wanted)
                     row += len(lines)
         except UnicodeError as error:
-            raise DataError(f"{piece.name} is no text, though it begins as such: {error}; {MEND_DAMAGED}") from error
+            raise DataError(f"{piece.name} begins as text, but is not: {error}; {MEND_DAMAGED}") from error
         except UNREADABLE as error:
             raise unreadable(piece.name, error, row=row) from error
 
@@ -146,7 +146,7 @@ def _parse_each(lines: list[bytes], row: int, wanted: set[str] | None) -> Rows:
 
 
 def _value(line: bytes) -> tuple[dict[str, Any], str]:
-    """The members of the object on a line, by their paths, or what is wrong with it."""
+    """Members of the object on a line by path, and an empty reason; or the reason to reject the line."""
     if _is_deep(line):
         return {}, f"nested more than {_DEEPEST} levels deep"
     try:
@@ -154,7 +154,7 @@ def _value(line: bytes) -> tuple[dict[str, Any], str]:
         if isinstance(value, dict):
             value = flat(value)
         if b"\\u" in line:
-            json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but no text
+            json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but not text
     except UnicodeError:
         return {}, NOT_TEXT
     except TwiceError as error:
@@ -183,7 +183,7 @@ def _is_deep(line: bytes) -> bool:
 
 
 def _column(values: list[Any]) -> pa.Array:
-    """An array of the values; of their texts where they are of several kinds."""
+    """Array of the values. Values of several types become text."""
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

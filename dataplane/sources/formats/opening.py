@@ -1,6 +1,6 @@
-"""Bytes of text files: unpacked, whatever the file is called, and refused if they are no text.
+"""Opens text files, decompresses them by content, and refuses other formats.
 
-Light: standard library only, unless a file is in an object store or packed with zstd.
+Imports only the standard library, unless a file is in an object store or compressed with zstd.
 """
 
 import bz2
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BLOCK = 1 << 18
-_MEMBERS_TOLD = 3
-MEND_DAMAGED = "it was cut short or damaged when it was written or copied: replace it, or leave it out of 'path'"
-"""What to do about a file that is not whole."""
+_MOST_MEMBERS_NAMED = 3
+MEND_DAMAGED = "the file is cut short or damaged: replace it, or exclude it from 'path'"
+"""Hint for a file that is incomplete."""
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile)
 UNREADABLE = (OSError, *_DAMAGED)
-"""What reading a file raises that is gone, damaged, or no text."""
+"""Errors from reading a file that is missing, damaged or not text."""
 
 
 class ForeignFileError(OSError):
-    """A file is no text; the message goes on after "NAME is"."""
+    """A file is not text. The message continues "NAME is"."""
 
 
 def first_bytes(location: str, name: str) -> bytes:
-    """What tells what a file is, packed as it may be.
+    """Reads the bytes that identify the format of a file, without decompressing it.
 
     Args:
-        location: which file.
-        name: what to call it in messages.
+        location: path or URI of the file.
+        name: name of the file in messages.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     try:
         with storage.open_input(location, buffer=HEAD) as stream:
@@ -51,14 +51,14 @@ def first_bytes(location: str, name: str) -> bytes:
 
 
 def open_bytes(location: str, *, buffer: int = _BLOCK) -> IO[bytes]:
-    """The file's bytes, unpacked if its first bytes say that it is packed.
+    """Opens a file, decompressed if its first bytes show a known compression.
 
     Args:
-        location: which file.
-        buffer: how many bytes to fetch at once.
+        location: path or URI of the file.
+        buffer: number of bytes per read.
 
     Raises:
-        OSError: it cannot be opened, or is no text; reading may raise all of `UNREADABLE`.
+        OSError: the file cannot be opened or is not text. Reading may raise any of `UNREADABLE`.
     """
     stream = cast(io.BufferedReader, storage.open_input(location, buffer=buffer))
     try:
@@ -72,12 +72,12 @@ def open_bytes(location: str, *, buffer: int = _BLOCK) -> IO[bytes]:
 
 
 def unreadable(name: str, error: BaseException, *, row: int | None = None) -> DataError:
-    """The error for one of `UNREADABLE`.
+    """Converts one of `UNREADABLE` to an error for the user.
 
     Args:
-        name: what the file is called.
-        error: what reading it raised.
-        row: the first data row that was not read, where known.
+        name: name of the file in messages.
+        error: error from reading the file.
+        row: first row that was not read, if known.
     """
     if isinstance(error, ForeignFileError):
         return DataError(f"{name} is {error}")
@@ -88,7 +88,7 @@ def unreadable(name: str, error: BaseException, *, row: int | None = None) -> Da
 
 
 def _tells_damage(error: OSError) -> bool:
-    """Whether it comes from an unpacker, not from the file system."""
+    """Whether an error comes from decompression, not from the file system."""
     return error.errno is None and any(sign in str(error) for sign in ("ZSTD", "compressed stream", "Invalid data"))
 
 
@@ -108,19 +108,19 @@ def _open_zip(stream: io.BufferedReader) -> io.BufferedReader:
     if document:
         raise ForeignFileError(f"{document}, not text: save its sheet as CSV")
     if len(members) != 1 or "/" in names[0]:
-        told = ", ".join(names[:_MEMBERS_TOLD]) + (", …" if len(names) > _MEMBERS_TOLD else "")
+        listing = ", ".join(names[:_MOST_MEMBERS_NAMED]) + (", …" if len(names) > _MOST_MEMBERS_NAMED else "")
         what = "with directories" if any("/" in name for name in names) else f"of {len(names)} files"
-        raise ForeignFileError(f"a zip archive {what} ({told or 'nothing'}): unpack it, and name the file you mean")
+        raise ForeignFileError(f"a zip archive {what} ({listing or 'nothing'}): unpack it and set 'path' to one file")
     if members[0].flag_bits & 1:
         raise ForeignFileError("an encrypted zip archive: unpack it")
     try:
         return cast(io.BufferedReader, archive.open(members[0]))
     except NotImplementedError as error:
-        raise ForeignFileError(f"a zip archive packed in a rare way ({error}): unpack it") from error
+        raise ForeignFileError(f"a zip archive with an unsupported compression ({error}): unpack it") from error
 
 
 def _document(names: list[str]) -> str:
-    """What kind of document an archive with these members is; empty if none."""
+    """Kind of office document with these archive members; empty for other archives."""
     if "[Content_Types].xml" in names:
         return "an Excel workbook (.xlsx)" if any(name.startswith("xl/") for name in names) else "an Office document"
     return "an OpenDocument file" if {"mimetype", "content.xml"} <= set(names) else ""
@@ -137,7 +137,7 @@ def _open_zstd(stream: io.BufferedReader) -> io.BufferedReader:
 
 
 class _Members(io.RawIOBase):
-    """Streams packed one after the other; unlike the standard library's readers, damage at the second is no end."""
+    """Decompresses concatenated streams. Unlike the standard library, it reports a damaged second stream."""
 
     def __init__(self, stream: IO[bytes], new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> None:
         self._stream = stream
@@ -145,11 +145,11 @@ class _Members(io.RawIOBase):
         self._unpacker = new()
 
     def readable(self) -> bool:
-        """Yes."""
+        """Returns True."""
         return True
 
     def readinto(self, target: "WriteableBuffer") -> int:
-        """Unpacks into a buffer."""
+        """Decompresses into a buffer."""
         view = memoryview(target).cast("B")
         data = b""
         while not data:
@@ -161,11 +161,11 @@ class _Members(io.RawIOBase):
         return len(data)
 
     def _packed(self) -> bytes | None:
-        """What to unpack next; None at the end."""
+        """Next compressed bytes; None at the end."""
         if not self._unpacker.eof:
             packed = self._stream.read(_BLOCK) if self._unpacker.needs_input else b""
             if self._unpacker.needs_input and not packed:
-                raise EOFError("it ends before its end-of-stream marker")
+                raise EOFError("the end-of-stream marker is missing")
             return packed
         rest = self._unpacker.unused_data.lstrip(b"\0")  # xz pads with zeros
         while not rest:

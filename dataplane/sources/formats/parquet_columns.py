@@ -1,4 +1,4 @@
-"""Columns of Parquet files as everything else wants them: fields of structs by their path, bytes as texts."""
+"""Simplifies the columns of Parquet files: struct fields get their path as name, bytes become text."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,11 +18,11 @@ BytesAs: TypeAlias = Literal["auto", "text", "hex", "uuid"]
 _UUID_BYTES = 16
 _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], "S2")
 _DASHES = (8, 12, 16, 20)
-"""Digits of a UUID before which there is a dash."""
+"""Positions of the digits of a UUID that follow a dash."""
 
 
 def paths_of(schema: pa.Schema) -> dict[str, tuple[Path, pa.DataType]]:
-    """Columns of a file under their names; of structs, their fields as `user.id`, at any depth.
+    """Path and type of each column by name; struct fields have names such as `user.id`, at any depth.
 
     Raises:
         DataError: two columns have the same name.
@@ -35,27 +35,27 @@ def paths_of(schema: pa.Schema) -> dict[str, tuple[Path, pa.DataType]]:
 
 
 def read_as(kind: pa.DataType, bytes_as: BytesAs) -> pa.DataType:
-    """The Arrow type that values of a type are read as."""
+    """Arrow type of the values after reading."""
     return as_read(pa.array([], kind), bytes_as, "").type
 
 
 def type_name(kind: pa.DataType, *, is_id: bool) -> str:
-    """As `described`, of a type that `read_as` gave; decimal numbers may be ids, and without a point are integers."""
+    """Column type of a type from `read_as`. Decimal ids become text, and decimals without fraction integers."""
     if pa.types.is_decimal(kind) and (is_id or kind.scale <= 0):
         return "string" if is_id else "int64"
     return described(kind)
 
 
 def with_integers(batch: pa.RecordBatch, ids: Collection[str], *, long_as_text: bool = False) -> pa.RecordBatch:
-    """Decimal numbers without a point become integers, but for ids, which may have any number of digits.
+    """Casts decimals without fraction to integers, except ids, which may have any number of digits.
 
     Args:
-        batch: some rows.
-        ids: columns of ids.
-        long_as_text: integers of more than 64 bits become text, as where it is not known yet which columns are ids.
+        batch: rows of the file.
+        ids: id columns.
+        long_as_text: whether integers of more than 64 bits become text, for when the id columns are unknown.
 
     Raises:
-        DataError: some have more than 64 bits.
+        DataError: a value has more than 64 bits.
     """
     for index, (name, kind) in enumerate(zip(batch.schema.names, batch.schema.types, strict=True)):
         if pa.types.is_decimal(kind) and kind.scale <= 0 and name not in ids:
@@ -65,28 +65,28 @@ def with_integers(batch: pa.RecordBatch, ids: Collection[str], *, long_as_text: 
                 if long_as_text:
                     batch = batch.set_column(index, name, batch.column(index).cast(pa.string()))
                     continue
-                hint = "write it as text or a float, or leave it out of 'keep'"
+                hint = "write the column as text or floats, or remove it from 'keep'"
                 raise DataError(f"column {name!r} has integers of more than 64 bits: {error}; {hint}") from error
     return batch
 
 
 def selected(batch: pa.RecordBatch, columns: Mapping[str, Path], bytes_as: BytesAs) -> pa.RecordBatch:
-    """Columns of a batch, by their paths, as they are read.
+    """Selects columns of a batch by path and simplifies their types.
 
     Args:
-        batch: as the file has it, the structs of the columns among it.
+        batch: rows of the file, including the structs that hold the columns.
         columns: path of each column.
-        bytes_as: what bytes become.
+        bytes_as: conversion of bytes.
 
     Raises:
-        DataError: bytes are not what was said.
+        DataError: bytes do not fit `bytes_as`.
     """
     arrays = [as_read(field_at(batch, path), bytes_as, name) for name, path in columns.items()]
     return pa.RecordBatch.from_arrays(arrays, names=list(columns)) if columns else batch.select([])
 
 
 def as_read(values: pa.Array, bytes_as: BytesAs, name: str) -> pa.Array:
-    """Values of a simple type: no dictionary but of texts, no extension, no bytes that are no text."""
+    """Simplifies values: decodes dictionaries except of text, extension types, and bytes that are not text."""
     kind = values.type
     if isinstance(kind, pa.UuidType):
         return uuid_texts(values.storage, name)
@@ -103,30 +103,33 @@ def as_read(values: pa.Array, bytes_as: BytesAs, name: str) -> pa.Array:
 
 
 def hex_texts(values: pa.Array) -> pa.StringArray:
-    """Bytes as hexadecimal digits, in lower case."""
+    """Converts bytes to lower-case hexadecimal digits.
+
+    Example: the bytes 1 and 171, no bytes, null → `"01ab"`, `""`, null.
+    """
     offsets, data = _bytes_of(values)
     digits = _HEX[data].tobytes()
     return _texts(values, (offsets * 2).astype(np.int32), digits)
 
 
 def uuid_texts(values: pa.Array, name: str) -> pa.StringArray:
-    """Sixteen bytes each as UUIDs are written.
+    """Converts values of 16 bytes to UUIDs with dashes.
 
     Raises:
-        DataError: some are more or fewer; `name` is the column.
+        DataError: a value of column `name` has another length.
     """
     filled = pc.fill_null(values.cast(pa.binary()), bytes(_UUID_BYTES))
     lengths = pc.binary_length(filled)
     if pc.any(pc.not_equal(lengths, _UUID_BYTES)).as_py():
         wrong = next(length for length in lengths.to_pylist() if length != _UUID_BYTES)
-        raise DataError(f"column {name!r} has a value of {wrong} bytes, where a UUID has {_UUID_BYTES}")
+        raise DataError(f"column {name!r} has a value of {wrong} bytes; a UUID has {_UUID_BYTES}")
     digits = np.frombuffer(_HEX[_bytes_of(filled)[1]].tobytes(), "S1").reshape(len(values), 2 * _UUID_BYTES)
     parts = np.insert(digits, _DASHES, b"-", axis=1)
     return _texts(values, np.arange(len(values) + 1, dtype=np.int32) * parts.shape[1], parts.tobytes())
 
 
 def _bytes_of(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Where each value begins, and the bytes of all."""
+    """Offset of each value, int32 `[values + 1]`, and the bytes of all values, uint8."""
     values = values.cast(pa.binary())
     if len(values) == 0:
         return np.zeros(1, np.int32), np.zeros(0, np.uint8)
@@ -137,7 +140,7 @@ def _bytes_of(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _texts(values: pa.Array, offsets: np.ndarray, content: bytes) -> pa.StringArray:
-    """Texts in place of values, missing where those are."""
+    """Builds texts from offsets and content, null where `values` are null."""
     texts = pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets.tobytes()), pa.py_buffer(content))
     return pc.if_else(values.is_valid(), texts, None)
 

@@ -1,4 +1,4 @@
-"""Parquet: pieces are runs of row groups, column types come from the footers."""
+"""Reads Parquet. A piece is a run of row groups; column types come from the footers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ from dataplane.sources.reading import SAMPLE, Piece, Rows
 _ROWS_PER_PIECE = 1_000_000
 _ROWS_PER_BATCH = 131_072
 _CONNECTIONS = 16
-"""Footers that are read at once: in a store, each is a wait."""
+"""Number of footers read at once, because each costs a round trip to an object store."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ParquetReader:
     files: Sequence[SourceFile]
 
     def pieces(self) -> list[Piece]:
-        """Runs of row groups of about a million rows."""
+        """Makes pieces from runs of row groups, each of about a million rows."""
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             cuts = [cut for cuts in pool.map(_cuts, self.files) for cut in cuts]
         return [
@@ -46,13 +46,13 @@ class ParquetReader:
         ]  # fmt: skip
 
     def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
-        """Types from the schema of every file, also of those without a row."""
+        """Types from the schema of every file, including files without rows."""
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             found = pool.map(lambda file: column_types(self.source, file.location, file.name), self.files)
             return dict(zip((file.name for file in self.files), found, strict=True))
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
-        """Record batches of the piece's row groups."""
+        """Yields record batches of the piece's row groups."""
         file = open_parquet(piece.file, piece.name)
         groups = range(*piece.part) if piece.part else range(file.num_row_groups)
         paths = {name: path for name, (path, _) in _paths(file, piece.name).items()}
@@ -77,7 +77,7 @@ class ParquetReader:
 
 
 def _damaged_rows(file: pq.ParquetFile, groups: Iterable[int], columns: list[str], first_row: int) -> str:
-    """The first row group that cannot be read, as rows."""
+    """Rows of the first row group that cannot be read, for messages."""
     for group in groups:
         rows = file.metadata.row_group(group).num_rows
         try:
@@ -85,11 +85,11 @@ def _damaged_rows(file: pq.ParquetFile, groups: Iterable[int], columns: list[str
         except (pa.ArrowException, OSError):
             return f"in rows {first_row} to {first_row + rows - 1}"
         first_row += rows
-    return "here and there"
+    return "in some rows"
 
 
 def _cuts(file: SourceFile) -> list[tuple[SourceFile, tuple[int, int], int, int]]:
-    """The file's runs of row groups, the data row where each begins, and its bytes."""
+    """Cuts a file into runs of row groups: (file, row groups, first row, bytes) of each."""
     cuts = []
     with unchanged(file.location, file.name, file.version):
         metadata = open_parquet(file.location, file.name).metadata
@@ -104,15 +104,15 @@ def _cuts(file: SourceFile) -> list[tuple[SourceFile, tuple[int, int], int, int]
 
 
 def column_types(source: ParquetInteractions | ParquetEntities, location: str, name: str) -> dict[str, set[str]]:
-    """Columns of a file as they are read, and the type of each, as `Reader.types`.
+    """Column types of a file after reading; see `Reader.types`.
 
     Args:
-        source: the table's settings.
-        location: which file.
-        name: what to call it in messages.
+        source: settings of the table.
+        location: path or URI of the file.
+        name: name of the file in messages.
 
     Raises:
-        DataError: it is missing, cut short, no Parquet file, or has a column name twice.
+        DataError: the file is missing, cut short or not Parquet, or has a column name twice.
     """
     ids = id_columns(source)
     return {
@@ -125,14 +125,14 @@ def _paths(file: pq.ParquetFile, name: str) -> dict[str, tuple[Path, pa.DataType
     try:
         return paths_of(file.schema_arrow)
     except DataError as error:
-        raise DataError(f"{name} {error}; write each column under a name of its own") from error
+        raise DataError(f"{name} {error}; give each column its own name") from error
 
 
 def open_parquet(location: str, name: str) -> pq.ParquetFile:
-    """A file whose footer has been read.
+    """Opens a file and reads its footer.
 
     Raises:
-        DataError: it is missing, cut short, no Parquet file, or has a column name twice.
+        DataError: the file is missing, cut short or not Parquet, or has a column name twice.
     """
     try:
         file = pq.ParquetFile(storage.open_random_access(location), pre_buffer=storage.is_remote(location))
@@ -148,7 +148,7 @@ def _no_parquet(location: str, name: str, error: pa.ArrowInvalid) -> DataError:
     with storage.open_random_access(location) as file:
         head = file.read(HEAD)
     if not head:
-        return DataError(f"{name} is empty, which no Parquet file is; {MEND_DAMAGED}")
+        return DataError(f"{name} is empty; {MEND_DAMAGED}")
     found = foreign_to_parquet(head)
     if found is not None:
         return DataError(f"{name} is {found.what}, not Parquet: {found.remedy}")

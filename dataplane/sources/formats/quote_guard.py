@@ -1,8 +1,8 @@
-r"""Notices quotes that cannot be meant as they would be read, before their rows come out wrong without a word.
+r"""Detects quotes that the settings would misread, so that no row is read wrongly in silence.
 
-A reader takes what follows a closing quote for more of the field, and what follows a quote that never closes as well.
-So `"say \"so\""` would become `say \so\""`, and a lone quote at the beginning of a field would swallow rows.
-Both leave signs that cost next to nothing to see; a file with such signs is looked at once more, quote by quote.
+Readers treat text after a closing quote as part of the field, and also all text after a quote that never closes. So
+`"say \"so\""` would become `say \so\""`, and a lone quote at the start of a field would swallow rows. `QuoteSigns`
+watches for cheap signs of both while a file is read. `QuoteGuard` then checks such a file quote by quote.
 """
 
 import re
@@ -13,21 +13,21 @@ import pyarrow as pa
 
 from dataplane.sources.formats.csv_stream import CsvTextError, end_of_lines
 
-_TOLD = 80
+_SHOWN_BYTES = 80
 _BOM = "\ufeff".encode()
 _LINE_END = np.frombuffer(b"\n", np.uint8)
 _RETURN = ord("\r")
 
 
 class QuoteSigns:
-    """Is shown the bytes of a file, and the values read from them.
+    """Watches the bytes of a file and the values read from them for signs of misread quotes.
 
     Attributes:
-        doubtful: whether a backslash stands before a quote, a value goes on over lines, or the last line has a quote.
+        doubtful: whether a backslash precedes a quote, a value spans lines, or the last line has a quote.
     """
 
     def __init__(self, quote: str, escape: str | None) -> None:
-        """Begins at the first byte, knowing the file's settings."""
+        """Starts at the first byte of a file with these settings."""
         self.doubtful = False
         self._quote = quote.encode()
         self._backslashed = None if escape else b"\\" + self._quote
@@ -35,7 +35,7 @@ class QuoteSigns:
         self._line = b""
 
     def __call__(self, data: bytes) -> None:
-        """Looks at the next bytes; none means the end."""
+        """Checks the next bytes; `b""` means the end of the file."""
         if not data:
             self.doubtful |= self._quote in self._line
             return
@@ -46,12 +46,12 @@ class QuoteSigns:
         self._line = data[end:] if end else self._line + data
 
     def look_at(self, batch: pa.RecordBatch) -> None:
-        """Looks at columns of text."""
+        """Checks columns of text for values that span lines."""
         if self._seen and not self.doubtful:
-            self.doubtful = any(map(_over_lines, batch.columns))
+            self.doubtful = any(map(_has_line_end, batch.columns))
 
 
-def _over_lines(values: pa.StringArray) -> bool:
+def _has_line_end(values: pa.StringArray) -> bool:
     content = values.buffers()[2]
     signs = np.frombuffer(b"" if content is None else content, np.uint8)
     return bool((signs == _LINE_END[0]).any() or (signs == _RETURN).any())
@@ -62,10 +62,10 @@ class _Field:
     """A field that began with a quote.
 
     Attributes:
-        offset: where in the file.
-        begins: its first bytes.
-        over_lines: whether it goes on over more bytes than were looked at at once, and so over lines.
-        has_backslash: whether one stands before a quote in it.
+        offset: byte offset in the file.
+        begins: first bytes of the field.
+        over_lines: whether the field extends past the bytes of one call, and so over lines.
+        has_backslash: whether a backslash precedes a quote in the field.
     """
 
     offset: int
@@ -75,15 +75,15 @@ class _Field:
 
 
 class QuoteGuard:
-    """Is shown the bytes of a file, one after the other."""
+    """Checks every quote of a file; call it with the bytes in order."""
 
     def __init__(self, delimiter: str, quote: str, escape: str | None) -> None:
-        """Begins at the first byte.
+        """Starts at the first byte.
 
         Args:
             delimiter: one ASCII character.
             quote: one ASCII character.
-            escape: the one that the settings name.
+            escape: escape character in the settings; None for doubled quotes.
         """
         self._quote = quote.encode()
         self._doubled = self._quote * 2
@@ -94,14 +94,15 @@ class QuoteGuard:
         self._opening = re.compile(rb"(?:\A|[%s])%s" % (re.escape(ends), re.escape(self._quote)))
         self._closed = re.compile(rb"[ \t]*(?:[%s]|\Z)" % re.escape(ends))
         self._passed = 0
-        self._rest = b""  # the beginning of a line whose end has not been seen
-        self._field: _Field | None = None  # one whose quote has not closed
+        self._rest = b""  # start of a line whose end is not yet known
+        self._field: _Field | None = None  # a field whose quote is still open
 
     def __call__(self, data: bytes) -> None:
-        """Looks at the next bytes; none means the end.
+        """Checks the next bytes; `b""` means the end of the file.
 
         Raises:
-            CsvTextError: a field goes on after its closing quote, over lines or with a backslash, or never closes.
+            CsvTextError: a quoted field never closes, or text follows the closing quote of a field that spans lines or
+                has a backslash before a quote.
         """
         text = self._rest + data if self._rest else data
         if self._passed == 0 and text.startswith(_BOM):
@@ -120,7 +121,10 @@ class QuoteGuard:
             raise self._error(self._field, "never closes")
 
     def _check(self, lines: bytes) -> None:
-        """Looks at whole lines: at all quotes at once, and at one after the other if some are out of the ordinary."""
+        """Checks whole lines: all quotes at once, then one by one if a quote is not at the edge of its field.
+
+        Example: in `"a","b""c"` all quotes except doubled ones touch a delimiter or line end; in `"a"x` one does not.
+        """
         bare = np.frombuffer(lines.replace(self._doubled, b""), np.uint8)
         quotes = np.flatnonzero(bare == self._quote[0])
         padded = np.concatenate([_LINE_END, bare, _LINE_END])
@@ -152,7 +156,7 @@ class QuoteGuard:
                 self._close(lines, position)
 
     def _open(self, lines: bytes, start: int) -> None:
-        self._field = _Field(self._passed + start, lines[start : start + _TOLD])
+        self._field = _Field(self._passed + start, lines[start : start + _SHOWN_BYTES])
 
     def _close(self, lines: bytes, end: int) -> None:
         field, self._field = self._field, None
@@ -162,10 +166,10 @@ class QuoteGuard:
         text = lines[max(0, field.offset - self._passed) : end]
         field.has_backslash |= self._backslashed is not None and self._backslashed in text
         if field.has_backslash or field.over_lines or b"\n" in text or b"\r" in text:
-            raise self._error(field, "closes in the middle of text")
+            raise self._error(field, "closes before the end of the field")
 
     def _last_opening(self, lines: bytes) -> int:
-        """Where the last quote is that is not doubled."""
+        """Offset of the last quote that is not doubled."""
         end = len(lines)
         while True:
             last = lines.rindex(self._quote, 0, end)
@@ -180,6 +184,6 @@ class QuoteGuard:
         quote = self._quote.decode()
         return CsvTextError(
             f"a field begins with a quote that {what}: {begins}; set 'quote: null' if {quote} is an ordinary "
-            "character in this file, otherwise correct that line",
+            "character in this file, else correct that line",
             field.offset,
         )

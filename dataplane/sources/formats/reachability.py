@@ -1,4 +1,4 @@
-"""Whether a server can be reached at all, told within seconds: retries would go on for minutes."""
+"""Checks within seconds whether a server answers, because retries would take minutes."""
 
 import queue
 import socket
@@ -11,10 +11,10 @@ _PORTS = {"http": 80, "https": 443, "ftp": 21}
 
 
 def require_reachable(url: str, *, seconds: float = _SECONDS) -> None:
-    """Connects once to the server of a URL, or to the proxy that is set for it; sends nothing.
+    """Connects once to the server of a URL, or to its proxy, and sends nothing.
 
     Raises:
-        ConnectionError: nothing answers there in time.
+        ConnectionError: the server does not answer within `seconds`.
     """
     host, port = _first_hop(url)
     if port is None:
@@ -28,7 +28,7 @@ def require_reachable(url: str, *, seconds: float = _SECONDS) -> None:
         except OSError as error:
             outcome.put(error.strerror or str(error))
 
-    # Looking up a name knows no timeout, hence a thread that nobody waits for.
+    # Name resolution has no timeout, so it runs in a daemon thread.
     threading.Thread(target=connect, daemon=True).start()
     try:
         reason = outcome.get(timeout=seconds)
@@ -39,9 +39,9 @@ def require_reachable(url: str, *, seconds: float = _SECONDS) -> None:
 
 
 def _first_hop(url: str) -> tuple[str, int | None]:
-    """Host and port to connect to; no port where it is not known how to."""
-    asked = urlsplit(url)
-    proxy = urllib.request.getproxies().get(asked.scheme)
-    if proxy and asked.hostname and not urllib.request.proxy_bypass(asked.hostname):
-        asked = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    return asked.hostname or "", asked.port or _PORTS.get(asked.scheme)
+    """Host and port of the first connection; no port for an unknown scheme."""
+    server = urlsplit(url)
+    proxy = urllib.request.getproxies().get(server.scheme)
+    if proxy and server.hostname and not urllib.request.proxy_bypass(server.hostname):
+        server = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return server.hostname or "", server.port or _PORTS.get(server.scheme)

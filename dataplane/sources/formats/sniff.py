@@ -1,6 +1,6 @@
-"""What a delimited file looks like: its encoding, dialect, and whether it has a header.
+"""Guesses the encoding and the dialect of a delimited file, and whether it has a header.
 
-Whether and how a file is packed needs no setting: `open_bytes` unpacks it by its first bytes.
+Compression needs no guess: `open_bytes` recognises it by content.
 """
 
 import csv
@@ -25,7 +25,7 @@ _LONGER = (
     *("{0}{0}", "{0}{0}{0}", "\t{0}\t", " {0} ", "{0} "),
     *(form.format("{0}", sign) for sign in "|~^#+" for form in ("{0}{1}{0}", "{1}{0}{1}")),
 )
-"""What a delimiter of which one sign was found may be as a whole."""
+"""Forms of longer delimiters; `{0}` is the character that was found."""
 _STYLES = (('"', None), (None, None), (None, "\\"))
 _MOSTLY = 0.9
 _ONLY_IN_WINDOWS = re.compile(rb"[\x80-\x9f]")
@@ -35,15 +35,15 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a delimited file is written.
+    """Encoding and dialect of a delimited file.
 
     Attributes:
         encoding: `utf-8`, `utf-16`, `cp1252` or `latin-1`.
-        delimiter: what separates fields, of one sign or several.
+        delimiter: separator of fields, one or more characters.
         header: whether the first row names the columns.
-        columns: number of fields of the first row; a trailing delimiter makes none.
-        quote: what surrounds fields; None where quotes are ordinary characters.
-        escape: what makes quotes ordinary characters; None where they are doubled.
+        columns: number of fields in the first row, without the empty one after a trailing delimiter.
+        quote: character around fields; None if quotes are ordinary characters.
+        escape: character that escapes quotes; None if quotes are doubled.
     """
 
     encoding: str
@@ -54,17 +54,17 @@ class Dialect:
     escape: str | None = None
 
     def settings(self) -> dict[str, str | None]:
-        """The settings of `data` that say it, those left out that say what is said anyway."""
-        usual = Dialect("utf-8", ",", True, 0)
+        """Settings of `data` for this dialect, without those that equal the default."""
+        default = Dialect("utf-8", ",", True, 0)
         keys = ("delimiter", "encoding", "quote", "escape")
-        return {key: getattr(self, key) for key in keys if getattr(self, key) != getattr(usual, key)}
+        return {key: getattr(self, key) for key in keys if getattr(self, key) != getattr(default, key)}
 
 
 def sniff(path: str) -> Dialect:
-    """Looks at the beginning of a delimited file, packed or not.
+    """Guesses the dialect from the beginning of a delimited file, compressed or not.
 
     Raises:
-        DataError: it cannot be read, is empty, is no text, or has no two columns.
+        DataError: the file is unreadable, empty or not text, or has fewer than two columns.
     """
     try:
         with open_bytes(path) as stream:
@@ -82,14 +82,14 @@ def sniff(path: str) -> Dialect:
     translation = _quoting(lines, delimiter)
     rows = _rows(lines, translation)
     if len(rows[0]) < 2:
-        raise DataError(f"{path}: none of comma, tab, semicolon, bar or space separates two columns")
+        raise DataError(f"{path}: no delimiter, such as comma, tab, semicolon, bar or space, separates two columns")
     trailing = all(len(row) == len(rows[0]) and not row[-1] for row in rows)
     columns = len(rows[0]) - int(trailing)
     return Dialect(encoding, delimiter, _has_header(rows), columns, translation.quote, translation.escape)
 
 
 def _beginning(stream: IO[bytes]) -> tuple[bytes, bool]:
-    """The first bytes, with a few lines however many columns they have, and whether they are all of the file."""
+    """First bytes with at least a few lines, however wide, and whether they are the whole file."""
     sample, wanted = b"", _SAMPLE
     while True:
         sample += stream.read(wanted - len(sample))
@@ -106,13 +106,13 @@ def _encoding(sample: bytes, whole: bool) -> str:
     try:
         sample[: None if whole else len(sample) - 4].decode("utf-8")
     except UnicodeDecodeError as error:
-        # Of a text that goes on, the last letter may be cut.
+        # The sample may end in the middle of a character.
         return "utf-8" if len(sample) == _SAMPLE and error.start >= len(sample) - 8 else _one_byte_encoding(sample)
     return "utf-8"
 
 
 def _one_byte_encoding(sample: bytes) -> str:
-    """Windows' encoding of the west where letters are in a place that Latin-1 has no letters in, such as the euro."""
+    """`cp1252` if a byte is a character only there, such as the euro sign, else `latin-1`."""
     if _ONLY_IN_WINDOWS.search(sample) is None:
         return "latin-1"
     try:
@@ -134,21 +134,21 @@ def _text(lines: Sequence[str], translation: Translation) -> str:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The delimiter that explains the lines best, whatever quotes and backslashes mean."""
+    """The delimiter that splits most lines into the same number of fields, over all styles of quotes and escapes."""
     found = max(_DELIMITERS, key=lambda mark: max(_fit(lines, Translation(mark, *style)) for style in _STYLES))
     longer = [form.format(found) for form in _LONGER if found != " " or form != "{0} "]
     return max((mark for mark in longer if _is_whole(mark, found, lines)), key=len, default=found)
 
 
 def _is_whole(mark: str, part: str, lines: Sequence[str]) -> bool:
-    """Whether a part of a delimiter is never seen without the rest of it, and as often on all lines."""
+    """Whether nearly all lines have the long delimiter equally often, and its character only inside it."""
     times = lines[0].count(mark)
     alike = sum(line.count(mark) == times and line.count(part) == times * mark.count(part) for line in lines)
     return times > 0 and alike >= _MOSTLY * len(lines)
 
 
 def _fit(lines: Sequence[str], translation: Translation) -> tuple[float, bool, int]:
-    """How well a dialect explains the lines: share of rows with the usual number of fields, and that number."""
+    """Fit of a dialect: share of rows with the most common number of fields, and that number."""
     counts = Counter(map(len, _rows(lines, translation)))
     fields, rows = max(counts.items(), key=lambda item: (item[1], item[0]))
     share = rows / sum(counts.values()) if fields > 1 else 0.0
@@ -156,7 +156,7 @@ def _fit(lines: Sequence[str], translation: Translation) -> tuple[float, bool, i
 
 
 def _quoting(lines: Sequence[str], delimiter: str) -> Translation:
-    """The dialect with the quotes and the escape for which fields end where quotes do, and rows have as many fields."""
+    """Chooses quotes and escape so that fields end at closing quotes, and rows have equally many fields."""
     usual = Translation(delimiter, '"', None)
     escaped, bare = Translation(delimiter, '"', "\\"), Translation(delimiter, None, None)
     seen, seen_escaped = _quoted_fields(lines, usual), _quoted_fields(lines, escaped)
@@ -173,25 +173,25 @@ def _quoting(lines: Sequence[str], delimiter: str) -> Translation:
 
 
 def _is_quoting(lines: Sequence[str], translation: Translation) -> bool:
-    """Whether a rare quote surrounds a field of most rows, and none otherwise."""
+    """Whether a rare quote surrounds a field in half of the rows, and is never misplaced."""
     seen = _quoted_fields(lines, translation)
     return seen.clean >= len(lines) // 2 and seen.odd == 0
 
 
 def _agreeing(lines: Sequence[str], translation: Translation) -> float:
-    """Share of rows with as many fields as the first."""
+    """Share of rows with as many fields as the first row."""
     rows = _rows(lines, translation)
     return sum(len(row) == len(rows[0]) for row in rows) / max(len(rows), len(lines) // 2)
 
 
 @dataclass(frozen=True)
 class _Quoted:
-    """Fields with quotes.
+    """Counts of fields with quotes.
 
     Attributes:
-        clean: how many begin and end with one.
-        odd: how many begin with one and go on after the closing one, or never close.
-        stray: how many others have one, as far as quoted fields follow.
+        clean: fields that begin and end with a quote.
+        odd: fields that begin with a quote and continue after the closing one, or never close.
+        stray: gaps between quoted fields that contain a quote.
     """
 
     clean: int
@@ -219,9 +219,9 @@ def _has_header(rows: list[list[str]]) -> bool:
     if not first or any(map(is_value, first)):
         return False
     others = [row for row in rows[1:] if row != rows[0]]
-    # Names given twice are still names, and refused as such, above columns of numbers or moments.
+    # Duplicate names above numbers or dates are still a header, which reading refuses.
     if any(all(map(is_value, filter(None, column))) and any(column) for column in zip(*others, strict=False)):
         return True
-    # Of words, what is said again further down is a value: names stand once.
+    # A word that occurs again further down is a value, because a name occurs once.
     again = any(name in column for name, column in zip(rows[0], zip(*others, strict=False), strict=False) if name)
     return len(set(first)) == len(first) and not again

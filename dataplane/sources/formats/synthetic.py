@@ -1,4 +1,4 @@
-"""Reads the made-up world as if it were files: the three tables, in chunks of queries with seeds of their own."""
+"""Generates the three synthetic tables behind the interface of a reader, in chunks of queries with their own seeds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ _SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "sa", "vor", "ne", "pi", "dal", "os
 
 @dataclass(frozen=True)
 class SyntheticReader:
-    """Reads one table of the made-up world."""
+    """Generates one of the synthetic tables."""
 
     table: str
     source: SyntheticInteractions
 
     def pieces(self) -> list[Piece]:
-        """Chunks of queries; the candidates are one piece."""
+        """Makes one piece per chunk of queries, and a single piece of the candidates."""
         step = self.source.candidates if self.table == "candidates" else _QUERIES_PER_PIECE
         total = self.source.candidates if self.table == "candidates" else self.source.queries
         rows = self.source.events_per_query if self.table == "interactions" else 1
@@ -50,11 +50,11 @@ class SyntheticReader:
         ]  # fmt: skip
 
     def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
-        """Known beforehand."""
+        """Types of the generated columns."""
         return {"synthetic": {name: {kind} for name, kind in COLUMNS[self.table].items()}}
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
-        """The rows of a chunk, as one batch."""
+        """Yields the rows of a piece as one batch."""
         start, stop = piece.part or (0, 0)
         made = _TABLES[self.table](self.source, start, stop)
         arrays = [pa.array(made[name], arrow_type(kind)) for name, kind in COLUMNS[self.table].items()]
@@ -62,7 +62,7 @@ class SyntheticReader:
         yield Rows(batch, np.arange(batch.num_rows))
 
     def plan(self) -> TablePlan:
-        """The columns are already what they should be."""
+        """Plan that keeps every column, as the generated columns are clean."""
         types = COLUMNS[self.table]
         ids = {name: name for name in types if name in ("query_id", "candidate_id")}
         roles = {"timestamp": "timestamp"} if "timestamp" in types else {}
@@ -114,7 +114,7 @@ def _names(prefix: str, start: int, stop: int) -> pa.Array:
 
 
 def _titles(source: SyntheticInteractions, topic: np.ndarray) -> list[str]:
-    """Titles of a common word and three of the topic's own."""
+    """Titles of one common word and three words of the topic."""
     rng = np.random.default_rng([source.seed, 4])
     letters = rng.integers(len(_SYLLABLES), size=(source.topics, _WORDS_PER_TOPIC, 3))
     words = [["".join(_SYLLABLES[part] for part in word) for word in own] for own in letters]

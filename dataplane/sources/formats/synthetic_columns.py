@@ -1,4 +1,4 @@
-"""Columns of the made-up tables and their types. Light: needed to check configurations."""
+"""Columns of the synthetic tables and their types. Imports nothing, as checking a configuration needs it."""
 
 COLUMNS: dict[str, dict[str, str]] = {
     "interactions": {

@@ -1,8 +1,9 @@
-"""The made-up world: candidates with topics, queries with tastes that drift, and who chooses what when.
+"""Generates synthetic candidates with topics, queries with drifting tastes, and events.
 
-Each query walks through its topics. The next choice is often the successor of the last one (series, albums), else
-a candidate of the current topic that is already out, popular ones more often (Zipf), new ones most of all. So a
-model needs the recent history; a new candidate's topic shows only in its title and genres, so it needs those too.
+Each query moves between its liked topics. Its next choice is often the successor of the last one, as in a series.
+Otherwise it draws a released candidate of the current topic, by popularity (Zipf), with a boost for new candidates.
+So a good model needs the recent history. It also needs titles and genres, which alone show the topic of a new
+candidate.
 """
 
 from dataclasses import dataclass
@@ -33,18 +34,19 @@ _SHORTEST = 3
 
 @dataclass(frozen=True)
 class Candidates:
-    """Everything about the candidates, in arrays of one entry each.
+    """All candidates; arrays have one entry per candidate unless noted.
 
     Attributes:
         topic: main topic.
-        second_topic: topic of the second genre; the main one where there is none.
-        category: position in `CATEGORIES`.
-        duration: minutes.
-        released: seconds since 1970.
-        successor: the candidate that is naturally chosen next.
-        ladder: for each topic and time bin in turn, cell + the cumulative share of its candidates, so that one
-            search finds a weighted draw from any cell.
-        on_ladder: the candidate of each rung.
+        second_topic: topic of the second genre; equal to the main topic if there is none.
+        category: index into `CATEGORIES`.
+        duration: length in minutes.
+        released: release time, seconds since 1970.
+        successor: index of the candidate that naturally follows.
+        ladder: cell number + cumulative share of each candidate in the cell, over all cells; a cell is a topic in a
+            time bin. One binary search then draws from any cell: in cell 7 with shares 0.2, 0.5 and 0.3 the ladder
+            has 7.2, 7.7 and 8.0, and a draw of 7.6 finds the second candidate.
+        on_ladder: index of the candidate at each entry of `ladder`.
     """
 
     topic: np.ndarray
@@ -59,15 +61,15 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Queries:
-    """Consecutive queries, one entry each in every array.
+    """Consecutive queries; arrays have one entry per query.
 
     Attributes:
-        liked: `[queries, 3]` liked topics, the favourite of the early days first.
-        drift: `[queries]` share of taste that moves from the first to the last liked topic over time.
-        category: preferred category.
-        country: position in `COUNTRIES`.
-        age: years.
-        device: usual device.
+        liked: liked topics `[queries, 3]`, the early favourite first.
+        drift: share of the taste that moves from the first to the last liked topic over time, `[queries]`.
+        category: preferred category, index into `CATEGORIES`.
+        country: index into `COUNTRIES`.
+        age: age in years.
+        device: usual device, index into `DEVICES`.
         length: number of events.
     """
 
@@ -82,14 +84,14 @@ class Queries:
 
 @dataclass(frozen=True)
 class Events:
-    """Events of consecutive queries, sorted by query and time, each candidate at most once a query.
+    """Events of consecutive queries, sorted by query and time. A query chooses a candidate at most once.
 
     Attributes:
-        query: position among the queries.
-        candidate: position among the candidates.
-        seconds: since 1970.
-        device: position in `DEVICES`.
-        action: position in `ACTIONS`; what is of the preferred category is bought more often.
+        query: index of the query.
+        candidate: index of the candidate.
+        seconds: time of the event, seconds since 1970.
+        device: index into `DEVICES`.
+        action: index into `ACTIONS`; purchases are more frequent in the preferred category.
     """
 
     query: np.ndarray
@@ -101,7 +103,7 @@ class Events:
 
 @lru_cache(maxsize=2)
 def make_candidates(settings: SyntheticInteractions) -> Candidates:
-    """All candidates; a function of the settings."""
+    """Generates all candidates from the settings."""
     rng = np.random.default_rng([settings.seed, 1])
     count, topics = settings.candidates, settings.topics
     topic = rng.permutation(np.arange(count) % topics)
@@ -124,19 +126,19 @@ def make_candidates(settings: SyntheticInteractions) -> Candidates:
 
 
 def _shares(popularity: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """Time bin + cumulative share of the choices in it, `[bins, candidates]`."""
+    """Time bin + cumulative share of each candidate of a topic in the bin, `[bins, candidates]`."""
     start = np.arange(_TIME_BINS)[:, None] * DAYS / _TIME_BINS
     age = start - day[None, :]
     novelty = 1 + _NOVELTY_BOOST * np.exp(-np.maximum(age, 0) / _NOVELTY_DAYS)
     weight = np.where(age >= 0, popularity * novelty, 0.0)
-    weight[weight.sum(1) == 0] = popularity  # a topic all of whose candidates are still to come
+    weight[weight.sum(1) == 0] = popularity  # no candidate of the topic is released yet
     cumulative = np.cumsum(weight, axis=1)
     shares: np.ndarray = cumulative / cumulative[:, -1:] + np.arange(_TIME_BINS)[:, None]
     return shares
 
 
 def make_queries(settings: SyntheticInteractions, start: int, stop: int) -> Queries:
-    """Queries `start` to `stop`; each chunk has a seed of its own."""
+    """Generates queries `start` to `stop`; each chunk has its own seed."""
     rng = np.random.default_rng([settings.seed, 2, start])
     count, topics = stop - start, settings.topics
     liked = np.argsort(rng.random((count, topics)) ** 2, axis=1)[:, :_LIKED_TOPICS]
@@ -152,7 +154,7 @@ def make_queries(settings: SyntheticInteractions, start: int, stop: int) -> Quer
 
 
 def make_events(settings: SyntheticInteractions, start: int, stop: int) -> Events:
-    """Events of queries `start` to `stop`, all steps of all of them at once."""
+    """Generates the events of queries `start` to `stop`, one step of all queries at a time."""
     rng = np.random.default_rng([settings.seed, 3, start])
     queries, candidates = make_queries(settings, start, stop), make_candidates(settings)
     seconds, valid = _moments(queries.length, rng)
@@ -169,7 +171,7 @@ def make_events(settings: SyntheticInteractions, start: int, stop: int) -> Event
 
 
 def _moments(length: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Increasing seconds `[queries, steps]` and which of them count."""
+    """Increasing times in seconds `[queries, steps]`, and which of them are events."""
     steps = int(length.max())
     valid = np.arange(steps) < length[:, None]
     begin = rng.uniform(0, 0.5, (len(length), 1)) * DAYS
@@ -198,7 +200,7 @@ def _choices(queries: Queries, world: Candidates, seconds: np.ndarray, rng: np.r
 
 
 def _drifted_topic(queries: Queries, rows: np.ndarray, now: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A liked topic of each row: the first one early, the last one late, as far as the query drifts."""
+    """Draws a liked topic for each row: mostly the first one early, mostly the last one late if the query drifts."""
     progress = queries.drift[rows] * (now - START) / (DAYS * _DAY)
     draw = rng.random(len(now))
     place = np.where(draw < 0.7 * (1 - progress), 0, np.where(draw < 1 - 0.8 * progress, 1, 2))
@@ -207,7 +209,7 @@ def _drifted_topic(queries: Queries, rows: np.ndarray, now: np.ndarray, rng: np.
 
 
 def _draw(world: Candidates, topic: np.ndarray, now: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One candidate of each topic, by weight at that time."""
+    """Draws one candidate per row from the topic and time bin of the row; see `Candidates.ladder`."""
     time_bin = np.minimum((now - START) * _TIME_BINS // (DAYS * _DAY), _TIME_BINS - 1)
     rung = np.searchsorted(world.ladder, topic * _TIME_BINS + time_bin + rng.random(len(topic)), side="right")
     drawn: np.ndarray = world.on_ladder[np.minimum(rung, len(world.on_ladder) - 1)].astype(np.int64)

@@ -1,4 +1,4 @@
-"""What text formats share: their pieces."""
+"""Pieces of text files."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from dataplane.sources.reading import Piece
 
 
 def file_pieces(table: str, files: Sequence[SourceFile]) -> list[Piece]:
-    """One piece for each file: rows of quoted text cannot be found from the middle of a file.
+    """Makes one piece per file, because rows of quoted text cannot be found from the middle of a file.
 
     Raises:
         DataError: a file is empty.

@@ -1,4 +1,4 @@
-"""The files of a data set that TensorFlow Datasets has prepared, read without importing it."""
+"""Finds and describes data sets prepared by TensorFlow Datasets, without importing it."""
 
 import json
 import os
@@ -13,12 +13,12 @@ _MODULE = "tensorflow_datasets.core.features."
 
 @dataclass(frozen=True)
 class TfdsFeature:
-    """How a column of a data set is stored in its records.
+    """Storage of a column in the records of a data set.
 
     Attributes:
         dtype: `string`, `bool`, `int64`, `float32`, …
-        shape: `()` for one value, `(n,)` for a fixed number, `(None,)` for a list; None if it cannot be a column.
-        labels: names of the classes where the values are class numbers.
+        shape: `()` for one value, `(n,)` for a fixed number, `(None,)` for a list; None if unsupported as a column.
+        labels: class names if the values are class numbers.
     """
 
     dtype: str
@@ -27,29 +27,29 @@ class TfdsFeature:
 
 
 def data_directory(data_dir: Path | None, base_dir: Path | None) -> Path:
-    """Where data sets are prepared: as configured, else as TFDS itself would have it."""
+    """Directory of prepared data sets: as configured, else the default of TensorFlow Datasets."""
     if data_dir is not None:
         return (base_dir or Path()) / os.path.expanduser(data_dir)  # noqa: PTH111  (see dataplane.sources.files)
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def prepared_directory(dataset: str, data_dir: Path | None, base_dir: Path | None) -> Path | None:
-    """Directory of the prepared data set, of its highest version unless one is named; None if there is none."""
+    """Directory of a prepared data set, of the named or the highest version; None if it is not prepared."""
     name, _, version = dataset.partition(":")
     root = data_directory(data_dir, base_dir) / name
     found = [path.parent for path in root.glob(f"{version or '*'}/features.json")]
     if not found and "/" not in name and not version:
         found = [path.parent for path in root.glob("*/*/features.json")]
         if len({path.parent for path in found}) > 1:
-            raise DataError(f"data set {name} is prepared in several configurations in {root}: say NAME/CONFIG")
+            raise DataError(f"{root} has several configurations of data set {name}: set 'dataset' to NAME/CONFIG")
     return max(found, key=_version, default=None)
 
 
 def features(directory: Path) -> dict[str, TfdsFeature]:
-    """Columns of a prepared data set; those of nested dictionaries are called `outer/inner`.
+    """Columns of a prepared data set; columns in nested dictionaries have names such as `outer/inner`.
 
     Raises:
-        DataError: it has no description that can be read.
+        DataError: the description of the data set is missing or unreadable.
     """
     try:
         described = json.loads((directory / "features.json").read_text(encoding="utf-8"))

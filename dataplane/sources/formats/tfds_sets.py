@@ -1,4 +1,4 @@
-"""TensorFlow Datasets, read from the prepared TFRecord files in batches: ten times faster than row by row."""
+"""Reads TensorFlow Datasets from the prepared TFRecord files in batches, ten times faster than row by row."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,8 +24,8 @@ class TfdsReader:
     """Reads a table from a prepared data set.
 
     Attributes:
-        table: which table.
-        source: its settings.
+        table: name of the table.
+        source: settings of the table.
         files: all files of the data set.
     """
 
@@ -34,7 +34,7 @@ class TfdsReader:
     files: Sequence[SourceFile]
 
     def pieces(self) -> list[Piece]:
-        """One piece per record file."""
+        """Makes one piece per record file."""
         directory = Path(self.files[0].location).parent
         splits = self.source.split if isinstance(self.source.split, dict) else {None: self.source.split}
         pieces: list[Piece] = []
@@ -44,12 +44,12 @@ class TfdsReader:
         return pieces
 
     def types(self, pieces: Sequence[Piece]) -> dict[str, dict[str, set[str]]]:
-        """Types from the data set's own description."""
+        """Types from the description of the data set."""
         directory = Path(pieces[0].file).parent
         return {str(directory): {name: {_type_name(feature)} for name, feature in features(directory).items()}}
 
     def read(self, piece: Piece, types: Mapping[str, str] | None, columns: Iterable[str] | None) -> Iterator[Rows]:
-        """Batches of decoded records; class numbers become their names."""
+        """Yields batches of decoded records; class numbers become class names."""
         described = features(Path(piece.file).parent)
         usable = {name: feature for name, feature in described.items() if feature.shape is not None}
         wanted = usable if columns is None else {name: usable[name] for name in columns if name in usable}
@@ -67,10 +67,10 @@ class TfdsReader:
 
 
 def prepare(source: TfdsInteractions | TfdsEntities, base_dir: Path | None) -> Path:
-    """Directory of the prepared data set; downloads and prepares it if it is not there.
+    """Returns the directory of the data set, and downloads and prepares it if needed.
 
     Raises:
-        DataError: there is no such data set, or it cannot be downloaded.
+        DataError: the data set does not exist or cannot be downloaded.
     """
     directory = prepared_directory(source.dataset, source.data_dir, base_dir)
     if directory is not None:
@@ -80,23 +80,23 @@ def prepare(source: TfdsInteractions | TfdsEntities, base_dir: Path | None) -> P
     root = data_directory(source.data_dir, base_dir)
     try:
         builder = tfds.builder(source.dataset, data_dir=str(root))
-        with _no_vain_retries():
+        with _without_hopeless_retries():
             builder.download_and_prepare(file_format="tfrecord")
-    except Exception as error:  # a download fails in as many ways as there are servers
+    except Exception as error:  # each server fails in its own way
         name, _, version = source.dataset.partition(":")
         raise DataError(
             f"TensorFlow data set {source.dataset!r} is not prepared in {root} (there is no "
             f"{name}/{version or 'VERSION'}/features.json) and cannot be downloaded: {type(error).__name__}: "
-            f"{_first_line(error)}. If it is prepared elsewhere, name the directory that holds {name.split('/')[0]}/ "
-            f"as TFDS_DATA_DIR or 'data_dir'; if not, prepare it where the internet can be reached "
+            f"{_first_line(error)}. If it is prepared elsewhere, set TFDS_DATA_DIR or 'data_dir' to the directory that "
+            f"holds {name.split('/')[0]}/; if not, prepare it on a machine with internet access "
             f"(`tfds build {source.dataset}`) and copy it"
         ) from error
     return Path(builder.data_dir)
 
 
 @contextmanager
-def _no_vain_retries() -> Iterator[None]:
-    """Has a download fail at once where its server cannot be reached; TFDS would try again for minutes."""
+def _without_hopeless_retries() -> Iterator[None]:
+    """Makes a download fail at once if its server is unreachable; TFDS would retry for minutes."""
     from tensorflow_datasets.core.download import downloader
 
     opened = downloader._open_url
@@ -117,7 +117,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _record_files(directory: Path, expression: str) -> list[Any]:
-    """Files, with `skip` and `take` where not all of it is meant, of a split expression such as `train[:10%]`."""
+    """Record files of a split expression such as `train[:10%]`, with `skip` and `take` for parts of a file."""
     import tensorflow_datasets as tfds
 
     info = tfds.builder_from_directory(str(directory)).info
@@ -167,9 +167,9 @@ def _flat_array(values: np.ndarray, feature: TfdsFeature, name: str) -> pa.Array
         try:
             return pa.array(values, pa.binary()).cast(pa.string())
         except pa.ArrowInvalid as error:
-            raise DataError(f"feature {name!r} has bytes that are not UTF-8 text; list what to 'keep'") from error
+            raise DataError(f"feature {name!r} has bytes that are not UTF-8; list other columns in 'keep'") from error
     if feature.labels:
-        known = (values >= 0) & (values < len(feature.labels))  # TFDS writes -1 where there is no label
+        known = (values >= 0) & (values < len(feature.labels))  # TFDS writes -1 for no label
         return pa.array(feature.labels, pa.string()).take(pa.array(values, mask=~known))
     return pa.array(values.astype(bool) if feature.dtype == "bool" else values)
 

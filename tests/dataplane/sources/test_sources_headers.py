@@ -102,7 +102,7 @@ def test_columns_that_are_not_kept_are_no_features(files):
         ({"names": ["u", "i"]}, "5 fields in its first row, 'names' has 2"),
         ({"path": "empty.csv"}, "empty.csv is empty"),
         ({"path": "latin.csv"}, "not utf-8 text"),
-        ({"format": "parquet"}, "is text, not Parquet: say 'format: csv'"),
+        ({"format": "parquet"}, "is text, not Parquet: set 'format: csv'"),
         ({"format": "jsonl"}, "cannot be read as JSON"),
     ],
 )

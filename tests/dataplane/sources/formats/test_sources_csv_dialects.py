@@ -89,7 +89,7 @@ def test_backslashes_that_add_fields_are_named_in_the_reason(run):
     assert r"set escape: '\'" in message
     run.write("events.csv", "u,i,t\n" + "a,x,5\\, 6\n" * 3)
     _, message = told(run, quote=None)
-    assert r"4 fields instead of 3; with backslashes as escapes there would be: set escape: '\'" in message
+    assert r"4 fields instead of 3; backslashes look like escapes: set escape: '\'" in message
     run(interactions=csv(quote=None, **SPARK))
     assert values(run) == ["5, 6"] * 3
 

@@ -206,11 +206,11 @@ def test_other_files_are_named_when_packed(run):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (JSONL, "is JSON, not delimited text: say 'format: jsonl'"),
+        (JSONL, "is JSON, not delimited text: set 'format: jsonl'"),
         (b'[\n  {"u": 1, "i": 2}]', "is JSON, not delimited text"),
         (b"\xff\xfe" + "u,i\na,x\n".encode("utf-16-le"), "set 'encoding: utf-16'"),
-        ("u,i\na,x\n".encode("utf-16-le"), "it has zero bytes; it is binary, or text in utf-16"),
-        (b"\x00\x00\x12\x00snap", "it is binary"),
+        ("u,i\na,x\n".encode("utf-16-le"), "it has zero bytes; it may be binary, or UTF-16"),
+        (b"\x00\x00\x12\x00snap", "it may be binary"),
         (b"", "is empty"),
         (gzip.compress(b"", mtime=0), "is empty"),
     ],
@@ -221,14 +221,14 @@ def test_what_is_no_delimited_text(run, content, told):
 
 def test_packings_without_a_sign_are_told_by_the_name(run):
     message = refused(run, b"\x00\x00\x12\x00snap", path="events.csv.snappy")
-    assert "it is binary, compressed with Snappy, as its name says: unpack it" in message
+    assert "it may be compressed with Snappy by its name: unpack it" in message
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (CSV, "is text, not Parquet: say 'format: csv'"),
-        (JSONL, "is text, not Parquet: say 'format: jsonl'"),
+        (CSV, "is text, not Parquet: set 'format: csv'"),
+        (JSONL, "is text, not Parquet: set 'format: jsonl'"),
         (gzip.compress(_arrow(pq.write_table), mtime=0), "is packed with gzip, not Parquet: unpack it"),
         (_arrow(lambda table, sink: pa.orc.write_table(table, sink)), "is an ORC file, not Parquet"),
         (b"PARE" + b"\0" * 40, "is an encrypted Parquet file"),

@@ -96,13 +96,13 @@ def test_types_and_dead_letters_are_those_of_lines(run):
         ('["a", "x"]\n["b", "y"]\n', r'events\.json has lists instead of objects, such as \["a", "x"\]; write one obj'),
         (json.dumps([["a", "x"]] * 5), "has lists instead of objects"),
         (json.dumps([1, 2, 3]), "has lists instead of objects"),
-        (json.dumps(ROWS)[:-20], "ends in the middle of a value, after 6 values; it was cut short or damaged"),
-        (json.dumps(ROWS)[:-1], "ends too early, after 7 values; it was cut short"),
-        ('[{"u": "a", "i": "x"},\n {"u": b}]', r"has '\{\"u\": b\}\]', which is none .*after 1 values"),
+        (json.dumps(ROWS)[:-20], "ends in the middle of a value, after 6 values; the file is cut short or damaged"),
+        (json.dumps(ROWS)[:-1], "ends too early, after 7 values; the file is cut short"),
+        ('[{"u": "a", "i": "x"},\n {"u": b}]', r"has '\{\"u\": b\}\]', which is not a JSON value .*after 1 values"),
         ('[{"u": "a", "i": "x"} {"u": "b"}]', r"has '\{\"u\": \"b\"\}\]' where ',' should be"),
         (json.dumps({"users": [{"u": 1}], "items": [{"i": 1}]}), "two lists of objects, 'users' and 'items'"),
         ("[" + '{"a":' * 5000 + "1" + "}" * 5000 + "]", "too many digits or levels"),
-        (b"\xff\xfe" + json.dumps(ROWS).encode("utf-16-le")[:-1], "is no text, though it begins as such"),
+        (b"\xff\xfe" + json.dumps(ROWS).encode("utf-16-le")[:-1], "begins as text, but is not"),
     ],
 )
 def test_what_cannot_be_read_is_told(run, text, told):

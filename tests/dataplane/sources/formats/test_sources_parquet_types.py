@@ -93,7 +93,7 @@ def test_bytes_as_somebody_says(run, values, bytes_as, expected):
 
 def test_bytes_that_are_no_uuid(run):
     run.parquet("events.parquet", {"u": [b"0123456789abcdef", b"abc"], "i": ["x", "y"]})
-    with pytest.raises(DataError, match=r"events\.parquet: column 'u' has a value of 3 bytes, where a UUID has 16"):
+    with pytest.raises(DataError, match=r"events\.parquet: column 'u' has a value of 3 bytes; a UUID has 16"):
         run(interactions=parquet(bytes_as="uuid"))
 
 
@@ -246,7 +246,7 @@ def test_a_struct_in_place_of_its_fields(run):
 def test_names_twice(run, names, told):
     arrays = [pa.array([{"x": 1}]) if name == "s" else pa.array(["1"]) for name in names]
     pq.write_table(pa.Table.from_arrays(arrays, names=names), run.directory / "events.parquet")
-    with pytest.raises(DataError, match=rf"events\.parquet {told}; write each column under a name of its own"):
+    with pytest.raises(DataError, match=rf"events\.parquet {told}; give each column its own name"):
         run(interactions=parquet())
     [problem] = problems(run, parquet())
     assert told.replace("\\", "") in problem
