@@ -1,7 +1,7 @@
-"""What every component is: a typed contract, its parameters and an executor.
+"""Base of all components: a typed contract, parameters and an executor.
 
-Component modules must import fast, without TensorFlow or Beam: the configuration is checked against their
-parameter models before anything heavy loads. Executors import what they drive inside `execute`.
+Component modules must import fast, without TensorFlow or Beam, because the configuration is checked against their
+parameter models first. `execute` imports the executor and its libraries when it is called.
 """
 
 from abc import ABC, abstractmethod
@@ -28,11 +28,11 @@ ParamsT = TypeVar("ParamsT")
 
 @dataclass(frozen=True)
 class Prepared(Generic[InputsT, OutputsT]):
-    """What a step is about to do, with everything settled that is not an artifact.
+    """A step that is ready to execute, with its external inputs listed.
 
     Attributes:
-        fingerprint: digest of what the step reads that is not an artifact, such as source files; part of the cache key.
-        execute: `Component.execute`, but of what the fingerprint is of: if that has changed since, it is refused.
+        fingerprint: digest of the external inputs (not artifacts), such as source files. Part of the cache key.
+        execute: does what `Component.execute` does, and refuses external inputs that differ from the fingerprint.
     """
 
     fingerprint: str
@@ -57,24 +57,24 @@ class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
 
     @abstractmethod
     def execute(self, inputs: InputsT, outputs: OutputsT, context: ExecutionContext) -> Mapping[str, Any]:
-        """Reads `inputs`, fills the directories of `outputs`, returns facts worth showing (JSON values).
+        """Reads `inputs`, fills the directories of `outputs`, and returns facts for the run's summary (JSON values).
 
         Raises:
             RunError: the data or the environment does not allow the step to finish.
         """
 
     def prepare(self) -> Prepared[InputsT, OutputsT]:
-        """Looks at what the step reads that is not an artifact, such as source files, before its cache key is made.
+        """Lists the external inputs of the step, such as source files, before its cache key is computed.
 
-        What was seen there reaches the execution in the value returned. The component keeps none of it.
+        The returned value hands the list to the execution. The component itself keeps no state.
 
         Raises:
-            RunError: it cannot be read.
+            RunError: an external input cannot be read.
         """
         return Prepared("", self.execute)
 
     def is_current(self, outputs: OutputsT) -> bool:
-        """Whether what an earlier execution left outside its own outputs, such as a published model, still stands."""
+        """Whether the external results of an earlier execution, such as a published model, are still valid."""
         return True
 
     @classmethod
@@ -99,7 +99,7 @@ def _artifact_types(contract: type) -> dict[str, type[Artifact]]:
 
 
 def _without_none(hint: Any) -> type[Artifact]:
-    """The artifact type of an optional input such as `Model | None`."""
+    """Artifact type of an optional input such as `Model | None`."""
     artifact: type[Artifact] = next(iter(set(get_args(hint)) - {NoneType}), hint)
     return artifact
 

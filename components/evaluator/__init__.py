@@ -1,4 +1,4 @@
-"""Evaluator: exact metrics of the model beside its baselines, and whether it may be published."""
+"""Evaluator: measures the model and its baselines exactly, and decides whether the model may be published."""
 
 from components.evaluator.component import Evaluator
 from components.evaluator.params import (

@@ -23,12 +23,12 @@ def describe_answers(
     """Describes the rankings of one task.
 
     Args:
-        measured: the rankings.
-        task: what was asked.
+        measured: rankings of the task's queries.
+        task: queries and their relevant candidates.
         dataset: ids and popularity of the candidates.
         candidates: embeddings of the whole catalogue, float32 `[candidates, dim]`.
-        depth: ranks are known down to this depth.
-        seed: draws the examples and the sample of the map.
+        depth: greatest rank that is known.
+        seed: seed of the examples and of the sample on the map.
     """
     filled = measured.top[measured.top != PADDING]
     times = np.bincount(filled, minlength=len(candidates))

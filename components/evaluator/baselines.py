@@ -1,4 +1,4 @@
-"""What a model is compared with that needs no training: popularity, and item-kNN."""
+"""Measures baselines without training: popularity and item-kNN."""
 
 from typing import TYPE_CHECKING
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from components.evaluator.params import EvaluationConfig
 
 MAX_CO_OCCURRENCES = 500_000_000
-"""Above this many pairs of events of one query, about half a minute, item-kNN is skipped."""
+"""Most pairs of events of the same query for item-kNN, which take about half a minute."""
 
 
 def measure_baselines(
     task: RetrievalTask, dataset: Dataset, config: "EvaluationConfig", context: ExecutionContext
 ) -> dict[str, Measured | str]:
-    """Each baseline measured, or why it is skipped."""
+    """Measures each baseline, or gives the reason to skip it."""
     found: dict[str, Measured | str] = {}
     for name in config.baselines:
-        scorer, tell = _baseline(name, dataset, task), progress_reporter(context, f"test: {name}")
-        found[name] = scorer if isinstance(scorer, str) else measure(scorer, task, dataset, config, tell)
+        scorer, report = _baseline(name, dataset, task), progress_reporter(context, f"test: {name}")
+        found[name] = scorer if isinstance(scorer, str) else measure(scorer, task, dataset, config, report)
     return found
 
 
 def _baseline(name: str, dataset: Dataset, task: RetrievalTask) -> Scorer | str:
-    """The baseline, or why it is skipped."""
+    """Makes the scorer of a baseline, or gives the reason to skip it."""
     if name == "popularity":
         return PopularityScorer(dataset.train_count)
     train = dataset.events.bare().select(["train"])
     interactions = CandidateLists(train.offsets, train.candidate)
     pairs = co_occurrences(interactions)
     if pairs > MAX_CO_OCCURRENCES:
-        return f"{pairs} pairs of events of the same query are more than the {MAX_CO_OCCURRENCES} it is worth"
+        return f"it would take {pairs} pairs of events of the same query, more than the limit of {MAX_CO_OCCURRENCES}"
     return ItemKnnScorer(item_similarities(interactions, len(dataset.candidates)), task.seen)

@@ -1,12 +1,12 @@
-"""Evaluator: exact metrics of the model beside its baselines, and whether it may be published.
+"""Evaluator: measures the model and its baselines exactly, and decides whether the model may be published.
 
     evaluation/metrics.json       see `dataplane.artifacts.evaluation`
     evaluation/answers.json       what the model recommends, see `dataplane.artifacts.answers`
     evaluation/per_query.parquet  query_id, main metrics of the model and of the baselines on the test events
     blessing/blessing.json        see `dataplane.artifacts.blessing`
 
-A model that is not blessed is no error here; Pusher refuses it. Only one that cannot tell candidates or queries apart
-ends the run at once.
+A model that is not blessed does not end the run here; Pusher refuses it. Only a model that cannot tell candidates or
+queries apart ends the run at once.
 """
 
 from collections.abc import Mapping
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 
 
 class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorParams]):
-    """Measures the model on the validation and test events and blesses it, or not.
+    """Measures the model on the validation and test events, and blesses it if it passes the gates.
 
     Attributes:
-        published: the model in service, if the new one is to be compared with it. No part of the cache key: what stands
-            there counts when a model is evaluated for the first time, since afterwards it may be the model itself.
+        published: versions of the served model, for the comparison; None for no comparison. Not part of the cache key,
+            because the new model itself is the served model after it has been published.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """What the Evaluator reads."""
+        """Artifacts that the Evaluator reads."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
         model: Model
         examples: Examples | None = None
-        """Raw features, needed for a comparison with the model in service."""
+        """Raw features, needed for the comparison with the served model."""
 
     @dataclass(frozen=True)
     class Outputs:
-        """What the Evaluator writes."""
+        """Artifacts that the Evaluator writes."""
 
         evaluation: Evaluation
         blessing: Blessing
@@ -58,8 +58,8 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         """See `Component.execute`.
 
         Raises:
-            DataError: there is no test event to measure on.
-            RefusedError: embeddings or scores are not numbers, or all alike; what could be written is.
+            DataError: no test event can be measured.
+            RefusedError: embeddings or scores are not finite, or all equal. The verdict is written before.
         """
         from components.evaluator.executor import evaluate
         from components.evaluator.gates import blessing, not_finite
@@ -85,14 +85,14 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
         verdict = blessing(self.params.evaluation, metrics)
         verdict.write(outputs.blessing)
         _refuse_useless(verdict)
-        notes = [note for note in verdict.notes if not note.startswith("validation")]  # Trainer tells of those
+        notes = [note for note in verdict.notes if not note.startswith("validation")]  # Trainer reports those
         return _facts(self.params.evaluation, metrics) | {"blessed": verdict.blessed, "notes": notes}
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether what is in service is still what the model was compared with, or has become the model itself.
+        """Whether the served model is still the one of the comparison, or the evaluated model itself.
 
-        After a final fit the model in service never is the one that was evaluated. Then only a refusal for being worse
-        than the served model depends on what is in service.
+        After a final fit, the served model is never the evaluated one. Then only a refusal for being worse than the
+        served model depends on which model is served.
         """
         verdict = Verdict.read(outputs.blessing)
         failed = any(check.version is not None and not check.passed for check in verdict.checks)
@@ -107,9 +107,9 @@ class Evaluator(Component["Evaluator.Inputs", "Evaluator.Outputs", EvaluatorPara
 
 
 def _refuse_useless(verdict: Verdict) -> None:
-    """Ends the run where nothing that follows could be of use, not even an index to look at."""
+    """Ends the run if the model is useless, so that no index is built for it."""
     if any(check.name == USELESS and not check.passed for check in verdict.checks):
-        raise RefusedError("\n".join(["the model is of no use and is not published:", *refusal(verdict)]))
+        raise RefusedError("\n".join(["the model is useless and is not published:", *refusal(verdict)]))
 
 
 def _facts(config: EvaluationConfig, metrics: Metrics) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Measuring a model and its baselines on one dataset: the work of the Evaluator."""
+"""Executor of the Evaluator: measures a model and its baselines on one dataset."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,17 +45,17 @@ _MEASURED: tuple[Split, ...] = ("validation", "test")
 
 @dataclass(frozen=True)
 class _Subject:
-    """A model, and what it is measured on.
+    """A model and the data that it is measured on.
 
     Attributes:
         model: the towers.
-        graph: encodes context features that a request leaves out.
+        graph: vocabularies, and the encoding of missing context features.
         dataset: the encoded data.
         spec: the encoded columns.
-        tasks: what is to be found, by split.
-        candidates: embeddings of the whole catalogue.
-        params: the settings.
-        context: told what is done.
+        tasks: retrieval task of each split.
+        candidates: embeddings of the whole catalogue, float32 `[candidates, dim]`.
+        params: parameters of the Evaluator.
+        context: receives progress.
     """
 
     model: Model
@@ -69,17 +69,17 @@ class _Subject:
 
     @property
     def config(self) -> "EvaluationConfig":
-        """What is measured."""
+        """Metrics and gates."""
         return self.params.evaluation
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What the model reached.
+    """Results of the model.
 
     Attributes:
-        of_split: its metrics, by the splits that have something to find.
-        collapsed: how its embeddings are all alike; "" if they are not.
+        of_split: metrics of each split that has a relevant candidate.
+        collapsed: how the embeddings are all alike; empty if they differ.
     """
 
     of_split: Mapping[Split, Measured]
@@ -97,12 +97,12 @@ def evaluate(
     evaluation: Evaluation,
     context: ExecutionContext,
 ) -> Metrics:
-    """Measures everything; also writes `per_query.parquet` and `answers.json` into `evaluation`.
+    """Measures the model and its baselines, and writes `per_query.parquet` and `answers.json` into `evaluation`.
 
     Raises:
-        DataError: there is nothing to measure on.
-        NotFiniteError: embeddings or scores are not numbers.
-        RunError: the directory of the model in service cannot be read.
+        DataError: no query has a relevant candidate in the test split.
+        NotFiniteError: embeddings or scores are not finite.
+        RunError: the directory of the served model cannot be read.
     """
     subject = _opened(transformed_examples, transform_graph, model, params, context)
     found = _measure_model(subject)
@@ -114,8 +114,8 @@ def evaluate(
     if subject.config.min_lift_over_published:
         compared = _compare_with_served(subject, found, published, examples)
     metrics = _metrics(subject, found, baselines, measured.get("popularity"))
-    told = {"collapsed": found.collapsed, "published": compared}
-    return metrics.model_copy(update={name: value for name, value in told.items() if value})
+    optional = {"collapsed": found.collapsed, "published": compared}
+    return metrics.model_copy(update={name: value for name, value in optional.items() if value})
 
 
 def _opened(
@@ -128,7 +128,7 @@ def _opened(
     """Opens the data and embeds the catalogue.
 
     Raises:
-        DataError: there is nothing to measure on.
+        DataError: no query has a relevant candidate in the test split.
     """
     dataset = read_dataset(transformed_examples)
     tasks = {split: retrieval_task(dataset, split, remove_seen=params.remove_seen) for split in _MEASURED}
@@ -143,38 +143,38 @@ def _check_measurable(task: RetrievalTask) -> None:
         counts = ", ".join(f"{name} {count}" for name, count in task.counts.items() if count)
         raise DataError(
             "no query has a relevant candidate among its test events, so the model cannot be measured "
-            f"({counts or 'no events'}). Hold out more events (`split`), or set `remove_seen: false` if queries come "
-            "back to the same candidates."
+            f"({counts or 'no events'}). Hold out more events (`split`), or set `remove_seen: false` if queries choose "
+            "the same candidates repeatedly."
         )
 
 
 def _measure_model(subject: _Subject) -> _Found:
-    """Measures the model on each split that has something to find.
+    """Measures the model on each split that has a relevant candidate.
 
     Raises:
-        NotFiniteError: embeddings or scores are not numbers.
+        NotFiniteError: embeddings or scores are not finite.
     """
     of_split: dict[Split, Measured] = {}
     collapsed = ""
     for split, task in subject.tasks.items():
         if not len(task.query_rows):
             continue
-        asked = _asked(subject.dataset, subject.spec, task, first_contexts(task.held_out, task.query_rows))
-        queries = embed_queries(subject.model, asked, subject.context)
+        inputs = _query_inputs(subject.dataset, subject.spec, task, first_contexts(task.held_out, task.query_rows))
+        queries = embed_queries(subject.model, inputs, subject.context)
         check_finite(queries, subject.candidates, name=_naming(subject.dataset, task))
         if split == "test":
             columns = subject.dataset.candidates.columns
-            collapsed = collapse(queries, subject.candidates, query_inputs=asked, candidate_inputs=columns)
-        tell = progress_reporter(subject.context, f"{split}: two-tower")
+            collapsed = collapse(queries, subject.candidates, query_inputs=inputs, candidate_inputs=columns)
+        report = progress_reporter(subject.context, f"{split}: two-tower")
         scorer = EmbeddingScorer(queries, subject.candidates)
-        of_split[split] = measure(scorer, task, subject.dataset, subject.config, tell)
+        of_split[split] = measure(scorer, task, subject.dataset, subject.config, report)
     return _Found(of_split, collapsed)
 
 
 def _compare_with_served(
     subject: _Subject, found: _Found, published: "PublishedVersions | None", examples: Examples | None
 ) -> ServedMetrics | NotCompared:
-    """The model in service beside the new one, both asked without context features."""
+    """Compares the new model with the served one, both without context features."""
     task, context = subject.tasks["test"], subject.context
 
     def without_context() -> Measured:
@@ -184,8 +184,8 @@ def _compare_with_served(
         scorer = two_tower_scorer(
             subject.model, subject.dataset, subject.spec, task, subject.candidates, contexts, context
         )
-        tell = progress_reporter(context, "test: without context")
-        return measure(scorer, task, subject.dataset, subject.config, tell)
+        report = progress_reporter(context, "test: without context")
+        return measure(scorer, task, subject.dataset, subject.config, report)
 
     comparison = ServedComparison(subject.model, examples, subject.params, published, subject.dataset, task, context)
     return comparison.run(without_context)
@@ -224,21 +224,21 @@ def two_tower_scorer(
     contexts: Mapping[str, np.ndarray],
     context: ExecutionContext,
 ) -> EmbeddingScorer:
-    """Scores of the model for the queries of a task.
+    """Embeds the queries of a task and makes their scorer.
 
     Args:
         model: the towers.
         dataset: the encoded entities.
         spec: the encoded columns.
-        task: which queries are asked, and what is known of them.
-        candidates: embeddings of the whole catalogue.
+        task: queries and their histories.
+        candidates: embeddings of the whole catalogue, float32 `[candidates, dim]`.
         contexts: encoded context columns of the queries.
-        context: told what is embedded.
+        context: receives progress.
 
     Raises:
-        NotFiniteError: the embeddings are not numbers.
+        NotFiniteError: an embedding is not finite.
     """
-    queries = embed_queries(model, _asked(dataset, spec, task, contexts), context)
+    queries = embed_queries(model, _query_inputs(dataset, spec, task, contexts), context)
     check_finite(queries, candidates, name=_naming(dataset, task))
     return EmbeddingScorer(queries, candidates)
 
@@ -251,10 +251,10 @@ def _naming(dataset: Dataset, task: RetrievalTask) -> Callable[[str, int], str]:
     return name
 
 
-def _asked(
+def _query_inputs(
     dataset: Dataset, spec: EncodedSpec, task: RetrievalTask, contexts: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """What the query tower reads of the queries of a task."""
+    """Inputs of the query tower for the queries of a task."""
     return query_columns(
         dataset,
         query_rows=task.query_rows,

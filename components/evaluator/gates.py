@@ -1,4 +1,4 @@
-"""The gates a model has to pass to be published: what is compared with what, and the outcome in words."""
+"""Gates that a model must pass to be published, and their outcomes in words."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from components.evaluator.params import EvaluationConfig
 
 CLEARLY_WORSE = 0.02
-"""Share of the served model's value by which the whole interval must lie below it to be called clearly worse."""
+"""A model is clearly worse if the whole interval of the difference lies below this share of the served value."""
 FEWEST_COMPARED = 10
-"""With fewer queries an interval is no evidence."""
+"""Fewest queries for which an interval counts as evidence."""
 
 _POPULARITY = "evaluation.min_lift_over_popularity"
 _PUBLISHED = "evaluation.min_lift_over_published"
 
 
 def blessing(config: "EvaluationConfig", metrics: Metrics) -> Verdict:
-    """The verdict on a model.
+    """Decides whether a model is blessed.
 
     Args:
         config: the gates.
-        metrics: what was measured.
+        metrics: metrics of the model and of those it is compared with.
     """
     checks = [_useless(metrics.collapsed)] if metrics.collapsed else []
     checks += [
@@ -48,18 +48,18 @@ def blessing(config: "EvaluationConfig", metrics: Metrics) -> Verdict:
 
 
 def not_finite(reason: str) -> Verdict:
-    """The verdict on a model that cannot be measured, since embeddings or scores are not numbers."""
+    """Verdict on a model that cannot be measured, because embeddings or scores are not finite."""
     return Verdict(blessed=False, checks=(_useless(reason),), notes=(), table={})
 
 
 def _useless(reason: str) -> Check:
-    """Of a model that cannot tell candidates or queries apart; no setting turns this off."""
-    said = f"{reason}: refused, whatever the settings"
-    return Check(name=USELESS, metric="embeddings", value=None, threshold=None, passed=False, message=said)
+    """Failed check of a model that cannot tell candidates or queries apart; no setting turns it off."""
+    message = f"{reason}: refused; no setting allows this"
+    return Check(name=USELESS, metric="embeddings", value=None, threshold=None, passed=False, message=message)
 
 
 def _unmeasured(config: "EvaluationConfig", counts: HeldOut) -> Iterator[Check]:
-    """Refuses what a Trainer with another bound, or an earlier one, let through."""
+    """Refuses too many unmeasured queries, which a Trainer with another bound may have accepted."""
     fraction, bound = counts.unmeasured_fraction, config.max_unmeasured_fraction
     if fraction > bound:
         yield Check(
@@ -75,7 +75,7 @@ def _unmeasured(config: "EvaluationConfig", counts: HeldOut) -> Iterator[Check]:
 def _thresholds(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:
     for metric, least in config.thresholds.items():
         value = metrics.test[metric]
-        said = f"{metric} {value:.4f}{_interval(metrics.intervals.test, metric)}, at least {least:g} asked for"
+        said = f"{metric} {value:.4f}{_interval(metrics.intervals.test, metric)}, at least {least:g} required"
         yield _check("threshold", metric, value, least, said, passed=value >= least, setting="evaluation.thresholds")
 
 
@@ -89,16 +89,15 @@ def _popularity(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]
         said = _compared(metric, ours, "popularity", theirs, intervals)
         if isinstance(gate, str):
             passed = ours > theirs or ours == theirs == 1  # nothing is above a perfect ranking
-            said += ", more than popularity asked for"
-            said += (
-                "" if intervals[metric][0] > 0 or not passed else " (the interval is not all above zero: may be chance)"
-            )
+            said += ", must exceed popularity"
+            if passed and intervals[metric][0] <= 0:
+                said += " (the interval is not entirely above zero: may be chance)"
             yield _check("better_than_popularity", metric, ours, theirs, said, passed=passed, setting=_POPULARITY)
             continue
-        # Over nothing there is no ratio: any hit is then better than popularity, and no hit is not.
+        # If popularity has no hit, there is no ratio, and any hit passes.
         lift = ours / theirs if theirs else None
         passed = ours > 0 if lift is None else lift >= gate[metric]
-        said += f", at least {gate[metric]:g} times popularity asked for"
+        said += f", at least {gate[metric]:g} times popularity required"
         yield _check("lift_over_popularity", metric, lift, gate[metric], said, passed=passed, setting=_POPULARITY)
 
 
@@ -129,12 +128,12 @@ def _against_published(metric: str, least: float | None, published: ServedMetric
         value, threshold = ours, theirs * (1 - CLEARLY_WORSE)
         few = published.queries < FEWEST_COMPARED
         passed = few or not published.intervals[metric][1] < threshold - theirs
-        said += f", not clearly below {threshold:.4f} asked for ({100 * CLEARLY_WORSE:g}% may be lost)"
-        said += f"; fewer than {FEWEST_COMPARED} queries show nothing clearly" if few else ""
+        said += f", must not be clearly below {threshold:.4f} ({100 * CLEARLY_WORSE:g}% tolerance)"
+        said += f"; fewer than {FEWEST_COMPARED} queries are no evidence" if few else ""
         return _check(name, metric, value, threshold, said, passed=passed, setting=_PUBLISHED, version=version)
-    # Nothing is at least any share of nothing.
+    # If the served model has no hit, every model passes.
     ratio = ours / theirs if theirs else None
-    said += f", at least {least:g} times it asked for"
+    said += f", at least {least:g} times that required"
     passed = ratio is None or ratio >= least
     return _check(name, metric, ratio, least, said, passed=passed, setting=_PUBLISHED, version=version)
 
@@ -162,7 +161,7 @@ def _compared(metric: str, ours: float, who: str, theirs: float, intervals: Boun
 
 
 def _interval(intervals: Bounds, metric: str) -> str:
-    """The interval of a metric; coverage, which no query has a value of, has none."""
+    """Interval of a metric in words; empty for coverage, which has no values per query."""
     if metric not in intervals:
         return ""
     low, high = intervals[metric]
@@ -173,7 +172,7 @@ def _notes(config: "EvaluationConfig", metrics: Metrics) -> Iterator[str]:
     if "popularity" not in metrics.baselines:
         yield "not compared with popularity: it is not among evaluation.baselines"
     elif not config.min_lift_over_popularity:
-        yield f"popularity decides nothing: {_POPULARITY} is turned off"
+        yield f"no gate against popularity: {_POPULARITY} is turned off"
     if not config.min_lift_over_published:
         yield f"not compared with a served model: {_PUBLISHED} is turned off"
     for split, counts in metrics.not_measured.items():

@@ -1,4 +1,4 @@
-"""The metrics of one ranker on one task, with confidence intervals."""
+"""Measures one scorer on one task, with confidence intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ RESAMPLES = 1000
 LEVEL = 0.95
 
 Intervals = dict[str, tuple[float, float]]
-"""Lower and upper bound by metric."""
+"""Lower and upper bound of each metric."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A scorer's metrics on one task.
+    """Metrics of a scorer on one task.
 
     Attributes:
-        values: metrics of each query.
-        metrics: their means, and the metrics of the lists as a whole.
-        ranks: rank of every relevant pair of the task.
-        top: the first `main_at` candidates of each query, see `Ranking.top`.
+        values: values of each query by metric, float64 `[queries]`.
+        metrics: means of these values, and the metrics of all lists together.
+        ranks: rank of every relevant pair of the task, `[pairs]`.
+        top: first `main_at` candidates of each query, `[queries, main_at]`; see `Ranking.top`.
     """
 
     values: Mapping[str, np.ndarray]
@@ -45,11 +45,11 @@ def measure(
     """Ranks the catalogue for the queries of a task and measures the rankings.
 
     Args:
-        scorer: of the queries of the task.
-        task: what is to be found.
-        dataset: has the size of the catalogue and the popularity of its candidates.
-        config: the cut-offs.
-        progress: told the number of queries done.
+        scorer: scores the queries of the task.
+        task: queries and their relevant candidates.
+        dataset: size of the catalogue and popularity of the candidates.
+        config: cut-offs of the metrics.
+        progress: called with the number of queries ranked.
     """
     ranking = rank_candidates(
         scorer, relevant=task.relevant, excluded=task.excluded, depth=max(config.at), progress=progress
@@ -65,17 +65,17 @@ def measure(
 
 
 def progress_reporter(context: ExecutionContext, what: str) -> Callable[[int], None]:
-    """Reports how many queries are ranked."""
+    """Makes a function that reports the number of queries ranked."""
     return lambda done: context.progress(f"{what}, {done} queries ranked")
 
 
 def intervals_of(columns: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], *, seed: int) -> list[Intervals]:
-    """Bootstrap intervals of the named metrics that queries have values of, from the same resamples in all columns.
+    """Bootstrap intervals of the named metrics, from the same resamples in all columns.
 
     Args:
-        columns: values of each query by metric, or differences of two rankers.
-        names: the metrics; those without values, such as coverage, are left out.
-        seed: of the resampling.
+        columns: values of each query by metric, or differences of two scorers, float `[queries]`.
+        names: names of the metrics; metrics without values per query, such as coverage, are left out.
+        seed: seed of the resampling.
     """
     known = [name for name in names if name in columns[0]]
     if not known:
@@ -87,5 +87,5 @@ def intervals_of(columns: Sequence[Mapping[str, np.ndarray]], names: Sequence[st
 
 
 def differences(ours: Measured, theirs: Measured) -> dict[str, np.ndarray]:
-    """What each query has more by the one ranker than by the other."""
+    """Difference of each query's values, ours minus theirs, by metric."""
     return {name: values - theirs.values[name] for name, values in ours.values.items()}

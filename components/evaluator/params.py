@@ -38,7 +38,7 @@ Lift = Annotated[
     Discriminator(lambda value: "auto" if isinstance(value, str) else "ratios"),
     BeforeValidator(lambda value: {} if value is None or value is False else value),
 ]
-"""A gate: `auto`, least ratios by metric, or no gate (`null`, `false`, `{}`)."""
+"""A gate: `auto`, minimum ratios by metric, or no gate (`null`, `false`, `{}`)."""
 
 
 class EvaluationConfig(Params):
@@ -54,15 +54,15 @@ class EvaluationConfig(Params):
     """Features by whose values the metrics are broken down: id, categorical, timestamp or quantile features of any
     side. Slices by history length, and by new and known queries and candidates, are always computed."""
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
-    """Least values of test metrics, e.g. `recall@10: 0.05`."""
+    """Minimum values of test metrics, e.g. `recall@10: 0.05`."""
     min_lift_over_popularity: Lift = "auto"
     """Gate against the popularity baseline. `auto`: NDCG at `main_at` on the test events must be above that of
-    popularity. Ratios by metric, e.g. `ndcg@10: 1.5`, are the least ratios to popularity instead. The gate is off if it
+    popularity. Ratios by metric, e.g. `ndcg@10: 1.5`, are minimum ratios to popularity instead. The gate is off if it
     is `null`, or if `baselines` lacks `popularity`."""
     min_lift_over_published: Lift = "auto"
     """Gate against the served model, on the same test events. `auto`: NDCG at `main_at` must not be clearly worse. It
     is clearly worse if the whole paired 95 % interval of the difference lies below -2 % of the served model's value.
-    Ratios by metric, e.g. `ndcg@10: 0.95`, are the least ratios to the served model instead. `null` turns the gate off.
+    Ratios by metric, e.g. `ndcg@10: 0.95`, are minimum ratios to the served model instead. `null` turns the gate off.
     The gate passes, with a note, if no model is served yet, if the served model cannot be asked or may have been
     trained on all these events, or, with `auto`, if fewer than 10 queries can be compared."""
 
@@ -79,7 +79,7 @@ class EvaluationConfig(Params):
     @classmethod
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(values)) != len(values):
-            raise ValueError("names something twice")
+            raise ValueError("has a duplicate entry")
         return values
 
     @field_validator("at")
@@ -135,7 +135,7 @@ def unusable_slices(slices: Iterable[str], features: FeatureSpec) -> list[str]:
     ]
     allowed = ", ".join(usable) or "none"
     return [
-        f"'{name}' is {'a feature without distinct values' if name in every else 'no feature'}; allowed: {allowed}"
+        f"'{name}' is {'a feature without distinct values' if name in every else 'not a feature'}; allowed: {allowed}"
         for name in slices
         if name not in usable
     ]

@@ -1,4 +1,4 @@
-"""How a model was measured, as the reader of its metrics is told."""
+"""Describes for the reader of `metrics.json` how a model was measured."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -40,14 +40,14 @@ def protocol(
     params: "EvaluatorParams",
     measured: Mapping[Split, Measured],
 ) -> Protocol:
-    """The protocol.
+    """Describes the measurement.
 
     Args:
-        tasks: what was measured, by split.
+        tasks: retrieval task of each split.
         dataset: the encoded data.
         spec: the encoded columns.
-        params: the settings.
-        measured: the model's metrics, by the splits that have any.
+        params: parameters of the Evaluator.
+        measured: metrics of the model on each split that has a relevant candidate.
     """
     of_splits = {
         split: SplitFacts(**task.counts, seen=seen_splits(split), window=_window(task.held_out))
@@ -81,29 +81,29 @@ def _notes(
     beyond = [k for k in params.evaluation.at if k > len(dataset.candidates)]
     if beyond:
         cutoffs = ", ".join(map(str, beyond))
-        notes.append(f"k = {cutoffs} is beyond the {len(dataset.candidates)} candidates and clipped to them")
+        notes.append(f"k = {cutoffs} exceeds the {len(dataset.candidates)} candidates and is clipped to them")
     for split, task in tasks.items():
         if split not in measured:
-            notes.append(f"{split}: no query has a relevant candidate, so nothing is measured on it")
+            notes.append(f"{split}: no query has a relevant candidate, so the split is not measured")
             continue
         if task.counts["already_seen_dropped"]:
             dropped = task.counts["already_seen_dropped"]
-            notes.append(f"{split}: {dropped} held-out candidates had been seen before and do not count (remove_seen)")
+            notes.append(f"{split}: {dropped} held-out candidates were seen before and do not count (remove_seen)")
         if not any(name.startswith("popularity_bias") for name in measured[split].metrics):
-            notes.append(f"{split}: no query has a history to compare popularity with, hence no popularity_bias")
+            notes.append(f"{split}: no query has a history, so there is no popularity_bias")
         later = held_out_before_seen(dataset.events, split) if dataset.ordered else 0
         if later:
             notes.append(
-                f"{split}: {later} held-out events lie before an event of their query's history, as the split is not "
-                "one in time: the model is told some of what came after them"
+                f"{split}: {later} held-out events are earlier than an event of their query's history, because the "
+                "split is not by time: the model sees some later events"
             )
     if not dataset.ordered:
-        notes.append("the data have no order: the history is the bag of seen events, cut in stored order")
+        notes.append("the data have no order: the history is an unordered set of seen events, cut in stored order")
     return notes
 
 
 def _window(events: Events) -> tuple[str, str] | None:
-    """First and last moment of events, ISO 8601."""
+    """First and last timestamp of events, ISO 8601."""
     if events.timestamp is None or len(events) == 0:
         return None
     return iso_moment(int(events.timestamp.min())), iso_moment(int(events.timestamp.max()))

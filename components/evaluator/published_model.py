@@ -1,8 +1,8 @@
-"""The model in service, measured on the same test events as the one that is to take its place.
+"""Measures the served model on the same test events as the new model.
 
-Its exact SavedModel embeds the whole catalogue and the queries from raw features and the frozen history, as it would
-in service: what it has never seen, it treats as unknown. Rankings and metrics are those of the evaluation. Context
-features are missing, for both models, since they are not kept with the queries.
+The exact SavedModel of the served model embeds the catalogue and the queries from raw features and the frozen history,
+as in service. It treats values that it has not seen as unknown. The rankings and metrics are those of the evaluation.
+Context features are missing for both models, because they are not stored with the queries.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,10 +32,10 @@ _BATCH = 8192
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """An exact serving model and what it tells about itself.
+    """An exact serving model with its description.
 
     Attributes:
-        directory: its SavedModel.
+        directory: directory of the SavedModel.
         description: see `read_description`.
     """
 
@@ -44,42 +44,44 @@ class PublishedModel:
 
     @classmethod
     def read(cls, directory: Path) -> "PublishedModel":
-        """The model in a version's directory.
+        """Reads the model in a version's directory.
 
         Raises:
-            RunError: it is not a model of this pipeline.
+            RunError: the directory does not hold a model of this pipeline.
         """
         return cls(directory, read_description(directory))
 
     def comparable(self, task: RetrievalTask, dataset: Dataset) -> tuple[np.ndarray, str]:
-        """Which queries of a task it cannot have learnt the answers to.
+        """Finds the queries of a task whose test events the model cannot have been trained on.
 
-        These are all if its data were divided in the same way. A model fitted to all events, or to another split, may
-        know any event up to the end of its data, so of that only queries whose truth is younger are left.
+        These are all queries if both models split the data in the same way. A model fitted to all events, or with
+        another split, may know any event up to the last one of its data. Then only queries whose test events are all
+        later can be compared.
 
         Returns:
-            bool `[queries of the task]`, and why none is left, or "".
+            Which queries can be compared, bool `[queries of the task]`, and the reason if there is none, else "".
         """
-        nothing = np.zeros(len(task.query_rows), bool)
-        told = self.description.data
-        if told is None:
-            return nothing, "it does not tell which events it was fitted to"
+        none = np.zeros(len(task.query_rows), bool)
+        fitted_to = self.description.data
+        if fitted_to is None:
+            return none, "its description does not say which events it was fitted to"
         metadata = dataset.metadata
-        if divided_alike(told, metadata) and not told.final:
-            return ~nothing, ""
+        if same_split(fitted_to, metadata) and not fitted_to.final:
+            return ~none, ""
         timestamps = task.held_out.timestamp
-        if told.until is None or timestamps is None:
-            return nothing, "it was fitted to other events, and without times these cannot be told from new ones"
-        until = datetime.fromisoformat(told.until).timestamp() * 1e6
+        if fitted_to.until is None or timestamps is None:
+            return none, "it was fitted to other events, and without timestamps new events cannot be recognised"
+        until = datetime.fromisoformat(fitted_to.until).timestamp() * 1e6
         first = task.held_out.offsets[task.query_rows]  # events of a query are in order of time
-        younger: np.ndarray = timestamps[first] > until
-        return younger, "" if younger.any() else f"no query has all its test events after {told.until}, its last one"
+        later: np.ndarray = timestamps[first] > until
+        reason = f"no query has all its test events after {fitted_to.until}, the last event it was fitted to"
+        return later, "" if later.any() else reason
 
     def scorer(self, examples: Examples, dataset: Dataset, task: RetrievalTask) -> EmbeddingScorer:
-        """Ranks the current catalogue for the queries of a task.
+        """Embeds the current catalogue and the queries of a task, and makes their scorer.
 
         Raises:
-            ValueError: its embeddings are not finite.
+            ValueError: an embedding is not finite.
         """
         model = tf.saved_model.load(str(self.directory))
         features = self.description.feature_spec()
@@ -95,20 +97,20 @@ class PublishedModel:
         )
 
 
-def divided_alike(told: FittedTo, metadata: DatasetMetadata) -> bool:
-    """Whether the events of two models were split in the same way.
+def same_split(fitted_to: FittedTo, metadata: DatasetMetadata) -> bool:
+    """Whether two models split their events in the same way.
 
     Args:
-        told: the events of the one.
-        metadata: of the other; the seed counts only where events are chosen by hash.
+        fitted_to: split of one model.
+        metadata: split of the other model. Seeds are compared only if events are chosen by hash.
     """
-    if told.split != metadata.split:
+    if fitted_to.split != metadata.split:
         return False
-    return metadata.split_method in ("leave_last_n", "time") or told.seed == metadata.seed
+    return metadata.split_method in ("leave_last_n", "time") or fitted_to.seed == metadata.seed
 
 
 def _table(examples: Examples, table: str, id_column: str, ids: pa.Array, features: Mapping[str, Feature]) -> pa.Table:
-    """The features' columns of an ingested table in the order of `ids`, nulls where it has none."""
+    """Feature columns of an ingested table in the order of `ids`; null for ids that the table lacks."""
     wanted = pa.table({id_column: ids.cast(pa.string())})
     directory = examples.path / table
     if not directory.is_dir():
@@ -124,7 +126,7 @@ def _table(examples: Examples, table: str, id_column: str, ids: pa.Array, featur
 
 
 def _raw(features: Mapping[str, Feature], table: pa.Table) -> dict[str, np.ndarray]:
-    """Raw inputs; a column that the data do not have any more is missing in every row."""
+    """Raw inputs of features; a column that the data no longer have is missing in every row."""
     for column in {feature.column or name for name, feature in features.items()} - set(table.column_names):
         table = table.append_column(column, pa.nulls(len(table)))
     return raw_features(features, table)
@@ -135,7 +137,7 @@ def _missing(features: Mapping[str, Feature], rows: int) -> dict[str, np.ndarray
 
 
 def _history(history: Events, dataset: Dataset, query_rows: np.ndarray, length: int) -> np.ndarray:
-    """Ids of each query's last events, oldest first, padded in front with "": `[len(query_rows), length]`."""
+    """Ids of each query's last events, oldest first, padded with "" in front, `[len(query_rows), length]`."""
     starts, ends = history.offsets[query_rows], history.offsets[query_rows + 1]
     windows = windows_before(history.candidate, starts, ends, length)[:, ::-1]
     ids = dataset.candidates.ids.to_numpy(zero_copy_only=False)

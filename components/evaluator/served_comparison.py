@@ -1,4 +1,4 @@
-"""The new model and the one in service on the same test events."""
+"""Compares the new model with the served model on the same test events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ _LONGEST_REASON = 200
 
 @dataclass(frozen=True)
 class ServedComparison:
-    """Finds the model in service and measures it.
+    """Finds the served model and measures it.
 
     Attributes:
         model: the new model.
-        examples: raw examples that the served model is asked with; None if there are none.
-        params: the gates.
-        published: the versions of the served model; None if it is not compared.
+        examples: raw examples for the served model; None if there are none.
+        params: parameters with the gates.
+        published: versions of the served model; None for no comparison.
         dataset: the encoded data.
         task: the test events.
-        context: told what is done.
+        context: receives progress.
     """
 
     model: Model
@@ -49,16 +49,16 @@ class ServedComparison:
     context: ExecutionContext
 
     def run(self, ours: Callable[[], Measured]) -> ServedMetrics | NotCompared:
-        """Section `published` of `metrics.json`: both models' metrics, or why they were not compared.
+        """Makes section `published` of `metrics.json`: metrics of both models, or the reason for no comparison.
 
         Args:
-            ours: measures the new model as the served one can be measured; called only if there is one.
+            ours: measures the new model without context features; called only if a served model was measured.
 
         Raises:
             RunError: the directory of the published models cannot be read.
         """
         if self.published is None or self.examples is None:
-            return NotCompared(skipped="the evaluation was given no published models or no examples to ask them with")
+            return NotCompared(skipped="there is no directory of published models, or there are no raw examples")
         newest, towers = self.published.newest(), part_digest(self.model.path / "towers")
         if newest is None:
             return NotCompared(version=None, towers=towers, skipped="nothing has been published yet")
@@ -66,7 +66,7 @@ class ServedComparison:
         try:
             published = self._comparable(self.published.fetch(newest.version)[0], towers)
             theirs = published if isinstance(published, str) else self._measured(*published, newest.version)
-        except Exception as error:  # whatever lies there, damaged or of another making, a new model may replace it
+        except Exception as error:  # a damaged or foreign served model must not prevent a new one
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
             theirs = f"served version {newest.version} cannot be measured: {reason}"
         if isinstance(theirs, str):
@@ -74,20 +74,20 @@ class ServedComparison:
         return self._beside(newest.version, towers, *theirs, ours())
 
     def _comparable(self, directory: Path, towers: str) -> tuple[PublishedModel, np.ndarray] | str:
-        """The served model and the queries it can be compared on, or why there is none."""
+        """The served model and the queries for the comparison, or the reason for no comparison."""
         if damage := check_version(directory):
             return f"it is damaged: {shortened(damage)}"
         published = PublishedModel.read(directory)
         if published.description.identity.get("towers") == towers:
-            return "it is this model"
+            return "the served model is this model"
         usable, reason = published.comparable(self.task, self.dataset)
         return reason or (published, usable)
 
     def _measured(self, published: PublishedModel, usable: np.ndarray, version: int) -> tuple[Measured, np.ndarray]:
         assert self.examples is not None
         scorer = published.scorer(self.examples, self.dataset, self.task)
-        tell = progress_reporter(self.context, f"test: version {version}")
-        return measure(scorer, self.task, self.dataset, self.params.evaluation, tell), usable
+        report = progress_reporter(self.context, f"test: version {version}")
+        return measure(scorer, self.task, self.dataset, self.params.evaluation, report), usable
 
     def _beside(self, version: int, towers: str, theirs: Measured, usable: np.ndarray, ours: Measured) -> ServedMetrics:
         config = self.params.evaluation

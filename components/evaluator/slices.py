@@ -1,4 +1,4 @@
-"""Metrics of parts of the queries, and of parts of what was to be found."""
+"""Metrics of slices of the queries, and of slices of their relevant candidates."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,7 +17,7 @@ from models.spec.features import CategoricalFeature, EncodedSpec, IdFeature, Sid
 _HISTORY_BINS = ((0, "0"), (1, "1-4"), (5, "5-19"), (20, "20-49"), (50, "50+"))
 _SHOWN_VALUES = 30
 
-# Offset from the token of a calendar part to what people call it; weekdays count from Monday = 1.
+# Offset from the token of a calendar part to its usual number; weekdays count from Monday = 1.
 _CALENDAR = {"hour": -1, "weekday": 0, "month": 0, "year": 1969}
 
 
@@ -33,17 +33,17 @@ def slices(
 ) -> Slices:
     """Counts and main metrics of every slice.
 
-    Slices of queries average over queries. Slices of candidates average over pairs of a query and one relevant
-    candidate, each taken as a query with that one relevant candidate, at the rank it has among all.
+    Slices of queries average over queries. Slices of candidates average over pairs of a query and a relevant candidate.
+    Each pair counts as a query with one relevant candidate, at its rank among all candidates.
 
     Args:
-        values: metrics of every query of the task, by name.
-        ranks: rank of every relevant pair of the task.
-        task: what was measured on.
+        values: values of every query of the task by metric, `[queries]`.
+        ranks: rank of every relevant pair of the task, `[pairs]`.
+        task: queries and their relevant candidates.
         dataset: the encoded entities.
-        graph: names of the encoded values.
-        metrics: which metrics are shown, all at the same k.
-        features: which features' values to slice by.
+        graph: vocabularies with the names of the values.
+        metrics: names of the metrics to show, all at the same k.
+        features: features whose values make slices.
     """
     of_queries = {name: values[name] for name in metrics}
     cutoff = int(metrics[0].partition("@")[2])
@@ -105,7 +105,7 @@ def _query_tokens(dataset: Dataset, task: RetrievalTask, side: Side, name: str) 
 def _named_values(
     spec: EncodedSpec, graph: TransformGraph, side: Side, name: str, tokens: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Rows of each of the most frequent values by its name; a row with several values is in several parts."""
+    """Yields the name and the rows, bool `[rows]`, of each frequent value; a row with several values is in several."""
     feature = spec.features.of(side)[spec.of(side)[name].feature]
     tokens = np.asarray(tokens)
     oov_buckets = feature.oov_buckets if isinstance(feature, IdFeature | CategoricalFeature) else 0

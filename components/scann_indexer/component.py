@@ -1,4 +1,4 @@
-"""ScannIndexer: embeds the catalogue, indexes it, measures the index, and exports what serves it."""
+"""ScannIndexer: embeds the catalogue, indexes it, measures the index, and exports the serving models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from dataplane.errors import RefusedError
 
 
 class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", ScannIndexerParams]):
-    """Exports two serving models that differ in their search only: ScaNN's, and an exact one of stock operations.
+    """Exports two serving models that differ only in their search: ScaNN, and exact search with stock operations.
 
     Besides the SavedModels `scann/` and `exact/` it writes `index.json` (settings, recall, sizes, seconds) and
-    `expected_answers.json` (what some stored queries must be answered, computed without the serving models).
+    `expected_answers.json` (the right answers to some stored queries, computed without the serving models).
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """Encoded catalogue and queries, preprocessing and towers; `catalogue` takes the place of the data's own."""
+        """Encoded catalogue and queries, preprocessing and towers; `catalogue` replaces the candidates of the data."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
@@ -34,11 +34,11 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
         serving_model: ServingModel
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Builds, measures and exports.
+        """Builds, measures and exports the index.
 
         Raises:
             DataError: an embedding is NaN or infinite, or there is no candidate.
-            RefusedError: the index finds too few of the exact answers; `index.json` is written.
+            RefusedError: the index misses the recall target. `index.json` is written before.
         """
         from components.scann_indexer.executor import choose, embed, measure, open_subject
         from components.scann_indexer.exporting import expected_answers, export_models
@@ -62,6 +62,6 @@ def _refuse_missed(target: Target) -> None:
     if target.reached < target.recall:
         raise RefusedError(
             f"the index has recall@{target.k} of {target.reached:.4f} against exact search, less than "
-            f"index.recall_target.recall {target.recall}; leave leaves_to_search, reorder and "
-            "dimensions_per_block of section index to be chosen (auto), or lower the target"
+            f"index.recall_target.recall {target.recall}; set leaves_to_search, reorder and "
+            "dimensions_per_block of section index to auto, or lower the target"
         )

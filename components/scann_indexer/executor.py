@@ -1,4 +1,4 @@
-"""What ScannIndexer does, step by step: open, embed, choose an index, measure it. Exporting follows in `exporting`."""
+"""Executor of ScannIndexer: opens and embeds the data, chooses an index and measures it. `exporting` saves it."""
 
 import time
 from collections.abc import Mapping
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from components.scann_indexer.params import ScannIndexerParams
 
 EXPECTED_QUERIES = 64
-"""Stored queries whose expected answers are written, at most."""
+"""Most stored queries whose expected answers are written."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is indexed, and with what.
+    """The data to index, the model and the settings.
 
     Attributes:
         dataset: the stored queries and their events.
         catalogue: the candidates.
         graph: the preprocessing.
         model: the towers.
-        digests: of `preprocessing` and `towers`.
-        params: the settings.
-        context: told what is done.
+        digests: digest of each of `preprocessing` and `towers`.
+        params: parameters of ScannIndexer.
+        context: receives progress.
     """
 
     dataset: Dataset
@@ -60,7 +60,7 @@ class Subject:
 
     @property
     def top_k(self) -> int:
-        """Answers of a request."""
+        """Number of answers to a request."""
         return min(self.params.top_k, len(self.ids))
 
 
@@ -69,7 +69,7 @@ class Embedded:
     """The catalogue and a sample of the stored queries, embedded.
 
     Attributes:
-        exact: exact search over the candidates' embeddings, which holds them.
+        exact: exact search, which holds the embeddings of the candidates.
         queries: embeddings of the first stored queries, float32 `[queries, dim]`.
     """
 
@@ -78,23 +78,23 @@ class Embedded:
 
     @property
     def judging(self) -> np.ndarray:
-        """Queries that judge the index."""
+        """Queries that measure the chosen index, `[queries, dim]`."""
         return self.queries[: (len(self.queries) + 1) // 2]
 
     @property
     def tuning(self) -> np.ndarray:
-        """Queries that choose its settings: others, if there are several."""
+        """Queries that choose the settings, `[queries, dim]`; other than `judging` unless there is only one query."""
         return self.queries[len(self.judging) :] if len(self.queries) > 1 else self.queries
 
 
 @dataclass(frozen=True)
 class ChosenIndex:
-    """What the candidates, and the stored queries where that is asked for, are searched with.
+    """Index of the candidates and, if configured, of the stored queries.
 
     Attributes:
-        tuned: the index over the candidates.
-        build_seconds: how long it took.
-        query_index: over the stored queries; None if they are not indexed.
+        tuned: index of the candidates.
+        build_seconds: seconds spent on choosing and building it.
+        query_index: index of the stored queries; None if they are not indexed.
     """
 
     tuned: Tuned
@@ -110,11 +110,11 @@ def open_subject(
     params: "ScannIndexerParams",
     context: ExecutionContext,
 ) -> Subject:
-    """Opens the data; `catalogue` takes the place of the data's own candidates.
+    """Opens the data; `catalogue` replaces the candidates of the data.
 
     Raises:
         DataError: there is no candidate.
-        RefusedError: preprocessing or towers are not those of the model whose index `catalogue` refreshes.
+        RefusedError: preprocessing or towers differ from those of the model whose index `catalogue` refreshes.
     """
     dataset = read_dataset(transformed_examples)
     digests = {
@@ -130,21 +130,21 @@ def open_subject(
 
 
 def embed(subject: Subject) -> Embedded:
-    """Embeds the catalogue, and stored queries to choose and to judge an index by.
+    """Embeds the catalogue, and stored queries that choose and measure the index.
 
     Raises:
         DataError: an embedding is not finite.
         RefusedError: the embeddings are all alike.
     """
-    exact = ExactSearch(_candidate_embeddings(subject))  # from here on a table of millions is held once
-    # Queries are stored in the order of a hash, so any part of them is a sample.
+    exact = ExactSearch(_candidate_embeddings(subject))  # the search holds the only copy of the embeddings
+    # Queries are stored in hash order, so any part of them is a random sample.
     half = max(subject.params.index.sample_queries, EXPECTED_QUERIES)
     rows = np.arange(min(2 * half, len(subject.dataset.queries)))
     subject.context.progress(f"embedding {len(rows):,} queries")
-    asked = stored_query_columns(subject.graph, subject.dataset, query_rows=rows)
-    queries = embed_queries(subject.model, asked, subject.context)
+    inputs = stored_query_columns(subject.graph, subject.dataset, query_rows=rows)
+    queries = embed_queries(subject.model, inputs, subject.context)
     _refuse_non_finite(queries, subject.dataset.queries.ids, "query")
-    _refuse_collapsed(subject, queries, exact.matrix, asked)
+    _refuse_collapsed(subject, queries, exact.matrix, inputs)
     return Embedded(exact, queries)
 
 
@@ -169,7 +169,7 @@ def choose(subject: Subject, embedded: Embedded) -> ChosenIndex:
 
 
 def measure(subject: Subject, embedded: Embedded, chosen: ChosenIndex) -> IndexReport:
-    """Measures the chosen index on queries that chose nothing."""
+    """Measures the chosen index on queries that had no part in the choice."""
     queries, answers, config = embedded.judging, subject.top_k, subject.params.index
     subject.context.progress(f"measuring recall on {len(queries):,} other queries")
     k = min(config.recall_target.k, answers)
@@ -225,20 +225,20 @@ def _refuse_other_model(subject: Subject) -> None:
         if digest != wanted:
             where = subject.graph.path if part == "preprocessing" else subject.model.path
             raise RefusedError(
-                f"the {part} in {where} has digest {digest}, the published model's is {wanted}: the files have "
-                "changed, run the pipeline again"
+                f"the {part} in {where} has digest {digest}, but the published model has {wanted}: the files have "
+                "changed; run the pipeline again"
             )
 
 
 def _refuse_collapsed(
-    subject: Subject, queries: np.ndarray, candidates: np.ndarray, asked: Mapping[str, np.ndarray]
+    subject: Subject, queries: np.ndarray, candidates: np.ndarray, inputs: Mapping[str, np.ndarray]
 ) -> None:
-    """A model fitted to all events, or asked about a new catalogue, has not been evaluated as it is served."""
+    """Refuses equal embeddings, as the Evaluator has not seen a model fitted to all events, or a new catalogue."""
     columns = subject.catalogue.candidates.columns
-    problem = collapse(queries, candidates, query_inputs=asked, candidate_inputs=columns)
+    problem = collapse(queries, candidates, query_inputs=inputs, candidate_inputs=columns)
     if problem:
         raise RefusedError(
-            f"the model is of no use and is not indexed: {problem}; the training diverged (lower the learning "
+            f"the model is useless and is not indexed: {problem}; the training diverged (lower the learning "
             "rate), or a tower is dead"
         )
 

@@ -1,4 +1,4 @@
-"""The two serving models of a chosen index: what they say about themselves, and what they must answer."""
+"""Exports the two serving models of a chosen index, with their descriptions and expected answers."""
 
 from dataclasses import asdict
 from importlib.metadata import version
@@ -23,10 +23,10 @@ from serving.model.warm_up import write_warm_up
 
 
 def expected_answers(subject: Subject, embedded: Embedded) -> ExpectedAnswers:
-    """What the exact model must answer to some stored queries; the way of evaluation, not of serving."""
+    """Computes the right answers to some stored queries, with the code of evaluation instead of serving."""
     queries = embedded.queries[:EXPECTED_QUERIES]
-    nothing = CandidateLists.empty(len(queries))
-    seen = subject.catalogue.seen(0, len(queries)) if subject.params.remove_seen else nothing
+    none = CandidateLists.empty(len(queries))
+    seen = subject.catalogue.seen(0, len(queries)) if subject.params.remove_seen else none
     scorer = EmbeddingScorer(queries, embedded.exact.matrix)
     rows, scores = best_candidates(scorer, excluded=seen, count=subject.top_k)
     return ExpectedAnswers(
@@ -42,7 +42,7 @@ def expected_answers(subject: Subject, embedded: Embedded) -> ExpectedAnswers:
 
 
 def export_models(subject: Subject, embedded: Embedded, chosen: ChosenIndex, directory: Path) -> dict[str, int]:
-    """Saves `exact/` and `scann/` below `directory`, of one identity; returns their sizes in bytes."""
+    """Saves `exact/` and `scann/`, with the same identity, below `directory`; returns their sizes in bytes."""
     features = read_spec(subject.graph).features
     preprocessing = tf.saved_model.load(str(subject.graph.path / "saved_model"))
     towers = tf.saved_model.load(str(subject.model.path / "towers"))

@@ -1,9 +1,9 @@
-"""Settings of an index for a recall target: the cheapest of those that reach it against exact search.
+"""Chooses the cheapest settings of an index that reach a recall target against exact search.
 
-Three knobs are built in (leaves, dimensions per block, anisotropic threshold): there are a few builds, each one step
-from the best so far. Two only concern searching (leaves to search, reorder): on every build the border of what
-reaches the target is followed. Costs are the model's (`models.retrieval.index_cost`), so the same inputs choose the
-same index.
+Three settings need a new build (leaves, dimensions per block, anisotropic threshold). A few builds are tried, each one
+step from the best so far. Two settings only affect the search (leaves to search, reorder). On every build, the search
+follows the boundary of the settings that reach the target. Costs come from the model in `models.retrieval.index_cost`,
+not from timings, so the same inputs choose the same index.
 """
 
 import math
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from components.scann_indexer.params import IndexConfig
 
 _MARGIN = 3.0  # standard errors above the target on the tuning queries, so that other queries reach it too
-_TREE_PAYS = 2.0  # times faster than brute force, which misses nothing
+_TREE_PAYS = 2.0  # least speed-up over brute force, which misses no answer
 _MOST_TO_FEWEST_LEAVES = 128
 _LEAVES_STEP = math.sqrt(2)
-_REORDERS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16)  # by answers
-_TIMED = 20  # queries, or batches, whose latency is recorded
+_REORDERS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16)  # candidates per answer
+_TIMED = 20  # timed calls
 _STEPS: tuple[tuple[str, Callable[[TreeSettings], TreeSettings]], ...] = (
     ("dimensions_per_block", lambda best: replace(best, dimensions_per_block=2 * best.dimensions_per_block)),
     ("leaves", lambda best: replace(best, leaves=2 * best.leaves)),
@@ -40,12 +40,12 @@ _STEPS: tuple[tuple[str, Callable[[TreeSettings], TreeSettings]], ...] = (
 
 @dataclass(frozen=True)
 class Point:
-    """What one way to search gives.
+    """Cost and recall of one setting.
 
     Attributes:
-        cost: expected microseconds of a query.
-        recall: mean over the tuning queries.
-        assured: the recall that other queries reach in all likelihood.
+        cost: expected cost of a query in microseconds.
+        recall: mean recall over the tuning queries.
+        assured: lower bound of the recall on other queries, three standard errors below `recall`.
     """
 
     cost: float
@@ -53,19 +53,19 @@ class Point:
     assured: float
 
     def facts(self) -> dict[str, float]:
-        """For the report."""
+        """Rounded values for `index.json`."""
         return {"recall": round(self.recall, 6), "assured": round(self.assured, 6), "cost_us": round(self.cost, 1)}
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What tuning came to.
+    """Result of tuning.
 
     Attributes:
         search: the chosen index, with its settings.
-        point: what it gives on the tuning queries.
-        builds: the trees built, for the report.
-        curve: recall, cost and latency of the chosen tree by leaves searched, for the report.
+        point: cost and recall on the tuning queries.
+        builds: all trees built, for the report.
+        curve: recall, cost and latency of the chosen tree by number of leaves searched, for the report.
     """
 
     search: ScannSearch
@@ -75,14 +75,16 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class _Trial:
+class _Build:
+    """A tree with its cheapest settings that reach the target, or else its most accurate ones."""
+
     search: ScannSearch
     settings: TreeSettings
     point: Point
 
 
 def first_settings(config: "IndexConfig", *, candidates: int, answers: int) -> TreeSettings:
-    """The settings that tuning starts from: what is fixed, and what is most often best for the rest."""
+    """Settings that tuning starts from: the configured ones, and usual values for the others."""
     leaves = max(1, round(math.sqrt(candidates))) if config.leaves == "auto" else config.leaves
     return TreeSettings(
         leaves=leaves,
@@ -96,7 +98,7 @@ def first_settings(config: "IndexConfig", *, candidates: int, answers: int) -> T
 
 
 class Tuner:
-    """Chooses an index of one catalogue."""
+    """Chooses an index for one catalogue."""
 
     def __init__(
         self,
@@ -108,15 +110,15 @@ class Tuner:
         other_queries: int,
         progress: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Takes what is searched.
+        """Sets up tuning.
 
         Args:
-            config: section `index`; what it fixes stays fixed.
+            config: section `index`; settings other than `auto` stay fixed.
             exact: exact search over the catalogue.
-            queries: float32 `[queries, dim]`, at least one, none of those that the result is judged by.
-            answers: answers of a request, at most the number of candidates.
-            other_queries: number of queries that the result is judged by.
-            progress: told what is done.
+            queries: tuning queries, float32 `[queries, dim]`, at least one, not those that measure the result.
+            answers: number of answers to a request, at most the number of candidates.
+            other_queries: number of queries that measure the result.
+            progress: called with a line of text per step.
         """
         self._config, self._exact, self._queries, self._progress = config, exact, queries, progress
         self._answers, self._k = answers, min(config.recall_target.k, answers)
@@ -126,17 +128,17 @@ class Tuner:
         self._builds: list[Build] = []
 
     def tune(self) -> Tuned:
-        """Builds, measures and chooses."""
+        """Builds and measures trees and chooses the index."""
         start = first_settings(self._config, candidates=self._candidates, answers=self._answers)
         if not self._may_win(start):
             return self._without_tree()
-        self._progress(f"asking exact search {len(self._queries):,} queries")
+        self._progress(f"searching exactly for {len(self._queries):,} queries")
         self._meter = RecallMeter(self._exact, self._queries, (self._k,), asked=self._answers)
         best = self._try(start)
         for step in self._steps():
             settings = step(best.settings)
             if tree_is_possible(self._candidates, settings.leaves):
-                best = min(best, self._try(settings), key=lambda trial: self._order(trial.point))
+                best = min(best, self._try(settings), key=lambda build: self._order(build.point))
         if self._config.search == "auto" and not (self._reaches(best.point) and self._pays(best.point.cost)):
             return self._without_tree()
         best.search.settings = best.settings
@@ -152,28 +154,34 @@ class Tuner:
         return self._config.search == "tree" or self._pays(self._cost(narrowest))
 
     def _pays(self, cost: float) -> bool:
-        """Whether a tree is so much faster than brute force that it makes up for what it misses."""
+        """Whether a tree of this cost is fast enough to make up for missed answers."""
         return cost < self._brute_force.cost / _TREE_PAYS
 
     def _steps(self) -> list[Callable[[TreeSettings], TreeSettings]]:
-        """The builds after the first: of the knobs that are free, as many as the budget allows."""
-        free = [step for knob, step in _STEPS if getattr(self._config, knob) == "auto"]
+        """Steps to further builds: one per setting that is `auto`, as many as the budget allows."""
+        free = [step for setting, step in _STEPS if getattr(self._config, setting) == "auto"]
         return free[: max(0, self._config.tuning_budget // self._candidates - 1)]
 
-    def _try(self, settings: TreeSettings) -> _Trial:
+    def _try(self, settings: TreeSettings) -> _Build:
         """Builds a tree and finds its cheapest settings that reach the target, or its most accurate ones."""
-        self._progress(f"building a tree of {settings.leaves:,} leaves, {settings.dimensions_per_block} dims a block")
+        self._progress(f"building a tree of {settings.leaves:,} leaves, {settings.dimensions_per_block} dims per block")
         began = time.monotonic()
         search = ScannSearch(self._exact, settings)
         seconds = time.monotonic() - began
         with search.opened() as probe:
             point, found = self._cheapest(probe, settings)
         self._builds.append(Build(settings=found, **point.facts(), build_seconds=round(seconds, 3)))
-        return _Trial(search, found, point)
+        return _Build(search, found, point)
 
     def _cheapest(self, probe: SearchWithin, settings: TreeSettings) -> tuple[Point, TreeSettings]:
+        """Searches (leaves to search, reorder) along the boundary of the recall target.
+
+        Example with leaves 1, 2, 4 and reorder 300, 200, 100: if (1, 300) misses the target and (2, 300) reaches it,
+        then (2, 200) is next. If that misses and (4, 200) reaches it, (4, 100) is last. Points that cost no less
+        than the best one are skipped, and (1, 200) is never measured.
+        """
         best: tuple[Point, TreeSettings] | None = None
-        narrowest = 0  # with less reordering it takes at least as many leaves
+        narrowest = 0  # less reordering needs at least as many leaves
         for reorder in sorted(self._reorders(), reverse=True):
             for place, leaves in enumerate(self._leaves(settings)[narrowest:], narrowest):
                 narrower = replace(settings, leaves_to_search=leaves, reorder=reorder)
@@ -191,7 +199,7 @@ class Tuner:
     def _measure(self, probe: SearchWithin, settings: TreeSettings) -> Point:
         recall = self._meter.recall(_searching(probe, settings))[self._k]
         mean = float(recall.mean())
-        # Few queries may agree by chance: never less spread than neighbours found or missed one by one would have.
+        # Few queries may agree by chance, so the spread is at least that of neighbours found or missed independently.
         expected = (recall.sum() * self._k + 1) / (recall.size * self._k + 2)
         spread = max(float(recall.std()), math.sqrt(expected * (1 - expected) / self._k))
         return Point(self._cost(settings), mean, mean - _MARGIN * spread * self._errors)
@@ -200,7 +208,7 @@ class Tuner:
         return point.assured >= self._config.recall_target.recall
 
     def _order(self, point: Point) -> tuple[bool, float, float]:
-        """Sorts first what reaches the target, by cost, then the rest, by recall."""
+        """Sort key: points that reach the target come first, by cost; the others follow, by recall."""
         reaches = self._reaches(point)
         return (False, point.cost, 0.0) if reaches else (True, -point.recall, point.cost)
 
@@ -219,13 +227,13 @@ class Tuner:
             return {min(self._candidates, max(self._answers, self._config.reorder))}
         return {min(self._candidates, round(times * self._answers)) for times in _REORDERS}
 
-    def _curve(self, trial: _Trial) -> list[CurvePoint]:
+    def _curve(self, build: _Build) -> list[CurvePoint]:
         """Recall, expected cost and measured latency of a tree, by leaves searched."""
         self._progress("measuring the curve of recall and latency")
         curve = []
-        with trial.search.opened() as probe:
-            for leaves in sorted({*self._leaves(trial.settings), trial.settings.leaves_to_search}):
-                settings = replace(trial.settings, leaves_to_search=leaves)
+        with build.search.opened() as probe:
+            for leaves in sorted({*self._leaves(build.settings), build.settings.leaves_to_search}):
+                settings = replace(build.settings, leaves_to_search=leaves)
                 point, search = self._measure(probe, settings), _searching(probe, settings)
                 latencies = {f"latency_ms_batch_{size}": self._latency(search, size) for size in (1, 64)}
                 curve.append(
@@ -243,7 +251,7 @@ def _searching(probe: SearchWithin, settings: TreeSettings) -> SearchFunction:
 
 
 def latency_ms(search: SearchFunction, queries: np.ndarray, *, count: int, batch: int = 1) -> float:
-    """Median milliseconds of a search for a batch of queries, after warming up."""
+    """Median milliseconds of a search for a batch of queries, after a warm-up call."""
     seconds = []
     for call in range(_TIMED + 1):
         part = tf.constant(np.take(queries, range(call * batch, (call + 1) * batch), axis=0, mode="wrap"))

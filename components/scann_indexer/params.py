@@ -13,10 +13,10 @@ class RecallTarget(Params):
     """Recall against exact search that the index must reach."""
 
     k: int = Field(default=100, ge=1, le=10_000)
-    """How many of the best exact answers count, at most `top_k`."""
+    """Number of best exact answers that count, at most `top_k`."""
     recall: float = Field(default=0.99, ge=0, le=1)
-    """Least mean share of these answers that the index finds, on queries that were not used to choose its settings. An
-    index that finds less is refused."""
+    """Minimum mean share of these answers that the index finds, on queries that were not used to choose its settings.
+    An index that finds less is refused."""
 
 
 class IndexConfig(Params):

@@ -1,4 +1,4 @@
-"""The index over stored queries, for finding those that are like a request."""
+"""Builds the index of stored queries, which finds queries similar to a request."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QueryIndex:
-    """Both searches over the same stored queries.
+    """Exact and ScaNN search over the stored queries.
 
     Attributes:
-        queries: by `exact` and `scann`.
-        identity: what tells it from others: a digest of ids and vectors, and ScaNN's settings.
-        report: how ScaNN searches, its recall, and the bytes that ids and vectors take in each model.
+        queries: ids and search of each model, by `exact` and `scann`.
+        identity: digest of ids and vectors, and ScaNN's settings.
+        report: ScaNN's settings and recall, and the bytes of ids and vectors in each model.
     """
 
     queries: Mapping[str, IndexedQueries]
@@ -43,11 +43,11 @@ def build_query_index(
     """Indexes queries by the direction of their embeddings.
 
     Args:
-        ids: of the queries, in the order of a hash.
-        embeddings: float32 `[queries, dim]`, finite.
-        config: section `index`, which the candidates are indexed by as well.
-        answers: of a request, clipped to the number of queries.
-        progress: told what is done.
+        ids: ids of the queries, in hash order.
+        embeddings: finite float32 `[queries, dim]`.
+        config: section `index`, as for the candidates.
+        answers: number of answers to a request, clipped to the number of queries.
+        progress: called with a line of text per step.
 
     Raises:
         RefusedError: ScaNN does not reach the recall target.
@@ -64,7 +64,7 @@ def build_query_index(
     if recall < target:
         raise RefusedError(
             f"the index of queries has recall@{k} of {recall:.4f} against exact search, less than "
-            f"index.recall_target.recall {target}; leave its settings to be chosen (auto), or lower the target"
+            f"index.recall_target.recall {target}; set its settings to auto, or lower the target"
         )
     settings = scann.settings
     names = CandidateIds(ids.to_numpy(zero_copy_only=False))
@@ -86,7 +86,7 @@ def build_query_index(
 
 
 def vectors_digest(ids: pa.Array, vectors: np.ndarray) -> str:
-    """SHA-256 over ids and their vectors."""
+    """SHA-256 of ids and their vectors."""
     digest = hashlib.sha256(np.ascontiguousarray(vectors).data)
     for part in ids.cast(pa.large_string()).buffers()[1:]:
         digest.update(part or b"")

@@ -23,7 +23,7 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
 
     @dataclass(frozen=True)
     class Inputs:
-        """What the model learns from; `reference` is the model that a final fit repeats on more events."""
+        """Training data; `reference` is the model that a final fit repeats on more events."""
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
@@ -39,14 +39,14 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
         """See `Component.execute`.
 
         Raises:
-            DataError: there are no training events, or nothing to validate on.
-            RefusedError: most test queries would have nothing left to measure.
-            DivergedError: the loss, an embedding or a weight is not a number any more.
+            DataError: there is no training event, or no validation event that could be recommended.
+            RefusedError: too many test queries have nothing left to measure.
+            DivergedError: the loss, an embedding or a weight became NaN or infinite.
             RunError: a final fit has no reference.
         """
         reference = TrainingReport.read(inputs.reference) if inputs.reference is not None else None
         if self.params.final and reference is None:
-            raise RunError("a final fit needs the model whose number of steps it repeats as input 'reference'")
+            raise RunError("a final fit needs input 'reference', the model whose number of steps it repeats")
         train: Callable[..., TrainingReport]
         if self.params.training.distribution == "multi_worker":
             from components.trainer.separate_process import train_apart as train
@@ -67,6 +67,6 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
                 scratch=scratch,
             )
         report.write(outputs.model)
-        told = ("loss", "steps", "milliseconds_per_step", "parameters", "validation", "notes")
+        facts = ("loss", "steps", "milliseconds_per_step", "parameters", "validation", "notes")
         values = report.model_dump(mode="json")
-        return {name: values[name] for name in told}
+        return {name: values[name] for name in facts}

@@ -1,4 +1,4 @@
-"""What the Trainer learns from and validates on, as arrays out of the artifacts."""
+"""Opens the training and validation data of the Trainer as arrays."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,14 +25,14 @@ _KNOWN: tuple[Split, ...] = ("train", "history")
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a training.
+    """Data of a training run.
 
     Attributes:
         dataset: the encoded data.
         spec: the encoded columns.
         events: the training events.
-        validation: what chooses the weights; None for a final fit.
-        training: the settings, with what `loss: auto` stands for on these data.
+        validation: task that chooses the weights; None for a final fit.
+        training: the settings, with `loss: auto` resolved for these data.
     """
 
     dataset: Dataset
@@ -50,21 +50,21 @@ def prepare(
     reference: TrainingReport | None,
     scratch: Path,
 ) -> Prepared:
-    """Opens the data of a training.
+    """Opens the data of a training run.
 
     Args:
         examples: the encoded data.
-        graph: has the encoded columns.
-        params: the settings.
-        reference: of the model a final fit follows, which validates nothing.
-        scratch: an empty directory, where the training events are written and memory-mapped from.
+        graph: specification of the encoded columns.
+        params: settings of the training.
+        reference: report of the model that a final fit repeats; a final fit has no validation. None otherwise.
+        scratch: empty directory for the training events, which are memory-mapped from there.
 
     Raises:
-        DataError: there are no training events, or nothing to validate on.
-        RefusedError: most test queries would have nothing left to measure.
+        DataError: there is no training event, or no validation event that could be recommended.
+        RefusedError: too many test queries have nothing left to measure.
     """
     dataset, spec = read_dataset(examples), read_spec(graph)
-    # What stays in memory is 4 bytes an event for the order, and 4 for each candidate that a query knows.
+    # In memory stay 4 bytes per event for the order, and 4 bytes for each candidate that a query has seen.
     aged = params.model.example_age or params.training.examples.type == "recent"
     kept = dataset.events if aged else replace(dataset.events, timestamp=None)
     events = kept.select(["train"], into=scratch)
@@ -84,22 +84,22 @@ def prepare(
 def event_data(
     events: Events, dataset: Dataset, spec: EncodedSpec, *, use_weights: bool, queries: np.ndarray | None = None
 ) -> TrainingData:
-    """Events, with the columns the towers read.
+    """Combines events with the columns that the towers read.
 
     Args:
-        events: what is learnt from or looked back on.
-        dataset: what is known of their queries and candidates.
-        spec: which columns there are.
-        use_weights: whether the events' weights count.
-        queries: which queries the events are of; all, in their order, if absent.
+        events: events to train on, or histories.
+        dataset: columns of the queries and candidates.
+        spec: the encoded columns.
+        use_weights: whether the weights of the events count.
+        queries: query rows of the events; None for all queries in order.
 
     Raises:
-        DataError: the events have no positive weight.
+        DataError: a weight is negative, or no weight is positive.
     """
     weight = events.weight if use_weights else None
     if weight is not None and len(weight) and not (weight.min() >= 0 and weight.max() > 0):
         raise DataError(
-            f"event weights have to be 0 or more, some of them above 0; they go from {weight.min()} to {weight.max()}. "
+            f"event weights must be at least 0, and some above 0; they range from {weight.min()} to {weight.max()}. "
             f"Correct the weight column, or set training.use_weights: false"
         )
     of_queries = {name: dataset.queries.columns[name] for name in spec.query}
@@ -116,28 +116,28 @@ def event_data(
 
 
 def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Validation:
-    """The validation events as what is to be found after everything earlier that is known of the query.
+    """Builds the validation task: predict each query's validation events from its earlier ones.
 
-    That is its training events, or the `history` of a query held out as a whole. A query with several validation
-    events is asked once, in the context of the first.
+    The earlier events are the training events, or the `history` of a query that is held out as a whole. A query with
+    several validation events is one query of the task, with the context of its first validation event.
 
     Raises:
         DataError: no query has a validation event that could be recommended.
     """
     queries, candidates = _targets(dataset, enough=params.training.validation_queries, remove_seen=params.remove_seen)
-    # Queries are stored in the order of a hash, so the first ones are a random sample.
+    # Queries are stored in hash order, so the first ones are a random sample.
     chosen = np.unique(queries)[: params.training.validation_queries]
     if len(chosen) == 0:
         raise DataError(
-            "no validation event is left to choose the model by: use more data or a split with a larger validation "
-            "part; where queries come back to what they have seen, set remove_seen: false"
+            "no validation event is left to choose the model by: use more data, or a split with a larger validation "
+            "part; if queries choose the same candidates repeatedly, set remove_seen: false"
         )
     events = dataset.events.take(chosen)
     data = event_data(events.select(_KNOWN), dataset, spec, use_weights=False, queries=chosen)
     kept = queries <= chosen[-1]
     sizes = np.bincount(np.searchsorted(chosen, queries[kept]), minlength=len(chosen))
-    asked = events.select(["validation"])
-    context = {name: asked.context[name][asked.offsets[:-1]] for name in data.context}
+    held_out = events.select(["validation"])
+    context = {name: held_out.context[name][held_out.offsets[:-1]] for name in data.context}
     known = CandidateLists(data.offsets, data.candidate)
     return Validation(
         queries=data.query_inputs(np.arange(len(chosen)), context),
@@ -148,9 +148,10 @@ def validation_of(dataset: Dataset, spec: EncodedSpec, params: Settings) -> Vali
 
 
 def _targets(dataset: Dataset, *, enough: int, remove_seen: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct (query, candidate) pairs of the validation events of at least the first `enough` queries that have some.
+    """Distinct (query, candidate) pairs of the validation events, sorted, for at least the first `enough` queries.
 
-    In this order, and without those seen before where they are to be removed.
+    Queries without such pairs do not count. With `remove_seen`, candidates seen earlier are left out. A pair is handled
+    as one number: with 10 candidates, query 2 and candidate 7 are 27, so that set operations work on plain arrays.
     """
     catalogue, found, queries = len(dataset.candidates), [np.empty(0, np.int64)], 0
     for first, last in row_ranges(dataset.events.offsets):

@@ -1,4 +1,4 @@
-"""What the Trainer does: opens the data, fits with the best of the trials, exports."""
+"""Executor of the Trainer: opens the data, fits the model with the best trial settings, and exports the towers."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,13 +32,13 @@ from models.training.windows import build_batches
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What fitting came to.
+    """A fitted model.
 
     Attributes:
-        model: has the chosen weights.
-        fit: how the training went.
-        trial: what `auto` stood for.
-        scores: of the short trial runs, if there were any.
+        model: model with the chosen weights.
+        fit: course of the training.
+        trial: settings that replace `auto`.
+        scores: validation metric of each short trial run, if there were any.
     """
 
     model: TwoTower
@@ -49,7 +49,7 @@ class _Fitted:
 
 @contextmanager
 def _as_run_errors() -> Iterator[None]:
-    """Turns what models raise about settings and data that do not suit into errors for the user."""
+    """Converts errors of `models` about unsuitable settings or data to errors for the user."""
     try:
         yield
     except FloatingPointError as error:
@@ -74,22 +74,22 @@ def train(
     """Fits and exports the towers.
 
     Args:
-        examples: the data.
-        graph: has the encoded columns.
-        output: gets `towers/`, `checkpoints/` and `tensorboard/`; None in a worker other than the chief.
-        params: the settings.
-        reference: how the model that a final fit follows was trained; None to validate and stop early.
-        resume: where an interrupted training left off, or will; see `models.training.run.TrainingPaths`.
-        progress: takes lines.
-        scratch: an empty directory, where the training events are written and memory-mapped from.
-        validated: takes the curve's entry after each validation; may raise to end the training.
+        examples: the encoded data.
+        graph: specification of the encoded columns.
+        output: receives `towers/`, `checkpoints/` and `tensorboard/`; None in a worker other than the chief.
+        params: settings of the training.
+        reference: report of the model that a final fit repeats; None to validate and stop early.
+        resume: directory of the state of an interrupted training; see `models.training.run.TrainingPaths`.
+        progress: called with lines of text.
+        scratch: empty directory for the training events, which are memory-mapped from there.
+        validated: called with the curve's entry after each validation; may raise to end the training.
 
     Raises:
-        DataError: there are no training events, or nothing to validate on.
-        RefusedError: most test queries would have nothing left to measure.
-        ConfigError: the environment does not say which machines there are, or a batch has too few rows for them.
-        DivergedError: the loss, an embedding or a weight is not a number any more.
-        RunError: this process is another worker than its `output` says.
+        DataError: there is no training event, or no validation event that could be recommended.
+        RefusedError: too many test queries have nothing left to measure.
+        ConfigError: TF_CONFIG does not describe the machines, or a batch has too few rows for them.
+        DivergedError: the loss, an embedding or a weight became NaN or infinite.
+        RunError: this process is the chief without an `output`, or another worker with one.
     """
     start = time.perf_counter()
     strategy = _strategy(params, wants_chief=output is not None)
@@ -109,7 +109,7 @@ def _strategy(params: Settings, *, wants_chief: bool) -> tf.distribute.Strategy:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if is_chief(strategy) != wants_chief:
-        raise RunError("`run` is the command of worker 0 of TF_CONFIG alone; the others have `work`")
+        raise RunError("only worker 0 of TF_CONFIG runs the command `run`; the others run `work`")
     return strategy
 
 
@@ -152,7 +152,7 @@ def _notes(prepared: Prepared, params: Settings) -> list[str]:
 
 @dataclass(frozen=True)
 class _Job:
-    """All of a training but what trials decide."""
+    """A training run, apart from the settings that trial runs decide."""
 
     prepared: Prepared
     params: Settings
@@ -162,7 +162,7 @@ class _Job:
     progress: Callable[[str], None]
 
     def fit_best(self, validated: Callable[[Mapping[str, float]], None]) -> _Fitted:
-        """A training that validation ends, with the best of what `auto` may stand for."""
+        """Trains until validation stops improving, with the best trial settings for `auto`."""
         validation, training = self.prepared.validation, self.prepared.training
         assert validation is not None
         temperatures = temperatures_to_try(self.params.model, training.loss.type)
@@ -190,7 +190,7 @@ class _Job:
         return _Fitted(model, fit, trial, scores)
 
     def fit_like(self, reference: TrainingReport) -> _Fitted:
-        """A training of as many passes over the events as the reference made over its own."""
+        """Trains for as many epochs as the reference, in proportion to the number of events."""
         temperature, kind = self.params.model.temperature, self.params.training.labels
         trial = Trial(
             reference.temperature if temperature == "auto" else temperature,
@@ -215,7 +215,7 @@ class _Job:
         )
 
     def _compiled(self, trial: Trial) -> tuple[TwoTower, StepBatches]:
-        """The model, compiled, and its batches."""
+        """Makes the compiled model and its batches."""
         tf.keras.utils.set_random_seed(self.params.seed)
         dataset, training = self.prepared.dataset, self.prepared.training
         with self.strategy.scope():
@@ -237,7 +237,7 @@ class _Job:
                 sampler=build_sampler(training.negatives, dataset.train_count, seed=self.params.seed),
                 negatives_in_batch=model.loss_name != "full_softmax" and model.queue is None and model.miner is None,
             )
-        except ValueError as error:  # asks for an order or a history that the data have not
+        except ValueError as error:  # needs ordered events or a history, which the data lack
             raise DataError(f"training.{error}") from error
         steps = self.params.training.max_epochs * batches.steps_per_epoch
         model.compile(optimizer=build_optimizer(self.params.training, steps=steps))

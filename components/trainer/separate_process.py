@@ -1,4 +1,4 @@
-"""A training in a process of its own: TensorFlow takes part in a cluster only if that is the first thing it does."""
+"""Trains in a separate process, because TensorFlow must join a cluster before it does anything else."""
 
 import multiprocessing
 import os
@@ -14,7 +14,7 @@ from dataplane.errors.disk_errors import disk_error
 
 
 def train_apart(**arguments: Any) -> TrainingReport:
-    """What `components.trainer.executor.train` does, with the same arguments.
+    """Runs `components.trainer.executor.train` with the same arguments in a separate process.
 
     Raises:
         PipelineError: as `components.trainer.executor.train`; `RunError` also if another worker is lost, or the process
@@ -36,7 +36,7 @@ def train_apart(**arguments: Any) -> TrainingReport:
                 return report
             progress(value)
     except EOFError:
-        raise RunError("the process that trained was killed; the same command goes on where it left off") from None
+        raise RunError("the training process was killed; repeat the command to continue from its last state") from None
     finally:
         process.terminate()
         process.join()
@@ -44,7 +44,7 @@ def train_apart(**arguments: Any) -> TrainingReport:
 
 def _train(sender: Connection, arguments: dict[str, Any], parent: int) -> None:
     end_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends this process
 
     import tensorflow as tf
 
@@ -54,11 +54,11 @@ def _train(sender: Connection, arguments: dict[str, Any], parent: int) -> None:
         sender.send(("done", train(**arguments, progress=lambda line: sender.send(("line", line)))))
     except (PipelineError, ValueError) as error:
         sender.send(("failed", error))
-    except (OSError, tf.errors.OpError) as error:  # TensorFlow's are not to be pickled
-        told = disk_error(error)
-        lost = f"another worker was lost; give all their commands again to go on: {error}"
-        sender.send(("failed", RunError(lost) if told is None else OSError(told)))
-    except Exception as error:  # nobody foresaw it, so it may not be to be pickled either
-        told_there = RuntimeError(f"{type(error).__name__}: {error}")
-        told_there.add_note(traceback.format_exc())
-        sender.send(("failed", told_there))
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow's errors cannot be pickled
+        disk_message = disk_error(error)
+        lost = f"another worker was lost; repeat the commands of all workers to continue: {error}"
+        sender.send(("failed", RunError(lost) if disk_message is None else OSError(disk_message)))
+    except Exception as error:  # an unforeseen error may not be picklable either
+        picklable = RuntimeError(f"{type(error).__name__}: {error}")
+        picklable.add_note(traceback.format_exc())
+        sender.send(("failed", picklable))

@@ -1,4 +1,4 @@
-"""What a training needs of the Trainer's parameters; free of TensorFlow."""
+"""Interface of the Trainer's parameters that decide the fit; imports no TensorFlow."""
 
 from typing import Protocol
 
@@ -14,16 +14,16 @@ class Settings(Protocol):
 
     @property
     def training(self) -> TrainingConfig:
-        """How they are fitted."""
+        """How the towers are trained."""
 
     @property
     def remove_seen(self) -> bool:
-        """Whether validation leaves out what a query has seen."""
+        """Whether validation leaves candidates in a query's history out of its ranking."""
 
     @property
     def max_unmeasured_fraction(self) -> float:
-        """Share of the test queries that may have nothing left to measure."""
+        """Largest share of the test queries with nothing left to measure, from 0 to 1."""
 
     @property
     def seed(self) -> int:
-        """Decides everything random."""
+        """Seed of the initial weights, the order of the events and dropout."""

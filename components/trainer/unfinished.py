@@ -1,4 +1,4 @@
-"""Looks at what an interrupted training left before it is gone on with."""
+"""Checks the state of an interrupted training before it is continued."""
 
 import shutil
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from models.training.unfinished import damage
 
 
 def drop_damaged(directory: Path, warn: Callable[[str], None]) -> None:
-    """Removes each part that is damaged, so that it is done anew; the others are gone on with.
+    """Removes each damaged part, so that it starts again; the other parts continue.
 
     Args:
-        directory: what an interrupted training left, if anything.
-        warn: takes a line about each damaged part.
+        directory: state of an interrupted training; it may be empty or missing.
+        warn: called with a line about each damaged part.
     """
     for file in sorted(directory.rglob("*.json")):
         if file.exists() and (found := damage(file)):
-            warn(f"what an interrupted training left in {file.parent} is damaged: {found}; this part starts again")
+            warn(f"the state of an interrupted training in {file.parent} is damaged: {found}; this part starts again")
             shutil.rmtree(file.parent)
             file.parent.mkdir()

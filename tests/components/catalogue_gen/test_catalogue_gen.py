@@ -186,6 +186,6 @@ def test_another_model_than_the_published_one_is_refused(
     known.model_copy(update={"refresh_of": {**identity(world), part: "another"}}).write(other)
     (other.path / "candidates").symlink_to(catalogue.path / "candidates")
     with pytest.raises(
-        RefusedError, match=f"the {part} in .* the published model's is another: the files have changed"
+        RefusedError, match=f"the {part} in .* but the published model has another: the files have changed"
     ):
         index(world, other, tmp_path / "serving")

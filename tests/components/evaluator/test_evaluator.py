@@ -197,8 +197,8 @@ def test_protocol_tells_what_was_left_out(run: Run) -> None:
     }
     assert protocol["catalogue"] == {"candidates": 6, "without_training_events": 3, "date": "1970-01-01T00:00:13+00:00"}
     assert protocol["history_length"] == 2
-    assert "k = 100 is beyond the 6 candidates and clipped to them" in protocol["notes"]
-    assert any("1 held-out candidates had been seen before" in note for note in protocol["notes"])
+    assert "k = 100 exceeds the 6 candidates and is clipped to them" in protocol["notes"]
+    assert any("1 held-out candidates were seen before" in note for note in protocol["notes"])
 
 
 def test_slices_have_counts_and_metrics(run: Run) -> None:
@@ -259,15 +259,15 @@ def test_blessing_lists_every_check(run: Run) -> None:
             "value": None,
             "threshold": None,
             "passed": True,
-            "skipped": "the evaluation was given no published models or no examples to ask them with",
+            "skipped": "there is no directory of published models, or there are no raw examples",
         },
     ]
     low, high = run.metrics["intervals"]["test"]["ndcg@5"]
     assert messages[1] == (
-        f"ndcg@5 {ndcg:.4f} ({low:.4f} … {high:.4f}), at least 0.9 asked for: refused (evaluation.thresholds)"
+        f"ndcg@5 {ndcg:.4f} ({low:.4f} … {high:.4f}), at least 0.9 required: refused (evaluation.thresholds)"
     )
     assert f"mrr@5 {mrr:.4f} against popularity's 0.3333: {mrr - 1 / 3:+.4f}" in messages[2]
-    assert messages[2].endswith("at least 1.5 times popularity asked for: passed")
+    assert messages[2].endswith("at least 1.5 times popularity required: passed")
 
 
 def test_by_default_a_model_has_to_be_better_than_popularity(
@@ -294,7 +294,7 @@ def test_by_default_a_model_has_to_be_better_than_popularity(
     low, high = worse.metrics["intervals"]["test_minus_popularity"]["ndcg@5"]
     assert check["message"] == (
         f"ndcg@5 {ours:.4f} against popularity's {theirs:.4f}: {ours - theirs:+.4f} ({low:.4f} … {high:.4f}), "
-        "more than popularity asked for: refused (evaluation.min_lift_over_popularity)"
+        "must exceed popularity: refused (evaluation.min_lift_over_popularity)"
     )
     assert worse.blessed["table"]["popularity"]["ndcg@5"] == theirs
 
@@ -411,7 +411,7 @@ def test_a_split_that_is_not_in_time_says_that_the_history_knows_the_future(
     shuffled = replace(in_time, events=replace(in_time.events, split=np.array([0, 2, 1, 0, 0], np.int8)))
     for name, world, told in (("in_time", in_time, []), ("shuffled", shuffled, ["validation: 1", "test: 1"])):
         notes = Run(tmp_path / name, graph, model, of=world).metrics["protocol"]["notes"]
-        assert [note.partition(" held-out events lie")[0] for note in notes if "not one in time" in note] == told
+        assert [note.partition(" held-out events are")[0] for note in notes if "not by time" in note] == told
 
 
 def test_only_new_queries_have_no_popularity_bias(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
@@ -426,7 +426,7 @@ def test_item_knn_beyond_its_budget_is_skipped_with_a_reason(
     monkeypatch.setattr(components.evaluator.baselines, "MAX_CO_OCCURRENCES", 8)
     run = Run(tmp_path, graph, model)
     assert run.metrics["baselines"]["item_knn"] == {
-        "skipped": "9 pairs of events of the same query are more than the 8 it is worth"
+        "skipped": "it would take 9 pairs of events of the same query, more than the limit of 8"
     }
     assert run.facts["item_knn"] == run.metrics["baselines"]["item_knn"]
     assert run.metrics["baselines"]["popularity"]["recall@10"] == 1
@@ -487,7 +487,7 @@ def test_nothing_to_measure_on_is_an_error(
         ({"min_lift_over_published": True}, "should be a valid dictionary"),
         ({"min_lift_over_published": {"coverage@10": 1}}, "'min_lift_over_published' cannot compare 'coverage@10'"),
         ({"at": [20, 50]}, "'main_at' is 10, which is not among 'at': 20, 50"),
-        ({"at": [10, 10]}, "names something twice"),
+        ({"at": [10, 10]}, "has a duplicate entry"),
         ({"at": []}, "at least one"),
         ({"at": [0, 10]}, "greater than or equal to 1"),
         ({"baselines": ["item_knn", "random"]}, "'popularity' or 'item_knn'"),
@@ -513,7 +513,7 @@ def test_slices_need_features_with_distinct_values() -> None:
     assert unusable_slices(("gender", "at", "genres", "candidate_id"), FEATURES) == []
     assert unusable_slices(("age", "country"), FEATURES) == [
         "'age' is a feature without distinct values; allowed: gender, at, candidate_id, genres",
-        "'country' is no feature; allowed: gender, at, candidate_id, genres",
+        "'country' is not a feature; allowed: gender, at, candidate_id, genres",
     ]
 
 

@@ -88,7 +88,7 @@ def test_by_default_popularity_has_to_be_beaten(ours: float, popularity: float, 
 
 
 def test_a_lead_that_may_be_chance_is_told() -> None:
-    told = "more than popularity asked for (the interval is not all above zero: may be chance): passed"
+    told = "must exceed popularity (the interval is not entirely above zero: may be chance): passed"
     assert told in verdict(measured(0.11, 0.1)).checks[0].message
     for value in (0.2, 0.05):
         assert "chance" not in verdict(measured(value, 0.1)).checks[0].message
@@ -109,7 +109,7 @@ def test_each_gate_can_be_turned_off_which_is_told(off: Any) -> None:
     found = verdict(worse, min_lift_over_popularity=off, min_lift_over_published=off)
     assert (found.blessed, found.checks) == (True, ())
     assert found.notes == (
-        "popularity decides nothing: evaluation.min_lift_over_popularity is turned off",
+        "no gate against popularity: evaluation.min_lift_over_popularity is turned off",
         "not compared with a served model: evaluation.min_lift_over_published is turned off",
     )
     only_popularity = verdict(worse, min_lift_over_popularity=off)
@@ -196,17 +196,17 @@ def test_coverage_has_no_interval_to_tell() -> None:
     metrics = measured(0.2)
     metrics["test"]["coverage@10"] = 0.5
     told = verdict(metrics, thresholds={"coverage@10": 0.4}).checks[0].message
-    assert told == "coverage@10 0.5000, at least 0.4 asked for: passed"
+    assert told == "coverage@10 0.5000, at least 0.4 required: passed"
 
 
 def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_table() -> None:
     metrics = measured(0.05, 0.1, served(0.3, 0.05, width=0.02))
     told = "\n".join(refusal(verdict(metrics)))
     for expected in (
-        "ndcg@10 0.0500 against popularity's 0.1000: -0.0500 (-0.0700 … -0.0300), more than popularity asked for: "
+        "ndcg@10 0.0500 against popularity's 0.1000: -0.0500 (-0.0700 … -0.0300), must exceed popularity: "
         "refused (evaluation.min_lift_over_popularity)",
-        "ndcg@10 0.0500 against served version 17's 0.3000: -0.2500 (-0.2700 … -0.2300) on 200 queries, not clearly "
-        "below 0.2940 asked for (2% may be lost): refused (evaluation.min_lift_over_published)",
+        "ndcg@10 0.0500 against served version 17's 0.3000: -0.2500 (-0.2700 … -0.2300) on 200 queries, must not be clearly "
+        "below 0.2940 (2% tolerance): refused (evaluation.min_lift_over_published)",
         "Test           two-tower  popularity  served",
         "  ndcg@10         0.0500      0.1000  0.3000",
         "to publish this model as it is, loosen or turn off (null) what is named in brackets",
@@ -224,7 +224,7 @@ def test_the_served_model_is_shown_beside_what_it_is_compared_with() -> None:
 def test_the_summary_says_what_was_and_what_was_not_compared() -> None:
     assert summary(verdict(measured(0.2))) == [
         "Verdict    blessed",
-        "  ndcg@10 0.2000 against popularity's 0.1000: +0.1000 (0.0800 … 0.1200), more than popularity asked for: "
+        "  ndcg@10 0.2000 against popularity's 0.1000: +0.1000 (0.0800 … 0.1200), must exceed popularity: "
         "passed",
         "  not compared with a served model: nothing has been published yet",
     ]

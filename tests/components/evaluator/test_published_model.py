@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components.evaluator import EvaluationConfig, Evaluator, EvaluatorParams
-from components.evaluator.published_model import divided_alike
+from components.evaluator.published_model import same_split
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import Blessing, Evaluation, ServingModel, TransformedExamples
 from dataplane.artifacts.transformed_examples import DatasetMetadata
@@ -112,7 +112,7 @@ def test_where_nothing_can_be_compared_that_is_told(standing: tuple[World, Path]
     first = Evaluated(tmp_path / "first", world, tmp_path / "nobody", least=100)
     assert (first.check["passed"], first.check["skipped"]) == (True, "nothing has been published yet")
     itself = Evaluated(tmp_path / "itself", world, published, least=100)
-    assert (itself.check["passed"], itself.check["skipped"]) == (True, "it is this model")
+    assert (itself.check["passed"], itself.check["skipped"]) == (True, "the served model is this model")
 
 
 def test_what_was_blessed_is_compared_again_once_another_model_is_in_service(
@@ -200,9 +200,9 @@ def test_of_a_model_fitted_to_all_events_only_younger_ones_count(challenger: Wor
 def test_another_seed_divides_otherwise_only_where_events_are_chosen_by_hash(method: str, alike: bool) -> None:
     told = FittedTo(split={"method": method}, seed=1)
     same = DatasetMetadata(ordered=True, split={"method": method}, seed=1)
-    assert divided_alike(told, same)
-    assert divided_alike(told, same.model_copy(update={"seed": 2})) == alike
-    assert not divided_alike(told, same.model_copy(update={"split": {"method": method, "n": 2}}))
+    assert same_split(told, same)
+    assert same_split(told, same.model_copy(update={"seed": 2})) == alike
+    assert not same_split(told, same.model_copy(update={"split": {"method": method, "n": 2}}))
 
 
 def with_times(world: World, path: Path) -> World:

@@ -295,7 +295,7 @@ def test_what_is_damaged_of_an_interrupted_training_is_done_anew_and_told(with_a
     DAMAGES[kind](file)
     told.clear()
     again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(warn=told.append, resume=resume))
-    assert f"what an interrupted training left in {file.parent} is damaged: {file.name} is " in told[0]
+    assert f"the state of an interrupted training in {file.parent} is damaged: {file.name} is " in told[0]
     assert len(told) == 1
     for name, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
