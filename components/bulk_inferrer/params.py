@@ -11,7 +11,7 @@ class BulkInferrerConfig(Params):
     """Batch recommendations for every query: section `recommendations`."""
 
     top_k: int = Field(default=50, ge=1, le=10_000)
-    """How many candidates each query gets, at most the whole catalogue."""
+    """Number of candidates per query, at most the whole catalogue."""
     search: Literal["index", "exact"] = "index"
     """`index` searches the index of the ScaNN model, with its recall. `exact` scores every candidate. Both are the same
     if the ScaNN model has no tree."""

@@ -1,4 +1,4 @@
-"""EmbeddingExporter: what both towers make of the data, as Parquet, for vector databases and for looking at it."""
+"""EmbeddingExporter: writes the embeddings of both towers as Parquet, for vector databases and for analysis."""
 
 from components.embedding_exporter.component import EmbeddingExporter
 from components.embedding_exporter.params import EmbeddingExporterParams

@@ -16,5 +16,5 @@ class EmbeddingExporterParams(Params):
     @model_validator(mode="after")
     def _something_is_exported(self) -> "EmbeddingExporterParams":
         if not self.candidates and not self.queries:
-            raise ValueError("'candidates' and 'queries' are both false; leave the section out to export nothing")
+            raise ValueError("'candidates' and 'queries' are both false; remove section embeddings to export nothing")
         return self

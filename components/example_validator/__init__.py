@@ -1,4 +1,4 @@
-"""ExampleValidator: does the data fit the schema, and is there enough of it to learn from?"""
+"""ExampleValidator: checks that the data fit the schema and suffice for training."""
 
 from components.example_validator.component import ExampleValidator
 from components.example_validator.params import ExampleValidatorParams

@@ -1,4 +1,4 @@
-"""ExampleValidator: does the data fit the schema, and is there enough of it to learn from?
+"""ExampleValidator: checks that the data fit the schema and suffice for training.
 
 `anomalies.json` is a list of {"table", "column", "kind", "severity", "message"}; `column` is null for whole tables.
 The kinds are described in `dataplane.statistics.anomalies`.
@@ -20,18 +20,18 @@ _SHOWN = 8
 
 
 class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Outputs", ExampleValidatorParams]):
-    """Compares statistics with the schema and stops the run where they disagree."""
+    """Compares statistics with the schema, and stops the run if they disagree."""
 
     @dataclass(frozen=True)
     class Inputs:
-        """What ExampleValidator reads."""
+        """Artifacts that ExampleValidator reads."""
 
         statistics: Statistics
         schema: Schema
 
     @dataclass(frozen=True)
     class Outputs:
-        """What ExampleValidator writes."""
+        """Artifacts that ExampleValidator writes."""
 
         anomalies: Anomalies
 
@@ -39,7 +39,7 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
         """Writes `anomalies.json`; facts are the counts, the anomalies as `notes`, and what each table describes.
 
         Raises:
-            RefusedError: there are anomalies as severe as `fail_on`; the file is written before.
+            RefusedError: an anomaly is at least as severe as `fail_on`. The file is written before.
         """
         from dataplane.statistics.anomalies import find_anomalies
         from dataplane.statistics.tfmd import read_schema
@@ -71,11 +71,11 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
             lines.append(f"  … and {len(refused) - _SHOWN} more")
         count = "1 anomaly" if len(refused) == 1 else f"{len(refused)} anomalies"
         where = written.path / AnomalyList.FILE
-        raise RefusedError("\n".join([f"the data have {count}; {where} lists all that was found:", *lines]))
+        raise RefusedError("\n".join([f"the data have {count}; {where} lists all of them:", *lines]))
 
 
 def _notes(anomalies: Sequence[Anomaly]) -> dict[str, list[str]]:
-    """What of the anomalies is shown beside the step and in the summary of every run."""
+    """Anomalies to show beside the step and in the summary of every run."""
     notes = [f"{anomaly.severity}: {anomaly.place}: {anomaly.message}" for anomaly in anomalies[:_SHOWN]]
     if len(anomalies) > _SHOWN:
         notes.append(f"… and {len(anomalies) - _SHOWN} more in anomalies.json")

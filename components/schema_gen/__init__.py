@@ -1,4 +1,4 @@
-"""SchemaGen: what every column is expected to be, inferred from the statistics or pinned by the user."""
+"""SchemaGen: the expected type and values of every column, inferred from the statistics or pinned by the user."""
 
 from components.schema_gen.component import SchemaGen
 from components.schema_gen.params import MAX_DOMAIN, SchemaGenParams

@@ -1,4 +1,4 @@
-"""SchemaGen: what every column is expected to be, inferred from the statistics or pinned by the user.
+"""SchemaGen: the expected type and values of every column, inferred from the statistics or pinned by the user.
 
 `schema.pbtxt` is a tensorflow-metadata Schema with one feature per column of every table, named `TABLE/COLUMN`.
 """
@@ -22,17 +22,17 @@ _IDS = ("query_id", "candidate_id")
 
 
 class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenParams]):
-    """Infers a schema from statistics, or passes on the one that was pinned."""
+    """Infers a schema from statistics, or copies the pinned one."""
 
     @dataclass(frozen=True)
     class Inputs:
-        """What SchemaGen reads."""
+        """Artifacts that SchemaGen reads."""
 
         statistics: Statistics
 
     @dataclass(frozen=True)
     class Outputs:
-        """What SchemaGen writes."""
+        """Artifacts that SchemaGen writes."""
 
         schema: Schema
 
@@ -46,10 +46,10 @@ class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenPara
         return self._write(self._pinned(), inputs, outputs, context)
 
     def prepare(self) -> Prepared[Inputs, Outputs]:
-        """Reads the pinned file; the fingerprint is of its content.
+        """Reads the pinned file; the fingerprint is the digest of its content.
 
         Raises:
-            ConfigError: it does not exist.
+            ConfigError: the pinned file does not exist.
         """
         pinned = self._pinned()
         digest = "" if pinned is None else hashlib.sha256(pinned).hexdigest()
@@ -73,7 +73,7 @@ class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenPara
         if path is None:
             return None
         if not path.is_file():
-            raise ConfigError(f"schema.path: {path} is not a file; correct the path, or leave it out to infer a schema")
+            raise ConfigError(f"schema.path: {path} is not a file; correct the path, or remove it to infer a schema")
         return path.read_bytes()
 
 
@@ -88,7 +88,7 @@ def _infer_column(name: str, facts: ColumnReport, *, rows: int) -> "ColumnSchema
     from dataplane.statistics.tfmd import ColumnSchema
 
     shortest, longest = facts.list_length.min, facts.list_length.max
-    # Lists that all have one length are vectors. One of length 1 would read as a plain column, so it may be empty.
+    # Lists of equal length are vectors. With length 1 the schema would describe a plain column, so no length is set.
     is_vector = longest is not None and shortest == longest > 1
     return ColumnSchema(
         type=facts.type,
@@ -101,7 +101,7 @@ def _infer_column(name: str, facts: ColumnReport, *, rows: int) -> "ColumnSchema
 
 
 def _domain(name: str, facts: ColumnReport) -> tuple[str, ...] | None:
-    """Values of a column that takes few of them, most of them more than once."""
+    """Values of a string column with few distinct values that mostly repeat; None for other columns."""
     if name in _IDS or facts.top_values is None:
         return None
     if not 0 < facts.distinct <= MAX_DOMAIN or 2 * facts.distinct > facts.elements:

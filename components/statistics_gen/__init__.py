@@ -1,4 +1,4 @@
-"""StatisticsGen: what is in the Examples, in numbers."""
+"""StatisticsGen: computes statistics of every column of the Examples."""
 
 from components.statistics_gen.component import StatisticsGen
 from components.statistics_gen.params import TABLES

@@ -1,4 +1,4 @@
-"""StatisticsGen: what is in the Examples, in numbers.
+"""StatisticsGen: computes statistics of every column of the Examples.
 
 `statistics.json` is described in `dataplane.statistics.report`. `statistics.pb` holds the same as a
 `DatasetFeatureStatisticsList` of tensorflow-metadata, one dataset per table, which TFDV and Facets read.
@@ -21,13 +21,13 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
 
     @dataclass(frozen=True)
     class Inputs:
-        """What StatisticsGen reads."""
+        """Artifacts that StatisticsGen reads."""
 
         examples: Examples
 
     @dataclass(frozen=True)
     class Outputs:
-        """What StatisticsGen writes."""
+        """Artifacts that StatisticsGen writes."""
 
         statistics: Statistics
 
@@ -35,14 +35,14 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         """Writes `statistics.json` and `statistics.pb`; facts are the rows of each table.
 
         Raises:
-            DataError: a shard cannot be read, or a column is of a type that is not supported.
+            DataError: a shard cannot be read, or the type of a column is not supported.
         """
         from dataplane.statistics.gather import gather_statistics
         from dataplane.statistics.tfmd import statistics_proto
 
         shards = {table: files for table in TABLES if (files := shards_of(inputs.examples.path / table))}
         gathered = gather_statistics(shards, context, derived=_derived(inputs.examples)) if shards else {}
-        # Interactions that are absent are zero interactions, which ExampleValidator then refuses.
+        # Absent interactions count as zero rows, which ExampleValidator refuses.
         gathered.setdefault("interactions", TableReport(rows=0, columns={}))
         report = {table: gathered[table] for table in TABLES if table in gathered}
         StatisticsReport(report).write(outputs.statistics)
@@ -51,7 +51,7 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
 
 
 def _derived(examples: Examples) -> list[str]:
-    """Tables that ExampleGen took from the interactions, so that their ids need no comparison."""
+    """Tables that ExampleGen derived from the interactions; their ids need no comparison."""
     if not (examples.path / IngestSummary.FILE).exists():
         return []
     return list(IngestSummary.read(examples).derived)

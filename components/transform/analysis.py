@@ -172,9 +172,12 @@ def _token_counts(texts: pa.Array) -> ValueCounts:
 
 
 def _sums(parts: Sequence[pa.Table]) -> pa.Table:
-    """Sums the counts of equal values over all parts. For strings it is several times as fast as `group_by`."""
-    together = pa.concat_tables(parts)
-    encoded = together["value"].combine_chunks().dictionary_encode()
+    """Sums the counts of equal values over all parts, for strings several times as fast as `group_by`.
+
+    Example: the rows (a, 2), (b, 1), (a, 3) become (a, 5), (b, 1).
+    """
+    rows = pa.concat_tables(parts)
+    encoded = rows["value"].combine_chunks().dictionary_encode()
     # Sums of integers below 2^53 are exact in float64.
-    counts = np.bincount(encoded.indices.to_numpy(), together["count"].to_numpy(), len(encoded.dictionary))
+    counts = np.bincount(encoded.indices.to_numpy(), rows["count"].to_numpy(), len(encoded.dictionary))
     return pa.table({"value": encoded.dictionary, "count": counts.astype(np.int64)})

@@ -98,16 +98,17 @@ def check_outcome(
     """
     needed = (TRAIN,) if params.final else (TRAIN, VALIDATION, TEST)
     empty = [SPLITS[code] for code in needed if split_counts[code] == 0]
-    told = ", ".join(f"{count} {name}" for name, count in zip(SPLITS, split_counts.tolist(), strict=True) if count)
+    counted = ", ".join(f"{count} {name}" for name, count in zip(SPLITS, split_counts.tolist(), strict=True) if count)
     if empty:
         raise DataError(
-            f"split: {params.split.method} leaves no {' and no '.join(empty)} events (there are: {told}). "
+            f"split: {params.split.method} leaves no {' and no '.join(empty)} events (there are: {counted}). "
             f"{_advice(params)}"
         )
     for counts, what in ((candidate_counts, "candidate"), (query_counts, "query")):
         if np.count_nonzero(counts) < 2:
             raise DataError(
-                f"all {split_counts[TRAIN]} training events are of one {what}: there is nothing to tell apart ({told})"
+                f"all {split_counts[TRAIN]} training events are of one {what}, so a model has nothing to learn "
+                f"({counted}). Use more data, or another split"
             )
 
 
@@ -125,8 +126,8 @@ def _check_split(tables: Tables, params: TransformParams) -> None:
         )
     if isinstance(params.split, FilesSplit) and "split" not in names:
         raise DataError(
-            "split: files needs interactions that say their split; give train and test files or map a split column, or "
-            "choose another split method"
+            "split: files needs the split of each interaction; set paths of train and test files, map a split column, "
+            "or choose another split method"
         )
 
 
@@ -145,12 +146,12 @@ def _check_features(tables: Tables, features: FeatureSpec, side: Side) -> None:
 def _advice(params: TransformParams) -> str:
     match params.split:
         case LeaveLastNSplit(n=n):
-            return f"Only queries with at least {2 * n + 1} events are held out from; lower n, or choose ratio or time."
+            return f"Only queries with at least {2 * n + 1} events have events held out; lower n, or use ratio or time."
         case TimeSplit(test_from=None):
-            return "Too many events share a moment; change the fractions, or give validation_from and test_from."
+            return "Too many events share a timestamp; change the fractions, or set validation_from and test_from."
         case TimeSplit():
             return "Move validation_from and test_from into the time range of the data."
         case RatioSplit():
             return "Raise the fractions, or use more data."
         case _:
-            return "Give files, or rows, for every split; validation may be carved out of train by validation_fraction."
+            return "Provide files or rows for every split; validation_fraction can take validation events from train."

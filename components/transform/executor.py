@@ -32,7 +32,7 @@ from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, CategoricalF
 from models.spec.moments import iso_moment
 from models.spec.split_config import FilesSplit, TimeSplit
 
-_ROWS_A_SHARD = 1_000_000
+_ROWS_PER_SHARD = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Transformation:
         columns += [pq.read_table(path, columns=[CANDIDATE_ID])[CANDIDATE_ID] for path in tables.candidates]
         candidates = distinct_ids(*columns)
         if len(candidates) < 2:
-            raise DataError(f"there is only one candidate, {candidates[0].as_py()!r}: nothing to choose from")
+            raise DataError(f"there is only one candidate, {candidates[0].as_py()!r}; a recommender needs at least two")
         write_ids(self.transformed.path / "candidates", candidates)
         return candidates
 
@@ -137,7 +137,7 @@ class Transformation:
             event_weights=self.params.event_weights,
         )
         shards = self.params.shards or max(
-            1 + tables.rows("interactions") // _ROWS_A_SHARD, self.context.beam.concurrency()
+            1 + tables.rows("interactions") // _ROWS_PER_SHARD, self.context.beam.concurrency()
         )
         catalogue, spill = self.transformed.path / "candidates", directory / "spilled"
         order = OrderShard(directory, catalogue, splitter, self.params.max_events_per_query, features.of("context"))

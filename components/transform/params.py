@@ -24,7 +24,7 @@ class TransformParams(Params):
     final: bool = False
     """Makes every event training data, for the final fit that is pushed."""
     max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
-    """How many of a query's events are kept, the latest ones. `metadata.json` counts the others."""
+    """Number of latest events that are kept of each query. `metadata.json` counts the others."""
     shards: int | None = Field(default=None, ge=1, le=4096)
     """Number of parts into which the events are shuffled; a worker holds one part in memory. The default is about one
     per million events. It changes the speed, never the results."""

@@ -1,4 +1,4 @@
-"""Shuffles the events once: brings the events of every query together and into order.
+"""Shuffles the events once: groups and orders the events of every query.
 
 The leading bits of a query's hash decide its shard. The concatenated shards are therefore in the global order of
 queries, whatever their number.
@@ -74,7 +74,7 @@ class EventSchema:
 
 
 class PartitionEvents(beam.DoFn):
-    """Maps row groups of interactions to (shard, place of the spilled events), at most one per shard."""
+    """Maps row groups of interactions to (shard, spilled events), at most one per shard."""
 
     def __init__(self, schema: EventSchema, shards: int, catalogue: Path, spill: Path) -> None:
         self._schema = schema
@@ -101,7 +101,7 @@ class PartitionEvents(beam.DoFn):
 
 
 class PartitionQueries(beam.DoFn):
-    """Maps row groups of the query table to (shard, place of the spilled ids), to keep queries without events."""
+    """Maps row groups of the query table to (shard, spilled ids), to keep queries without events."""
 
     def __init__(self, shards: int, spill: Path) -> None:
         self._shards = shards
@@ -110,8 +110,8 @@ class PartitionQueries(beam.DoFn):
     def process(self, row_group: RowGroup) -> list[tuple[int, Spilled]]:
         """Divides one row group."""
         table = read_row_group(row_group, [QUERY_ID], [QUERY_ID])
-        nothing = pa.table({"row": np.zeros(len(table), bool)})
-        return _divide(single(table[QUERY_ID]), nothing, self._shards, self._spill)
+        no_columns = pa.table({"row": np.zeros(len(table), bool)})
+        return _divide(single(table[QUERY_ID]), no_columns, self._shards, self._spill)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class OrderShard:
         directory: directory of both files.
         catalogue: directory of the candidate ids.
         splitter: assigns events to splits.
-        limit: how many of a query's events are kept, the latest ones.
+        limit: number of latest events that are kept of each query.
         features: context features to analyse over the training events.
     """
 
@@ -206,6 +206,11 @@ def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int, spill: Pa
 
 
 def _parts(query: pa.DictionaryArray, columns: pa.Table, shards: int) -> Iterator[tuple[int, pa.Table]]:
+    """Yields each shard with its rows; dictionary entries and rows are sorted by shard once and then sliced.
+
+    Example: rows of the queries a, b, a, where a lies in shard 1 and b in shard 0, give (0, row 1) with the dictionary
+    [b], and (1, rows 0 and 2) with the dictionary [a].
+    """
     indices = query.indices.to_numpy(zero_copy_only=False)
     used = np.bincount(indices, minlength=len(query.dictionary)) > 0
     shard = np.where(used, _shard_of(hash_strings(query.dictionary), shards), np.uint16(shards))
@@ -243,7 +248,10 @@ def _shard_of(hashes: np.ndarray, shards: int) -> np.ndarray:
 
 
 def _ranked(columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """Distinct query ids in order of hash, their hashes, and the position of each row's query among them."""
+    """Distinct query ids in order of hash, their hashes, and the position of each row's query among them.
+
+    Example: rows b, a, b, where the hash of a is smaller, give `[a, b]`, their hashes, and `[1, 0, 1]`.
+    """
     encoded = pa.chunked_array([chunk for column in columns for chunk in column.chunks]).unify_dictionaries()
     dictionary = encoded.chunk(0).dictionary
     hashes = hash_strings(dictionary)

@@ -38,7 +38,7 @@ class Splitter:
     Attributes:
         config: the method; None makes every event training data.
         seed: seed of the methods that choose by hash.
-        cuts: first validation and first test moment of a time split, microseconds UTC.
+        cuts: first timestamps of validation and of test in a time split, microseconds UTC.
         carve_validation: whether a split by files takes validation events from the training rows.
     """
 
@@ -90,18 +90,20 @@ class Splitter:
 
 
 def time_cuts(config: TimeSplit, moments: np.ndarray, counts: np.ndarray) -> tuple[int, int]:
-    """First validation and first test moment, microseconds UTC.
+    """First timestamp of validation and of test, microseconds UTC.
+
+    Example: with timestamps 10, 20, 30 of one event each and fractions of 1/3, validation begins at 20 and test at 30.
 
     Args:
-        config: moments, or the fractions that say where they lie.
-        moments: the distinct timestamps of the data, ascending, int64; unused if the configuration gives moments.
-        counts: number of events at each of them.
+        config: the cuts, or the fractions of events after them.
+        moments: distinct timestamps of the data, ascending, int64; unused if `config` has the cuts.
+        counts: number of events at each timestamp.
     """
     if config.validation_from is not None and config.test_from is not None:
         return microseconds_of(config.validation_from), microseconds_of(config.test_from)
     total = int(counts.sum())
     from_here_on = total - (np.cumsum(counts) - counts)
-    # A cut is the latest moment with enough events from it on, so events of one moment stay together.
+    # A cut is the latest timestamp with enough events from it on, so events with the same timestamp share a split.
     test = moments[np.flatnonzero(from_here_on >= total * config.test_fraction)[-1]]
     held_out = config.test_fraction + config.validation_fraction
     return int(moments[np.flatnonzero(from_here_on >= total * held_out)[-1]]), int(test)

@@ -110,7 +110,7 @@ def _microseconds(moments: pa.Array) -> np.ndarray:
 
 
 def surveyed(scratch: Path, column: str) -> Path:
-    """The file of a counted column, with its distinct `value`s and their `count`."""
+    """File of a counted column, with its distinct `value`s and their `count`."""
     return scratch / f"{_INTERACTIONS}.{column}.arrow"
 
 

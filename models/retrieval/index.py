@@ -1,7 +1,7 @@
-"""Maximum inner product search over candidate embeddings: what a search is, and the exact one.
+"""Maximum inner product search over candidate embeddings: the interface of a search, and exact search.
 
-Searches are `tf.Module`s, so that they can be saved in a serving model. Exact search needs stock TensorFlow only;
-ScaNN's is in `models.retrieval.scann_index`.
+Searches are `tf.Module`s, so that a serving model can contain them. Exact search needs only stock TensorFlow.
+`models.retrieval.scann_index` has the search with ScaNN.
 """
 
 from typing import Protocol
@@ -19,7 +19,7 @@ class Search(Protocol):
 
     Attributes:
         dimension: length of the embeddings.
-        is_exhaustive: whether as many are found as are asked for, whatever the query.
+        is_exhaustive: whether the search always finds as many candidates as requested.
     """
 
     dimension: int
@@ -28,24 +28,24 @@ class Search(Protocol):
     def is_exhaustive(self) -> bool: ...  # noqa: D102
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The best `count` candidates of each query, best first.
+        """Finds the best `count` candidates of each query, best first.
 
         Args:
-            queries: float32 `[batch, dim]`, batch may be 0.
+            queries: float32 `[batch, dim]`; the batch may be empty.
             count: int32 scalar, at most the number of candidates.
 
         Returns:
-            Rows int32 and scores float32, both `[batch, count]`; where fewer were found the rows end in -1 and
-            the scores in float32.min. No row appears twice.
+            Rows int32 and scores float32, both `[batch, count]`. If fewer are found, the rows end in -1 and the scores
+            in float32.min. No row appears twice.
         """
         ...
 
     def found(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `search`, of any width up to `count`; where fewer were found rows are meaningless, scores not finite."""
+        """Like `search`, but the width may be less than `count`. Unused places have a score that is not finite."""
         ...
 
     def vectors(self, rows: tf.Tensor) -> tf.Tensor:
-        """Embeddings of candidates, float32 `[…, dim]` for int32 rows `[…]`, none negative."""
+        """Embeddings of candidates, float32 `[…, dim]`, for int32 rows `[…]` that are not negative."""
         ...
 
 
@@ -58,7 +58,7 @@ class ExactSearch(tf.Module):
         """Copies `embeddings`, float32 `[candidates, dim]`, into a variable.
 
         Raises:
-            ValueError: they are not a matrix, are empty, or hold NaN or infinite values.
+            ValueError: `embeddings` is not a float32 matrix with rows, or holds NaN or infinite values.
         """
         super().__init__(name="exact_search")
         check_embeddings(embeddings)
@@ -90,14 +90,17 @@ class ExactSearch(tf.Module):
 
     @property
     def matrix(self) -> np.ndarray:
-        """The embeddings as an array, float32 `[candidates, dim]`, in the same memory; not to be written to."""
+        """The embeddings as an array, float32 `[candidates, dim]`, that shares the memory; do not write to it."""
         return np.asarray(memoryview(self.embeddings.read_value()))
 
 
 def first_kept(
     rows: tf.Tensor, scores: tf.Tensor, keep: tf.Tensor, *, count: int | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The first `count` of each row that are kept, in their order.
+    """Selects the first `count` kept entries of each row, in their order.
+
+    Example with count 2: rows `[[7, 8, 9], [4, 5, 6], [1, 2, 3]]` and keep `[[1, 0, 1], [1, 1, 1], [0, 0, 1]]` give
+    `[[7, 9], [4, 5], [3, -1]]`.
 
     Args:
         rows: int32 `[batch, any]`.
@@ -106,7 +109,7 @@ def first_kept(
         count: width of the result.
 
     Returns:
-        Rows and scores, both `[batch, count]`; where fewer are kept the rows end in -1 and the scores in float32.min.
+        Rows and scores, both `[batch, count]`. If fewer are kept, the rows end in -1 and the scores in float32.min.
     """
     places, number = tf.where(keep), tf.shape(keep, tf.int64)[0]
     return (
@@ -116,7 +119,7 @@ def first_kept(
 
 
 def check_embeddings(embeddings: np.ndarray) -> None:
-    """Refuses what cannot be searched.
+    """Refuses embeddings that cannot be searched.
 
     Raises:
         ValueError: `embeddings` is not a float32 matrix with rows, or holds NaN or infinite values.
@@ -130,18 +133,18 @@ def check_embeddings(embeddings: np.ndarray) -> None:
 
 def non_finite_rows(embeddings: np.ndarray) -> np.ndarray:
     """Rows of a matrix that hold NaN or infinite values, ascending."""
-    # A sum is NaN or infinite whenever a term is, and needs no matrix of flags; confirmed because sums may overflow.
+    # A row's sum is not finite if a value is not, and sums need no matrix of flags. The second line drops overflows.
     suspects = np.flatnonzero(~np.isfinite(embeddings.sum(axis=1, dtype=np.float64)))
     bad: np.ndarray = suspects[~np.isfinite(embeddings[suspects]).all(axis=1)]
     return bad
 
 
 def rows_of(table: tf.Variable, rows: tf.Tensor) -> tf.Tensor:
-    """Rows of a matrix in a variable, none negative."""
-    # Gathering from the variable itself would make every later read of it a copy of the whole, for every request.
+    """Gathers rows, not negative, of a matrix in a variable."""
+    # Gathering from the variable itself would make every later read copy the whole matrix, for every request.
     return tf.gather(table.read_value(), rows)
 
 
 def _concat(blocks: tf.TensorArray, count: tf.Tensor) -> tf.Tensor:
-    # An array of no blocks, from an empty batch, has no shape to concatenate.
+    # An empty batch has no blocks, whose shape is then unknown.
     return tf.cond(blocks.size() > 0, blocks.concat, lambda: tf.zeros([0, count], blocks.dtype))

@@ -1,6 +1,6 @@
 """Approximate search with ScaNN (Guo et al. 2020).
 
-ScaNN is imported only where its index is built: whoever loads a saved one imports `scann` first.
+This module imports `scann` only when it builds an index. A program that loads a saved index must import `scann` first.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,22 +15,22 @@ from models.spec.tree_settings import SMALLEST_TREE, TreeSettings, tree_is_possi
 
 SearchWithin = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
-_AVQ = 4.0  # errors along the vector weigh more in centres too: a sixth fewer leaves hold as many of the answers
+_AVQ = 4.0  # weighs errors parallel to a vector more in the centres, so a sixth fewer leaves reach the same recall
 
 
 class ScannSearch(tf.Module):
-    """ScaNN's index: a quantised tree, or ScaNN's own brute force where `settings` is None.
+    """ScaNN's index: a quantised tree, or ScaNN's brute force if `settings` is None.
 
     Attributes:
-        settings: of the tree; those that only concern searching, `leaves_to_search` and `reorder`, may be replaced.
+        settings: settings of the tree. `leaves_to_search` and `reorder` only affect the search and may be changed.
     """
 
     def __init__(self, exact: ExactSearch, settings: TreeSettings | None) -> None:
         """Builds the index; the same embeddings and settings give the same index.
 
         Args:
-            exact: search over the same candidates; its embeddings are shared, not copied.
-            settings: of the tree; None for brute force.
+            exact: exact search over the same candidates; its embeddings are shared, not copied.
+            settings: settings of the tree; None for brute force.
 
         Raises:
             ValueError: there are too few candidates for the tree.
@@ -40,7 +40,7 @@ class ScannSearch(tf.Module):
         if settings is not None and not tree_is_possible(self._candidates, settings.leaves):
             raise ValueError(
                 f"ScaNN cannot build a tree of {settings.leaves} leaves on {self._candidates} candidates: it needs "
-                f"at least {SMALLEST_TREE} candidates and one a leaf; use brute force"
+                f"at least {SMALLEST_TREE} candidates and one per leaf; use brute force"
             )
         from scann.scann_ops.py import scann_ops
 
@@ -49,13 +49,13 @@ class ScannSearch(tf.Module):
         searcher = _builder(scann_ops, exact.embeddings.read_value(), settings).build()
         self.state = searcher.serialize_to_module()
         _free(searcher)
-        self.state.dataset = exact.embeddings  # equal to the copy that ScaNN hands out
+        self.state.dataset = exact.embeddings  # replaces ScaNN's own copy
         for part in self.state.variables:
             if part.shape.rank == 0 and part.dtype != tf.string:
-                part.assign(tf.zeros_like(part))  # stands for a part this index lacks; comes uninitialised
+                part.assign(tf.zeros_like(part))  # uninitialised placeholder of a part that this index lacks
 
     def search(self, queries: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """See `Search.search`; a tree searches wider for a larger `count`, so that the answers do not run out."""
+        """See `Search.search`; a tree searches more leaves for a larger `count`, so that there are enough answers."""
         rows, scores = self.found(queries, count)
         return first_kept(rows, scores, tf.math.is_finite(scores), count=count)
 
@@ -70,10 +70,10 @@ class ScannSearch(tf.Module):
 
     @contextmanager
     def opened(self) -> Iterator[SearchWithin]:
-        """`search` as a compiled function that takes the leaves to search and the reorder too, int32 scalars.
+        """Yields `search` as a compiled function that also takes the leaves to search and the reorder, int32 scalars.
 
-        It holds the index in memory once and no longer than the context; what `tf.function` makes of `search` holds
-        another copy as long as the process lives.
+        The function holds one copy of the index, which is freed at the end of the context. `tf.function(self.search)`
+        would hold another copy until the process ends.
         """
         searcher = self._ops.searcher_from_module(self.state)
         number = tf.TensorSpec([], tf.int32)
@@ -85,7 +85,7 @@ class ScannSearch(tf.Module):
 
     @contextmanager
     def asked(self) -> Iterator[Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-        """`search` as a compiled function that holds the index in memory no longer than the context; see `opened`."""
+        """Yields `search` as a compiled function whose copy of the index is freed afterwards; see `opened`."""
         with self.opened() as search_within:
             yield lambda queries, count: search_within(queries, count, *self.width(count))
 
@@ -94,28 +94,28 @@ class ScannSearch(tf.Module):
         return rows_of(self.state.dataset, rows)
 
     def width(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Leaves to search and candidates to score again for `count` answers; -1 is brute force's."""
+        """Leaves to search and candidates to rescore for `count` answers; both -1 for brute force."""
         if self.settings is None:
             return tf.constant(-1), tf.constant(-1)
         settings = self.settings
         growth = tf.maximum(tf.cast(count, tf.float32) / settings.answers, 1.0)
         reorder = tf.cast(tf.math.ceil(growth * settings.reorder), tf.int32)
-        # Never fewer leaves than hold twice the answers on average; leaves differ in size.
+        # Leaves differ in size, so at least as many are searched as hold twice the answers on average.
         least = tf.cast(tf.math.ceil(2.0 * tf.cast(count, tf.float32) * settings.leaves / self._candidates), tf.int32)
-        # With their square root recall does not fall as answers grow.
+        # Leaves grow with the square root of the answers, which keeps recall from falling.
         leaves = tf.maximum(tf.cast(tf.math.ceil(tf.sqrt(growth) * settings.leaves_to_search), tf.int32), least)
         return tf.minimum(leaves, settings.leaves), tf.minimum(reorder, self._candidates)
 
 
 def name_resource(search: ScannSearch, name: str) -> None:
-    """Makes an index the second one of a saved model.
+    """Gives an index its own resource name, so that a saved model can hold two indexes.
 
-    A loaded model tells ScaNN's indexes apart by the names of the operations that make them, which are all alike: the
-    one that is asked first would answer for both.
+    A loaded model identifies ScaNN's indexes by the names of the operations that make them, which are equal by default.
+    The index that is searched first would then answer for both.
 
     Args:
         search: the index.
-        name: of its own, as an operation may be called.
+        name: unique name that is valid for an operation.
     """
     state = search.state
 
@@ -141,7 +141,7 @@ def _search(
 def _ask(
     searcher: Any, queries: tf.Tensor, count: tf.Tensor, leaves: tf.Tensor, reorder: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """See `Search.found`: short rows come back with the first row's number and NaN, as wide as the longest only."""
+    """See `Search.found`. The width is that of the longest row; ScaNN fills shorter rows with row 0 and NaN."""
     batch = tf.shape(queries)[0]
     # The operation fails on an empty batch.
     padded = tf.pad(queries, [[0, tf.cast(tf.equal(batch, 0), tf.int32)], [0, 0]])
@@ -150,7 +150,7 @@ def _ask(
 
 
 def _free(searcher: Any) -> None:
-    # A searcher lives in TensorFlow's resource manager, with a copy of the vectors, until it is destroyed.
+    # TensorFlow's resource manager keeps a searcher, with a copy of the vectors, until it is destroyed.
     tf.raw_ops.DestroyResourceOp(resource=searcher.searcher_handle)
 
 
@@ -161,7 +161,7 @@ def _builder(ops: Any, embeddings: tf.Tensor, settings: TreeSettings | None) -> 
         return builder.score_brute_force()
     sample = min(settings.training_sample, embeddings.shape[0])
     return (
-        # Random initial centres differ from build to build.
+        # Random initial centres would differ between builds.
         builder.tree(
             settings.leaves, settings.leaves_to_search, training_sample_size=sample, random_init=False, avq=_AVQ
         )

@@ -205,8 +205,8 @@ def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_tab
     for expected in (
         "ndcg@10 0.0500 against popularity's 0.1000: -0.0500 (-0.0700 … -0.0300), must exceed popularity: "
         "refused (evaluation.min_lift_over_popularity)",
-        "ndcg@10 0.0500 against served version 17's 0.3000: -0.2500 (-0.2700 … -0.2300) on 200 queries, must not be clearly "
-        "below 0.2940 (2% tolerance): refused (evaluation.min_lift_over_published)",
+        "ndcg@10 0.0500 against served version 17's 0.3000: -0.2500 (-0.2700 … -0.2300) on 200 queries, must not be "
+        "clearly below 0.2940 (2% tolerance): refused (evaluation.min_lift_over_published)",
         "Test           two-tower  popularity  served",
         "  ndcg@10         0.0500      0.1000  0.3000",
         "to publish this model as it is, loosen or turn off (null) what is named in brackets",
@@ -224,8 +224,7 @@ def test_the_served_model_is_shown_beside_what_it_is_compared_with() -> None:
 def test_the_summary_says_what_was_and_what_was_not_compared() -> None:
     assert summary(verdict(measured(0.2))) == [
         "Verdict    blessed",
-        "  ndcg@10 0.2000 against popularity's 0.1000: +0.1000 (0.0800 … 0.1200), must exceed popularity: "
-        "passed",
+        "  ndcg@10 0.2000 against popularity's 0.1000: +0.1000 (0.0800 … 0.1200), must exceed popularity: passed",
         "  not compared with a served model: nothing has been published yet",
     ]
     few = measured(0.2, not_measured={"test": {**NONE_HELD_BACK, "queries": 3}})

@@ -183,7 +183,7 @@ def test_of_a_model_fitted_to_all_events_only_younger_ones_count(challenger: Wor
     published = publish(world, tmp_path / "published")
     described(published, final=True)
     timeless = Evaluated(tmp_path / "timeless", challenger, published)
-    assert "without times" in timeless.check["skipped"]
+    assert "without timestamps" in timeless.check["skipped"]
 
     timed = with_times(challenger, tmp_path / "timed")
     described(published, until="1970-01-01T00:00:20+00:00")

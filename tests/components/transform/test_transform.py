@@ -369,7 +369,7 @@ def test_the_cuts_are_exact_although_moments_are_counted_by_periods_first(tmp_pa
     [
         (lambda t: t.drop_columns("timestamp"), {"method": "leave_last_n"}, {}, "needs a timestamp or order"),
         (lambda t: t.drop_columns("timestamp"), {"method": "time"}, {}, "needs a timestamp"),
-        (lambda t: t, {"method": "files"}, {}, "say their split"),
+        (lambda t: t, {"method": "files"}, {}, "needs the split"),
         (
             lambda t: t,
             {"method": "leave_last_n", "n": 1000},
