@@ -5,14 +5,14 @@ from pathlib import Path
 
 
 def flip(file: Path) -> None:
-    """One bit in the middle."""
+    """Flips one bit in the middle."""
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
 
 
 def cut(file: Path) -> None:
-    """Without its second half."""
+    """Removes the second half."""
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
 

@@ -11,7 +11,7 @@ PAIR = {"query_id": "u", "candidate_id": "i"}
 
 
 class Run:
-    """Runs ExampleGen in a directory of its own."""
+    """Runs ExampleGen in its own directory."""
 
     def __init__(self, directory):
         self.directory = directory

@@ -47,7 +47,7 @@ def save_towers(
     query_columns: tuple[str, ...] = (),
     candidate_columns: tuple[str, ...] = (),
 ) -> Model:
-    """A Model artifact with nothing but these towers."""
+    """A Model artifact with only these towers."""
     towers = TinyTowers(weights, width, query_columns=query_columns, candidate_columns=candidate_columns)
     tf.saved_model.save(towers, str(path / "towers"))
     return Model(path)

@@ -36,9 +36,7 @@ def infer(world: World, serving_model: ServingModel, path: Path, **params: objec
     return rows
 
 
-def test_every_query_gets_what_the_serving_model_must_answer(
-    world: World, serving_model: ServingModel, tmp_path: Path
-) -> None:
+def test_every_query_gets_the_expected_answers(world: World, serving_model: ServingModel, tmp_path: Path) -> None:
     rows = infer(world, serving_model, tmp_path, top_k=30)
     assert [row["query_id"] for row in rows] == read_dataset(world.transformed_examples).queries.ids.to_pylist()
     for row, expected in zip(rows, serving_model.read_json("expected_answers.json"), strict=True):

@@ -68,7 +68,7 @@ def test_the_table_is_cleaned_compared_and_encoded(world: World, tmp_path: Path)
     assert (candidates.columns["candidate_id"][50:] == 1).all(), "new ones have the out-of-vocabulary token"
 
 
-def test_a_table_that_lost_too_much_is_refused(world: World, tmp_path: Path) -> None:
+def test_a_table_that_lacks_too_many_candidates_is_refused(world: World, tmp_path: Path) -> None:
     with pytest.raises(
         RefusedError, match=r"51 of the published model's 60 candidates are missing from the new table of 9, more"
     ):
@@ -77,7 +77,7 @@ def test_a_table_that_lost_too_much_is_refused(world: World, tmp_path: Path) -> 
     assert facts["removed"] == 51
 
 
-def test_a_column_that_the_model_reads_must_be_there(world: World, tmp_path: Path) -> None:
+def test_columns_that_the_model_reads_must_exist(world: World, tmp_path: Path) -> None:
     graph = TransformGraph(tmp_path / "graph")
     spec = world.transform_graph.read_json("spec.json")
     spec["features"]["candidate"] = {"genre": {"type": "categorical", "column": "kind"}}
@@ -96,7 +96,7 @@ def test_the_table_s_content_is_part_of_the_cache_key(world: World, tmp_path: Pa
 
 
 def replaced(world: World, output: Path, path: str, replace: Callable[[], object]) -> str:
-    """What is said of a table that was replaced after its cache key was made."""
+    """Message about a table that was replaced after its cache key was computed."""
     source = {"format": "csv", "path": path, "id": "item"}
     generator = CatalogueGen(CatalogueGenParams.model_validate({"candidates": source, "refresh_of": {}}))
     prepared = generator.prepare()
@@ -178,7 +178,7 @@ def test_the_new_catalogue_is_served_and_histories_count_as_before(
 
 
 @pytest.mark.parametrize("part", ["preprocessing", "towers"])
-def test_another_model_than_the_published_one_is_refused(
+def test_a_model_that_is_not_published_is_refused(
     world: World, catalogue: Catalogue, tmp_path: Path, part: str
 ) -> None:
     other = Catalogue(tmp_path / "catalogue")

@@ -55,7 +55,7 @@ def test_products_of_the_vectors_are_the_model_s_scores(
         assert np.allclose(scores[row, places], expected["scores"], rtol=1e-5, atol=1e-4)
 
 
-def test_files_tell_what_they_belong_to(world: World, serving_model: ServingModel, tmp_path: Path) -> None:
+def test_files_carry_the_identity_of_their_model(world: World, serving_model: ServingModel, tmp_path: Path) -> None:
     export(world, serving_model, tmp_path)
     for name in ("candidates", "queries"):
         schema = pq.read_schema(next((tmp_path / name).glob("*.parquet")))

@@ -1,4 +1,4 @@
-"""What is described of a model's rankings, in a world of five candidates and two queries."""
+"""Descriptions of a model's rankings, in a world of five candidates and two queries."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""One small world, computed by hand: six candidates a…f, of which a model has learnt only that d follows c."""
+"""A small world computed by hand: six candidates a…f; the model has learnt only that d follows c."""
 
 import math
 from dataclasses import replace
@@ -116,7 +116,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 class Run:
-    """An evaluation of some events in a directory of its own."""
+    """An evaluation of some events in its own directory."""
 
     def __init__(
         self, path: Path, graph: TransformGraph, model: Model, *, of: Dataset | None = None, **params: Any
@@ -165,14 +165,14 @@ def test_metrics_are_those_computed_by_hand(run: Run) -> None:
     assert test["popularity_bias@1"] == 0  # nobody trained on d
 
 
-def test_validation_does_not_know_what_comes_later(run: Run) -> None:
+def test_validation_does_not_see_later_events(run: Run) -> None:
     # q0 wants c behind d, e, f; q1 wants b behind d (after c), e, f; q2 wants b behind c, d, e, f.
     assert run.metrics["validation"]["mrr@5"] == pytest.approx((1 / 4 + 1 / 4 + 1 / 5) / 3)
     assert run.metrics["protocol"]["validation"]["seen"] == ["train", "history"]
     assert run.metrics["protocol"]["test"]["seen"] == ["train", "validation", "history"]
 
 
-def test_baselines_stand_beside_it(run: Run) -> None:
+def test_baselines_are_measured_on_the_same_events(run: Run) -> None:
     # Training counts: a 3, b 1, c 1. q0 and q1 see three candidates of count 0; q3 wants b (behind a, c) and f (last).
     popularity = run.metrics["baselines"]["popularity"]
     assert popularity["mrr@5"] == pytest.approx((1 / 3 + 1 / 3 + 1 / 3) / 3)
@@ -182,7 +182,7 @@ def test_baselines_stand_beside_it(run: Run) -> None:
     assert all(values.keys() == run.metrics["test"].keys() for values in run.metrics["baselines"].values())
 
 
-def test_protocol_tells_what_was_left_out(run: Run) -> None:
+def test_the_protocol_lists_what_was_left_out(run: Run) -> None:
     protocol = run.metrics["protocol"]
     assert protocol["test"] == {
         "events": 6,
@@ -270,9 +270,7 @@ def test_blessing_lists_every_check(run: Run) -> None:
     assert messages[2].endswith("at least 1.5 times popularity required: passed")
 
 
-def test_by_default_a_model_has_to_be_better_than_popularity(
-    run: Run, tmp_path: Path, graph: TransformGraph, model: Model
-) -> None:
+def test_by_default_a_model_must_beat_popularity(run: Run, tmp_path: Path, graph: TransformGraph, model: Model) -> None:
     gates = {"at": AT, "main_at": 5}
     better = Run(tmp_path / "better", graph, model, evaluation=gates)
     assert better.blessed["blessed"]
@@ -318,8 +316,13 @@ def test_most_queries_unmeasured_is_no_blessing(tmp_path: Path, graph: Transform
     (check,) = refused.blessed["checks"]
     assert (check["name"], check["value"], check["threshold"]) == ("unmeasured_queries", 0.75, 0.7)
     assert any("6 of 7 events are not measured" in note for note in refused.facts["notes"])
-    for told in ("3 of 4 queries", "6 of 7 test events", "remove_seen: false", "evaluation.max_unmeasured_fraction"):
-        assert told in check["message"]
+    for expected in (
+        "3 of 4 queries",
+        "6 of 7 test events",
+        "remove_seen: false",
+        "evaluation.max_unmeasured_fraction",
+    ):
+        assert expected in check["message"]
     assert refused.metrics["not_measured"]["test"] == {
         "events": 7,
         "seen_before": 6,
@@ -386,7 +389,7 @@ def test_repeat_consumption_counts_when_seen_candidates_stay(
     assert run.metrics["baselines"]["popularity"]["recall@1"] == pytest.approx(1 / 4)
 
 
-def test_no_hit_is_no_lift_over_a_popularity_without_hits(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
+def test_no_hit_does_not_beat_a_popularity_without_hits(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
     only = dataset(events({"train": [A, B], "test": [E]}))
     lift = {"min_lift_over_popularity": {"recall@1": 0}, "at": (1,), "main_at": 1}
     run = Run(tmp_path, graph, model, of=only, evaluation=lift)
@@ -395,7 +398,7 @@ def test_no_hit_is_no_lift_over_a_popularity_without_hits(tmp_path: Path, graph:
     assert any(note.startswith("validation: no query has a relevant") for note in run.metrics["protocol"]["notes"])
 
 
-def test_data_without_order_say_so(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
+def test_the_protocol_notes_data_without_order(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
     world = dataset()
     bag = replace(world, events=replace(world.events, timestamp=None), metadata=DatasetMetadata(ordered=False))
     protocol = Run(tmp_path, graph, model, of=bag).metrics["protocol"]
@@ -404,14 +407,14 @@ def test_data_without_order_say_so(tmp_path: Path, graph: TransformGraph, model:
     assert any("bag" in note for note in protocol["notes"])
 
 
-def test_a_split_that_is_not_in_time_says_that_the_history_knows_the_future(
+def test_the_protocol_notes_histories_that_contain_later_events(
     tmp_path: Path, graph: TransformGraph, model: Model
 ) -> None:
     in_time = dataset(events({"train": [A, B], "validation": [C], "test": [D]}, {"train": [B]}))
     shuffled = replace(in_time, events=replace(in_time.events, split=np.array([0, 2, 1, 0, 0], np.int8)))
-    for name, world, told in (("in_time", in_time, []), ("shuffled", shuffled, ["validation: 1", "test: 1"])):
+    for name, world, expected in (("in_time", in_time, []), ("shuffled", shuffled, ["validation: 1", "test: 1"])):
         notes = Run(tmp_path / name, graph, model, of=world).metrics["protocol"]["notes"]
-        assert [note.partition(" held-out events are")[0] for note in notes if "not by time" in note] == told
+        assert [note.partition(" held-out events are")[0] for note in notes if "not by time" in note] == expected
 
 
 def test_only_new_queries_have_no_popularity_bias(tmp_path: Path, graph: TransformGraph, model: Model) -> None:
@@ -433,7 +436,7 @@ def test_item_knn_beyond_its_budget_is_skipped_with_a_reason(
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_a_model_that_is_not_a_number_is_refused(tmp_path: Path, graph: TransformGraph, number: float) -> None:
+def test_a_model_with_nan_embeddings_is_refused(tmp_path: Path, graph: TransformGraph, number: float) -> None:
     broken = towers(tmp_path / "model", np.full((8, 8), number))
     with pytest.raises(
         RefusedError,
@@ -449,16 +452,16 @@ def test_scores_beyond_float32_are_refused(tmp_path: Path, graph: TransformGraph
         Run(tmp_path, graph, huge, evaluation=EVERY_GATE_OFF)
 
 
-def test_queries_that_are_all_one_are_refused_with_the_table(tmp_path: Path, graph: TransformGraph) -> None:
+def test_equal_query_embeddings_are_refused_with_the_table(tmp_path: Path, graph: TransformGraph) -> None:
     dead = towers(tmp_path / "model", np.tile(np.arange(8.0), (8, 1)) * 1e6)  # what a query is, hardly counts
     alike: list[dict[Split, list[int]]] = [{"train": [A, c], "test": [D]} for c in (B, C, E, F)]
     same = dataset(events(*alike))
     with pytest.raises(RefusedError) as refusal:
         Run(tmp_path, graph, dead, of=same, evaluation=EVERY_GATE_OFF)
-    told = str(refusal.value)
-    assert "all 4 query embeddings are equal although their histories or features differ" in told
-    assert "popularity      item_knn" in told
-    assert "No setting publishes such a model" in told
+    message = str(refusal.value)
+    assert "all 4 query embeddings are equal although their histories or features differ" in message
+    assert "popularity      item_knn" in message
+    assert "No setting publishes such a model" in message
     verdict = Blessing(tmp_path / "blessing").read_json("blessing.json")
     assert verdict["blessed"] is False
     assert verdict["table"]["two-tower"]["ndcg@5"] == pytest.approx((1 / math.log2(4) + 1 / math.log2(3)) / 2)

@@ -1,4 +1,4 @@
-"""The gates as rules: which numbers are blessed, and what is said of them."""
+"""The gates as rules: which numbers are blessed, and with which messages."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def values(value: float) -> dict[str, float]:
 def measured(
     ours: float, popularity: float | None = 0.1, published: dict[str, Any] | None = None, **other: Any
 ) -> dict[str, Any]:
-    """Content of `metrics.json`; what the gates do not read is empty."""
+    """Content of `metrics.json`, empty except for what the gates read."""
     around = dict.fromkeys(MAIN, (ours - 0.01, ours + 0.01))
     intervals: dict[str, Any] = {"level": 0.95, "resamples": 1000, "test": around}
     if popularity is not None:
@@ -81,15 +81,15 @@ def verdict(metrics: dict[str, Any], **config: Any) -> Verdict:
     ("ours", "popularity", "blessed"),
     [(0.2, 0.1, True), (0.1001, 0.1, True), (0.1, 0.1, False), (0.05, 0.1, False), (0, 0, False), (1, 1, True)],
 )
-def test_by_default_popularity_has_to_be_beaten(ours: float, popularity: float, blessed: bool) -> None:
+def test_by_default_popularity_must_be_beaten(ours: float, popularity: float, blessed: bool) -> None:
     found = verdict(measured(ours, popularity))
     assert found.blessed is blessed
     assert (found.checks[0].name, found.checks[0].passed) == ("better_than_popularity", blessed)
 
 
-def test_a_lead_that_may_be_chance_is_told() -> None:
-    told = "must exceed popularity (the interval is not entirely above zero: may be chance): passed"
-    assert told in verdict(measured(0.11, 0.1)).checks[0].message
+def test_a_lead_that_may_be_chance_is_noted() -> None:
+    message = "must exceed popularity (the interval is not entirely above zero: may be chance): passed"
+    assert message in verdict(measured(0.11, 0.1)).checks[0].message
     for value in (0.2, 0.05):
         assert "chance" not in verdict(measured(value, 0.1)).checks[0].message
 
@@ -104,7 +104,7 @@ def test_the_cutoff_is_that_of_the_configuration() -> None:
 
 
 @pytest.mark.parametrize("off", [None, False, {}])
-def test_each_gate_can_be_turned_off_which_is_told(off: Any) -> None:
+def test_each_gate_can_be_turned_off_with_a_note(off: Any) -> None:
     worse = measured(0.05, 0.1, served(0.4, 0.05, width=0.01))
     found = verdict(worse, min_lift_over_popularity=off, min_lift_over_published=off)
     assert (found.blessed, found.checks) == (True, ())
@@ -117,7 +117,7 @@ def test_each_gate_can_be_turned_off_which_is_told(off: Any) -> None:
     assert not only_popularity.blessed
 
 
-def test_without_the_baseline_there_is_nothing_to_beat_which_is_told() -> None:
+def test_a_missing_popularity_baseline_is_noted() -> None:
     found = verdict(measured(0.05, None), baselines=[])
     assert found.blessed
     assert found.notes[0] == "not compared with popularity: it is not among evaluation.baselines"
@@ -156,7 +156,7 @@ def test_ratios_replace_the_default_rule() -> None:
 
 
 @pytest.mark.parametrize(("least", "blessed"), [(0.2, True), (0.2001, False)])
-def test_a_threshold_is_met_by_what_equals_it(least: float, blessed: bool) -> None:
+def test_a_threshold_is_met_by_an_equal_value(least: float, blessed: bool) -> None:
     found = verdict(measured(0.2), thresholds={"recall@10": least})
     assert found.blessed is blessed
     check = found.checks[0]
@@ -172,7 +172,7 @@ def test_a_threshold_is_met_by_what_equals_it(least: float, blessed: bool) -> No
         (0, 0, 0.5, False),
     ],
 )
-def test_a_ratio_to_popularity_is_met_by_what_equals_it(
+def test_a_ratio_to_popularity_is_met_by_an_equal_value(
     ours: float, popularity: float, least: float, blessed: bool
 ) -> None:
     found = verdict(measured(ours, popularity), min_lift_over_popularity={"recall@10": least})
@@ -183,7 +183,7 @@ def test_a_ratio_to_popularity_is_met_by_what_equals_it(
 @pytest.mark.parametrize(
     ("theirs", "ours", "least", "blessed"), [(0.25, 0.2, 0.8, True), (0.25, 0.2, 0.81, False), (0, 0, 0.8, True)]
 )
-def test_a_ratio_to_the_served_model_is_met_by_what_equals_it(
+def test_a_ratio_to_the_served_model_is_met_by_an_equal_value(
     theirs: float, ours: float, least: float, blessed: bool
 ) -> None:
     published = served(theirs, ours, width=0.01)
@@ -192,16 +192,16 @@ def test_a_ratio_to_the_served_model_is_met_by_what_equals_it(
     assert found.checks[1].version == 17
 
 
-def test_coverage_has_no_interval_to_tell() -> None:
+def test_coverage_has_no_interval() -> None:
     metrics = measured(0.2)
     metrics["test"]["coverage@10"] = 0.5
-    told = verdict(metrics, thresholds={"coverage@10": 0.4}).checks[0].message
-    assert told == "coverage@10 0.5000, at least 0.4 required: passed"
+    message = verdict(metrics, thresholds={"coverage@10": 0.4}).checks[0].message
+    assert message == "coverage@10 0.5000, at least 0.4 required: passed"
 
 
 def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_table() -> None:
     metrics = measured(0.05, 0.1, served(0.3, 0.05, width=0.02))
-    told = "\n".join(refusal(verdict(metrics)))
+    message = "\n".join(refusal(verdict(metrics)))
     for expected in (
         "ndcg@10 0.0500 against popularity's 0.1000: -0.0500 (-0.0700 … -0.0300), must exceed popularity: "
         "refused (evaluation.min_lift_over_popularity)",
@@ -211,14 +211,14 @@ def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_tab
         "  ndcg@10         0.0500      0.1000  0.3000",
         "to publish this model as it is, loosen or turn off (null) what is named in brackets",
     ):
-        assert expected in told
+        assert expected in message
 
 
 def test_the_served_model_is_shown_beside_what_it_is_compared_with() -> None:
     other_queries = served(0.3, 0.4, width=0.02, queries=20)
-    told = "\n".join(refusal(verdict(measured(0.05, 0.1, other_queries))))
-    assert "Test           two-tower  popularity  two-tower*  served*" in told
-    assert "* on the queries and features that the served model can be compared on" in told
+    message = "\n".join(refusal(verdict(measured(0.05, 0.1, other_queries))))
+    assert "Test           two-tower  popularity  two-tower*  served*" in message
+    assert "* on the queries and features that the served model can be compared on" in message
 
 
 def test_the_summary_says_what_was_and_what_was_not_compared() -> None:

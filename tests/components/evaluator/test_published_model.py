@@ -1,4 +1,4 @@
-"""A new model against the one in service, both made of random numbers, on one small world."""
+"""A new model is compared with the served one, both random, on a small world."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ WITHOUT_CONTEXT = FeatureSpec.model_validate(FEATURES.model_dump(exclude_unset=T
 
 
 def publish(world: World, path: Path) -> Path:
-    """Publishes the world's model as `shop`; the folder of its exact versions."""
+    """Publishes the model of the world as `shop`, and returns the folder of its exact versions."""
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model)
     outputs = ScannIndexer.Outputs(ServingModel(path / "serving_model"))
     ScannIndexer(ScannIndexerParams(top_k=5)).execute(inputs, outputs, in_process(scratch=path / ".scratch"))
@@ -39,7 +39,7 @@ def publish(world: World, path: Path) -> Path:
 
 
 def versions(folder: Path) -> PublishedVersions:
-    """The versions whose exact models are in `folder`."""
+    """Published versions with their exact models in `folder`."""
     return PublishedVersions(folder.parent, folder.name)
 
 
@@ -57,7 +57,7 @@ class Evaluated:
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
-    """The world of the model in service, and where that is."""
+    """The world of the served model, and the folder of its versions."""
     path = tmp_path_factory.mktemp("standing")
     world = make_world(path, features=WITHOUT_CONTEXT, seed=1)
     return world, publish(world, path)
@@ -72,7 +72,7 @@ def challenger(standing: tuple[World, Path], tmp_path_factory: pytest.TempPathFa
 
 
 def described(published: Path, **data: Any) -> None:
-    """Has the newest version tell something else about its data."""
+    """Changes the description of the newest version's data."""
     newest = Publisher(published.parent, "shop").newest()
     assert newest is not None
     file = Path(newest.exact) / DESCRIPTION
@@ -82,21 +82,21 @@ def described(published: Path, **data: Any) -> None:
     write_digests(Path(newest.exact))
 
 
-def test_from_raw_features_it_scores_as_it_did_when_it_was_evaluated(
+def test_scores_from_raw_features_equal_those_of_the_evaluation(
     standing: tuple[World, Path], challenger: World, tmp_path: Path
 ) -> None:
     world, published = standing
     nobody = tmp_path / "nobody"
     own = Evaluated(tmp_path / "own", world, nobody)
     compared = Evaluated(tmp_path / "compared", challenger, published)
-    told = compared.metrics["published"]
-    assert told["test"] == pytest.approx({name: own.metrics["test"][name] for name in told["test"]})
-    assert told["model"] == pytest.approx({name: compared.metrics["test"][name] for name in told["model"]})
-    assert told["queries"] == compared.metrics["protocol"]["test"]["queries"]
-    assert compared.check["value"] == pytest.approx(told["model"]["ndcg@10"] / told["test"]["ndcg@10"])
+    section = compared.metrics["published"]
+    assert section["test"] == pytest.approx({name: own.metrics["test"][name] for name in section["test"]})
+    assert section["model"] == pytest.approx({name: compared.metrics["test"][name] for name in section["model"]})
+    assert section["queries"] == compared.metrics["protocol"]["test"]["queries"]
+    assert compared.check["value"] == pytest.approx(section["model"]["ndcg@10"] / section["test"]["ndcg@10"])
 
 
-def test_a_worse_model_is_not_blessed_until_another_one_is_in_service(
+def test_a_worse_model_is_not_blessed_until_another_is_served(
     standing: tuple[World, Path], challenger: World, tmp_path: Path
 ) -> None:
     _, published = standing
@@ -107,7 +107,7 @@ def test_a_worse_model_is_not_blessed_until_another_one_is_in_service(
     assert not elsewhere.is_current(refused.outputs)
 
 
-def test_where_nothing_can_be_compared_that_is_told(standing: tuple[World, Path], tmp_path: Path) -> None:
+def test_the_check_gives_the_reason_if_nothing_can_be_compared(standing: tuple[World, Path], tmp_path: Path) -> None:
     world, published = standing
     first = Evaluated(tmp_path / "first", world, tmp_path / "nobody", least=100)
     assert (first.check["passed"], first.check["skipped"]) == (True, "nothing has been published yet")
@@ -115,7 +115,7 @@ def test_where_nothing_can_be_compared_that_is_told(standing: tuple[World, Path]
     assert (itself.check["passed"], itself.check["skipped"]) == (True, "the served model is this model")
 
 
-def test_what_was_blessed_is_compared_again_once_another_model_is_in_service(
+def test_a_model_is_compared_again_once_another_is_served(
     standing: tuple[World, Path], challenger: World, tmp_path: Path
 ) -> None:
     world, published = standing
@@ -138,7 +138,7 @@ def cut(file: Path) -> None:
 
 
 def reshaped(file: Path, **changes: Any) -> None:
-    """Has a description say something else, and nobody vouch for the version's files any more."""
+    """Changes a description, and removes the digests of the version's files."""
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     (file.parent / "digests.json").unlink(missing_ok=True)
 
@@ -161,7 +161,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_served_model_that_cannot_be_asked_is_told_and_lets_the_next_one_pass(
+def test_a_broken_served_model_is_noted_and_lets_the_next_pass(
     damage: str, standing: tuple[World, Path], challenger: World, tmp_path: Path
 ) -> None:
     _, published = standing
@@ -172,13 +172,13 @@ def test_a_served_model_that_cannot_be_asked_is_told_and_lets_the_next_one_pass(
     found = Evaluated(tmp_path / "evaluated", challenger, tmp_path / "serving" / "shop", least=100)
     assert found.check["passed"]
     assert "not compared with a served model: " in found.check["message"]
-    told = found.check["skipped"]
-    assert "damaged" in told or told.startswith(f"served version {newest.version} cannot be measured: "), told
-    assert "\n" not in told
-    assert len(told) < 300
+    reason = found.check["skipped"]
+    assert "damaged" in reason or reason.startswith(f"served version {newest.version} cannot be measured: "), reason
+    assert "\n" not in reason
+    assert len(reason) < 300
 
 
-def test_of_a_model_fitted_to_all_events_only_younger_ones_count(challenger: World, tmp_path: Path) -> None:
+def test_only_later_events_count_for_a_model_fitted_to_all_events(challenger: World, tmp_path: Path) -> None:
     world = make_world(tmp_path / "world", features=WITHOUT_CONTEXT, seed=1)
     published = publish(world, tmp_path / "published")
     described(published, final=True)
@@ -197,16 +197,16 @@ def test_of_a_model_fitted_to_all_events_only_younger_ones_count(challenger: Wor
 @pytest.mark.parametrize(
     ("method", "alike"), [("leave_last_n", True), ("time", True), ("ratio", False), ("files", False)]
 )
-def test_another_seed_divides_otherwise_only_where_events_are_chosen_by_hash(method: str, alike: bool) -> None:
-    told = FittedTo(split={"method": method}, seed=1)
+def test_the_seed_changes_the_split_only_if_events_are_chosen_by_hash(method: str, alike: bool) -> None:
+    fitted_to = FittedTo(split={"method": method}, seed=1)
     same = DatasetMetadata(ordered=True, split={"method": method}, seed=1)
-    assert same_split(told, same)
-    assert same_split(told, same.model_copy(update={"seed": 2})) == alike
-    assert not same_split(told, same.model_copy(update={"split": {"method": method, "n": 2}}))
+    assert same_split(fitted_to, same)
+    assert same_split(fitted_to, same.model_copy(update={"seed": 2})) == alike
+    assert not same_split(fitted_to, same.model_copy(update={"split": {"method": method, "n": 2}}))
 
 
 def with_times(world: World, path: Path) -> World:
-    """The same world with an event each second, in stored order."""
+    """The same world with one event per second, in stored order."""
     dataset = read_dataset(world.transformed_examples)
     times = np.arange(len(dataset.events), dtype=np.int64) * 1_000_000
     artifact = TransformedExamples(path)
@@ -219,5 +219,5 @@ def test_context_is_missing_for_both(tmp_path: Path) -> None:
     published = publish(world, tmp_path / "published")
     other = make_world(tmp_path / "other", seed=2)
     challenger = World(world.examples, world.transform_graph, world.transformed_examples, other.model)
-    told = Evaluated(tmp_path / "evaluated", challenger, published).metrics
-    assert told["published"]["model"] != {name: told["test"][name] for name in told["published"]["model"]}
+    metrics = Evaluated(tmp_path / "evaluated", challenger, published).metrics
+    assert metrics["published"]["model"] != {name: metrics["test"][name] for name in metrics["published"]["model"]}

@@ -1,4 +1,4 @@
-"""ExampleGen run alone on small files: what it writes, what it rejects, what it refuses."""
+"""ExampleGen on small files: the rows that it writes, rejects and refuses."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ def test_two_columns_are_enough_and_ids_stay_as_written(run):
     assert not (run.examples.path / "queries").exists()
 
 
-def test_all_roles_and_further_columns(run):
+def test_all_roles_and_other_columns(run):
     run.write(
         "events.csv",
         "u,i,at,n,stars,part,device,zip,odd,when,flag\n"
@@ -68,7 +68,7 @@ def test_all_roles_and_further_columns(run):
         (["2020-01-01", "2020-01-01 00:00:01.5Z"], "iso"),
     ],
 )
-def test_the_unit_of_time_is_found_out_and_told(run, values, unit):
+def test_the_time_unit_is_guessed_and_reported(run, values, unit):
     run.write("events.csv", "u,i,at\n" + "".join(f"a,x{n},{value}\n" for n, value in enumerate(values)))
     facts = run(interactions=csv(columns={**PAIR, "timestamp": "at"}))
     assert facts["time_unit"] == unit
@@ -76,7 +76,7 @@ def test_the_unit_of_time_is_found_out_and_told(run, values, unit):
     assert moments == [datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)]
 
 
-def test_the_unit_of_time_is_taken_as_said(run):
+def test_a_configured_time_unit_is_used(run):
     run.write("events.csv", "u,i,at\na,x,1577836800\n")
     run(interactions=csv(columns={**PAIR, "timestamp": "at"}, time_unit="ms"))
     assert run.rows("interactions")[0]["timestamp"] == datetime(1970, 1, 19, 6, 17, 16, 800_000, tzinfo=UTC)
@@ -178,7 +178,7 @@ def test_delimiter_encoding_missing_header_and_ordinary_quotes(run):
     ]
 
 
-def test_spreadsheet_habits(run):
+def test_exports_of_spreadsheets(run):
     run.write("events.csv", "\ufeffu,i,,,\r\na,x,,,\r\n\r\nb,y,,,\r\n")
     run.write("items.csv", 'i,title,genres\nx,"One, two\nand ""three""",A|B\ny,,\nz,Zed,C\n')
     run(
@@ -251,7 +251,7 @@ def test_json_lines_plain_gzipped_and_broken(run):
     ]
 
 
-def test_of_duplicated_candidates_the_first_is_kept(run):
+def test_the_first_of_duplicate_candidates_is_kept(run):
     run.write("events.csv", "u,i\na,x\n")
     run.write("items1.csv", "i,title\nx,first\ny,other\nx,second\n")
     run.write("items2.csv", "i,title\ny,third\nz,new\n")
@@ -334,7 +334,7 @@ def write_twice_named(run):
 
 
 @pytest.mark.parametrize(
-    ("write", "told"),
+    ("write", "expected"),
     [
         (lambda run: None, "events.csv does not exist"),
         (write_nothing, "events.csv is empty"),
@@ -345,9 +345,9 @@ def write_twice_named(run):
         (write_twice_named, "u twice"),
     ],
 )
-def test_broken_csv_is_refused_with_the_reason(run, write, told):
+def test_broken_csv_is_refused_with_the_reason(run, write, expected):
     write(run)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=expected):
         run(interactions=csv())
 
 
@@ -366,7 +366,7 @@ def test_damaged_parquet_is_refused(run):
 
 
 @pytest.mark.parametrize("name", ["p", "j"])
-def test_floats_are_no_ids(run, name):
+def test_floats_are_refused_as_ids(run, name):
     run.parquet("p", {"u": [1.0, 2.0], "i": ["x", "y"]})
     run.write("j", '{"u": 1.0, "i": "x"}\n')
     source = {"format": "parquet" if name == "p" else "jsonl", "path": name, "columns": PAIR}
@@ -398,7 +398,7 @@ def test_same_input_gives_the_same_files(run, tmp_path):
     }  # fmt: skip
 
 
-def test_fingerprint_follows_content_not_place(run, tmp_path):
+def test_the_fingerprint_follows_content_not_location(run, tmp_path):
     run.write("events.csv", "u,i\na,x\n")
     before = run.component(interactions=csv()).prepare().fingerprint
     elsewhere = Run(tmp_path / "elsewhere")

@@ -50,7 +50,7 @@ SCHEMA = {
 
 
 class Case:
-    """Statistics and a schema that agree, to be disturbed."""
+    """Statistics and a matching schema, for tests to modify."""
 
     def __init__(self):
         self.statistics, self.schema = deepcopy(STATISTICS), deepcopy(SCHEMA)
@@ -218,7 +218,7 @@ def test_each_kind_of_anomaly(tmp_path, change, place, kind, severity, text):
     assert text in anomaly["message"]
 
 
-def test_what_is_tolerated_is_a_warning(tmp_path):
+def test_tolerated_anomalies_are_warnings(tmp_path):
     case = Case()
     _facts("candidates", "price", nan=3)(case)
     _expect("interactions", "device", type="string", domain=("tv",))(case)
@@ -258,7 +258,7 @@ def test_severity_that_stops_the_run(tmp_path, fail_on, refused):
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(8, 8), (12, 9)])
-def test_a_long_refusal_is_cut(tmp_path, columns, lines):
+def test_a_long_refusal_is_shortened(tmp_path, columns, lines):
     case = Case()
     case.statistics["candidates"]["columns"] |= {
         f"x{i}": {"type": "float64", "missing": 0, "elements": 20, "nan": 1, "infinite": 0} for i in range(columns)

@@ -37,7 +37,7 @@ def recall_on_other_queries(exact: ExactSearch, tuned: Tuned, count: int) -> flo
 
 
 @pytest.mark.parametrize("target", [0.8, 0.95, 0.995])
-def test_other_queries_reach_the_target_without_much_to_spare(exact: ExactSearch, target: float) -> None:
+def test_other_queries_reach_the_target_narrowly(exact: ExactSearch, target: float) -> None:
     tuned = tune(exact, recall=target)
     assert target <= recall_on_other_queries(exact, tuned, 10) <= target + 0.6 * (1 - target) + 0.01
     assert tuned.point.assured >= target
@@ -53,7 +53,7 @@ def test_only_the_best_k_answers_count(exact: ExactSearch) -> None:
     assert few.point.cost < all_of_them.point.cost
 
 
-def test_what_is_given_stays(exact: ExactSearch) -> None:
+def test_configured_settings_are_kept(exact: ExactSearch) -> None:
     given: dict[str, Any] = {
         "leaves": 40,
         "leaves_to_search": 7,
@@ -68,7 +68,7 @@ def test_what_is_given_stays(exact: ExactSearch) -> None:
 
 
 @pytest.mark.parametrize("knob", ["leaves_to_search", "reorder"])
-def test_one_given_knob_is_made_up_for_by_the_others(exact: ExactSearch, knob: str) -> None:
+def test_other_settings_compensate_for_a_configured_one(exact: ExactSearch, knob: str) -> None:
     tuned = tune(exact, recall=0.9, **{knob: 20})
     assert getattr(tuned.search.settings, knob) == 20
     assert recall_on_other_queries(exact, tuned, 10) >= 0.9
@@ -91,13 +91,13 @@ def test_a_tree_is_chosen_where_it_is_faster(candidates: int, is_tree: bool) -> 
     assert (tuned.search.settings is not None) == is_tree
 
 
-def test_no_tree_reaches_a_target_of_everything(exact: ExactSearch) -> None:
+def test_no_tree_reaches_a_recall_of_one(exact: ExactSearch) -> None:
     tuned = tune(exact, recall=1.0, search="auto")
     assert tuned.search.settings is None
     assert recall_on_other_queries(exact, tuned, 10) == 1.0
 
 
-def test_too_few_queries_to_be_sure_make_the_search_wider(exact: ExactSearch) -> None:
+def test_few_tuning_queries_widen_the_search(exact: ExactSearch) -> None:
     config = IndexConfig(recall_target=RecallTarget(recall=0.9), search="tree", tuning_budget=0)
     costs = [
         Tuner(config, exact, vectors(count, seed=1), answers=10, other_queries=count).tune().point.cost

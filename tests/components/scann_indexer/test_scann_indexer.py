@@ -40,7 +40,7 @@ def serving_model(world: World, tmp_path_factory: pytest.TempPathFactory) -> Ser
     return index(world, tmp_path_factory.mktemp("serving"), top_k=20, index=SMALL_TREE)[0]
 
 
-def test_the_report_tells_the_index_and_its_recall(serving_model: ServingModel) -> None:
+def test_the_report_describes_the_index_and_its_recall(serving_model: ServingModel) -> None:
     report = serving_model.read_json("index.json")
     assert (report["candidates"], report["dimension"], report["search"], report["top_k"]) == (300, 8, "tree", 20)
     assert set(report["recall"]) == {"recall@10", "recall@20"}
@@ -109,7 +109,7 @@ def test_tiny_catalogues_are_indexed(candidates: int, tmp_path: Path) -> None:
     assert serving_model.read_json("index.json")["top_k"] == candidates
 
 
-def test_an_index_that_finds_too_little_is_refused_and_told(world: World, tmp_path: Path) -> None:
+def test_an_index_below_the_target_is_refused_with_its_recall(world: World, tmp_path: Path) -> None:
     narrow = SMALL_TREE.model_copy(update={"leaves": 17, "leaves_to_search": 1, "reorder": 20})
     with pytest.raises(RefusedError, match=r"recall@20 of 0\.\d+ against exact search, less than index.recall_target"):
         index(world, tmp_path / "serving", top_k=20, index=narrow)
@@ -123,7 +123,7 @@ def test_an_index_that_finds_too_little_is_refused_and_told(world: World, tmp_pa
     assert not (tmp_path / "serving" / "scann").exists()
 
 
-def test_an_embedding_that_is_not_a_number_is_refused(world: World, tmp_path: Path) -> None:
+def test_a_nan_embedding_is_refused(world: World, tmp_path: Path) -> None:
     class Diverged(tf.Module):
         @tf.function(input_signature=[{"candidate_id": tf.TensorSpec([None, 1], tf.int32)}])
         def embed_candidate(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -139,8 +139,8 @@ def test_an_embedding_that_is_not_a_number_is_refused(world: World, tmp_path: Pa
 
 
 @pytest.mark.parametrize("side", ["candidate", "query"])
-def test_a_tower_that_tells_nothing_apart_is_refused(world: World, side: str, tmp_path: Path) -> None:
-    """What is published after a final fit has not been evaluated; the index is the last to see its embeddings."""
+def test_a_tower_of_equal_embeddings_is_refused(world: World, side: str, tmp_path: Path) -> None:
+    """A model after a final fit has not been evaluated, so the indexer must check its embeddings."""
 
     class Dead(RandomTowers):
         def _candidate(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:

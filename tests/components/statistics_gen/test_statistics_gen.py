@@ -121,7 +121,7 @@ def test_the_files_do_not_depend_on_shards_or_row_order(tmp_path):
 
 @pytest.fixture(scope="module")
 def large_parts():
-    """Batches of a table with more distinct values than are counted exactly."""
+    """Batches of a table with too many distinct values for exact counts."""
     random = np.random.default_rng(3)
     rows = 200_000
     numbers = random.normal(size=rows)
@@ -207,7 +207,7 @@ def test_protocol_buffer_has_what_tfdv_reads(tmp_path):
     assert features["vector"].num_stats.common_stats.min_num_values == 3
 
 
-def test_no_interactions_are_zero_rows(tmp_path):
+def test_absent_interactions_count_as_zero_rows(tmp_path):
     (tmp_path / "examples").mkdir()
     report = run(tmp_path / "examples", tmp_path).read_json("statistics.json")
     assert report == {"interactions": {"rows": 0, "columns": {}}}
@@ -242,7 +242,7 @@ def test_shards_that_cannot_be_used(tmp_path, tables, message):
         run(tmp_path / "examples", tmp_path)
 
 
-def test_a_broken_shard_is_named(tmp_path):
+def test_a_damaged_shard_is_named(tmp_path):
     directory = tmp_path / "examples/queries"
     directory.mkdir(parents=True)
     (directory / "0.parquet").write_bytes(b"not parquet")

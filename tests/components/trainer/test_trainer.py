@@ -39,7 +39,7 @@ PARAMS = TrainerParams(
 
 
 def walks() -> Dataset:
-    """Every query walks from item to item; its last event is for test, the one before for validation."""
+    """Every query walks from item to item. Its last event is for test, the one before for validation."""
     random = np.random.default_rng(0)
     candidate = (random.integers(0, ITEMS, QUERIES)[:, None] + np.arange(LENGTH)) % ITEMS
     split = np.zeros((QUERIES, LENGTH), np.int8)
@@ -102,7 +102,7 @@ def trained(tmp_path_factory) -> Model:
     return run(tmp_path_factory.mktemp("trained") / "run", walks())
 
 
-def test_training_json_tells_the_chosen_step_and_the_curve(trained):
+def test_training_json_has_the_chosen_step_and_the_curve(trained):
     report = json.loads((trained.path / "training.json").read_text())
     assert report["loss"] == "full_softmax"
     assert report["embedding_dim"] == 16
@@ -133,7 +133,7 @@ def test_two_runs_have_identical_weights_and_metrics(trained, tmp_path):
     assert reports[0]["validation"] == reports[1]["validation"]
 
 
-def test_models_are_told_apart_by_what_they_are_not_by_what_the_process_did_before(trained, tmp_path):
+def test_a_model_s_identity_does_not_depend_on_the_process_s_past(trained, tmp_path):
     other = PARAMS.model_copy(update={"seed": 7})
     models = [run(tmp_path / "other", walks(), other), run(tmp_path / "again", walks())]
     files = [directory_digest(model.path / "towers") for model in (trained, models[1])]
@@ -143,7 +143,7 @@ def test_models_are_told_apart_by_what_they_are_not_by_what_the_process_did_befo
 
 
 @pytest.mark.parametrize("batch_size", [64, 4096])
-def test_a_training_that_diverges_is_told_with_what_helps(tmp_path, batch_size):
+def test_a_diverging_training_ends_with_a_hint(tmp_path, batch_size):
     # With one step a validation the loss is still a number when the embeddings are none any more.
     training = TrainingConfig(batch_size=batch_size, learning_rate=3e38, max_epochs=2)
     model = ModelConfig(embedding_dim=16, temperature=0.1, score="dot")
@@ -153,35 +153,35 @@ def test_a_training_that_diverges_is_told_with_what_helps(tmp_path, batch_size):
 
 
 def coming_back(unmeasured: int) -> Dataset:
-    """The walks, with the first queries' test events at what they had before."""
+    """The walks, but the first queries' test events repeat earlier items."""
     dataset = walks()
     candidate = dataset.events.candidate.reshape(QUERIES, LENGTH).copy()
     candidate[:unmeasured, -1] = candidate[:unmeasured, 0]
     return replace(dataset, events=replace(dataset.events, candidate=candidate.ravel()))
 
 
-def test_nothing_is_trained_where_most_queries_could_not_be_measured(tmp_path):
-    told = r"41 of 80 queries with test events cannot be measured.*set remove_seen: false.*nothing was trained"
-    with pytest.raises(RefusedError, match=told):
+def test_training_is_refused_if_most_queries_could_not_be_measured(tmp_path):
+    expected = r"41 of 80 queries with test events cannot be measured.*set remove_seen: false.*nothing was trained"
+    with pytest.raises(RefusedError, match=expected):
         run(tmp_path / "run", coming_back(41))
     assert not (tmp_path / "run" / "model").exists()
 
 
-def test_a_model_chosen_by_few_queries_is_told(tmp_path):
+def test_a_model_chosen_by_few_queries_is_noted(tmp_path):
     dataset = coming_back(40)  # half of them are enough
     candidate = dataset.events.candidate.reshape(QUERIES, LENGTH).copy()
     candidate[:77, -2] = candidate[:77, 0]
     params = PARAMS.model_copy(update={"training": PARAMS.training.model_copy(update={"max_epochs": 1})})
     events = replace(dataset.events, candidate=candidate.ravel())
     model = run(tmp_path / "run", replace(dataset, events=events), params)
-    told = model.read_json("training.json")["notes"]
-    assert told[0].startswith(
+    notes = model.read_json("training.json")["notes"]
+    assert notes[0].startswith(
         "validation: 77 of 80 events are not measured, because their queries had the candidates before"
     )
-    assert told[1] == "validation: only 3 queries choose the model; differences may be chance"
+    assert notes[1] == "validation: only 3 queries choose the model; differences may be chance"
 
 
-def test_final_fit_repeats_the_passes_of_its_reference_over_all_events(trained, tmp_path):
+def test_a_final_fit_repeats_the_epochs_of_its_reference(trained, tmp_path):
     dataset = walks()
     everything = with_split(dataset, np.zeros(len(dataset.events)))
     final = run(tmp_path / "final", everything, PARAMS.model_copy(update={"final": True}), trained)
@@ -200,7 +200,7 @@ def with_auto(tmp_path_factory) -> Model:
     return run(tmp_path_factory.mktemp("auto") / "run", walks(), AUTO)
 
 
-def test_auto_trains_on_with_the_temperature_that_validates_best(with_auto, tmp_path):
+def test_auto_continues_with_the_best_temperature(with_auto, tmp_path):
     report = with_auto.read_json("training.json")
     tried = {trial["temperature"]: trial["recall@10"] for trial in report["tried"]}
     assert list(tried) == list(TRIED)
@@ -222,7 +222,7 @@ def with_temperature(temperature: Temperature) -> TrainerParams:
 
 
 @pytest.mark.parametrize(("steps_ahead", "labels"), [(1, "next"), (5, "later")])
-def test_auto_predicts_what_a_split_in_time_asks_for(tmp_path, steps_ahead, labels):
+def test_auto_labels_suit_a_split_by_time(tmp_path, steps_ahead, labels):
     dataset = walks()
     candidate = dataset.events.candidate.reshape(QUERIES, LENGTH).copy()
     candidate[:, -2] = (candidate[:, -3] + steps_ahead) % ITEMS
@@ -247,25 +247,25 @@ def test_auto_predicts_what_a_split_in_time_asks_for(tmp_path, steps_ahead, labe
 
 
 @pytest.mark.parametrize("lines", [3, 6, 13])
-def test_auto_goes_on_where_it_was_killed(with_auto, tmp_path, lines):
+def test_auto_resumes_where_it_was_killed(with_auto, tmp_path, lines):
     class Killed(Exception):
         pass
 
-    told: list[str] = []
+    reported: list[str] = []
 
     def progress(line: str) -> None:
-        told.append(line)
-        if len(told) == lines:
+        reported.append(line)
+        if len(reported) == lines:
             raise Killed
 
     resume = tmp_path / "unfinished"
     with pytest.raises(Killed):
         run(tmp_path / "killed", walks(), AUTO, context=ExecutionContext(progress=progress, resume=resume))
-    before = told.copy()
-    told.clear()
-    again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(progress=told.append, resume=resume))
+    before = reported.copy()
+    reported.clear()
+    again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(progress=reported.append, resume=resume))
     epochs = [line for line in before if line.startswith("epoch")]
-    assert not set(epochs) & {line for line in told if line.startswith("epoch")}
+    assert not set(epochs) & {line for line in reported if line.startswith("epoch")}
     assert again.read_json("training.json")["tried"] == with_auto.read_json("training.json")["tried"]
     for name, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
@@ -277,15 +277,15 @@ def test_auto_goes_on_where_it_was_killed(with_auto, tmp_path, lines):
     ("pattern", "kind"),
     [("*/state.json", "flip"), ("*/step-*.index", "cut"), ("*/step-*.data*", "flip"), ("trials.json", "cut")],
 )
-def test_what_is_damaged_of_an_interrupted_training_is_done_anew_and_told(with_auto, tmp_path, kind, pattern):
+def test_damaged_parts_of_an_interrupted_training_start_again(with_auto, tmp_path, kind, pattern):
     class Killed(Exception):
         pass
 
-    told: list[str] = []
+    messages: list[str] = []
 
     def progress(line: str) -> None:
-        told.append(line)
-        if len(told) == 6:
+        messages.append(line)
+        if len(messages) == 6:
             raise Killed
 
     resume = tmp_path / "unfinished"
@@ -293,15 +293,15 @@ def test_what_is_damaged_of_an_interrupted_training_is_done_anew_and_told(with_a
         run(tmp_path / "killed", walks(), AUTO, context=ExecutionContext(progress=progress, resume=resume))
     (file, *_) = sorted(resume.glob(pattern))
     DAMAGES[kind](file)
-    told.clear()
-    again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(warn=told.append, resume=resume))
-    assert f"the state of an interrupted training in {file.parent} is damaged: {file.name} is " in told[0]
-    assert len(told) == 1
+    messages.clear()
+    again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(warn=messages.append, resume=resume))
+    assert f"the state of an interrupted training in {file.parent} is damaged: {file.name} is " in messages[0]
+    assert len(messages) == 1
     for name, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)
 
 
-def test_a_final_fit_takes_the_temperature_of_its_reference(with_auto, tmp_path):
+def test_a_final_fit_uses_the_temperature_of_its_reference(with_auto, tmp_path):
     final = run(tmp_path / "final", walks(), AUTO.model_copy(update={"final": True}), with_auto)
     reports = [model.read_json("training.json") for model in (final, with_auto)]
     assert reports[0]["temperature"] == reports[1]["temperature"]
@@ -312,13 +312,13 @@ def test_final_fit_needs_its_reference(tmp_path):
         run(tmp_path / "final", walks(), PARAMS.model_copy(update={"final": True}))
 
 
-def test_nothing_to_learn_from_is_refused(tmp_path):
+def test_no_training_events_are_refused(tmp_path):
     dataset = walks()
     with pytest.raises(DataError, match="no training event"):
         run(tmp_path / "empty", with_split(dataset, np.full(len(dataset.events), 2)))
 
 
-def test_nothing_to_validate_on_is_refused(tmp_path):
+def test_no_validation_events_are_refused(tmp_path):
     dataset = walks()
     with pytest.raises(DataError, match="no validation event"):
         run(tmp_path / "empty", with_split(dataset, np.zeros(len(dataset.events))))
@@ -331,18 +331,18 @@ def test_negative_weights_are_refused(tmp_path):
         run(tmp_path / "negative", replace(dataset, events=replace(dataset.events, weight=weight)))
 
 
-def test_what_the_data_do_not_have_is_not_trained_on(tmp_path):
+def test_settings_that_need_ordered_events_are_refused(tmp_path):
     dataset = replace(walks(), metadata=DatasetMetadata(ordered=False))
     training = PARAMS.training.model_copy(update={"labels": "later"})
     with pytest.raises(DataError, match=r"training\.labels: later needs ordered events"):
         run(tmp_path / "unordered", dataset, PARAMS.model_copy(update={"training": training}))
 
 
-@pytest.mark.parametrize("told", [None, "not JSON", "[]", '{"cluster": null}'])
-def test_machines_that_are_not_named_are_an_error_of_the_configuration(tmp_path, monkeypatch, told):
+@pytest.mark.parametrize("config", [None, "not JSON", "[]", '{"cluster": null}'])
+def test_unnamed_machines_are_a_configuration_error(tmp_path, monkeypatch, config):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    if told is not None:
-        monkeypatch.setenv("TF_CONFIG", told)
+    if config is not None:
+        monkeypatch.setenv("TF_CONFIG", config)
     training = PARAMS.training.model_copy(update={"distribution": "multi_worker"})
     with pytest.raises(ConfigError, match="TF_CONFIG"):
         train(
@@ -367,7 +367,7 @@ def test_validation_sees_the_training_events_only():
     assert (validation.queries["device"][:, 0] == device[:, 8]).all()
 
 
-def test_queries_held_out_as_a_whole_are_told_their_history():
+def test_held_out_queries_keep_their_history():
     dataset = walks()
     split = dataset.events.split.reshape(QUERIES, LENGTH).copy()
     split[0] = [3] * 8 + [1, 1]
@@ -378,7 +378,7 @@ def test_queries_held_out_as_a_whole_are_told_their_history():
     assert validation.excluded.entries(0, 1).tolist() == events[0, :8].tolist()
 
 
-def test_seen_targets_count_only_where_seen_items_may_come_again():
+def test_seen_targets_count_only_without_remove_seen():
     dataset = walks()
     candidate = dataset.events.candidate.copy()
     candidate[LENGTH - 2] = candidate[0]  # the first query's validation event repeats a training event
@@ -400,7 +400,7 @@ def test_validation_takes_a_sample_of_many_queries():
     [(1, DivergedError, r"(?i)lower training\.learning_rate"), (0, ConfigError, "TF_CONFIG")],
     ids=["diverges", "unnamed machines"],
 )
-def test_a_training_in_a_process_of_its_own_fails_as_one_here_does(tmp_path, monkeypatch, machines, error, message):
+def test_a_training_in_a_separate_process_fails_alike(tmp_path, monkeypatch, machines, error, message):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if machines:
         cluster = {"worker": [f"127.0.0.1:{free_port()}"]}

@@ -1,4 +1,4 @@
-"""The order of events and the lookup of ids, against the obvious way to do either."""
+"""The order of events and the lookup of ids agree with straightforward implementations."""
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ EXTREMES = np.array([-(2**63), 2**63 - 1, 0])
     ids=["ties", "wide", "extremes", "floats", "hashes"],
 )
 @pytest.mark.parametrize("queries", [1, 20, 300])
-def test_the_order_is_that_of_all_keys(times: np.ndarray, queries: int) -> None:
+def test_events_are_ordered_by_all_keys(times: np.ndarray, queries: int) -> None:
     query, pair = RANDOM.integers(0, queries, 300), RANDOM.integers(0, 3, 300)
     rest = pa.table({"note": RANDOM.permutation(300)})
     order = event_order(query, [times, pair], rest)
@@ -32,7 +32,7 @@ def test_the_order_is_that_of_all_keys(times: np.ndarray, queries: int) -> None:
     assert [rows[i] for i in order] == sorted(rows)
 
 
-def test_equal_events_are_ordered_by_all_they_have() -> None:
+def test_equal_events_are_ordered_by_their_other_columns() -> None:
     notes = np.array(["b", "a", "c", "a"])
     same = np.zeros(4, np.int64)
     for shuffle in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
@@ -53,7 +53,7 @@ def test_rows_of_ids() -> None:
     assert IdIndex(ids.slice(0, 0)).rows(asked).tolist() == [-1] * 5
 
 
-def test_ids_that_collide_are_still_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_with_equal_hashes_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dataplane.dataset.id_index.hash_strings", lambda values: np.zeros(len(values), np.uint64))
     index = IdIndex(pa.array(["a", "b", "c"], pa.large_string()))
     assert index.rows(pa.array(["c", "x", "a"])).tolist() == [2, -1, 0]

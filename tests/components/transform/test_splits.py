@@ -29,14 +29,14 @@ def names(codes: np.ndarray) -> str:
     return "".join(SPLITS[code][0] if SPLITS[code] != "test" else "T" for code in codes)
 
 
-def test_leave_last_n_takes_only_from_queries_that_can_spare_it() -> None:
+def test_leave_last_n_skips_short_queries() -> None:
     codes = Splitter(config(method="leave_last_n")).codes(events([4, 2, 0, 3, 1]))
     assert names(codes) == "ttvT" + "tt" + "tvT" + "t"
     codes = Splitter(config(method="leave_last_n", n=2)).codes(events([5, 4]))
     assert names(codes) == "tvvTT" + "tttt"
 
 
-def test_time_cuts_are_the_same_moment_for_everybody() -> None:
+def test_time_cuts_are_the_same_for_all_queries() -> None:
     moments = {"validation_from": "1970-01-01T00:00:03", "test_from": datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)}
     split = TimeSplit.model_validate({"method": "time", **moments})
     cuts = time_cuts(split, np.empty(0), np.empty(0))
@@ -45,7 +45,7 @@ def test_time_cuts_are_the_same_moment_for_everybody() -> None:
     assert names(codes) == "tvvT" + "ttT"
 
 
-def test_time_fractions_keep_events_of_one_moment_together() -> None:
+def test_time_fractions_keep_equal_timestamps_in_one_split() -> None:
     split = TimeSplit(method="time", validation_fraction=0.2, test_fraction=0.2)
     assert time_cuts(split, np.arange(10), np.ones(10, int)) == (6, 8)
     # Eight of ten events at one moment: it goes to the later side as a whole.
@@ -70,17 +70,17 @@ def test_ratio_by_query_never_trains_on_a_held_out_query() -> None:
     np.testing.assert_allclose((rows[:, 0] == SPLITS.index("history")).mean(), 0.4, atol=0.05)
 
 
-def test_ratio_by_query_of_a_single_event_asks_for_it() -> None:
+def test_ratio_by_query_holds_out_a_single_event() -> None:
     split = config(method="ratio", by="query", validation_fraction=0.4, test_fraction=0.4)
     assert set(names(Splitter(split).codes(events([1] * 100)))) == {"t", "v", "T"}
 
 
-def test_files_are_taken_at_their_word() -> None:
+def test_splits_of_files_are_used_as_given() -> None:
     given = np.array([0, 0, 2, 1], np.int8)
     assert names(Splitter(config(method="files")).codes(events([4], given=given))) == "ttTv"
 
 
-def test_files_without_validation_have_it_carved_out_of_train_only() -> None:
+def test_validation_is_taken_from_train_if_files_have_none() -> None:
     given = np.repeat(np.array([0, 2], np.int8), 5_000)
     split = config(method="files", validation_fraction=0.2)
     codes = Splitter(split, seed=5, carve_validation=True).codes(events([10_000], given=given))
@@ -89,7 +89,7 @@ def test_files_without_validation_have_it_carved_out_of_train_only() -> None:
     assert (given[:5_000] == 0).all()
 
 
-def test_without_a_method_everything_is_train() -> None:
+def test_without_a_method_all_events_are_train() -> None:
     assert names(Splitter(None).codes(events([2, 3]))) == "ttttt"
 
 

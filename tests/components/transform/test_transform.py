@@ -1,4 +1,4 @@
-"""Transform on a small world: what Beam writes equals what plain Python and the saved module say."""
+"""Transform on a small world: the output of Beam equals that of plain Python and of the saved module."""
 
 import filecmp
 import itertools
@@ -120,7 +120,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, TransformG
 
 
 def events_in_order(table: pa.Table) -> dict[str, list[dict]]:
-    """What the design says, in plain Python: by time, then by the hash of query and candidate."""
+    """The specified order in plain Python: by time, then by the hash of query and candidate."""
     queries, candidates = (hash_strings(table[name].combine_chunks()) for name in ("query_id", "candidate_id"))
     pairs = hash_pairs(queries, candidates)
     groups = defaultdict(list)
@@ -150,7 +150,7 @@ def test_events_are_grouped_by_query_and_ordered(world: tuple[Dataset, Transform
         assert codes == ["train"] * (len(events) - 2) + ["validation", "test"] * (len(events) > 2) or len(events) < 3
 
 
-def test_entities_are_all_there_and_in_order(world: tuple[Dataset, TransformGraph, pa.Table]) -> None:
+def test_entities_are_complete_and_ordered(world: tuple[Dataset, TransformGraph, pa.Table]) -> None:
     dataset, _, table = world
     tables = entity_tables()
     queries = set(table["query_id"].to_pylist()) | set(tables["queries"]["query_id"].to_pylist())
@@ -191,7 +191,7 @@ def test_encoded_entities_equal_the_saved_module_applied_to_their_rows(
 
 
 def moments(dataset: Dataset, *splits: Split) -> np.ndarray:
-    """When the events of the splits, or else all events, happened."""
+    """Timestamps of the events of the splits, or of all events."""
     found = (dataset.events.select(splits) if splits else dataset.events).timestamp
     assert found is not None
     return found
@@ -235,7 +235,7 @@ def test_id_and_context_vocabularies_come_from_the_training_events(
     assert [tokens[one] for one in found] == list(range(2, 2 + len(found)))
 
 
-def test_words_that_few_texts_have_share_a_row(world: tuple[Dataset, TransformGraph, pa.Table]) -> None:
+def test_rare_words_share_a_row(world: tuple[Dataset, TransformGraph, pa.Table]) -> None:
     dataset, graph, _ = world
     assert set(vocabulary(graph, "candidate.rare_words_apart")) == {"film", "of", "the", "émigré"}
     titles = {tuple(sorted(row[row > 0])) for row in dataset.candidates.columns["rare_words_apart"] if row.any()}
@@ -243,7 +243,7 @@ def test_words_that_few_texts_have_share_a_row(world: tuple[Dataset, TransformGr
     assert len(vocabulary(graph, "candidate.title")) > 50
 
 
-def test_the_future_does_not_change_what_is_learnt(tmp_path: Path) -> None:
+def test_later_events_do_not_change_the_statistics(tmp_path: Path) -> None:
     table = interactions()
     late = pa.table(
         {
@@ -275,7 +275,7 @@ def assert_same_files(left: Path, right: Path) -> None:
     assert [name for name in files if not filecmp.cmp(left / name, right / name, shallow=False)] == []
 
 
-def test_files_batches_and_shards_change_nothing(
+def test_files_batches_and_shards_do_not_change_the_output(
     world: tuple[Dataset, TransformGraph, pa.Table], tmp_path: Path
 ) -> None:
     _, graph, table = world
@@ -395,7 +395,7 @@ def test_the_cuts_are_exact_although_moments_are_counted_by_periods_first(tmp_pa
         (lambda t: t, {"method": "ratio"}, {"context": {"devise": {"type": "id"}}}, "no such column"),
     ],
 )
-def test_what_cannot_work_is_refused_with_a_reason(
+def test_unusable_settings_are_refused_with_a_reason(
     tmp_path: Path, change: Callable[[pa.Table], pa.Table], split: dict, features: dict, message: str
 ) -> None:
     examples = write(tmp_path / "in", interactions=change(interactions()))
@@ -403,7 +403,7 @@ def test_what_cannot_work_is_refused_with_a_reason(
         transform(examples, tmp_path / "out", split, features=FeatureSpec.model_validate(features))
 
 
-def test_events_weigh_by_their_kind_times_their_weight(tmp_path):
+def test_event_weights_multiply_kind_and_weight(tmp_path):
     table = interactions(rows=200)
     kinds = np.where(np.arange(200) % 3 == 0, "purchase", "view")
     table = table.append_column("action", pa.array(kinds))
@@ -422,7 +422,7 @@ def test_events_weigh_by_their_kind_times_their_weight(tmp_path):
         transform(examples, tmp_path / "unknown", event_weights=weights | {"weights": {"view": 1}})
 
 
-def test_of_a_query_with_very_many_events_the_latest_are_kept_and_the_others_told(tmp_path: Path) -> None:
+def test_only_the_latest_events_of_a_long_query_are_kept_and_the_others_counted(tmp_path: Path) -> None:
     robot = interactions(200).set_column(0, "query_id", pa.array(["robot"] * 200))
     table = pa.concat_tables([interactions(), robot])
     examples = write(tmp_path / "in", interactions=table)

@@ -1,4 +1,4 @@
-"""Impossible descriptions of sources are refused."""
+"""Contradictory settings of sources are refused."""
 
 import pytest
 from pydantic import ValidationError
@@ -11,7 +11,7 @@ USERS = {"format": "csv", "path": "u.csv", "id": "u"}
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "expected"),
     [
         ({"interactions": {**CSV, "format": "xlsx"}}, "'xlsx'"),
         ({"interactions": {**CSV, "pth": "a"}}, "pth"),
@@ -45,7 +45,7 @@ USERS = {"format": "csv", "path": "u.csv", "id": "u"}
         ({"interactions": CSV, "max_bad_fraction": 2}, "max_bad_fraction"),
     ],
 )
-def test_refused(data, told):
+def test_refused(data, expected):
     with pytest.raises(ValidationError) as refused:
         ExampleGenParams.model_validate(data)
-    assert told in str(refused.value)
+    assert expected in str(refused.value)

@@ -30,9 +30,9 @@ def parquet(path="events.parquet", **settings):
     return {"format": "parquet", "path": path, "columns": PAIR, **settings}
 
 
-def refused(run, told, **data):
-    """The message of the refusal; nothing must stand that a later step could take for data."""
-    with pytest.raises(DataError, match=told) as error:
+def refused(run, expected, **data):
+    """Message of the refusal, which must leave nothing that a later step could use as data."""
+    with pytest.raises(DataError, match=expected) as error:
         run(**data)
     assert not (run.examples.path / "summary.json").exists()
     assert not list(run.examples.path.rglob("*.parquet.*")), "no half-written shard"
@@ -129,7 +129,7 @@ def test_parquet_texts_in_another_encoding_are_dead_letters(run):
     assert [row["query_id"] for row in run.rows("interactions")] == ["a", "c"]
 
 
-def test_refused_rows_can_be_looked_at(run):
+def test_refused_rows_are_kept_as_dead_letters(run):
     run.write("events.csv", "u,i\n" + "a,x\n" * 8 + ",x\n,y\n")
     message = refused(run, "has all of them", interactions=csv(), max_bad_fraction=0.1)
     directory = message.partition(" has all of them")[0].rpartition("\n")[2]
@@ -201,7 +201,7 @@ def test_a_directory_that_changes_after_it_was_listed(run, kind, change):
 
 
 def test_a_file_that_changes_between_the_first_look_and_the_reading(run, monkeypatch):
-    """The first pass over a text file finds out types, the second reads: both must have seen the same."""
+    """The first pass over a text file guesses types and the second reads; both must read the same content."""
     run.write("events.csv", LINES)
     read = csv_files.CsvReader.read
     passes = []
@@ -218,7 +218,7 @@ def test_a_file_that_changes_between_the_first_look_and_the_reading(run, monkeyp
     assert passes == [True]
 
 
-def test_nothing_to_read(run):
+def test_empty_sources_are_refused(run):
     (run.directory / "events").mkdir()
     refused(run, "directory .*events has no csv file", interactions=csv("events"))
     run.write("events/empty.csv", "")
@@ -229,7 +229,7 @@ def test_nothing_to_read(run):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read root's files")
 @pytest.mark.parametrize("name", ["file", "directory"])
-def test_what_may_not_be_read(run, name):
+def test_unreadable_files_are_named(run, name):
     run.directory.chmod(0o755)
     for parent in run.directory.parents[:3]:
         parent.chmod(0o755)
@@ -267,14 +267,14 @@ def test_rows_that_vanish_are_an_internal_error(run, monkeypatch):
         run(interactions=csv())
 
 
-def test_the_command_line_ends_with_3_and_says_what_to_do(run):
-    """Whatever is wrong with the data is found by the run: the configuration itself is valid."""
+def test_the_command_line_exits_with_3_and_a_hint(run):
+    """The configuration is valid, so the run finds the faults of the data."""
     (run.directory / "cut.csv.gz").write_bytes(gzip.compress(LINES.encode())[:-50])
     (run.directory / "latin.csv").write_bytes(LINES.encode() + "é,x\n".encode("latin-1") * 100)
     for name, columns in (("a", ["u", "i"]), ("b", ["u", "item"])):
         run.write(f"{name}.csv", ",".join(columns) + "\n1,2\n")
     config = run.directory / "c.yaml"
-    for path, told in (
+    for path, expected in (
         ("cut.csv.gz", "cut.csv.gz cannot be read"),
         ("latin.csv", "100 x not utf-8 text (set 'encoding'"),
         ("[ab].csv", "b.csv has no column 'i'"),
@@ -282,5 +282,5 @@ def test_the_command_line_ends_with_3_and_says_what_to_do(run):
         config.write_text(json.dumps({"schema_version": 1, "name": "bad", "data": {"interactions": csv(path)}}))
         assert cli("validate", config).code == 0
         result = cli("run", config, "--root", run.directory / "runs", "--only", "ExampleGen")
-        assert (result.code, told in result.err) == (3, True), result.err
+        assert (result.code, expected in result.err) == (3, True), result.err
         assert not list((run.directory / "runs").rglob("manifest.json"))

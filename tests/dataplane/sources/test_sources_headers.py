@@ -1,4 +1,4 @@
-"""What a configuration says about columns is held against the files' headers, without reading them."""
+"""Configured columns are checked against the headers of the files, without reading the data."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_everything_there_is_no_problem(files):
+def test_existing_columns_are_no_problem(files):
     data = {
         **events(columns={"query_id": "u", "candidate_id": "i", "timestamp": "at"}),
         "queries": {"format": "parquet", "path": "users.parquet", "id": "u"},
@@ -52,7 +52,7 @@ def found(problems):
     return [(problem.key, problem.value) for problem in problems]
 
 
-def test_columns_that_are_not_there(files):
+def test_missing_columns_are_listed(files):
     data = {
         **events(columns={"query_id": "user", "candidate_id": "i", "timestamp": "at"}, keep=["colour"]),
         "queries": {"format": "parquet", "path": "users.parquet", "id": "user_id"},
@@ -69,7 +69,7 @@ def test_columns_that_are_not_there(files):
     assert problems[2].allowed == ("u", "age")
 
 
-def test_features_of_columns_that_are_not_there(files):
+def test_features_of_missing_columns_are_listed(files):
     data = {
         **events(columns={"query_id": "u", "candidate_id": "i", "weight": "at"}),
         "candidates": {"format": "jsonl", "path": "items.jsonl", "id": "i"},
@@ -88,14 +88,14 @@ def test_features_of_columns_that_are_not_there(files):
     assert problems[1].allowed == ("candidate_id", "title")
 
 
-def test_columns_that_are_not_kept_are_no_features(files):
+def test_features_need_kept_columns(files):
     features = {"context": {"device": {"type": "categorical"}}}
     assert check(files, events(keep=["device"]), features) == []
     assert found(check(files, events(keep=[]), features)) == [("features.context.device", "device")]
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"path": "nothing.csv"}, "nothing.csv does not exist"),
         ({"path": "*.tsv"}, "no file matches"),
@@ -106,12 +106,12 @@ def test_columns_that_are_not_kept_are_no_features(files):
         ({"format": "jsonl"}, "cannot be read as JSON"),
     ],
 )
-def test_files_that_cannot_be_read(files, changes, told):
+def test_files_that_cannot_be_read(files, changes, expected):
     (files / "empty.csv").write_text("")
     (files / "latin.csv").write_bytes("u,i,é\n".encode("latin-1"))
     problems = check(files, events(**changes))
     assert [problem.key for problem in problems] == ["data.interactions"]
-    assert told in problems[0].message
+    assert expected in problems[0].message
 
 
 def test_gzipped_header(files):

@@ -76,7 +76,7 @@ def test_other_formats(tmp_path, file_format):
         (["a%20b=true", "a%20b=false"], "bool", [True, False]),
     ],
 )  # fmt: skip
-def test_types_are_told_from_all_values(tmp_path, names, kind, values):
+def test_types_come_from_all_values(tmp_path, names, kind, values):
     run = Run(tmp_path)
     for n, name in enumerate(names):
         (tmp_path / name).mkdir()
@@ -118,12 +118,12 @@ def test_files_outside_the_partitions_are_refused(run):
         run(interactions=csv(["events", "more.csv"]))
 
 
-def test_a_file_that_path_names_twice_is_refused(run):
+def test_a_file_listed_twice_in_path_is_refused(run):
     with pytest.raises(DataError, match="so its rows would count 2 times; name it once"):
         run(interactions=csv(["events", "events/dt=2026-11-21"]))
 
 
-def test_what_is_no_partition_is_not_read(run):
+def test_other_directories_are_not_read(run):
     for name in ("_temporary", "old", ".hidden"):
         (run.directory / "events" / name).mkdir()
         run.write(f"events/{name}/part.csv", "u,i\nz,x\n")
@@ -132,7 +132,7 @@ def test_what_is_no_partition_is_not_read(run):
     assert {row["query_id"] for row in run.rows("interactions")} == {"a", "b", "c"}
 
 
-def test_directories_above_the_configuration_are_no_partitions(tmp_path):
+def test_directories_above_the_configuration_are_not_partitions(tmp_path):
     (tmp_path / "run=5").mkdir()
     run = Run(tmp_path / "run=5")
     run.write("events.csv", "u,i\na,x\n")

@@ -1,4 +1,4 @@
-"""Inputs in object stores are read, checked and fingerprinted as local ones are."""
+"""Inputs in object stores are read, checked and fingerprinted like local files."""
 
 import gzip
 import io
@@ -116,11 +116,15 @@ def test_truncated_objects(run, s3_bucket):
         run(interactions={"format": "parquet", "path": f"{s3_bucket}/e.parquet", "columns": PAIR})
 
 
-def test_missing_objects_are_told_like_missing_files(run, bucket):
+def test_missing_objects_are_reported_like_missing_files(run, bucket):
     objects.write_bytes(f"{bucket}/other.txt", b"1")
-    for path, told in (("e.csv", "there is no file"), ("*.csv", "no file matches"), ("events/", "there is no file")):
+    for path, expected in (
+        ("e.csv", "there is no file"),
+        ("*.csv", "no file matches"),
+        ("events/", "there is no file"),
+    ):
         [problem] = check_headers(run.component(interactions=csv(f"{bucket}/{path}")).params, FeatureSpec())
-        assert told in problem.message
+        assert expected in problem.message
         assert f"{bucket}/{path}" in problem.message
 
 
@@ -158,7 +162,7 @@ def test_the_command_line_says_what_is_wrong_with_a_store(config, s3_bucket, mon
 
 
 def test_secrets_are_in_no_record(config, tmp_path):
-    """The run is refused by its bad rows; whatever it wrote must not hold the credentials."""
+    """Bad rows end the run; nothing that it wrote may contain the credentials."""
     result = cli("run", config, "--root", tmp_path / "runs")
     assert result.code == 3
     assert "unusable" in result.err
@@ -168,7 +172,7 @@ def test_secrets_are_in_no_record(config, tmp_path):
             assert b"key-of-tests" not in file.read_bytes()
 
 
-def test_an_unreachable_store_while_reading_is_no_bad_data(run, s3_bucket, monkeypatch):
+def test_a_store_that_becomes_unreachable_is_not_bad_data(run, s3_bucket, monkeypatch):
     objects.write_bytes(f"{s3_bucket}/e.csv", b"u,i\na,x\n")
     component = run.component(interactions=csv(f"{s3_bucket}/e.csv"))
     prepared = component.prepare()

@@ -1,4 +1,4 @@
-"""Tables with as many columns as a matrix of words: work grows with their number, not with its square."""
+"""Tables with very many columns: the work grows linearly with their number."""
 
 import json
 
@@ -55,8 +55,8 @@ def test_names_are_looked_up_not_searched_for(compared):
     assert compared.times < 10 * (WIDE + 2000), "a search through the names would be a hundred million comparisons"
 
 
-def test_names_given_twice_are_counted_not_searched_for(tmp_path, monkeypatch, compared):
-    """100,000 names are held against each other in no more than a few comparisons each."""
+def test_duplicate_names_are_counted_not_searched_for(tmp_path, monkeypatch, compared):
+    """100,000 names need only a few comparisons each."""
     columns = [f"c{i // 2}" for i in range(WIDE)]
     write_csv(tmp_path / "wide.csv", columns, ["1"] * WIDE)
     monkeypatch.setattr(
@@ -136,6 +136,6 @@ def test_a_wide_table_is_read(tmp_path, kind):
 
 def test_columns_that_are_rewritten_keep_their_places():
     batch = pa.RecordBatch.from_pydict({"a": ["1,5", "x"], "b": [1, 2], "c": ["1,000", "-"]})
-    told = in_common_notation(batch, decimal_commas=["a"], thousands_commas=["c"], null_values=["-"])
-    assert told.to_pydict() == {"a": ["1.5", "x"], "b": [1, 2], "c": ["1000", None]}
+    rewritten = in_common_notation(batch, decimal_commas=["a"], thousands_commas=["c"], null_values=["-"])
+    assert rewritten.to_pydict() == {"a": ["1.5", "x"], "b": [1, 2], "c": ["1000", None]}
     assert in_common_notation(batch.select([])).num_rows == 2

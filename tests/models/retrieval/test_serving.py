@@ -93,7 +93,7 @@ class Towers(tf.Module):
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """Preprocessing and towers, saved and loaded as they are in a pipeline."""
+    """Preprocessing and towers, saved and loaded as in a pipeline."""
     path = tmp_path_factory.mktemp("parts")
     tf.saved_model.save(Preprocessing(), str(path / "preprocessing"))
     tf.saved_model.save(Towers(), str(path / "towers"))

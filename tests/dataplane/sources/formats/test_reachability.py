@@ -16,28 +16,28 @@ def _no_proxies(monkeypatch):
 
 @pytest.fixture
 def server():
-    """Address of something that listens."""
+    """Address of a listening server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_what_answers_is_reachable(server):
+def test_a_listening_server_is_reachable(server):
     require_reachable(f"http://{server}/data.zip")
     require_reachable(f"ftp://{server}/data.zip")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
-def test_what_refuses_is_not(scheme):
+def test_a_refused_connection_is_unreachable(scheme):
     with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:\d+ cannot be reached: .*refused"):
         require_reachable(f"{scheme}://127.0.0.1:{free_port()}/data.zip")
 
 
-def test_a_name_that_nobody_knows_is_not():
+def test_an_unknown_host_is_unreachable():
     with pytest.raises(ConnectionError, match=r"nowhere\.invalid:443 cannot be reached"):
         require_reachable("https://nowhere.invalid/data.zip")
 
 
-def test_what_does_not_answer_is_not(monkeypatch):
+def test_a_silent_server_is_unreachable(monkeypatch):
     never = threading.Event()
     monkeypatch.setattr(socket, "create_connection", lambda *given, **settings: never.wait())
     with pytest.raises(ConnectionError, match=r"silent\.example:80 cannot be reached: no answer in 0\.01 s"):
@@ -45,7 +45,7 @@ def test_what_does_not_answer_is_not(monkeypatch):
     never.set()
 
 
-def test_where_a_proxy_is_set_it_is_the_proxy_that_counts(server, monkeypatch):
+def test_the_proxy_is_checked_if_one_is_set(server, monkeypatch):
     monkeypatch.setenv("https_proxy", server)
     require_reachable("https://nowhere.invalid/data.zip")
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{free_port()}")
@@ -56,6 +56,6 @@ def test_where_a_proxy_is_set_it_is_the_proxy_that_counts(server, monkeypatch):
         require_reachable("https://nowhere.invalid/data.zip")
 
 
-def test_other_kinds_of_places_are_left_to_whoever_reads_them():
+def test_urls_of_unknown_schemes_are_not_checked():
     require_reachable("gs://bucket/data.zip")
     require_reachable("file:///data.zip")

@@ -1,4 +1,4 @@
-"""Delimited text as databases and warehouses write it is read as it was meant, or refused with what to set."""
+"""Delimited text of databases and warehouses is read correctly, or refused with a setting to change."""
 
 import csv as csv_module
 import io
@@ -27,8 +27,8 @@ def run(tmp_path):
     return Run(tmp_path)
 
 
-def told(run, **settings):
-    """The messages of `validate` and of the run, which refuses."""
+def messages_of(run, **settings):
+    """Messages of `validate` and of the run, which both refuse."""
     problems = check_headers(run.component(interactions=csv(**settings)).params, FeatureSpec())
     with pytest.raises(DataError) as error:
         run(interactions=csv(**settings))
@@ -71,10 +71,10 @@ def test_quotes_escaped_by_backslashes(run, field, meant):
         'x\nb,y,"two\nlines \\"quoted\\" here"',
     ],
 )  # fmt: skip
-def test_backslashes_that_nobody_mentioned_are_noticed(run, field):
-    """Read with doubled quotes these rows would come out wrong without a word."""
+def test_unconfigured_escapes_are_noticed(run, field):
+    """With doubled quotes, these rows would be misread in silence."""
     run.write("events.csv", f"u,i,t\na,x,{field}\n" + "c,z,w\n" * 30)
-    messages, message = told(run)
+    messages, message = messages_of(run)
     assert messages == []
     line = 2 if field.startswith('"') else 3
     assert f"events.csv, line {line}: " in message
@@ -85,10 +85,10 @@ def test_backslashes_that_nobody_mentioned_are_noticed(run, field):
 
 def test_backslashes_that_add_fields_are_named_in_the_reason(run):
     run.write("events.csv", "u,i,t\n" + 'a,x,"5\\", 6"\n' * 3)
-    _, message = told(run)
+    _, message = messages_of(run)
     assert r"set escape: '\'" in message
     run.write("events.csv", "u,i,t\n" + "a,x,5\\, 6\n" * 3)
-    _, message = told(run, quote=None)
+    _, message = messages_of(run, quote=None)
     assert r"4 fields instead of 3; backslashes look like escapes: set escape: '\'" in message
     run(interactions=csv(quote=None, **SPARK))
     assert values(run) == ["5, 6"] * 3
@@ -97,7 +97,7 @@ def test_backslashes_that_add_fields_are_named_in_the_reason(run):
 @pytest.mark.parametrize(
     "field", [r'"ends in \"', r"un\"quoted", '"a ""doubled"" \\ one"', r'"\\server\share"', '"x\ny"', "'s, t"[:2], '""']
 )
-def test_backslashes_and_quotes_that_are_meant(run, field):
+def test_intended_backslashes_and_quotes_are_read(run, field):
     run.write("events.csv", f"u,i,t,n\na,x,{field},1\nb,y,w,2\n")
     run(interactions=csv())
     assert values(run, "n") == [1, 2]
@@ -116,12 +116,12 @@ def test_backslashes_and_quotes_that_are_meant(run, field):
 )
 def test_quotes_that_would_swallow_rows(run, rows, line):
     run.write("events.csv", "u,i\n" + rows)
-    _, message = told(run)
+    _, message = messages_of(run)
     assert f"events.csv, line {line}: a field begins with a quote that " in message
     assert "set 'quote: null'" in message
 
 
-def test_hive_text(run):
+def test_text_of_hive(run):
     run.write("part", "a\x01x\x01one\\\x01two\x01\\N\nb\x01y\x01three\\\\\x014\n")
     settings = {"names": ["u", "i", "t", "n"], "delimiter": "\x01", "quote": None, "null_values": ["\\N"]}
     run(interactions=csv("part", **settings, **SPARK))
@@ -130,13 +130,13 @@ def test_hive_text(run):
 
 
 def test_directories_of_hive_and_spark(run):
-    """Their parts have no ending; a glob names them, and the refusal says so."""
+    """Their parts have no suffix; a glob lists them, and the refusal suggests one."""
     (run.directory / "events").mkdir()
     settings = {"names": ["u", "i"], "delimiter": "\x01", "quote": None}
     run.write("events/000000_0", "a\x01x\n")
     run.write("events/000001_0", "b\x01y\n")
     run.write("events/_SUCCESS", "")
-    messages, message = told(run, path="events", **settings)
+    messages, message = messages_of(run, path="events", **settings)
     assert messages == [message]
     assert f"if 000000_0 is a csv file, name it by a glob: {run.directory}/events/*" in message
     run(interactions=csv("events/*", **settings))
@@ -213,7 +213,7 @@ def test_trailing_delimiters(run, header, rows, named):
     assert set(run.types()) == {"query_id", "candidate_id", "t"}
 
 
-def test_something_after_a_trailing_delimiter_is_not_lost(run):
+def test_values_after_a_trailing_delimiter_are_dead_letters(run):
     run.write("events.csv", "u,i\n" + "a,x,\n" * 30 + "b,y,more\n")
     run(interactions=csv(), max_bad_fraction=0.1)
     [dead] = run.rows("dead_letters")
@@ -226,7 +226,7 @@ def test_something_after_a_trailing_delimiter_is_not_lost(run):
     ["u,i,t", '"u","i","t"', "\ufeffu,i,t", '\ufeff"u",i,t', "u,i,t\r"],
 )
 @pytest.mark.parametrize("columns", [PAIR, {**PAIR, "weight": "t"}])
-def test_headers_in_the_middle_are_no_data(run, again, columns):
+def test_repeated_headers_are_dead_letters(run, again, columns):
     run.write("events.csv", "u,i,t\n" + "a,x,1\n" * 2 + f"{again}\n" + "b,y,2\n" * 2)
     run(interactions=csv(columns=columns))
     assert [row["query_id"] for row in run.rows("interactions")] == ["a", "a", "b", "b"]
@@ -237,7 +237,7 @@ def test_headers_in_the_middle_are_no_data(run, again, columns):
         assert run.types()["t"] == "int64"
 
 
-def test_headers_in_the_middle_of_a_table_of_candidates_and_of_files_with_names(run):
+def test_repeated_headers_of_candidates_and_of_files_with_names(run):
     run.write("events.csv", "u,i\na,x\nu,i\n")
     run.write("items.csv", "i,price\nx,1.5\ni,price\ny,2.5\n")
     run(interactions=csv(names=["u", "i"]), candidates={"format": "csv", "path": "items.csv", "id": "i"})
@@ -256,32 +256,32 @@ def test_headers_in_the_middle_of_a_table_of_candidates_and_of_files_with_names(
         (["ann,x,y", "bob,y,z", "cid,z,x", "dot,x,z"], False),
     ],
 )
-def test_a_header_where_names_say_that_there_is_none(run, rows, is_header):
+def test_a_header_in_a_file_with_names_is_refused(run, rows, is_header):
     run.write("events.csv", "\n".join(rows))
     settings = {"names": ["u", "i", "t"], "columns": {**PAIR, "timestamp": "t"}}
     if is_header:
-        messages, message = told(run, **settings)
+        messages, message = messages_of(run, **settings)
         assert [text.replace(f"{run.directory}/", "") for text in messages] == [message]
         assert "the first row of events.csv looks like a header (user, item, at)" in message
     else:
         assert check_headers(run.component(interactions=csv(**settings)).params, FeatureSpec()) == []
 
 
-def test_a_header_in_another_order_in_the_middle(run):
+def test_a_later_header_in_another_order_is_refused(run):
     run.write("events.csv", "u,i,t\na,x,1\ni,u,t\ny,b,2\n")
-    _, message = told(run)
+    _, message = messages_of(run)
     assert "events.csv has another header in row 1, with the columns in another order: i, u, t" in message
 
 
-def test_a_name_twice(run):
+def test_a_duplicate_name_is_refused(run):
     run.write("events.csv", "u,i,t, t \na,x,1,2\n")
-    messages, message = told(run)
+    messages, message = messages_of(run)
     assert [message] == [text.replace(str(run.directory) + "/", "") for text in messages]
     assert message == "the header of events.csv has t twice"
 
 
 @pytest.mark.parametrize("name", ["backslash-escaped-quotes"])
-def test_the_case_of_spark(run, name):
+def test_a_csv_export_of_spark(run, name):
     if not (CASES / name).is_dir():
         pytest.skip(f"{CASES / name} is not there")
     columns = {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "ts"}
@@ -301,8 +301,8 @@ def _random_text(random_, signs, length):
 @pytest.mark.parametrize(
     "translation", [Translation("::", '"', "\\"), Translation("|", None, "\\"), Translation("\t|\t", "'", None)]
 )
-def test_translation_loses_nothing(translation):
-    """Text of other signs comes back, wherever a reader's blocks end."""
+def test_translation_is_lossless(translation):
+    """Values survive translation, whatever characters they have and wherever blocks end."""
     random_ = random.Random(3)
     for _ in range(500):
         text = _random_text(random_, ["\x1f", "\x1e", "0", "1", "3", "a", "\\x", ":", "é"], 12)
@@ -315,7 +315,7 @@ def test_translation_loses_nothing(translation):
 
 
 class _Drips(io.RawIOBase):
-    """Gives a few bytes at a time."""
+    """Returns a few bytes per read."""
 
     def __init__(self, content):
         self._content = io.BytesIO(content)
@@ -324,7 +324,7 @@ class _Drips(io.RawIOBase):
         return self._content.read(min(size, 7))
 
 
-def test_streams_do_not_cut_what_is_translated():
+def test_translation_does_not_depend_on_block_boundaries():
     text = 'a::"x \\"y\\" ::"\r\nb::\\\\::é\r\n' * 5
     translation = Translation("::", '"', "\\")
     stream = CsvStream(cast(IO[bytes], _Drips(text.encode())), translation, "utf-8")
@@ -334,8 +334,8 @@ def test_streams_do_not_cut_what_is_translated():
     assert b"".join(parts) == translation.forward(text.encode())
 
 
-def test_the_guard_agrees_with_a_reader_that_looks_at_every_sign():
-    """All quotes at once or one after the other: the same verdict, however the bytes arrive."""
+def test_the_guard_agrees_with_a_character_by_character_check():
+    """Checks of all quotes at once and one by one agree, however the bytes arrive."""
     random_ = random.Random(5)
     verdicts = set()
     for _ in range(3000):
@@ -358,7 +358,7 @@ def _refused(text, size):
 
 
 def _faulty(text):
-    """The same rules, one sign after the other."""
+    """The same rules, applied to one character after another."""
     start, position, before = None, 0, "\n"
     while position < len(text):
         sign, after = text[position], text[position + 1 : position + 2]
@@ -376,7 +376,7 @@ def _faulty(text):
     return start is not None
 
 
-def test_headers_are_read_alike_by_validate_and_the_run(run):
+def test_validate_and_run_read_the_same_header(run):
     source = CsvInteractions.model_validate(csv(delimiter="::", **SPARK))
     run.write("events.csv", '"u"::i::"say \\"so\\""\na::x::1\n')
     header = csv_header(source, str(run.directory / "events.csv"))

@@ -1,4 +1,4 @@
-"""What a file is, its first bytes say: packed files are read whatever they are called, others are named and refused."""
+"""Compressed files are recognised by content, and foreign formats are named and refused."""
 
 import bz2
 import gzip
@@ -55,7 +55,7 @@ def source(kind="csv", path="events"):
 
 
 def refused(run, content, kind="csv", path="events"):
-    """The message of the run, which is that of `validate` as well."""
+    """Message of the run, equal to that of `validate`."""
     (run.directory / path).write_bytes(content)
     data = source(kind, path)
     [problem] = check_headers(run.component(interactions=data).params, FeatureSpec())
@@ -68,7 +68,7 @@ def refused(run, content, kind="csv", path="events"):
 
 @pytest.mark.parametrize("packing", PACKERS)
 @pytest.mark.parametrize("path", ["events.csv", "events.csv.gz"])
-def test_packed_files_are_read_whatever_they_are_called(run, packing, path):
+def test_compressed_files_are_read_whatever_their_name(run, packing, path):
     (run.directory / path).write_bytes(PACKERS[packing](CSV))
     run(interactions=source(path=path))
     assert run.summary()["out"] == 3
@@ -84,14 +84,14 @@ def test_packed_json_lines_and_directories(run, packing):
 
 
 @pytest.mark.parametrize("name", ["events.csv.gz", "events.csv.bz2", "events.csv.zip"])
-def test_plain_text_with_the_name_of_a_packed_file(run, name):
+def test_plain_text_with_a_compressed_suffix(run, name):
     (run.directory / name).write_bytes(CSV)
     run(interactions=source(path=name))
     assert run.summary()["out"] == 3
 
 
 @pytest.mark.parametrize("packing", ["gzip", "bzip2", "xz", "zstd"])
-def test_parts_packed_one_after_the_other(run, packing):
+def test_concatenated_compressed_parts(run, packing):
     pack = PACKERS[packing]
     padding = b"\0" * 8 if packing in ("xz", "gzip") else b""
     (run.directory / "events").write_bytes(pack(CSV) + padding + pack(b"c,x\n") + pack(b"") + pack(b"d,x\n"))
@@ -110,7 +110,7 @@ def _failure(run, content, kind="csv"):
 
 @pytest.mark.parametrize("packing", PACKERS)
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_packed_files_that_are_not_whole(run, packing, kind):
+def test_truncated_compressed_files_are_refused(run, packing, kind):
     lines = [f"u{n},i{n * 7919 % 5003}" if kind == "csv" else f'{{"u": "{n}", "i": "{n * 7919}"}}' for n in range(5000)]
     whole = PACKERS[packing]("\n".join(["u,i", *lines] if kind == "csv" else lines).encode())
     flipped = whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 0xFF]) + whole[len(whole) // 2 + 1 :]
@@ -121,7 +121,7 @@ def test_packed_files_that_are_not_whole(run, packing, kind):
 
 
 @pytest.mark.parametrize(
-    ("members", "told"),
+    ("members", "expected"),
     [
         ([("a.csv", CSV), ("b.csv", CSV)], "is a zip archive of 2 files (a.csv, b.csv): unpack it"),
         ([("d/", b""), ("d/a.csv", CSV)], "is a zip archive with directories (d/, d/a.csv): unpack it"),
@@ -137,11 +137,11 @@ def test_packed_files_that_are_not_whole(run, packing, kind):
         ([("a.parquet", b"PAR1")], "is a Parquet file, packed with zip, not text"),
     ],
 )
-def test_zip_archives_of_other_things(run, members, told):
-    assert told in refused(run, zipped(*members), path="events.csv")
+def test_zip_archives_without_a_table_are_refused(run, members, expected):
+    assert expected in refused(run, zipped(*members), path="events.csv")
 
 
-def test_an_archive_of_one_file_as_a_desktop_makes_it(run):
+def test_a_zip_archive_made_by_a_desktop(run):
     (run.directory / "events").write_bytes(
         zipped(("a.csv", CSV), ("__MACOSX/._a.csv", b"\0\0"), method=zipfile.ZIP_LZMA)
     )
@@ -192,19 +192,19 @@ FOREIGN = {
 
 @pytest.mark.parametrize("what", FOREIGN)
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_other_files_are_named(run, what, kind):
+def test_foreign_formats_are_named(run, what, kind):
     message = refused(run, FOREIGN[what](run.directory), kind, f"events.{kind}")
     assert message.startswith(f"events.{kind} is {what}")
     assert ": " in message
 
 
-def test_other_files_are_named_when_packed(run):
+def test_other_files_are_named_when_compressed(run):
     assert "is a tar archive, packed with gzip, not text: unpack it" in refused(run, gzip.compress(_tar()))
     assert "is bzip2 data, packed with gzip, not text: unpack it" in refused(run, gzip.compress(bz2.compress(CSV)))
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (JSONL, "is JSON, not delimited text: set 'format: jsonl'"),
         (b'[\n  {"u": 1, "i": 2}]', "is JSON, not delimited text"),
@@ -215,17 +215,17 @@ def test_other_files_are_named_when_packed(run):
         (gzip.compress(b"", mtime=0), "is empty"),
     ],
 )
-def test_what_is_no_delimited_text(run, content, told):
-    assert told in refused(run, content)
+def test_files_that_are_not_delimited_text(run, content, expected):
+    assert expected in refused(run, content)
 
 
-def test_packings_without_a_sign_are_told_by_the_name(run):
+def test_compressions_without_a_signature_are_guessed_from_the_name(run):
     message = refused(run, b"\x00\x00\x12\x00snap", path="events.csv.snappy")
     assert "it may be compressed with Snappy by its name: unpack it" in message
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (CSV, "is text, not Parquet: set 'format: csv'"),
         (JSONL, "is text, not Parquet: set 'format: jsonl'"),
@@ -235,12 +235,12 @@ def test_packings_without_a_sign_are_told_by_the_name(run):
         (b"\x00\x01", "cannot be read as Parquet"),
     ],
 )
-def test_what_is_no_parquet(run, content, told):
-    assert told in refused(run, content, "parquet", "events.parquet")
+def test_files_that_are_not_parquet(run, content, expected):
+    assert expected in refused(run, content, "parquet", "events.parquet")
 
 
 @pytest.mark.parametrize("name", ["ORCID,i", "BZh9,i", "PK,i", "Obj,i", "%PDF,i", "<u>,i"])
-def test_names_of_columns_that_begin_as_other_files_do(run, name):
+def test_column_names_that_look_like_signatures(run, name):
     (run.directory / "events.csv").write_bytes(f"{name}\na,x\n".encode())
     run(interactions=csv(columns={"query_id": name.split(",")[0], "candidate_id": "i"}))
     assert run.summary()["out"] == 1
@@ -248,7 +248,7 @@ def test_names_of_columns_that_begin_as_other_files_do(run, name):
 
 @pytest.mark.parametrize("store", ["s3", "gs"])
 def test_stores(store, request, run):
-    """First bytes are fetched from a store as from a disk."""
+    """First bytes are read from a store as from a disk."""
     bucket = request.getfixturevalue(f"{store}_bucket")
     for packing, pack in PACKERS.items():
         objects.write_bytes(f"{bucket}/{packing}/events.csv", pack(CSV))

@@ -1,4 +1,4 @@
-"""JSON in all the forms in which programs write tables."""
+"""JSON in every form that programs write."""
 
 import gzip
 import io
@@ -55,7 +55,7 @@ def test_every_form_gives_the_same_records(form, encoding):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_forms_are_told_from_the_beginning_of_large_files(form, monkeypatch):
+def test_forms_are_recognised_from_the_beginning_of_large_files(form, monkeypatch):
     monkeypatch.setattr(json_records, "_HEAD", 200)
     assert records(FORMS[form]) == ROWS
 
@@ -91,7 +91,7 @@ def test_types_and_dead_letters_are_those_of_lines(run):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ('["a", "x"]\n["b", "y"]\n', r'events\.json has lists instead of objects, such as \["a", "x"\]; write one obj'),
         (json.dumps([["a", "x"]] * 5), "has lists instead of objects"),
@@ -105,20 +105,20 @@ def test_types_and_dead_letters_are_those_of_lines(run):
         (b"\xff\xfe" + json.dumps(ROWS).encode("utf-16-le")[:-1], "begins as text, but is not"),
     ],
 )
-def test_what_cannot_be_read_is_told(run, text, told):
+def test_unreadable_json_is_explained(run, text, expected):
     (run.directory / "events.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=expected):
         run(interactions=source())
 
 
-def test_an_object_without_a_list_is_told_by_its_columns(run):
+def test_the_columns_of_a_single_object_are_listed(run):
     run.write("events.json", json.dumps({"user": ["a", "b"], "item": ["x", "y"]}))
     [*problems] = check_headers(run.component(interactions=source()).params, FeatureSpec())
     assert {problem.value for problem in problems} == {"u", "i"}
     assert problems[0].allowed == ("user", "item")
 
 
-def test_records_that_would_take_the_parser_down_are_dead_letters(run):
+def test_records_that_would_crash_the_parser_are_dead_letters(run):
     good = '{"u": "a", "i": "x", "n": 1}'
     deep = ['{"u": ' + "[" * 20_000 + "]" * 20_000 + "}", '{"u":' * 20_000 + "1" + "}" * 20_000, "[" * 20_000]
     wide = '{"u": "a", "i": "y", "tags": [' + ",".join(["[1]"] * 500) + "]}"
@@ -132,14 +132,14 @@ def test_records_that_would_take_the_parser_down_are_dead_letters(run):
     assert run.summary()["out"] == 3
 
 
-def test_bytes_that_are_no_text_spoil_only_their_record(run):
+def test_bytes_that_are_not_text_affect_only_their_record(run):
     content = json.dumps([{"u": "a", "i": "x"}, {"u": "b", "i": "?"}, {"u": "c", "i": "z"}]).encode()
     (run.directory / "events.json").write_bytes(content.replace(b"?", b"\xe9"))
     run(interactions=source(), max_bad_fraction=0.5)
     assert [(letter["row"], letter["reason"]) for letter in run.rows("dead_letters")] == [(1, "not utf-8 text")]
 
 
-def test_numbers_as_json_has_them(run):
+def test_nan_infinity_and_long_numbers_in_json(run):
     lines = ['{"u":"a","i":"x","n":NaN}', '{"u":"a","i":"y","n":-Infinity}', '{"u":"a","i":"z","n":' + "1" * 30 + "}"]
     run.write("events.json", "\n".join(lines))
     run(interactions=source())

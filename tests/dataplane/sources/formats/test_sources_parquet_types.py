@@ -1,4 +1,4 @@
-"""Columns of warehouses' Parquet files: ids of every type that names something, fields of structs, bytes."""
+"""Columns of warehouses' Parquet files: ids of several types, fields of structs, bytes."""
 
 import uuid
 from decimal import Decimal
@@ -35,7 +35,7 @@ def problems(run, source, features=None):
 
 
 def ids(run, values, **settings):
-    """What values become as ids, in both tables."""
+    """Ids that values are converted to, in both tables."""
     run.parquet("events.parquet", {"u": values, "i": ["x"] * len(values)})
     run.parquet("users.parquet", {"u": values, "n": list(range(len(values)))})
     source = parquet(**settings)
@@ -87,18 +87,18 @@ def test_ids(run, values, expected):
         (pa.array([b"\xff", b"\xffab"], pa.binary()), "hex", ["ff", "ff6162"]),
     ],
 )
-def test_bytes_as_somebody_says(run, values, bytes_as, expected):
+def test_bytes_as_configured(run, values, bytes_as, expected):
     assert ids(run, values, bytes_as=bytes_as) == expected
 
 
-def test_bytes_that_are_no_uuid(run):
+def test_bytes_that_are_not_a_uuid(run):
     run.parquet("events.parquet", {"u": [b"0123456789abcdef", b"abc"], "i": ["x", "y"]})
     with pytest.raises(DataError, match=r"events\.parquet: column 'u' has a value of 3 bytes; a UUID has 16"):
         run(interactions=parquet(bytes_as="uuid"))
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ([True, False], "holds bool (in events.parquet), not text or integers"),
         ([12346.0, 1.5], "holds float64 (in events.parquet)"),
@@ -109,18 +109,18 @@ def test_bytes_that_are_no_uuid(run):
         (pa.array([5, 6], pa.date32()), "holds timestamp"),
     ],
 )
-def test_what_cannot_be_ids(run, values, told):
-    """`validate` says it as well."""
+def test_types_that_cannot_be_ids(run, values, message):
+    """`validate` gives the same message."""
     run.parquet("events.parquet", {"u": values, "i": ["x", "y"]})
     with pytest.raises(DataError) as error:
         run(interactions=parquet())
-    assert told in str(error.value)
+    assert message in str(error.value)
     [problem] = problems(run, parquet())
-    assert told in problem
+    assert message in problem
 
 
 def test_floats_as_ids(run):
-    """Refused with a value and the setting that reads them; with it, what is not whole is a dead letter."""
+    """Floats are refused with an example and the setting that reads them; then, fractions are dead letters."""
     run.parquet("events.parquet", {"u": [None, 12346.0, 12347.0, 1.5, float("nan"), 2.0**60], "i": ["x"] * 6})
     with pytest.raises(DataError, match=r"such as 12346\.0, not text or integers; .*'whole_number_ids: true'"):
         run(interactions=parquet())
@@ -175,7 +175,7 @@ def test_fractions_in_decimal_ids(run):
     assert [row["query_id"] for row in run.rows("interactions")] == ["2"]
 
 
-def test_decimal_numbers_as_times_weights_and_further_columns(run):
+def test_decimals_as_timestamps_weights_and_other_columns(run):
     run.parquet(
         "events.parquet",
         {
@@ -240,19 +240,19 @@ def test_a_struct_in_place_of_its_fields(run):
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [(["u", "i", "u"], "has 'u' twice"), (["u", "i", "s", "s.x"], r"has 's\.x' twice")],
 )
-def test_names_twice(run, names, told):
+def test_duplicate_names_are_refused(run, names, message):
     arrays = [pa.array([{"x": 1}]) if name == "s" else pa.array(["1"]) for name in names]
     pq.write_table(pa.Table.from_arrays(arrays, names=names), run.directory / "events.parquet")
-    with pytest.raises(DataError, match=rf"events\.parquet {told}; give each column its own name"):
+    with pytest.raises(DataError, match=rf"events\.parquet {message}; give each column its own name"):
         run(interactions=parquet())
     [problem] = problems(run, parquet())
-    assert told.replace("\\", "") in problem
+    assert message.replace("\\", "") in problem
 
 
-def test_lists_of_what_is_read_otherwise(run):
+def test_lists_of_uuids_and_numbers(run):
     lists = pa.array([[UUIDS[0].bytes], None, [], [UUIDS[1].bytes, None]], pa.list_(pa.binary(16)))
     numbers = pa.array([[1], [2, 3], None, []], pa.list_(pa.int64()))
     run.parquet("events.parquet", {"u": list("abcd"), "i": list("wxyz"), "l": lists, "n": numbers})
@@ -270,7 +270,7 @@ def test_types_that_parquet_itself_cannot_hold():
 
 
 def test_digits_of_parts_of_arrays():
-    """Arrays may begin in the middle of their buffers."""
+    """Arrays may start in the middle of their buffers."""
     values = pa.array([b"\x00\x01", None, b"\xfe\xff", b"zz"], pa.binary(2))
     assert hex_texts(values[1:3]).to_pylist() == [None, "feff"]
     assert hex_texts(values[4:]).to_pylist() == []
@@ -291,7 +291,7 @@ def test_ids_keep_all_digits():
     assert (found.to_pylist(), wrong.to_pylist()) == (["0", None, None, None], [False, True, False, True])
 
 
-def test_the_case_of_warehouses(run):
+def test_a_warehouse_export(run):
     case = CASES / "parquet-ids-of-warehouses"
     if not case.is_dir():
         pytest.skip(f"{case} is not there")

@@ -1,4 +1,4 @@
-"""Dialects are found from the beginning of a file, and what is found reads the file."""
+"""Dialects are guessed from the beginning of a file, and the guess reads the file."""
 
 import csv
 import gzip
@@ -69,13 +69,13 @@ def test_escapes_without_quotes(tmp_path):
     assert find(tmp_path, text).settings() == {"quote": None, "escape": "\\"}
 
 
-def test_a_few_odd_quotes_are_no_other_dialect(tmp_path):
+def test_a_few_misplaced_quotes_do_not_change_the_dialect(tmp_path):
     text = "user,item,title\n" + "".join(f'u{n},i{n},"a ""b"" {n}, c"\n' for n in range(30)) + 'u,i,"Real" Thing\n' * 3
     assert find(tmp_path, text).settings() == {}
 
 
 @pytest.mark.parametrize("header", [True, False])
-def test_trailing_delimiters_are_no_column(tmp_path, header):
+def test_trailing_delimiters_add_no_column(tmp_path, header):
     text = "".join(f"{u}::{i}::{t}::\n" for u, i, t, *_ in ROWS)
     dialect = find(tmp_path, ("user::item::ts::\n" if header else "") + text)
     assert (dialect.delimiter, dialect.header, dialect.columns) == ("::", header, 3)
@@ -101,9 +101,9 @@ def test_marks_line_ends_and_packed_files(tmp_path, encoding, found, ending):
     assert (dialect.settings(), dialect.columns) == (found, 4)
 
 
-def test_what_is_no_table(tmp_path):
-    for text, told in (("", "is empty"), ("one\ntwo\n", "separates two columns"), ("<html>", "is an HTML page")):
-        with pytest.raises(DataError, match=told):
+def test_files_without_a_table_are_refused(tmp_path):
+    for text, expected in (("", "is empty"), ("one\ntwo\n", "separates two columns"), ("<html>", "is an HTML page")):
+        with pytest.raises(DataError, match=expected):
             find(tmp_path, text)
 
 
@@ -116,8 +116,8 @@ def test_what_is_no_table(tmp_path):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("title", ['The "Real" Thing, {n}', "plain {n}", "Who's on\tfirst; {n}?"])
-def test_what_is_found_reads_the_file(tmp_path, style, title):
-    """Whatever the standard library's writer makes of the rows, they come back."""
+def test_the_guessed_dialect_reads_the_file(tmp_path, style, title):
+    """Rows written by the standard library are read back unchanged."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", **style).writerows(
         [("u", "i", "ts", "t"), *((u, i, t, title.format(n=n)) for u, i, t, _, n in ROWS)]

@@ -1,4 +1,4 @@
-"""The made-up world: repeatable, in any number of chunks, and worth learning."""
+"""Synthetic data: reproducible, independent of chunks, and learnable."""
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +59,7 @@ def test_pieces_do_not_depend_on_each_other():
     assert [next(reader.read(piece, None, None)).batch for piece in pieces] == backwards[::-1]
 
 
-def test_nothing_is_chosen_twice_or_before_it_is_out(events, world):
+def test_candidates_are_chosen_once_and_after_their_release(events, world):
     pairs = events.query * SETTINGS.candidates + events.candidate
     assert len(np.unique(pairs)) == len(pairs)
     assert (np.diff(events.seconds)[np.diff(events.query) == 0] >= 0).all()

@@ -1,4 +1,4 @@
-"""Data sets of TensorFlow Datasets: prepared ones are read, others are told how to get."""
+"""TensorFlow Datasets: prepared ones are read, and for others the message says how to get them."""
 
 import shutil
 
@@ -18,7 +18,7 @@ needs_movielens = pytest.mark.skipif(not PREPARED.is_dir(), reason="no prepared 
 
 
 def make_dataset(directory, *, rows=10):
-    """A small data set of all kinds of columns, prepared as TFDS does it."""
+    """A small data set with all kinds of columns, prepared by TFDS."""
     import numpy as np
     import tensorflow_datasets as tfds
 
@@ -99,7 +99,7 @@ def test_all_kinds_of_columns(shop):
     assert component.prepare().fingerprint.startswith("prepared/shop/1.2.0:")
 
 
-def test_a_version_that_is_prepared_after_the_key_was_made_is_refused(shop, tmp_path):
+def test_a_version_prepared_after_the_cache_key_is_refused(shop, tmp_path):
     shutil.copytree(shop / "prepared", tmp_path / "prepared")
     component = ExampleGen(ExampleGenParams(base_dir=tmp_path, interactions=source()))
     prepared = component.prepare()
@@ -118,7 +118,7 @@ def test_splits_and_parts_of_splits(shop):
         run(shop, interactions=source(split="validation"))
 
 
-def test_a_data_set_that_cannot_be_had(shop):
+def test_an_unavailable_data_set_is_refused(shop):
     with pytest.raises(DataError) as refused:
         run(shop, interactions=source(dataset="no_such_data_set"))
     message = str(refused.value)
@@ -128,7 +128,7 @@ def test_a_data_set_that_cannot_be_had(shop):
 
 
 def test_a_download_whose_server_cannot_be_reached_fails_at_once(tmp_path, monkeypatch):
-    """TFDS itself would ask ten times, in minutes."""
+    """TFDS itself would retry ten times, for minutes."""
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))

@@ -1,4 +1,4 @@
-"""Timestamps as databases, logs and spreadsheets write them."""
+"""Timestamps of databases, logs and spreadsheets."""
 
 import json
 import locale
@@ -82,7 +82,7 @@ def moment(text, written=None):
         (None, "missing"),
     ],
 )
-def test_iso_and_what_databases_make_of_it(text, read):
+def test_iso_8601_and_the_variants_of_databases(text, read):
     assert moment(text) == read
 
 
@@ -117,22 +117,22 @@ def test_iso_and_what_databases_make_of_it(text, read):
         ("n/a", "%d.%m.%Y", "missing"),
     ],
 )
-def test_dates_by_their_format(text, written, read):
+def test_dates_are_read_by_their_format(text, written, read):
     assert moment(text, written) == read
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "expected"),
     [("%d.%m.%Y %Q", "%Q is not known"), ("%d.%m.%Y %I:%M", "without %p"), ("%d.%m.%d", "%d twice"),
      ("%H:%M", "lacks year"), ("%d.%m.%Y %f", "%f without %S"), ("%d.%m.%Y %", "without a letter"),
      ("%Y-%j", ""), ("%d/%b/%Y:%H:%M:%S %z", "")],
 )  # fmt: skip
-def test_formats_that_say_too_little_or_too_much(written, told):
-    assert told in problem_of(written)
-    assert bool(told) == bool(problem_of(written))
+def test_incomplete_and_contradictory_date_formats_are_refused(written, expected):
+    assert expected in problem_of(written)
+    assert bool(expected) == bool(problem_of(written))
 
 
-def test_a_column_of_several_notations_is_read_as_each_value_alone():
+def test_values_of_a_mixed_column_are_read_as_each_alone():
     texts = ["2026-01-02 03:04:05", "2026-01-02T04:04:05.5+01", None, "2026-02-31", "2026-01-02 03:04:05 UTC", "-"] * 50
     missing, moments = parse_moments(pa.array(texts))
     alone = [parse_moments(pa.array([text], pa.string())) for text in texts]
@@ -142,7 +142,7 @@ def test_a_column_of_several_notations_is_read_as_each_value_alone():
     assert parse_moments(half)[1].to_pylist()[::2] == moments.to_pylist()[::2], "whatever shares a batch"
 
 
-def test_names_of_months_are_english_whatever_the_locale():
+def test_month_names_are_english_in_every_locale():
     before = locale.setlocale(locale.LC_TIME)
     names = [name for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8") if _has_locale(name)]
     try:
@@ -205,7 +205,7 @@ def test_date_formats_hold_for_every_format(run, kind):
     assert "set its format in 'date_formats'" in str(error.value)
 
 
-def test_json_dates_that_arrow_would_take_for_iso_are_read_as_the_format_says(run):
+def test_the_format_wins_over_iso_in_json(run):
     for name, day in (("x", "2026-02-01"), ("y", "2026-13-01")):
         run.write(f"{name}.jsonl", json.dumps({"u": "a", "i": name, "at": day}))
     run(interactions={"format": "jsonl", "path": "*.jsonl", "columns": AT, "date_formats": {"at": "%Y-%d-%m"}})
@@ -224,7 +224,7 @@ def test_numbers_with_a_date_format(run):
 
 
 @pytest.mark.parametrize("role", [True, False])
-def test_moments_that_no_calendar_has_are_dead_letters(run, role):
+def test_timestamps_outside_the_calendar_are_dead_letters(run, role):
     far = pa.array([1_767_323_045, 253_402_300_800, -(10**14), None], pa.timestamp("s"))
     run.parquet("events.parquet", {"u": ["a", "b", "c", "d"], "i": ["x"] * 4, "at": far})
     source = {"format": "parquet", "path": "events.parquet", "columns": AT if role else PAIR}
@@ -262,7 +262,7 @@ def test_typed_moments(run, values, read):
      pa.array([[{"a": 1}]])],
     ids=["duration", "time32", "time64", "structs"],
 )  # fmt: skip
-def test_types_that_are_no_moments_are_named(run, values):
+def test_types_without_dates_are_named(run, values):
     run.parquet("events.parquet", {"u": ["a"], "i": ["x"], "at": values})
     with pytest.raises(
         DataError, match=r"column 'at' holds (duration|time32|time64|nested list<).*events\.parquet.*; write times"
@@ -274,7 +274,7 @@ def test_types_that_are_no_moments_are_named(run, values):
 
 @pytest.mark.skipif(not CASE.is_dir(), reason="needs ../shared/cases")
 @pytest.mark.parametrize("name", ["bigquery.csv", "bigquery_fraction.csv", "postgres.csv"])
-def test_exports_of_databases(run, name):
+def test_timestamps_in_database_exports(run, name):
     rows = (CASE / name).read_text().splitlines()[1:]
     columns = {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "event_time"}
     facts = run(interactions=csv(str(CASE / name), columns))

@@ -1,4 +1,4 @@
-"""Dates and numbers as people write them elsewhere."""
+"""Dates and numbers in local notations."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ def run(tmp_path):
     return Run(tmp_path)
 
 
-def test_a_spreadsheet_from_elsewhere(run):
+def test_a_spreadsheet_in_another_locale(run):
     run.write(
         "events.csv",
         "u;i;am;betrag;seit\n"
@@ -48,7 +48,7 @@ def test_a_spreadsheet_from_elsewhere(run):
     )
 
 
-def test_columns_that_are_not_there_are_told(run):
+def test_missing_columns_are_named(run):
     run.write("events.csv", "u,i\na,x\n")
     params = run.component(interactions=csv(date_formats={"at": "%d/%m/%Y"}, decimal_commas=["price"])).params
     problems = check_headers(params, FeatureSpec())
@@ -80,7 +80,7 @@ def test_decimal_commas(text, written):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "partition"])
-def test_days_as_numbers(run, kind):
+def test_days_written_as_numbers(run, kind):
     if kind == "csv":
         run.write("events.csv", "u,i,day\na,x,20261122\na,y,20261232\na,z,20260101\n")
     elif kind == "parquet":

@@ -1,4 +1,4 @@
-"""Columns of numbers with values among them that are none: markers of missing values, garbage, header lines."""
+"""Columns of numbers that also hold markers of missing values, garbage or header lines."""
 
 import json
 
@@ -73,7 +73,7 @@ def test_markers_among_numbers_are_missing(run, kind):
     assert [None if year is None or year != year else year for year in years] == [1990, *[None] * 6, 1991.5, None]
 
 
-def test_markers_make_no_column_text_and_stay_text_in_columns_of_text(run):
+def test_markers_keep_column_types(run):
     run.write("events.csv", "u,i,n,flag,at,land\na,x,1,true,2026-01-02,NA\na,y,NULL,-,NaT,NL\nNA,z,3,N/A,null,\n")
     run(interactions=csv())
     assert run.types() == {
@@ -88,14 +88,14 @@ def test_markers_make_no_column_text_and_stay_text_in_columns_of_text(run):
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_texts_that_are_said_to_mean_nothing(run, kind):
+def test_configured_null_values_are_missing(run, kind):
     source = items(run, kind, [1990, "unknown", 1991], null_values=["unknown"])
     read(run, source, 0)
     assert [row["year"] for row in run.rows("candidates", "candidate_id")] == [1990, None, 1991]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_a_column_without_values_is_missing_whatever_the_feature(run, kind):
+def test_a_column_without_values_is_missing_for_every_feature(run, kind):
     names = ["year", "released", "tags", "image"]
     if kind == "csv":
         run.write("items.csv", "id,year,released,tags,image\nx0,,,,\nx1,NULL,,,\n")
@@ -127,7 +127,7 @@ def test_columns_that_no_feature_reads_as_numbers_stay_text(run):
     assert run.types("candidates") == {"candidate_id": "string", "year": "int64", "zip": "string"}
 
 
-def test_features_of_tables_that_are_taken_from_the_interactions(run):
+def test_features_of_derived_tables(run):
     run.write("events.csv", "u,i,age,hour\na,x,33,1\nb,x,old,2\nc,x,44,late\n")
     spec = FeatureSpec.model_validate({"query": {"age": {"type": "numeric"}}, "context": {"hour": {"type": "numeric"}}})
     data = {"interactions": csv(), "queries": {"format": "interactions", "columns": ["age"]}}
@@ -139,7 +139,7 @@ def test_features_of_tables_that_are_taken_from_the_interactions(run):
     ]  # fmt: skip
 
 
-def test_roles_take_numbers_as_people_write_them(run):
+def test_roles_accept_numbers_written_as_text(run):
     run.write(
         "events.csv",
         "u,i,at,n,w\n"
@@ -171,13 +171,13 @@ def test_roles_take_numbers_as_people_write_them(run):
         (["1,5", "12a", "1e", "0x10", "1 2"], "null", [None] * 5),
     ],
 )
-def test_what_numbers_are(texts, kind, numbers):
+def test_texts_that_count_as_numbers(texts, kind, numbers):
     values = pa.array(texts)
     assert kind_of_numbers(values) == kind
     assert parse_numbers(values, "int64" if kind == "int64" else "float64")[1].to_pylist() == numbers
 
 
-def test_one_number_too_large_does_not_spoil_the_others():
+def test_a_number_that_is_too_large_affects_only_its_row():
     missing, numbers = parse_numbers(pa.array(["1", "9223372036854775808", "-9223372036854775808", "-"]), "int64")
     assert numbers.to_pylist() == [1, None, -(2**63), None]
     assert missing.to_pylist() == [False, False, False, True]
@@ -208,13 +208,13 @@ def test_commas_for_every_format(run, kind, settings, text, number):
     assert [row["year"] for row in run.rows("candidates", "candidate_id")] == [number, 1, None]
 
 
-def test_thousands_without_the_setting_are_told_how_to_be_read(run):
+def test_unset_thousands_commas_give_a_hint(run):
     with pytest.raises(DataError, match=r"decimal_commas.*thousands_commas.*such as '1,234' in items\.jsonl, row 0"):
         read(run, items(run, "jsonl", ["1,234", "5"]), 0)
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         ({"types": {"year": "digits"}}, "number"),
         ({"types": {"year": "time"}, "decimal_commas": ["year"]}, "'types' says 'time'"),
@@ -222,13 +222,13 @@ def test_thousands_without_the_setting_are_told_how_to_be_read(run):
         ({"types": {"id": "number"}}, "'id' is"),
     ],
 )
-def test_contradictions_are_refused(settings, told):
+def test_contradictions_are_refused(settings, expected):
     source = {"format": "jsonl", "path": "items.jsonl", "id": "id", **settings}
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=expected):
         ExampleGenParams.model_validate({"interactions": csv(), "candidates": source})
 
 
-def test_columns_of_the_settings_must_be_there(run):
+def test_configured_columns_must_exist(run):
     source = items(run, "csv", [1], types={"yaer": "number"}, thousands_commas=["price"])
     params = ExampleGenParams.model_validate({"base_dir": run.directory, "interactions": csv(), "candidates": source})
     assert [problem.key for problem in check_headers(params, FeatureSpec())] == [
@@ -236,7 +236,7 @@ def test_columns_of_the_settings_must_be_there(run):
     ]  # fmt: skip
 
 
-def test_a_column_name_twice_in_parquet(run):
+def test_duplicate_parquet_columns_are_refused(run):
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["x"]), pa.array([1])], names=["u", "i", "i"])
     import pyarrow.parquet as pq
 
@@ -256,7 +256,7 @@ def test_a_marker_and_a_header_line_among_numbers(run, name):
     assert result.code == 0, result.err
 
 
-def test_the_message_of_the_command_line_tells_value_file_and_row(run):
+def test_the_command_line_names_value_file_and_row(run):
     config = run.directory / "c.yaml"
     data = {"interactions": csv(), "candidates": items(run, "csv", [1990] * 20 + ["unknown"])}
     features = {"candidate": {"year": {"type": "numeric"}}}
@@ -266,13 +266,13 @@ def test_the_message_of_the_command_line_tells_value_file_and_row(run):
     assert "such as 'unknown' in items.csv, row 20: " in result.err
 
 
-def test_values_that_no_column_can_have_are_told_with_their_file(run):
+def test_values_that_do_not_fit_are_named_with_their_file(run):
     run.parquet("items.parquet", {"id": ["x0"], "n": pa.array([2**64 - 1], pa.uint64())})
     with pytest.raises(DataError, match=r"items\.parquet: column 'n' cannot be read as int64.*18446744073709551615"):
         run(interactions=csv(), candidates={"format": "parquet", "path": "items.parquet", "id": "id"})
 
 
-def test_if_no_row_is_left_the_reasons_are_told(run):
+def test_if_no_row_is_left_the_message_gives_the_reasons(run):
     source = items(run, "csv", ["many", "few"], types={"year": "number"})
     with pytest.raises(
         DataError, match=r"no row of candidates is left(.|\n)*2 x year is not a number.*'many' in items"

@@ -1,4 +1,4 @@
-"""Tables with a property of an entity on each row."""
+"""Tables in long form, one property per row."""
 
 import itertools
 import json
@@ -67,7 +67,7 @@ def test_without_a_cut_or_a_timestamp_the_latest_counts(run):
     assert {row["candidate_id"]: row["price"] for row in run.rows("candidates")}["x"] == "1", "last in the files"
 
 
-def test_properties_that_features_read_as_numbers_moments_and_lists(run):
+def test_properties_become_numbers_timestamps_and_lists(run):
     rows = [
         ("x", "price", "1.5", 1), ("x", "price", "cheap", 2), ("y", "price", "N/A", 1), ("y", "size", "1|2", 1),
         ("x", "color", "02.01.2026", 1), ("y", "color", "whenever", 1),
@@ -86,8 +86,8 @@ def test_properties_that_features_read_as_numbers_moments_and_lists(run):
     assert run.types("candidates")["price"] == "float64"
 
 
-def test_neither_order_nor_files_nor_workers_change_anything(tmp_path):
-    """Of values of the same moment the last in the files counts; here there are none."""
+def test_order_files_and_workers_do_not_change_the_pivot(tmp_path):
+    """The order of files decides only between values with the same timestamp, which these rows lack."""
     numbers = random.Random(0)
     rows = [
         (f"x{numbers.randrange(50)}", numbers.choice(["price", "color", "888", "size"]), str(n), n) for n in range(3000)
@@ -117,7 +117,7 @@ def test_neither_order_nor_files_nor_workers_change_anything(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"keep": ["price"]}, "with 'pivot' its own 'keep'"),
         ({"pivot": {**PIVOT, "property": "item"}}, "'item' is the id"),
@@ -128,13 +128,13 @@ def test_neither_order_nor_files_nor_workers_change_anything(tmp_path):
         ({"pivot": {**PIVOT, "timestamp": None, "before": "2026-01-01"}}, "need pivot.timestamp"),
     ],
 )
-def test_contradictions_are_refused(settings, told):
+def test_contradictions_are_refused(settings, message):
     source = {"format": "csv", "path": "items.csv", "id": "item", "pivot": PIVOT, **settings}
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         ExampleGenParams.model_validate({"interactions": csv(), "candidates": source})
 
 
-def test_columns_must_be_there_and_features_may_read_properties_only(run):
+def test_features_of_a_pivot_read_existing_properties_only(run):
     source = long(run, timestamp="when")
     params = run.component(interactions=csv(), candidates=source).params
     spec = FeatureSpec.model_validate({"candidate": {"price": {"type": "numeric"}, "value": {"type": "text"}}})
@@ -163,7 +163,7 @@ BY_TIME = {"method": "time", "validation_from": "2026-03-01", "test_from": "2026
 
 
 @pytest.mark.parametrize(
-    ("split", "before", "told"),
+    ("split", "before", "message"),
     [
         (None, None, "'leave_last_n', which has no fixed moment"),
         ({"method": "time"}, None, "'time', which has no fixed moment"),
@@ -174,10 +174,10 @@ BY_TIME = {"method": "time", "validation_from": "2026-03-01", "test_from": "2026
         ({"method": "ratio"}, None, ""),
     ],
 )
-def test_values_of_the_future_of_what_is_held_out_are_refused(run, split, before, told):
+def test_values_newer_than_held_out_events_are_refused(run, split, before, message):
     pivot = {} if before is None else {"before": before}
-    if told:
-        with pytest.raises(ConfigError, match=told) as error:
+    if message:
+        with pytest.raises(ConfigError, match=message) as error:
             config(run, split, **pivot)
         assert "data.candidates.pivot.before" in str(error.value)
         return

@@ -1,4 +1,4 @@
-"""Tables are complete or refused, whatever a runner says."""
+"""Tables are complete or refused, whatever a Beam runner claims."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from tests.components.source_runs import Run, csv
 from tests.contexts import in_process
 
 
-def test_a_runner_that_leaves_pieces_unread_is_found_out(tmp_path: Path) -> None:
+def test_a_runner_that_leaves_pieces_unread_is_detected(tmp_path: Path) -> None:
     started = []
 
     class Forgetful(InProcess):
-        """Looks for types, and then says that it has read the rows."""
+        """Inspects types, and then claims to have read the rows."""
 
         @contextmanager
         def pipeline(self) -> Iterator[beam.Pipeline]:
