@@ -1,6 +1,6 @@
-"""How dates and times are written, in the letters of `strftime`: what is allowed, and the pattern it stands for.
+"""Checks formats of dates and times in the letters of `strftime`, and converts them to regular expressions.
 
-Standard library only. Names of months and days are English, whatever the locale of the process.
+Imports only the standard library. Names of months and days are English in every locale.
 """
 
 import re
@@ -39,7 +39,7 @@ ISO = (
 
 
 def problem_of(written: str) -> str:
-    """What is wrong with a format; empty if nothing is."""
+    """Describes what is wrong with a format; empty if it is valid."""
     letters = [match[1] or "%" for match in _PARTS.finditer(written) if match[1] or match[4]]
     if unknown := [letter for letter in letters if letter not in _NUMBERS | _WORDS | _SAME | {"%": ""}]:
         return f"%{unknown[0]} is not known; allowed: {_ALLOWED}"
@@ -73,7 +73,7 @@ def _incomplete(written: str, names: set[str]) -> str:
 
 
 def pattern_of(written: str) -> str:
-    """The regular expression of a format without problems, its groups named by the letters."""
+    """Regular expression of a valid format, with groups named by the letters."""
     parts = list(_PARTS.finditer(written))
     digits = [_SAME.get(part[1], part[1]) in _NUMBERS if part[1] else False for part in parts]
     pattern = ""
@@ -81,7 +81,7 @@ def pattern_of(written: str) -> str:
         name = _SAME.get(part[1], part[1]) if part[1] else ""
         if name in _NUMBERS:
             fewest, most = _NUMBERS[name]
-            # Between digits only the usual width tells where a number ends: 20261122.
+            # Next to other digits, a number has its usual width: 20261122.
             besides = name != "f" and (any(digits[place + 1 : place + 2]) or (place > 0 and digits[place - 1]))
             blank = "" if besides or name == "f" else r"\s?"
             pattern += f"{blank}(?P<{name}>[0-9]{{{most if besides else fewest},{most}}})"

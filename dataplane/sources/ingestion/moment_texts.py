@@ -1,4 +1,4 @@
-"""Moments out of texts, a column at a time: ISO 8601 as it is and as databases write it, and any format of dates."""
+"""Parses columns of timestamps written as text: ISO 8601, its variants in databases, and configured date formats."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from dataplane.sources.ingestion.missing_texts import missing_texts
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""Microseconds at which the year 1 begins and 9999 ends: what calendars can name."""
+"""First microsecond of the year 1 and last one of the year 9999, the range of Python's calendar."""
 
 _PLAIN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 _PLAIN_ZONE = r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
@@ -23,7 +23,7 @@ _OWN_ZONE = r":[0-9]{2}(\.[0-9]+)?\s*\(?(UTC|GMT)\b"
 
 
 def looks_like_moments(values: pa.StringArray) -> pa.Array:
-    """Which texts have the form of a moment, whether there is such a day or not."""
+    """Which texts have the form of a timestamp, even if the day does not exist."""
     return pc.match_substring_regex(values, ISO)
 
 
@@ -33,7 +33,7 @@ def name_a_shared_zone(values: pa.StringArray) -> pa.Array:
 
 
 def parse_moments(values: pa.StringArray) -> tuple[pa.Array, pa.Array]:
-    """Moments out of ISO 8601 texts and those of databases (see `date_formats.ISO`); without a zone they are UTC.
+    """Parses ISO 8601 and its variants in databases (see `date_formats.ISO`); times without a zone are UTC.
 
     Returns:
         Which values are missing (bool), and `timestamp[us, UTC]` values, null where missing or unreadable.
@@ -46,10 +46,12 @@ def parse_moments(values: pa.StringArray) -> tuple[pa.Array, pa.Array]:
 
 
 def parse_dates(values: pa.StringArray, written: str) -> tuple[pa.Array, pa.Array]:
-    """Moments out of texts in the letters of `strftime`; texts that are ISO 8601 instead are read as well.
+    """Parses texts in a format with the letters of `strftime`; ISO 8601 is accepted as well.
+
+    Example with `%d.%m.%Y`: `22.11.2026` → 2026-11-22, `2026-11-22` → 2026-11-22, `31.02.2026` → null.
 
     Returns:
-        As `parse_moments`.
+        See `parse_moments`.
     """
     moments = _parse(values, pattern_of(written))
     if moments.null_count > values.null_count:
@@ -59,7 +61,7 @@ def parse_dates(values: pa.StringArray, written: str) -> tuple[pa.Array, pa.Arra
 
 
 def in_calendar(moments: pa.Array) -> pa.Array:
-    """`timestamp[us, UTC]` values, null where the year is not one of 1 to 9999."""
+    """`timestamp[us, UTC]` values, null where the year lies outside 1 to 9999."""
     micros = moments.cast(pa.int64())
     ends = pc.min_max(micros).as_py()
     if ends["min"] is None or (ends["min"] >= FIRST and ends["max"] <= LAST):
@@ -68,7 +70,7 @@ def in_calendar(moments: pa.Array) -> pa.Array:
 
 
 def _plain(values: pa.StringArray) -> pa.Array:
-    """What Arrow reads by itself, faster than anything else; nothing at all if one of them is no day."""
+    """Texts that Arrow parses itself, which is fastest; all null if one of these days does not exist."""
     shaped = pc.if_else(pc.match_substring_regex(values, _PLAIN), values, None)
     # Arrow reads ten-character dates and dates with a time; only the latter may have a zone.
     zoned = pc.and_(pc.match_substring_regex(shaped, _PLAIN_ZONE), pc.greater(pc.utf8_length(shaped), 10))
@@ -77,12 +79,12 @@ def _plain(values: pa.StringArray) -> pa.Array:
     try:
         local = without_zone.cast(pa.timestamp("us")).cast(TIMESTAMP)
         return in_calendar(pc.coalesce(with_zone.cast(TIMESTAMP), local))
-    except pa.ArrowInvalid:  # a date such as February 31st somewhere
+    except pa.ArrowInvalid:  # a value is a date such as February 31st
         return pa.nulls(len(values), TIMESTAMP)
 
 
 def _parse(values: pa.StringArray, pattern: str) -> pa.Array:
-    """Moments by a pattern with groups named as in `strftime`; null where it does not fit, or no such day exists."""
+    """Parses texts by a pattern with groups named as in `strftime`; null for other texts and days that do not exist."""
     found = pc.extract_regex(values, pattern=pattern)
     fields = dict(zip((field.name for field in found.type), found.flatten(), strict=True))
     valid = found.is_valid().to_numpy(zero_copy_only=False)
@@ -90,7 +92,7 @@ def _parse(values: pa.StringArray, pattern: str) -> pa.Array:
     seconds, within = _seconds_of_day(fields)
     instant = days * _DAY + seconds - _zones(fields.get("z"), len(values))
     leap = _number(fields, "S") == 60
-    valid = valid & exists & within & (~leap | (instant % _DAY == 0))  # 23:59:60 is what POSIX calls 00:00:00
+    valid = valid & exists & within & (~leap | (instant % _DAY == 0))  # POSIX counts 23:59:60 as 00:00:00
     micros = instant * 1_000_000 + _number({"f": _six_digits(fields["f"])} if "f" in fields else {}, "f")
     valid &= (micros >= FIRST) & (micros <= LAST)
     moments = pa.array(np.where(valid, micros, 0), mask=~valid).cast(TIMESTAMP)
@@ -115,7 +117,7 @@ def _from_local(moments: pa.Array, zones: pa.Array) -> pa.Array:
 
 
 def _number(fields: dict[str, pa.Array], name: str, absent: int = 0) -> np.ndarray:
-    """A group's digits as a number; `absent` where the pattern or the text has none."""
+    """Number of a group's digits; `absent` if the pattern or the text lacks the group."""
     if name not in fields:
         return np.array(absent, np.int64)
     digits = fields[name]
@@ -131,11 +133,11 @@ def _six_digits(fraction: pa.Array) -> pa.Array:
 
 
 def _days(fields: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
-    """Days since 1970, and which of them exist."""
+    """Days since 1970, and which of these days exist."""
     year = _number(fields, "Y")
     if "y" in fields:
         year = _number(fields, "y")
-        year = year + np.where(year < 69, 2000, 1900)  # as POSIX has it
+        year = year + np.where(year < 69, 2000, 1900)  # as in POSIX
     if "j" in fields:
         return _from(_first_of((year - 1970) * 12), _first_of((year - 1969) * 12), _number(fields, "j"))
     month = _month_of_name(fields["b"]) if "b" in fields else _number(fields, "m")
@@ -161,7 +163,7 @@ def _month_of_name(names: pa.Array) -> np.ndarray:
 
 
 def _seconds_of_day(fields: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds since midnight, and which of them are a time of day; the 60th second of a minute may be."""
+    """Seconds since midnight, and which are a valid time of day; second 60 is valid."""
     hour, minute, second = _number(fields, "H"), _number(fields, "M"), _number(fields, "S")
     valid = (hour < 24) & (minute < 60) & (second <= 60)
     if "p" in fields:
@@ -176,7 +178,7 @@ def _seconds_of_day(fields: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray
 
 
 def _zones(zones: pa.Array | None, rows: int) -> np.ndarray:
-    """Seconds east of Greenwich; out of every calendar where nobody lives that far."""
+    """Offset from UTC in seconds; invalid offsets move the timestamp out of the calendar."""
     if zones is None:
         return np.zeros(rows, np.int64)
     encoded = pc.fill_null(zones, "").dictionary_encode()
@@ -192,5 +194,5 @@ def _offset(zone: str) -> int:
     parts: Sequence[int] = [int(digits[start : start + 2]) for start in range(0, len(digits), 2)]
     seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
     if seconds > _LATEST_ZONE or any(part >= 60 for part in parts[1:]):
-        return LAST // 1_000_000 * 3  # makes the moment one that does not exist
+        return LAST // 1_000_000 * 3  # moves the timestamp out of the calendar
     return -seconds if zone[0] == "-" else seconds

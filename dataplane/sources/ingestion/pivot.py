@@ -1,4 +1,4 @@
-"""From a property on each row to one row an entity, with the last value of each, whatever order rows come in."""
+"""Pivots tables in long form, one property per row, to one row per entity with the last value of each property."""
 
 import difflib
 from collections.abc import Iterable
@@ -27,12 +27,12 @@ _MOMENT = "\0moment"
 def needed_rows(
     batch: pa.RecordBatch, position: np.ndarray, plan: TablePlan, report: Report
 ) -> tuple[pa.RecordBatch, np.ndarray]:
-    """Those rows that a pivot needs; what becomes of the others is added to the report.
+    """Selects the rows that a pivot needs, and counts the others in the report.
 
     Args:
         batch: clean rows of a table in long form.
-        position: data row in the file of each.
-        plan: of these rows.
+        position: row number in the file of each row, int64 `[rows]`.
+        plan: plan of these rows.
         report: counts rows that come too late, and rows of properties that are not kept. Of the latter each batch
             leaves one for each entity, which is there even if nothing is known of it. Notes which properties there are.
     """
@@ -89,16 +89,18 @@ def _note_properties(names: pa.Array, kept: pa.Array, report: Report) -> None:
 
 
 def pivoted(rows: pa.Table, plan: TablePlan) -> pa.Table:
-    """One row for each id, sorted by id: of values of the same moment the last in the files counts.
+    """Makes one row per id, sorted by id. Of values with the same timestamp, the last in the files counts.
+
+    Example: the rows (a, age, 3), (a, age, 4), (b, size, 9) become (a, age 4, size null), (b, age null, size 9).
 
     Args:
-        rows: what `needed_rows` left of all rows of some ids, with the columns of `SOURCE_ORDER`.
-        plan: of the rows that come out.
+        rows: all rows of some ids that `needed_rows` selected, with the columns of `SOURCE_ORDER`.
+        plan: plan of the pivoted rows.
     """
     [id_column] = plan.ids
     order = (id_column, _PROPERTY, _MOMENT, PIECE, ROW)
     rows = rows.combine_chunks().sort_by([(name, "ascending") for name in order])
-    # null sorts behind every name, and no property is kept under the empty one
+    # null sorts after every name, and "" is never the name of a kept property
     ids, names = rows[id_column], pc.fill_null(rows[_PROPERTY], "")
     last = np.ones(len(rows), bool)
     if len(rows) > 1:
