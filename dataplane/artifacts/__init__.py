@@ -1,8 +1,8 @@
-"""Typed handles for what components exchange.
+"""Typed handles of the artifacts that components exchange.
 
-An artifact is a directory, and its class says what is inside. A module of this package that is named like the class
-has the models of its JSON files; other files are documented where they are written. A handle never checks or creates
-anything by itself, so it can also name an output to be made.
+An artifact is a directory, and its class describes the content. The module of this package named like the class has
+the models of its JSON files. Other files are documented where they are written. A handle checks and creates nothing, so
+it can also name a future output.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Artifact:
-    """A directory of files with one meaning.
+    """A directory of related files.
 
     Attributes:
         path: the directory.
@@ -45,7 +45,7 @@ class Schema(Artifact):
 
 
 class Anomalies(Artifact):
-    """`anomalies.json`: what in the data departs from the schema, and how badly."""
+    """`anomalies.json`: departures of the data from the schema, with severities."""
 
 
 class TransformGraph(Artifact):
@@ -57,7 +57,7 @@ class TransformedExamples(Artifact):
 
 
 class Catalogue(Artifact):
-    """Encoded candidates to be served in place of those of TransformedExamples; `catalogue.json` compares the two."""
+    """Encoded candidates that replace those of TransformedExamples in service; `catalogue.json` compares the two."""
 
 
 class Model(Artifact):
@@ -77,7 +77,7 @@ class ServingModel(Artifact):
 
 
 class InfraBlessing(Artifact):
-    """`infra_blessing.json`: what a fresh process got from the serving models."""
+    """`infra_blessing.json`: whether the serving models answer correctly in a fresh process."""
 
 
 class PushedModel(Artifact):

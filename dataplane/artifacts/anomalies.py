@@ -1,4 +1,4 @@
-"""`anomalies.json` of Anomalies: what in the data departs from the schema."""
+"""`anomalies.json` of Anomalies: departures of the data from the schema."""
 
 from typing import ClassVar, Literal
 
@@ -22,7 +22,7 @@ class Anomaly(Part):
 
 
 class AnomalyList(Rooted):
-    """All of them, errors first."""
+    """All anomalies, errors first."""
 
     FILE: ClassVar[str] = "anomalies.json"
 

@@ -1,4 +1,4 @@
-"""`answers.json` of an Evaluation: what the model recommends, for people to look at; no gate reads it."""
+"""`answers.json` of an Evaluation: recommendations of the model for people to inspect; no gate reads it."""
 
 from typing import ClassVar
 
@@ -10,9 +10,9 @@ class Band(Part):
 
     candidates: int
     training_events: int
-    """With these candidates."""
+    """Number of training events with these candidates."""
     answers: int
-    """Places that these candidates take in the lists."""
+    """Number of places in the lists that have these candidates."""
 
 
 class Favourite(Part):
@@ -20,11 +20,11 @@ class Favourite(Part):
 
     candidate_id: str
     answers: int
-    """Lists that it is in."""
+    """Number of lists that contain the candidate."""
 
 
 class Place(Part):
-    """Where a candidate is on the map."""
+    """Position of a candidate on the map."""
 
     candidate_id: str
     x: float
@@ -44,19 +44,19 @@ class Wanted(Part):
 
     candidate_id: str
     rank: int | None
-    """In the ranking of the whole catalogue; None if it is below the largest cut-off."""
+    """Rank in the whole catalogue; None if it is below the largest cut-off."""
 
 
 class ExampleQuery(Part):
-    """A test query that was drawn at random."""
+    """A randomly drawn test query."""
 
     query_id: str
     history: tuple[str, ...]
-    """Candidates of its latest seen events, most recent first."""
+    """Candidates of the latest seen events, most recent first."""
     answers: tuple[str, ...]
     """Recommended candidates, best first."""
     wanted: tuple[Wanted, ...]
-    """Its relevant candidates, best rank first."""
+    """Relevant candidates, best rank first."""
 
 
 class Answers(Document):
@@ -66,9 +66,9 @@ class Answers(Document):
 
     k: int
     queries: int
-    """Test queries that were asked."""
+    """Number of test queries."""
     recommended: int
-    """Distinct candidates in the lists."""
+    """Number of distinct candidates in the lists."""
     bands: tuple[Band, ...]
     """Tenths of the catalogue by training events, the most popular first."""
     favourites: tuple[Favourite, ...]

@@ -10,7 +10,7 @@ from dataplane.artifacts.evaluation import Means
 
 
 class Check(Part):
-    """The outcome of one gate."""
+    """Outcome of one gate."""
 
     name: str
     metric: str
@@ -20,22 +20,22 @@ class Check(Part):
     message: str = ""
     """The outcome in words; older releases wrote none."""
     skipped: str | None = None
-    """Why there was nothing to compare with."""
+    """Why the comparison was skipped."""
     version: int | None = None
-    """The served version compared with."""
+    """Served version of the comparison."""
 
 
 class ServedModel(Part):
-    """What a model was compared with."""
+    """The served model that a model was compared with."""
 
     version: int | None = None
     """The served version; None if there was none."""
     towers: str | None = None
-    """Digest of the towers of the model that was evaluated."""
+    """Digest of the towers of the evaluated model."""
 
 
 class Verdict(Document):
-    """The verdict on a model."""
+    """Verdict on a model."""
 
     FILE: ClassVar[str] = "blessing.json"
 
@@ -44,6 +44,6 @@ class Verdict(Document):
     checks: tuple[Check, ...] = ()
     served: ServedModel = ServedModel()
     notes: tuple[str, ...] = ()
-    """What was not compared, and what a reader should know of the checks."""
+    """Comparisons that were not made, and remarks about the checks."""
     table: Mapping[str, Means] = {}
-    """The metrics that the checks rest on, of the model and of what it is compared with."""
+    """Metrics behind the checks, of the model, its baselines and the served model."""

@@ -1,4 +1,4 @@
-"""`catalogue.json` of a Catalogue: how it differs from the candidates that the model was trained with."""
+"""`catalogue.json` of a Catalogue: differences from the candidates that the model was trained with."""
 
 from typing import ClassVar
 
@@ -7,15 +7,15 @@ from dataplane.artifacts.identity import Identity
 
 
 class CatalogueChanges(Document):
-    """What is new and what is gone."""
+    """Counts of new and removed candidates."""
 
     FILE: ClassVar[str] = "catalogue.json"
 
     candidates: int
-    """How many there are."""
+    """Number of candidates in the catalogue."""
     added: int
-    """Of these, how many the model was not trained with."""
+    """Number of these that the model was not trained with."""
     removed: int
-    """Candidates the model was trained with that are not among these."""
+    """Number of candidates of the training that are not in the catalogue."""
     refresh_of: Identity
-    """The published model whose index is refreshed."""
+    """Identity of the published model whose index is refreshed."""

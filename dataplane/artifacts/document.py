@@ -1,7 +1,7 @@
-"""What artifacts say in JSON: one frozen model per file, which alone reads and writes it.
+"""JSON files of artifacts: one frozen model per file, the only code that reads and writes it.
 
-A model's fields are the file's keys, in their order. A field with a default is left out of the file where nobody set
-it: some cases, and older releases, do without. Keys that a model does not know are ignored.
+The fields of a model are the keys of the file, in the same order. A field with a default is omitted from the file if it
+is not set, as in files of older releases. Unknown keys are ignored.
 """
 
 import json
@@ -17,7 +17,7 @@ from dataplane.errors.messages import first_problem
 __all__ = ["Document", "JsonValue", "Number", "Part", "Rooted", "read_model"]
 
 Number: TypeAlias = int | float
-"""A number that JSON keeps as it is: a count stays an integer."""
+"""A number that keeps its JSON type, so a count stays an integer."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _FORMAT = "format"
@@ -35,19 +35,19 @@ class _Stored(BaseModel):
     FILE: ClassVar[str]
     """Name of the file in its artifact."""
     FORMAT: ClassVar[int] = 1
-    """To be raised when an older release would misread the file; a file names no format but the first."""
+    """Format of the file. Raise it if older releases would misread the file. Format 1 is not written to the file."""
 
     @classmethod
     def read(cls, artifact: Artifact) -> Self:
         """Reads the file.
 
         Raises:
-            UnreadableDocumentError: the file is missing, of another format, or not of this shape; names the file.
+            UnreadableDocumentError: the file is missing, has another format, or does not fit the model.
         """
         return read_model(artifact.path / cls.FILE, cls, form=cls.FORMAT)
 
     def write(self, artifact: Artifact) -> None:
-        """Writes the file; keys that nobody set are left out."""
+        """Writes the file without the keys that are not set."""
         content = self.model_dump(mode="json", exclude_unset=True)
         artifact.write_json(self.FILE, content if self.FORMAT == 1 else {_FORMAT: self.FORMAT, **content})
 
@@ -66,12 +66,12 @@ def read_model(file: Path, kind: type[ModelT], *, form: int = 1) -> ModelT:
     """Reads a JSON file as a model.
 
     Args:
-        file: what to read.
-        kind: the model.
-        form: the format that the model describes; a file without one has the first.
+        file: the JSON file.
+        kind: class of the model.
+        form: format that the model describes; a file without a format has format 1.
 
     Raises:
-        UnreadableDocumentError: the file is missing, of another format, or not of this shape; names the file.
+        UnreadableDocumentError: the file is missing, has another format, or does not fit the model.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -81,10 +81,10 @@ def read_model(file: Path, kind: type[ModelT], *, form: int = 1) -> ModelT:
     except OSError as error:
         raise UnreadableDocumentError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        told = f"{file} is damaged, or another release wrote it: {_reason(error)}"
-        raise UnreadableDocumentError(told) from error
+        message = f"{file} is damaged, or another release wrote it: {_reason(error)}"
+        raise UnreadableDocumentError(message) from error
     raise UnreadableDocumentError(
-        f"{file} has format {str(found)[:20]}, this release reads format {form}; use the release that wrote it"
+        f"{file} has format {str(found)[:20]}, but this release reads format {form}; use the release that wrote it"
     )
 
 

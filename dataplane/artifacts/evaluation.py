@@ -1,4 +1,4 @@
-"""`metrics.json` of an Evaluation: the model beside its baselines and the model in service, and the protocol."""
+"""`metrics.json` of an Evaluation: metrics of the model, its baselines and the served model, and the protocol."""
 
 from collections.abc import Mapping
 from typing import ClassVar, TypeAlias
@@ -6,46 +6,46 @@ from typing import ClassVar, TypeAlias
 from dataplane.artifacts.document import Document, JsonValue, Number, Part
 
 Means: TypeAlias = Mapping[str, float]
-"""Mean over the queries, by metric."""
+"""Mean over the queries of each metric."""
 Bounds: TypeAlias = Mapping[str, tuple[float, float]]
-"""Lower and upper bound, by metric."""
+"""Lower and upper bound of each metric."""
 SliceTable: TypeAlias = Mapping[str, Mapping[str, Number]]
-"""`queries` or `pairs`, and the main metrics, by slice."""
+"""Slice → number of `queries` or `pairs`, and the main metrics."""
 
 
 class Skipped(Part):
     """A baseline that was not measured."""
 
     skipped: str
-    """Why."""
+    """Reason."""
 
 
 class NotCompared(Part):
-    """The model in service was not measured."""
+    """A served model that was not measured."""
 
     version: int | None = None
     """The served version; None if nothing has been published."""
     towers: str | None = None
     """Digest of the new model's towers."""
     skipped: str
-    """Why."""
+    """Reason."""
 
 
 class ServedMetrics(Part):
-    """The model in service and the new one on the queries that both can be measured on."""
+    """Metrics of the served and the new model on the queries that both can be measured on."""
 
     version: int
     """The served version."""
     towers: str
     """Digest of the new model's towers."""
     queries: int
-    """How many were compared."""
+    """Number of compared queries."""
     test: Means
-    """Of the served model."""
+    """Metrics of the served model."""
     model: Means
-    """Of the new model."""
+    """Metrics of the new model."""
     intervals: Bounds
-    """Of how far the new model is above the served one."""
+    """Intervals of the difference, new model minus served model."""
 
 
 class Intervals(Part):
@@ -58,7 +58,7 @@ class Intervals(Part):
 
 
 class Slices(Part):
-    """Metrics of parts of the queries, and of parts of the pairs of a query and a relevant candidate."""
+    """Metrics of slices of the queries, and of slices of the pairs of a query and a relevant candidate."""
 
     history_length: SliceTable
     query: SliceTable
@@ -67,16 +67,16 @@ class Slices(Part):
 
 
 class HeldOut(Part):
-    """How much of one split can be measured."""
+    """Counts of one split that tell how much of it can be measured."""
 
     events: int
-    """How many are held out."""
+    """Number of held-out events."""
     seen_before: int
-    """Of these, how many are not measured: their query had the candidate before, and what it had is left out."""
+    """Number of these that are not measured, because their query saw the candidate before (`remove_seen`)."""
     queries: int
-    """How many have held-out events."""
+    """Number of queries with held-out events."""
     queries_without: int
-    """Of these, how many have nothing left to measure."""
+    """Number of these with nothing left to measure."""
 
     @property
     def unmeasured_fraction(self) -> float:
@@ -85,16 +85,16 @@ class HeldOut(Part):
 
 
 class CatalogueFacts(Part):
-    """What was ranked."""
+    """The ranked catalogue."""
 
     candidates: int
     without_training_events: int
     date: str | None
-    """Moment of the last event, ISO 8601."""
+    """Time of the last event, ISO 8601."""
 
 
 class SplitFacts(Part):
-    """What one split was measured on."""
+    """Events and queries that one split was measured on."""
 
     events: int
     queries: int
@@ -104,13 +104,13 @@ class SplitFacts(Part):
     queries_without_events: int
     queries_with_only_seen_candidates: int
     seen: tuple[str, ...]
-    """Splits whose events the model is told."""
+    """Splits whose events are part of the histories."""
     window: tuple[str, str] | None
-    """First and last moment, ISO 8601."""
+    """Time of the first and the last event, ISO 8601."""
 
 
 class Protocol(Part):
-    """How it was measured."""
+    """Description of the measurement."""
 
     remove_seen: bool
     ordered: bool
@@ -124,17 +124,17 @@ class Protocol(Part):
 
 
 class Metrics(Document):
-    """Everything that was measured."""
+    """All results of an evaluation."""
 
     FILE: ClassVar[str] = "metrics.json"
 
     collapsed: str = ""
-    """How the embeddings are all alike, if they are."""
+    """How the embeddings are all alike; empty if they differ."""
     published: ServedMetrics | NotCompared | None = None
-    """None where no gate asks for the comparison."""
+    """None if no gate needs the comparison."""
     test: Means
     validation: Means
-    """Empty where no query has a relevant candidate."""
+    """Empty if no query has a relevant candidate."""
     baselines: Mapping[str, Means | Skipped]
     intervals: Intervals
     slices: Slices

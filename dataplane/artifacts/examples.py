@@ -1,4 +1,4 @@
-"""`summary.json` of Examples: what became of the rows of each table."""
+"""`summary.json` of Examples: counts of the rows of each table."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -14,22 +14,22 @@ class TableRows(Part):
     rows_in: int = Field(alias="in")
     out: int
     dead: int
-    """Unusable ones, which are in `dead_letters/`."""
+    """Unusable rows, which are in `dead_letters/`."""
     filtered: int
-    """Usable ones that were left out on purpose."""
+    """Usable rows left out because of the settings."""
     merged: int = 0
-    """Usable ones that went into one with other rows, as those of a pivot."""
+    """Usable rows merged into another row, such as the rows of a pivot."""
     reasons: Mapping[str, int]
     """Dead rows by reason."""
 
 
 class IngestSummary(Document):
-    """All tables."""
+    """Summary of all tables."""
 
     FILE: ClassVar[str] = "summary.json"
 
     tables: Mapping[str, TableRows] = {}
     columns: Mapping[str, Mapping[str, str]] = {}
-    """Type of each column, by table."""
+    """Table → column → type."""
     derived: tuple[str, ...] = ()
-    """Tables that were taken from the interactions, so that their ids need no comparison."""
+    """Tables derived from the interactions; their ids need no comparison."""

@@ -1,4 +1,4 @@
-"""What tells one trained model from another."""
+"""Identity of a trained model."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -6,5 +6,5 @@ from typing import TypeAlias
 from dataplane.artifacts.document import JsonValue
 
 Identity: TypeAlias = Mapping[str, JsonValue]
-"""Digests and settings that both serving models of a pair share. Compared, shown and kept as a whole, with whatever
-keys the release that exported the model gave it."""
+"""Digests and settings that both serving models of a pair share. An identity is compared, shown and stored as a whole,
+with the keys of the release that exported the model."""

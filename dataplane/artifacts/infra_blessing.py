@@ -9,25 +9,25 @@ from dataplane.artifacts.document import Document, Part
 
 
 class ModelTimes(Part):
-    """What one of the models took."""
+    """Time and memory that one of the models needs."""
 
     load_seconds: float
     warm_up_seconds: float
     memory_bytes: int
-    """By how much the process grew."""
+    """Growth of the process."""
     latency_ms: float
-    """Median for one request."""
+    """Median latency of one request."""
 
 
 class InfraVerdict(Document):
-    """The verdict on a pair of serving models."""
+    """Verdict on a pair of serving models."""
 
     FILE: ClassVar[str] = "infra_blessing.json"
 
     blessed: StrictBool
     checks: Mapping[str, int] = {}
-    """Number of answers that each check has passed."""
+    """Number of answers that passed each check."""
     failure: str = ""
-    """Why the models are refused, if they are."""
+    """Why the models are refused; empty if they are blessed."""
     models: Mapping[str, ModelTimes] = {}
-    """By model; empty if the models are refused."""
+    """Times of each model; empty if the models are refused."""

@@ -1,4 +1,4 @@
-"""`training.json` of a Model: how the training went."""
+"""`training.json` of a Model: the course of the training."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,17 +8,17 @@ from models.spec.trials import Labels
 
 
 class TrainingReport(Document):
-    """What was fitted, for how long, and how well."""
+    """Settings, course and result of a training."""
 
     FILE: ClassVar[str] = "training.json"
 
     steps: int
     """Optimiser steps behind the chosen weights."""
     events: int
-    """Training events."""
+    """Number of training events."""
     batch_size: int
     loss: str
-    """The loss that was used, never `auto`."""
+    """Name of the loss, never `auto`."""
     temperature: float
     labels: Labels
     tried: tuple[Mapping[str, JsonValue], ...]

@@ -1,4 +1,4 @@
-"""`pushed.json` of a PushedModel: which version stands after a push."""
+"""`pushed.json` of a PushedModel: the version that is served after a push."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from dataplane.artifacts.identity import Identity
 
 
 class Push(Document):
-    """The version that stands, also where a rollback keeps the pushed model out."""
+    """The served version, which is another one than the pushed model if that was rolled back from."""
 
     FILE: ClassVar[str] = "pushed.json"
 
@@ -19,10 +19,10 @@ class Push(Document):
     scann: str
     """Path or URI of the ScaNN model."""
     new: StrictBool
-    """Whether this push published it."""
+    """Whether this push published the version."""
     withdrawn: bool = False
-    """Whether the pushed model has been rolled back from."""
+    """Whether the pushed model was rolled back from."""
     identity: Identity | None = None
-    """Of the model that stands; older releases did not say."""
+    """Identity of the served model; None in files of older releases."""
     told: str = ""
-    """What the user was told."""
+    """Message to the user."""

@@ -1,4 +1,4 @@
-"""The documents of a ServingModel: `index.json`, how its index was made, and `expected_answers.json`."""
+"""JSON files of a ServingModel: `index.json`, which describes its index, and `expected_answers.json`."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias
@@ -10,26 +10,26 @@ SearchKind: TypeAlias = Literal["brute_force", "tree"]
 
 
 class Target(Part):
-    """What the settings were chosen for."""
+    """Recall target of the index."""
 
     k: int
     recall: float
     reached: float
-    """Recall at `k` on queries that chose nothing."""
+    """Recall at `k` on queries that had no part in the choice of settings."""
 
 
 class Chosen(Part):
-    """What one way to search gives on the tuning queries."""
+    """Cost and recall of the chosen settings on the tuning queries."""
 
     recall: float
     assured: float
-    """The recall that other queries reach in all likelihood."""
+    """Lower bound of the recall on other queries."""
     cost_us: float
-    """Expected microseconds of a query."""
+    """Expected cost of a query in microseconds."""
 
 
 class Build(Part):
-    """One tree that was built while settings were chosen, with its best settings."""
+    """A tree built during tuning, with its best settings."""
 
     settings: TreeSettings
     recall: float
@@ -54,25 +54,25 @@ class TuningReport(Part):
     """How the settings were chosen."""
 
     queries: int
-    """Tuning queries."""
+    """Number of tuning queries."""
     chosen: Chosen
     builds: tuple[Build, ...]
     curve: tuple[CurvePoint, ...]
 
 
 class QueryIndexReport(Part):
-    """The index over the stored queries."""
+    """Index of the stored queries."""
 
     queries: int
     search: SearchKind
     settings: TreeSettings | None
     recall: Mapping[str, float]
     bytes: int
-    """What ids and vectors take in each model."""
+    """Bytes of ids and vectors in each model."""
 
 
 class IndexReport(Document):
-    """The index over the candidates, and what it finds of what exact search finds."""
+    """Index of the candidates, and its recall against exact search."""
 
     FILE: ClassVar[str] = "index.json"
 
@@ -82,24 +82,24 @@ class IndexReport(Document):
     settings: TreeSettings | None
     """None for brute force."""
     top_k: int
-    """Answers of a request."""
+    """Number of answers to a request."""
     target: Target
     recall: Mapping[str, float]
-    """Against exact search, by `recall@k`."""
+    """Recall against exact search, by `recall@k`."""
     queries: int
-    """Queries that recall was measured on."""
+    """Number of queries that recall was measured on."""
     build_seconds: float
     latency_ms: Mapping[str, float]
-    """Median for one query, by `scann` and `exact`."""
+    """Median latency of one query, by `scann` and `exact`."""
     tuning: TuningReport
     query_index: QueryIndexReport | None
-    """None where the stored queries are not indexed."""
+    """None if the stored queries are not indexed."""
     bytes: Mapping[str, int] = {}
-    """Size of each model; empty where an index was refused and nothing exported."""
+    """Size of each model; empty if the index was refused and nothing was exported."""
 
 
 class ExpectedAnswer(Part):
-    """What a stored query must be answered, best first."""
+    """Right answers to a stored query, best first."""
 
     query_id: str
     candidate_ids: tuple[str, ...]
@@ -107,7 +107,7 @@ class ExpectedAnswer(Part):
 
 
 class ExpectedAnswers(Rooted):
-    """Answers of the exact model, computed without it."""
+    """Right answers of the exact model, computed independently of it."""
 
     FILE: ClassVar[str] = "expected_answers.json"
 

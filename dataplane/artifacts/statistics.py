@@ -1,4 +1,4 @@
-"""`statistics.json` of Statistics: what is in each table, in numbers; see `dataplane.statistics.report`."""
+"""`statistics.json` of Statistics: statistics of each table; see `dataplane.statistics.report`."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,7 +7,7 @@ from dataplane.artifacts.document import Number, Part, Rooted
 
 
 class Extent(Part):
-    """Of lengths; empty where there is nothing to measure."""
+    """Range of lengths; empty if there are no values."""
 
     min: int | None = None
     max: int | None = None
@@ -37,54 +37,55 @@ class ColumnReport(Part):
     """Rows without a value."""
     missing_fraction: float = 0.0
     elements: int
-    """Values."""
+    """Number of values."""
     list_length: Extent = Extent()
-    """Of lists."""
+    """Lengths of lists."""
     null_elements: int = 0
-    """Of lists."""
+    """Number of nulls inside lists."""
     distinct: int = 0
-    """Of all but lists of floats."""
+    """Number of distinct values; 0 for lists of floats."""
     exact: bool = False
-    """Whether no value was left out of the counts; if not, `distinct` is an estimate, quantiles and histogram come from
-    a sample of the rows, and the most frequent value may not be known."""
+    """Whether all values were counted. If not, `distinct` is an estimate, quantiles and histogram come from a sample of
+    the rows, and the most frequent value may be unknown."""
     string_length: Extent = Extent()
-    """Of strings, in characters."""
+    """Lengths of strings, in characters."""
     top_values: tuple[TopValue, ...] | None = None
-    """Of strings that were all counted."""
+    """Most frequent strings; None for other types, and if not all strings were counted."""
     nan: int = 0
-    """Of numbers, as all that follow. NaN and infinity are counted only in `nan` and `infinite`."""
+    """This field and the following ones are for numbers. Only `nan` and `infinite` count NaN and infinity."""
     infinite: int = 0
     zeros: int = 0
     min: Number | None = None
-    """Of timestamps in microseconds UTC."""
+    """Timestamps are in microseconds UTC."""
     max: Number | None = None
     mean: float | None = None
     std: float | None = None
     quantiles: Mapping[str, Number] = {}
-    """By share, such as "0.5"."""
+    """Quantile by share, such as "0.5"."""
     histogram: tuple[Bucket, ...] = ()
 
 
 class EventsReport(Part):
-    """What a recommender wants to know about its interactions."""
+    """Statistics of the interactions as a matrix of queries and candidates."""
 
     queries: int
-    """Distinct ones, as the next two."""
+    """Number of distinct queries; the next two count distinct candidates and pairs."""
     candidates: int
     pairs: int
     density: float
-    """Pairs out of all possible ones."""
+    """Share of all possible pairs that occur."""
     repeat_fraction: float
-    """Events that repeat an earlier pair."""
+    """Share of the events that repeat an earlier pair."""
     single_event_query_fraction: float
     events_per_query: Mapping[str, Number]
     """`mean`, and quantiles by share."""
     events_per_candidate: Mapping[str, Number]
     exact: bool
-    """False if there were so many queries, candidates or pairs that a uniform sample of them was counted."""
+    """False if there were too many queries, candidates or pairs, so that only a uniform sample was counted."""
     first: str | None = None
-    """The range in time, ISO 8601."""
+    """Time of the first event, ISO 8601."""
     last: str | None = None
+    """Time of the last event, ISO 8601."""
 
 
 class Spelling(Part):
@@ -96,24 +97,24 @@ class Spelling(Part):
 
 
 class IdReport(Part):
-    """How the ids of a table of queries or candidates meet those of the interactions; all counts are exact."""
+    """Comparison of the ids of a query or candidate table with those of the interactions; all counts are exact."""
 
     column: str
     """The id column."""
     ids: int
     """Distinct ids of the interactions."""
     described: int
-    """Those of them that the table has."""
+    """Number of these that the table has."""
     events: int
     """Rows of the interactions."""
     described_events: int
-    """Those of them whose id the table has."""
+    """Number of these whose id the table has."""
     table_ids: int
     """Distinct ids of the table."""
     used: int
-    """Those of them that the interactions have."""
+    """Number of these that the interactions have."""
     alike: int
-    """Ids of the interactions that the table has in another spelling only."""
+    """Number of ids of the interactions that the table has only in another spelling."""
     undescribed_examples: tuple[str, ...]
     """Ids that only the interactions have."""
     unused_examples: tuple[str, ...]
@@ -121,9 +122,9 @@ class IdReport(Part):
     spellings: tuple[Spelling, ...]
     """Examples of `alike`."""
     undescribed_prefix: str
-    """What all ids begin with that only the interactions have."""
+    """Common prefix of the ids that only the interactions have."""
     unused_prefix: str
-    """What all ids begin with that only the table has."""
+    """Common prefix of the ids that only the table has."""
 
 
 class TableReport(Part):
@@ -132,9 +133,9 @@ class TableReport(Part):
     rows: int
     columns: Mapping[str, ColumnReport]
     events: EventsReport | None = None
-    """Of interactions."""
+    """Only for interactions."""
     ids: IdReport | None = None
-    """Of a table of queries or candidates that was not taken from the interactions."""
+    """Only for query and candidate tables that were not derived from the interactions."""
 
 
 class StatisticsReport(Rooted):

@@ -8,14 +8,14 @@ _FILE = "spec.json"
 
 
 def read_spec(graph: TransformGraph) -> EncodedSpec:
-    """The encoded columns.
+    """Reads the encoded columns.
 
     Raises:
-        UnreadableDocumentError: the file is missing, or not of this shape.
+        UnreadableDocumentError: the file is missing or does not fit the model.
     """
     return read_model(graph.path / _FILE, EncodedSpec)
 
 
 def write_spec(graph: TransformGraph, spec: EncodedSpec) -> None:
-    """Writes the encoded columns, settings that are left at their defaults included."""
+    """Writes the encoded columns, including settings with default values."""
     graph.write_json(_FILE, spec.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""`metadata.json` of TransformedExamples: what its arrays do not say of themselves."""
+"""`metadata.json` of TransformedExamples: the split, counts and the range in time."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,7 +7,7 @@ from dataplane.artifacts.document import Document, JsonValue, Part
 
 
 class LeftOut(Part):
-    """What `max_events_per_query` left out."""
+    """Events that `max_events_per_query` left out."""
 
     limit: int
     queries: int
@@ -15,14 +15,14 @@ class LeftOut(Part):
 
 
 class Cuts(Part):
-    """Moments, ISO 8601, from which on a split in time holds events out."""
+    """Times, ISO 8601, from which a split by time holds events out."""
 
     validation_from: str
     test_from: str
 
 
 class DatasetMetadata(Document):
-    """How the events were divided, counts, and the range in time."""
+    """Split of the events, counts, and the range in time."""
 
     FILE: ClassVar[str] = "metadata.json"
 
@@ -41,11 +41,11 @@ class DatasetMetadata(Document):
     """Events by split."""
     left_out: LeftOut | None = None
     time_range: tuple[str, str] | None = None
-    """First and last moment, ISO 8601; None without timestamps."""
+    """Time of the first and the last event, ISO 8601; None without timestamps."""
     cuts: Cuts | None = None
 
     @property
     def split_method(self) -> str | None:
-        """By which method the events were divided, if that is known."""
+        """Method of the split; None if unknown."""
         method = (self.split or {}).get("method")
         return method if isinstance(method, str) else None

@@ -163,7 +163,7 @@ def test_what_is_no_such_document_is_refused_by_name(
 @pytest.mark.parametrize("kind", [kind for kind, _ in DOCUMENTS if issubclass(kind, Document)])
 def test_a_later_format_is_refused(kind: type[Document], tmp_path: Path) -> None:
     content = {"format": 2, **next(content for known, content in DOCUMENTS if known is kind)}
-    with pytest.raises(UnreadableDocumentError, match=f"{kind.FILE} has format 2, this release reads format 1"):
+    with pytest.raises(UnreadableDocumentError, match=f"{kind.FILE} has format 2, but this release reads format 1"):
         kind.read(written(tmp_path, kind.FILE, content))
 
 
