@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that one ends: by a kill as well."""
+"""Starts processes that end with their parent, even if the parent is killed."""
 
 import ctypes
 import os
@@ -13,18 +13,18 @@ os.execvp(sys.argv[2], sys.argv[2:])"""
 
 
 def bound(command: list[str]) -> list[str]:
-    """The command that starts `command` as a process that the kernel kills when its parent is gone.
+    """Wraps `command` so that the kernel kills the process when its parent ends.
 
-    To the kernel the parent is a thread: the one that starts the process has to live as long as the process.
+    To the kernel, the parent is the thread that starts the process, so this thread must outlive the process.
     """
     return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command]
 
 
 def end_with_parent(parent: int) -> None:
-    """Has the kernel kill this process when the thread that started it is gone.
+    """Makes the kernel kill this process when the thread that started it ends.
 
     Args:
-        parent: id of the parent's process; if it is gone already, this process ends here.
+        parent: id of the parent process; if it has ended already, this process ends at once.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

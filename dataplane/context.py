@@ -1,4 +1,4 @@
-"""What a step of the pipeline gets from whoever runs it."""
+"""Services that a runner gives to a step of the pipeline."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 
 class BeamRunner(Protocol):
-    """Executes Beam pipelines; which runner does it changes speed, never results.
+    """Runs Beam pipelines. The choice of the runner affects speed, never results.
 
-    Steps know no more of `dataplane.beam_runner`, so that none is executed again when a runner starts differently.
+    Steps know only this protocol and not `dataplane.beam_runner`, so cache keys do not depend on how runners start.
     """
 
     def concurrency(self) -> int:
-        """How many bundles are worked on at the same time."""
+        """Number of bundles that are processed at the same time."""
 
     def pipeline(self) -> "AbstractContextManager[beam.Pipeline]":
-        """A new Beam pipeline, which runs when the block ends."""
+        """Makes a Beam pipeline, which runs when the block ends."""
 
 
 class NoBeamRunner:
-    """Stands where no runner was given, which is enough for steps without Beam."""
+    """Default runner, for steps without Beam."""
 
     def concurrency(self) -> int:
-        """One."""
+        """Returns 1."""
         return 1
 
     def pipeline(self) -> "AbstractContextManager[beam.Pipeline]":
-        """None.
+        """Refuses to make a pipeline.
 
         Raises:
             ValueError: always.
@@ -42,15 +42,15 @@ class NoBeamRunner:
 
 @dataclass(frozen=True)
 class ExecutionContext:
-    """What an executor gets from whoever runs it; nothing here may change its results.
+    """Services for an executor. They must not affect its results.
 
     Attributes:
-        beam: the Beam runner of the data steps.
-        progress: takes one short line about how far the step is.
-        warn: takes a line that has to stay on the screen.
-        scratch: a directory for temporary files, removed by the runner afterwards.
-        resume: a directory that an interrupted execution leaves to the next one with the same inputs, parameters and
-            code, and that is removed once one is done; None if nothing is to be left.
+        beam: Beam runner of the data steps.
+        progress: called with short lines about the progress of the step.
+        warn: called with lines that stay on the screen.
+        scratch: directory for temporary files; the runner removes it afterwards.
+        resume: directory that keeps the state of an interrupted execution for the next one with the same inputs,
+            parameters and code; removed after a finished execution. None keeps no state.
     """
 
     beam: BeamRunner = field(default_factory=NoBeamRunner)
@@ -61,7 +61,7 @@ class ExecutionContext:
 
     @contextmanager
     def scratch_directory(self) -> Iterator[Path]:
-        """A fresh directory below `scratch`, removed when the block ends."""
+        """Yields an empty directory below `scratch`, which is removed when the block ends."""
         self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.scratch) as name:
             yield Path(name)

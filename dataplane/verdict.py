@@ -1,4 +1,4 @@
-"""What was compared, as a reader sees it: a table, and the checks in words."""
+"""Shows a verdict to the reader: a table of metrics, and the checks in words."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,28 +25,28 @@ def columns(metrics: Metrics) -> dict[str, Means]:
 USELESS = "not_collapsed"
 """Name of the check that no setting turns off: embeddings and scores are finite and differ."""
 
-_CURVE = "see the Trainer's training.json for how the loss went"
-_LOOSER = "to publish this model as it is, loosen or turn off (null) what is named in brackets"
+_CURVE = "training.json of the Trainer has the curve of the loss"
+_LOOSER = "to publish this model unchanged, loosen or turn off (null) the settings in brackets"
 
 
 def _advice(failed: Sequence[Check]) -> list[str]:
-    """What can be done about failed checks."""
+    """Advice about failed checks."""
     if any(check.name == USELESS for check in failed):
         return [
-            f"The training diverged, or a tower is dead ({_CURVE}): lower training.learning_rate, look for extreme",
+            f"The training diverged, or a tower is dead ({_CURVE}): lower training.learning_rate, check for extreme",
             "values in numeric and vector features, or change model or loss. No setting publishes such a model.",
         ]
-    better = f"What helps: more data or features, another model or training ({_CURVE})"
+    better = f"More data or features, or another model or training, may help ({_CURVE})"
     return [f"{better}; {_LOOSER}."] if failed else []
 
 
 def _said(check: Check) -> str:
-    """A check in words; one of an older version has none of its own."""
+    """A check in words; checks of older releases have no message."""
     return check.message or f"{check.name} {check.metric}: {check.value} of {check.threshold}"
 
 
 def table(columns: Mapping[str, Means], rows: Sequence[str]) -> list[str]:
-    """Lines of a table with a row for each metric; "-" where a column has no value."""
+    """Lines of a table with one row per metric; "-" means no value."""
     cells = [[f"  {row}", *(_cell(values.get(row)) for values in columns.values())] for row in rows]
     lines = text_table([["Test", *columns], *cells], right=range(1, len(columns) + 1))
     if any(name.endswith(_MEASURED_ALIKE) for name in columns):
@@ -59,7 +59,7 @@ def _cell(value: float | None) -> str:
 
 
 def refusal(verdict: Verdict) -> list[str]:
-    """Lines that say why a model is not blessed and what can be done."""
+    """Lines that explain why a model is not blessed, with advice."""
     failed = [check for check in verdict.checks if not check.passed]
     lines = [f"  {_said(check)}" for check in failed]
     lines += [f"  note: {note}" for note in verdict.notes]
@@ -69,7 +69,7 @@ def refusal(verdict: Verdict) -> list[str]:
 
 
 def summary(verdict: Verdict) -> list[str]:
-    """Lines that say what was compared and how it came out."""
+    """Lines with the outcome of every check."""
     said = [*map(_said, verdict.checks), *(f"note: {note}" for note in verdict.notes)]
     outcome = "blessed" if verdict.blessed else "not blessed"
     return [f"Verdict    {outcome}", *(f"  {line}" for line in said)]

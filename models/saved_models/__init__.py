@@ -1,1 +1,1 @@
-"""SavedModels of ours: what they compute, and what can be read from them without running them."""
+"""Digests and embeddings of exported SavedModels, read without running them."""

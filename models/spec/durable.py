@@ -1,7 +1,7 @@
 """Writes files that survive a crash of the machine: content reaches the disk before anything refers to it.
 
-The only place that writes a file and renames it. It is in the lowest layer because training, which does not know the
-data plane, needs it as well.
+Only this module writes a file under a temporary name and renames it. It is in the lowest layer, because training needs
+it and does not know the data plane.
 """
 
 import os
@@ -38,13 +38,13 @@ def sync_tree(directory: Path) -> None:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Yields a temporary name beside `file`; what the block writes there replaces `file` when it ends without an error.
+    """Yields a temporary path beside `file`. What the block writes there replaces `file` if the block succeeds.
 
     Readers see either the old or the new content, even after a crash. `file` is unchanged if the block raises or
     writes nothing.
 
     Args:
-        file: its directory is created if missing.
+        file: the file to replace; its directory is created if missing.
 
     Raises:
         OSError: the content cannot be written; the old content is unchanged.
@@ -62,10 +62,10 @@ def replacing(file: Path) -> Iterator[Path]:
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Writes a text file as `replacing` does.
+    """Writes a text file atomically; see `replacing`.
 
     Raises:
-        OSError: it cannot be written; the old content is still there.
+        OSError: the file cannot be written; the old content is unchanged.
     """
     with replacing(file) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,9 +1,9 @@
-"""What a ScaNN tree is built and searched with. Free of TensorFlow."""
+"""Settings of a ScaNN tree. Imports no TensorFlow."""
 
 from dataclasses import dataclass
 
 SMALLEST_TREE = 16
-"""Candidates that a tree needs: ScaNN's quantiser fails to train on fewer vectors."""
+"""Fewest candidates of a tree, because ScaNN's quantiser cannot be trained on fewer vectors."""
 
 
 @dataclass(frozen=True)
@@ -11,13 +11,13 @@ class TreeSettings:
     """Resolved settings of a ScaNN tree with anisotropic quantisation and exact reordering.
 
     Attributes:
-        leaves: cells the candidates are partitioned into.
-        leaves_to_search: cells looked into for a query that asks for no more than `answers`.
-        anisotropic_threshold: T of the anisotropic loss; larger weighs errors along the vector more.
-        dimensions_per_block: dimensions that share a code of 4 bits; 1 is finest.
-        reorder: nearest by code that are scored again with the full vectors.
-        training_sample: candidates that centres and codes are learnt from.
-        answers: number of answers the other settings are made for; more of them widen the search.
+        leaves: number of cells into which the candidates are partitioned.
+        leaves_to_search: number of cells searched for a query with at most `answers` answers.
+        anisotropic_threshold: T of the anisotropic loss; a larger value weighs errors parallel to a vector more.
+        dimensions_per_block: number of dimensions that share a 4-bit code; 1 is the finest.
+        reorder: number of candidates, nearest by code, that are scored again with their full vectors.
+        training_sample: number of candidates on which centres and codes are trained.
+        answers: number of answers that the other settings are made for; more answers widen the search.
     """
 
     leaves: int
@@ -30,5 +30,5 @@ class TreeSettings:
 
 
 def tree_is_possible(candidates: int, leaves: int) -> bool:
-    """Whether ScaNN can train a tree of so many leaves on so few candidates."""
+    """Whether ScaNN can train a tree of `leaves` leaves on `candidates` candidates."""
     return candidates >= max(SMALLEST_TREE, leaves)

@@ -209,7 +209,7 @@ def test_a_refusal_names_metric_values_bound_interval_and_setting_beside_the_tab
         "clearly below 0.2940 (2% tolerance): refused (evaluation.min_lift_over_published)",
         "Test           two-tower  popularity  served",
         "  ndcg@10         0.0500      0.1000  0.3000",
-        "to publish this model as it is, loosen or turn off (null) what is named in brackets",
+        "to publish this model unchanged, loosen or turn off (null) the settings in brackets",
     ):
         assert expected in message
 
