@@ -75,8 +75,8 @@ def _unmeasured(config: "EvaluationConfig", counts: HeldOut) -> Iterator[Check]:
 def _thresholds(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:
     for metric, least in config.thresholds.items():
         value = metrics.test[metric]
-        said = f"{metric} {value:.4f}{_interval(metrics.intervals.test, metric)}, at least {least:g} required"
-        yield _check("threshold", metric, value, least, said, passed=value >= least, setting="evaluation.thresholds")
+        text = f"{metric} {value:.4f}{_interval(metrics.intervals.test, metric)}, at least {least:g} required"
+        yield _check("threshold", metric, value, least, text, passed=value >= least, setting="evaluation.thresholds")
 
 
 def _popularity(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:
@@ -86,19 +86,19 @@ def _popularity(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]
     intervals = metrics.intervals.test_minus_popularity
     for metric in [config.gate_metric()] if isinstance(gate, str) else gate:
         ours, theirs = metrics.test[metric], popularity[metric]
-        said = _compared(metric, ours, "popularity", theirs, intervals)
+        text = _compared(metric, ours, "popularity", theirs, intervals)
         if isinstance(gate, str):
             passed = ours > theirs or ours == theirs == 1  # nothing is above a perfect ranking
-            said += ", must exceed popularity"
+            text += ", must exceed popularity"
             if passed and intervals[metric][0] <= 0:
-                said += " (the interval is not entirely above zero: may be chance)"
-            yield _check("better_than_popularity", metric, ours, theirs, said, passed=passed, setting=_POPULARITY)
+                text += " (the interval is not entirely above zero: may be chance)"
+            yield _check("better_than_popularity", metric, ours, theirs, text, passed=passed, setting=_POPULARITY)
             continue
         # If popularity has no hit, there is no ratio, and any hit passes.
         lift = ours / theirs if theirs else None
         passed = ours > 0 if lift is None else lift >= gate[metric]
-        said += f", at least {gate[metric]:g} times popularity required"
-        yield _check("lift_over_popularity", metric, lift, gate[metric], said, passed=passed, setting=_POPULARITY)
+        text += f", at least {gate[metric]:g} times popularity required"
+        yield _check("lift_over_popularity", metric, lift, gate[metric], text, passed=passed, setting=_POPULARITY)
 
 
 def _published(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:
@@ -122,20 +122,20 @@ def _against_published(metric: str, least: float | None, published: ServedMetric
             skipped=published.skipped,
         )
     ours, theirs, version = published.model[metric], published.test[metric], published.version
-    said = _compared(metric, ours, f"served version {version}", theirs, published.intervals)
-    said += f" on {published.queries} queries"
+    text = _compared(metric, ours, f"served version {version}", theirs, published.intervals)
+    text += f" on {published.queries} queries"
     if least is None:
         value, threshold = ours, theirs * (1 - CLEARLY_WORSE)
         few = published.queries < FEWEST_COMPARED
         passed = few or not published.intervals[metric][1] < threshold - theirs
-        said += f", must not be clearly below {threshold:.4f} ({100 * CLEARLY_WORSE:g}% tolerance)"
-        said += f"; fewer than {FEWEST_COMPARED} queries are no evidence" if few else ""
-        return _check(name, metric, value, threshold, said, passed=passed, setting=_PUBLISHED, version=version)
+        text += f", must not be clearly below {threshold:.4f} ({100 * CLEARLY_WORSE:g}% tolerance)"
+        text += f"; fewer than {FEWEST_COMPARED} queries are no evidence" if few else ""
+        return _check(name, metric, value, threshold, text, passed=passed, setting=_PUBLISHED, version=version)
     # If the served model has no hit, every model passes.
     ratio = ours / theirs if theirs else None
-    said += f", at least {least:g} times that required"
+    text += f", at least {least:g} times that required"
     passed = ratio is None or ratio >= least
-    return _check(name, metric, ratio, least, said, passed=passed, setting=_PUBLISHED, version=version)
+    return _check(name, metric, ratio, least, text, passed=passed, setting=_PUBLISHED, version=version)
 
 
 def _check(
@@ -143,7 +143,7 @@ def _check(
     metric: str,
     value: float | None,
     threshold: float | None,
-    said: str,
+    text: str,
     *,
     passed: bool,
     setting: str,
@@ -151,7 +151,7 @@ def _check(
 ) -> Check:
     outcome = "passed" if passed else f"refused ({setting})"
     check = Check(
-        name=name, metric=metric, value=value, threshold=threshold, passed=passed, message=f"{said}: {outcome}"
+        name=name, metric=metric, value=value, threshold=threshold, passed=passed, message=f"{text}: {outcome}"
     )
     return check if version is None else check.model_copy(update={"version": version})
 
