@@ -192,7 +192,9 @@ def test_a_damaged_version_is_downloaded_once_and_again_when_it_has_changed(
         downloads.clear()
         copy = versions_of.fetch("toy", pushed["version"])
         assert (copy / "variables" / "variables.index").read_bytes() == whole[::-1]
-        assert versions_of.check("toy", pushed["version"]) == ["variables/variables.index is not what was written"]
+        assert versions_of.check("toy", pushed["version"]) == [
+            "variables/variables.index has changed since it was written"
+        ]
     assert downloads == []
     objects.write_bytes(index, whole)
     assert versions_of.check("toy", pushed["version"]) == []
