@@ -21,6 +21,7 @@ from pipeline.commands import (
     refresh_index,
     rollback,
     run,
+    schema,
     serve,
     show,
     status,
@@ -31,6 +32,10 @@ from pipeline.commands import (
 )
 
 _DISTRIBUTION = "tfrs-pipeline"
+
+_COMMANDS = (
+    run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, work, init, schema,
+)  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
 
@@ -82,8 +87,8 @@ class _ShowVersion(argparse.Action):
         parser.exit()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code."""
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; what it returns has `execute`, which runs the command."""
     parser = _Parser(
         prog="python -m pipeline",
         description=_DESCRIPTION,
@@ -92,12 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the program's version and exit")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    commands = (
-        run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, work, init,
-    )  # fmt: skip
-    for command in commands:
+    for command in _COMMANDS:
         command.add_parser(verbs)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    options = build_parser().parse_args(arguments)
     # Skips the final garbage collection, which takes two seconds over TensorFlow's objects.
     atexit.register(gc.freeze)
     try:
