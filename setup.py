@@ -60,6 +60,7 @@ setup(
         "serving": ["starlette", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what is compared with
         "tune": ["optuna"],
+        "gpu": ["tensorflow[and-cuda]==2.20.*"],  # NVIDIA's libraries; never run by us
         "dev": [
             "optuna",
             "pytest",
@@ -74,6 +75,9 @@ setup(
             "ruff",
             "mypy",
             "import-linter",
+            "jsonschema",  # holds configurations against the schema for editors
+            "types-jsonschema",
+            "mkdocs-material",  # `make docs`
             "types-PyYAML",
             "types-jsonschema",
             "polars",  # the reference of benchmarks/data_plane, which the tests run on little data

@@ -15,14 +15,14 @@ import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[1]
-PACKAGES = sorted({path.parent.name for path in PROJECT.glob("*/__init__.py")} - {"tests", "benchmarks"})
+PACKAGES = sorted({path.parent.name for path in PROJECT.glob("*/__init__.py")} - {"tests", "benchmarks", "tools"})
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with `dist/`, its source distribution, and `installed/`, what that would install."""
     copy = tmp_path_factory.mktemp("built")
-    for name in [*PACKAGES, "tfx_config"]:
+    for name in [*PACKAGES, "tfx_config", "docs", "examples"]:
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for file in PROJECT.iterdir():
         if file.is_file():
@@ -69,7 +69,8 @@ def test_every_module_is_shipped(archived: dict[str, bytes]) -> None:
 
 
 def test_the_source_distribution_has_what_the_readme_sends_its_users_to(archived: dict[str, bytes]) -> None:
-    examples = {str(path.relative_to(PROJECT)) for path in (PROJECT / "tfx_config").rglob("*") if path.is_file()}
+    folders = (PROJECT / name for name in ("tfx_config", "docs", "examples"))
+    examples = {str(path.relative_to(PROJECT)) for folder in folders for path in folder.rglob("*") if path.is_file()}
     documents = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "LICENSE"}
     assert (examples | documents | {"setup.py", "pyproject.toml", "requirements.lock"}) - set(archived) == set()
 
