@@ -1,6 +1,6 @@
-"""Lists of different lengths in flat arrays: where each begins, and whose every entry is.
+"""Offsets and ranges of ragged arrays, which hold rows of different lengths in one flat array.
 
-Row `i` has the entries `offsets[i]:offsets[i + 1]`. Light: NumPy only.
+Row `i` has the entries `offsets[i]:offsets[i + 1]`. The module imports only NumPy.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ _RANGE_ENTRIES = 1 << 22
 
 
 def offsets_of(sizes: np.ndarray) -> np.ndarray:
-    """Where each row begins, and behind the last one where it ends, int64 `[rows + 1]`.
+    """The start of each row, followed by the end of the last row, int64 `[rows + 1]`.
 
-    Example: rows of 2, 0 and 3 entries begin at 0, 2 and 2 and end at 5: `[0, 2, 2, 5]`.
+    Example: rows of 2, 0 and 3 entries start at 0, 2 and 2 and end at 5: `[0, 2, 2, 5]`.
     """
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, dtype=np.int64, out=offsets[1:])
@@ -29,7 +29,7 @@ def rows_of(offsets: np.ndarray) -> np.ndarray:
 
 
 def places_of(offsets: np.ndarray) -> np.ndarray:
-    """The place of every entry in its own row, counted from 0, int64 `[entries]`.
+    """The position of every entry in its own row, counted from 0, int64 `[entries]`.
 
     Example: `[0, 2, 2, 5]` gives `[0, 1, 0, 1, 2]`.
     """
@@ -39,9 +39,9 @@ def places_of(offsets: np.ndarray) -> np.ndarray:
 
 
 def row_sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """The sum of each row's entries, int64 `[rows]`; of flags, how many are set.
+    """The sum of each row's entries, int64 `[rows]`; for flags, the number of set flags.
 
-    Example: of rows `[0, 2, 2, 5]`, the entries 1, 0, 1, 1 and 0 give `[1, 0, 2]`.
+    Example: with offsets `[0, 2, 2, 5]`, the entries 1, 0, 1, 1 and 0 give `[1, 0, 2]`.
 
     Args:
         values: whole numbers or flags `[entries]`.
@@ -52,12 +52,12 @@ def row_sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The integers of every range `starts[i]:ends[i]`, one range after the other, and the `i` of each.
+    """The integers of every range `starts[i]:ends[i]`, range after range, and the `i` of each integer.
 
-    Example: 3:5, 0:0 and 7:8 are the integers `[3, 4, 7]` of the ranges `[0, 0, 2]`.
+    Example: the ranges 3:5, 0:0 and 7:8 give `[0, 0, 2]` and `[3, 4, 7]`.
 
     Returns:
-        The ranges and the integers, both int64 `[sum of the lengths]`.
+        The range of each integer, and the integers, both int64 `[sum of the lengths]`.
     """
     offsets = offsets_of(ends - starts)
     row = rows_of(offsets)
@@ -65,9 +65,9 @@ def concatenate_ranges(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray
 
 
 def row_ranges(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
-    """All rows in runs `first:last` of about four million entries, for what is to be done in bounded memory.
+    """Splits all rows into runs `first:last` of about four million entries, to bound memory.
 
-    Example: rows of 3 million entries each are the runs 0:1, 1:2 and 2:3; of a million each, 0:4, 4:8 and so on.
+    Example: rows of 3 million entries each give the runs 0:1, 1:2 and 2:3. Rows of a million each give 0:4, 4:8, ….
     """
     first, rows = 0, len(offsets) - 1
     while first < rows:

@@ -1,6 +1,6 @@
-"""Opening Google's and Amazon's object stores with pyarrow, and looking at what is in them.
+"""Opens Google's and Amazon's object stores with pyarrow, and lists their objects.
 
-Light at import: pyarrow is imported when a URI is used.
+The module is light to import: it imports pyarrow at the first use of a URI.
 """
 
 import os
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 CONNECTIONS = 16
-"""Requests that run at once: in a store, each is a wait."""
+"""Number of concurrent requests; each one mostly waits for the store."""
 
 _CONNECT_SECONDS, _REQUEST_SECONDS, _ATTEMPTS = 3, 60, 3
 
 
 def open_store(uri: str) -> "tuple[FileSystem, str]":
-    """The file system of a URI, and the path in it.
+    """The file system of a URI, and the path within that file system.
 
     Raises:
-        ConfigError: the environment gives an endpoint with credentials.
-        OSError: the bucket's region cannot be found out.
+        ConfigError: the endpoint in the environment holds credentials.
+        OSError: the bucket's region cannot be determined.
     """
     scheme, _, path = uri.partition("://")
     if scheme == "gs":
@@ -38,7 +38,7 @@ def open_store(uri: str) -> "tuple[FileSystem, str]":
 
 
 def list_objects(uri: str) -> Iterator[tuple[str, int]]:
-    """URI and size of every object below a URI, in one request for a thousand of them.
+    """URI and size of every object below a URI; the store returns up to a thousand objects per request.
 
     Raises:
         OSError: the store cannot be read.
@@ -53,15 +53,15 @@ def list_objects(uri: str) -> Iterator[tuple[str, int]]:
 
 
 def object_version(uri: str) -> str:
-    """Size and entity tag of an object, or where the store gives no tag the time it was written, without its content.
+    """Size and entity tag of an object, or size and modification time if the store has no tags; reads no content.
 
     Raises:
-        OSError: it is gone, or the store cannot be read.
+        OSError: the object does not exist, or the store cannot be read.
     """
     store, path = open_store(uri)
     with store.open_input_file(path) as file:
-        told = file.metadata() or {}
-        tag = next((told[key].decode() for key in ("ETag", "etag") if key in told), None)
+        metadata = file.metadata() or {}
+        tag = next((metadata[key].decode() for key in ("ETag", "etag") if key in metadata), None)
         return f"{file.size()}-{tag or store.get_file_info(path).mtime_ns}"
 
 

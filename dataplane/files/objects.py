@@ -1,8 +1,8 @@
-"""Objects below URIs: written whole or not at all, read, and removed.
+"""Writes, reads and removes objects below URIs. A failed write leaves no partial object.
 
-Trees are copied an object at a time: `pyarrow.fs.copy_files` writes an object for every directory, needs the right to
-look at Google's bucket, cannot leave a file for last, and downloads nothing from Google's store, which has no
-directories.
+Trees are copied object by object, not with `pyarrow.fs.copy_files`. That function writes an extra object for each
+directory, needs permission to read a Google bucket's metadata, cannot copy one file last, and downloads nothing from
+Google's store, which has no directories.
 """
 
 import io
@@ -19,10 +19,10 @@ _CHUNK = 8 << 20
 
 
 def read_bytes(uri: str) -> bytes:
-    """A whole small object.
+    """Reads a small object.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: the object cannot be read.
     """
     with explained(uri, "read"):
         store, path = open_store(uri)
@@ -32,10 +32,10 @@ def read_bytes(uri: str) -> bytes:
 
 
 def write_bytes(uri: str, content: bytes) -> None:
-    """Writes a small object over one that is there.
+    """Writes a small object and replaces an existing one.
 
     Raises:
-        RunError: it cannot be written.
+        RunError: the object cannot be written.
     """
     with explained(uri, "written"):
         _write(io.BytesIO(content), uri)
@@ -45,17 +45,17 @@ def upload(source: Path, uri: str) -> None:
     """Copies a local file to an object.
 
     Raises:
-        RunError: it cannot be written.
+        RunError: the object cannot be written.
     """
     with explained(uri, "written"), source.open("rb") as stream:
         _write(stream, uri)
 
 
 def download(uri: str, target: Path) -> None:
-    """Copies an object to a local path, whose directory exists.
+    """Copies an object to a local path in an existing directory.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: the object cannot be read.
     """
     with explained(uri, "read"), target.open("wb") as file:
         store, path = open_store(uri)
@@ -64,10 +64,10 @@ def download(uri: str, target: Path) -> None:
 
 
 def download_tree(uri: str, target: Path) -> None:
-    """Copies all objects below a URI to files below a directory, which is made.
+    """Copies all objects below a URI to files below a directory and creates the directory.
 
     Raises:
-        RunError: they cannot be read.
+        RunError: an object cannot be read.
     """
     with explained(uri, "listed"):
         paths = {found: target / found[len(uri.rstrip("/")) + 1 :] for found, _ in list_objects(uri)}
@@ -78,22 +78,22 @@ def download_tree(uri: str, target: Path) -> None:
 
 
 def list_directories(uri: str) -> list[str]:
-    """Names of what would be the directories directly below a URI, sorted.
+    """Names of the prefixes ("directories") directly below a URI, sorted.
 
     Raises:
         RunError: the store cannot be read.
     """
     with explained(uri, "listed"):
-        # Google's store knows no directories, only names: what is before the next slash is taken from all of them.
+        # Google's store has no directories, so each name gives the part before its next slash.
         below = [found[len(uri.rstrip("/")) + 1 :] for found, _ in list_objects(uri)]
         return sorted({name.partition("/")[0] for name in below if "/" in name})
 
 
 def delete(uri: str) -> None:
-    """Removes an object, if it is there.
+    """Removes an object if it exists.
 
     Raises:
-        RunError: it cannot be removed.
+        RunError: the object cannot be removed.
     """
     with explained(uri, "removed"), suppress(FileNotFoundError):
         store, path = open_store(uri)
@@ -101,10 +101,10 @@ def delete(uri: str) -> None:
 
 
 def delete_tree(uri: str) -> None:
-    """Removes all objects below a URI, if there are any.
+    """Removes all objects below a URI.
 
     Raises:
-        RunError: they cannot be removed.
+        RunError: an object cannot be removed.
     """
     with explained(uri, "removed"):
         store, path = open_store(uri)
@@ -113,7 +113,7 @@ def delete_tree(uri: str) -> None:
 
 def _write(stream: IO[bytes], uri: str) -> None:
     store, path = open_store(uri)
-    # An object comes into being when its stream is closed, which must not happen after an error.
-    sink = store.open_output_stream(path, compression=None)  # what is called .gz would be compressed once more
+    # Closing the stream creates the object, so the stream stays open after an error.
+    sink = store.open_output_stream(path, compression=None)  # by default pyarrow would compress a .gz again
     shutil.copyfileobj(stream, sink, _CHUNK)
     sink.close()

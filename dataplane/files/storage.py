@@ -1,12 +1,14 @@
-"""Files at local paths and in object stores: one way to find and read them; `objects` writes to stores.
+"""Finds and reads files at local paths and in object stores. `dataplane.files.objects` writes objects.
 
-A location is an absolute local path, or a `gs://BUCKET/…` or `s3://BUCKET/…` URI. Credentials are never part of it:
-they come from where the stores' own tools look, so that no configuration, record or message can hold them.
-s3: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `~/.aws` with `AWS_PROFILE`, or the machine's role;
-`AWS_REGION`, and `AWS_ENDPOINT_URL` for a store that is not Amazon's. gs: `GOOGLE_APPLICATION_CREDENTIALS`,
-`gcloud auth application-default login`, or the machine's service account; `STORAGE_EMULATOR_HOST` for an emulator.
+A location is an absolute local path, or a `gs://BUCKET/…` or `s3://BUCKET/…` URI. A location never holds credentials,
+so no configuration, record or message holds any. Credentials come from the places where the stores' own tools look:
 
-Light at import: pyarrow, which speaks to the stores, is imported when a URI is used.
+    s3  `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `~/.aws` with `AWS_PROFILE`, or the machine's role. The region
+        is in `AWS_REGION`. `AWS_ENDPOINT_URL` names a store other than Amazon's.
+    gs  `GOOGLE_APPLICATION_CREDENTIALS`, `gcloud auth application-default login`, or the machine's service account.
+        `STORAGE_EMULATOR_HOST` names an emulator.
+
+The module is light to import: it imports pyarrow, the client of the stores, at the first use of a URI.
 """
 
 import errno
@@ -35,11 +37,11 @@ _HALF_A_URI = re.compile(r"^(gs|gcs|s3|s3a|s3n):", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that was found.
+    """A file that exists.
 
     Attributes:
-        location: its absolute path or URI.
-        size: in bytes.
+        location: absolute path or URI.
+        size: number of bytes.
     """
 
     location: str
@@ -47,31 +49,32 @@ class StoredFile:
 
 
 def is_remote(location: str) -> bool:
-    """Whether a location is a URI, of any scheme."""
+    """Whether a location is a URI of any scheme."""
     return _URI.match(location) is not None
 
 
 def check_uri(location: str) -> None:
-    """Accepts local paths, and URIs of the stores that are spoken to.
+    """Accepts local paths and URIs of supported stores.
 
     Raises:
-        ValueError: another scheme, no bucket, or credentials or options in the URI; the message does not repeat them.
+        ValueError: the URI has an unsupported scheme, no bucket, or holds credentials or options. The message does not
+            repeat credentials.
     """
     match = _URI.match(location)
     if match is None:
         if _HALF_A_URI.match(location):
-            raise ValueError("a URI is written gs://BUCKET/PATH or s3://BUCKET/PATH")
+            raise ValueError("write a URI as gs://BUCKET/PATH or s3://BUCKET/PATH")
         return
     rest = location[match.end() :]
     if has_user(rest) or has_options(rest):
         raise ValueError(
-            "a URI must not hold credentials or options (user@, ?name=value, #): they come from the environment, see "
-            "dataplane/files/storage.py"
+            "a URI must not hold credentials or options (user@, ?name=value, #); set credentials in the "
+            "environment, see dataplane/files/storage.py"
         )
     if match[1] not in SCHEMES:
-        raise ValueError(f"'{match[1]}://' is not supported; allowed: a local path, gs:// or s3://")
+        raise ValueError(f"'{match[1]}://' is not supported; use a local path, gs:// or s3://")
     if not re.fullmatch(r"[\w.-]+", rest.partition("/")[0]):
-        raise ValueError(f"a URI starts with the name of a bucket: {match[1]}://BUCKET/PATH")
+        raise ValueError(f"a URI needs the name of a bucket: {match[1]}://BUCKET/PATH")
 
 
 def join(location: str, *names: str) -> str:
@@ -80,10 +83,10 @@ def join(location: str, *names: str) -> str:
 
 
 def stat(location: str) -> StoredFile | None:
-    """The file at a location; None if there is none, or a directory.
+    """The file at a location; None if the location is a directory or does not exist.
 
     Raises:
-        RunError: the store cannot be reached or refuses.
+        RunError: the store cannot be reached or denies access.
     """
     with explained(location, "looked at"):
         if not is_remote(location):
@@ -94,11 +97,11 @@ def stat(location: str) -> StoredFile | None:
 
 
 def list_files(directory: str, *, descend: Callable[[str], bool] = lambda name: True) -> list[StoredFile]:
-    """Files below a directory, sorted by location; none if there is no such directory.
+    """Files below a directory, sorted by location; an empty list if the directory does not exist.
 
     Args:
-        directory: where to look.
-        descend: tells by its name whether a directory below is looked into.
+        directory: path or URI of the directory.
+        descend: takes the name of a directory below and returns whether to list that directory too.
 
     Raises:
         RunError: the directory or the store cannot be read.
@@ -115,10 +118,10 @@ def list_files(directory: str, *, descend: Callable[[str], bool] = lambda name: 
 
 
 def versions(locations: Iterable[str]) -> list[str]:
-    """What changes when a file is written anew: size and time of change, or the store's entity tag.
+    """Text for each file that changes when the file is rewritten: its size with its modification time or entity tag.
 
     Raises:
-        RunError: a file is gone, or the store cannot be reached.
+        RunError: a file no longer exists, or the store cannot be reached.
     """
     wanted = list(locations)
     if not any(map(is_remote, wanted)):
@@ -128,14 +131,14 @@ def versions(locations: Iterable[str]) -> list[str]:
 
 
 def open_input(location: str, *, buffer: int = 1 << 18) -> IO[bytes]:
-    """A file's bytes, from the beginning; can seek.
+    """Opens a file as a seekable binary stream.
 
     Args:
-        location: which file.
-        buffer: how many bytes to fetch at once.
+        location: path or URI of the file.
+        buffer: number of bytes to fetch at once.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be opened.
     """
     if not is_remote(location):
         return Path(location).open("rb", buffering=buffer)
@@ -143,10 +146,10 @@ def open_input(location: str, *, buffer: int = 1 << 18) -> IO[bytes]:
 
 
 def open_random_access(location: str) -> "pa.NativeFile":
-    """A file for Arrow, which reads here and there in it.
+    """Opens a file for Arrow, which reads ranges of the file in any order.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     import pyarrow as pa
 
@@ -160,10 +163,10 @@ def _walk(directory: str, descend: Callable[[str], bool]) -> Iterator[StoredFile
     def fail(error: OSError) -> None:
         raise error
 
-    if not os.path.isdir(directory):  # noqa: PTH112  (Path.is_dir raises where a name is too long)
+    if not os.path.isdir(directory):  # noqa: PTH112  (Path.is_dir raises if a name is too long)
         return
     for folder, folders, names in os.walk(directory, onerror=fail, followlinks=True):
-        folders[:] = filter(descend, folders)  # what is not asked for may be large
+        folders[:] = filter(descend, folders)  # other directories may be large
         for path in (Path(folder, name) for name in names):
             if path.is_file():
                 yield StoredFile(str(path), path.stat().st_size)

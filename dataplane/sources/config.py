@@ -1,4 +1,4 @@
-"""What a user says about the source of each table: format, files, and which column means what."""
+"""Settings of each table's source: its format, its files and the roles of its columns."""
 
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -23,24 +23,24 @@ Paths: TypeAlias = Location | Annotated[list[Location], Field(min_length=1)]
 SplitPaths: TypeAlias = Annotated[dict[Split, Paths], Field(min_length=1)]
 
 ROLES = ("query_id", "candidate_id", "timestamp", "order", "weight", "split")
-"""Names that interactions' mapped columns get; no other source column may use them."""
+"""Column names of the ingested interactions that are reserved for roles."""
 
 
 class InteractionColumns(Strict):
-    """Which source column plays which role in the interactions table."""
+    """Source column of each role in the interactions table."""
 
     query_id: ColumnName
-    """Who or what asks: a user, a session, a basket."""
+    """Column of the query's id: a user, a session, a basket."""
     candidate_id: ColumnName
-    """What was chosen: an item, a document, a track."""
+    """Column of the chosen candidate's id: an item, a document, a track."""
     timestamp: ColumnName | None = None
-    """When it happened."""
+    """Column of the event's time."""
     order: ColumnName | None = None
-    """A number that orders a query's events, after the timestamp where there are both."""
+    """Column of a number that orders a query's events; with `timestamp`, it orders events of the same time."""
     weight: ColumnName | None = None
-    """Rating, reward or count of the event, not negative."""
+    """Column of the event's rating, reward or count, 0 or more."""
     split: ColumnName | None = None
-    """Column that says `train`, `validation` or `test` for each row."""
+    """Column with `train`, `validation` or `test` in each row."""
 
     @model_validator(mode="after")
     def _roles_are_distinct(self) -> "InteractionColumns":
@@ -52,53 +52,55 @@ class InteractionColumns(Strict):
         return self
 
     def mapped(self) -> dict[str, str]:
-        """Source column of each role that is given."""
+        """Source column of each configured role."""
         return {role: column for role in ROLES if (column := getattr(self, role)) is not None}
 
 
 class _Table(ValueSettings):
     keep: list[ColumnName] | None = None
-    """Further columns to carry along; all that have a usable type if absent."""
+    """Further columns to keep. The default is every column of a supported type."""
     whole_number_ids: bool = False
-    """Ids such as `12346.0` are `12346`, as tools write whole numbers of a column in which some are missing. Without
-    it they stay what they are in texts, and floats are refused. Ids that are no numbers stay what they are."""
+    """Reads ids such as `12346.0` as `12346`. Tools write whole numbers this way if a column has missing values. By
+    default, such texts stay unchanged and columns of floats are refused. Other ids always stay unchanged."""
 
 
 class _Interactions(_Table):
     columns: InteractionColumns
-    """Which source column plays which role."""
+    """Source column of each role."""
     time_unit: TimeUnit = "auto"
-    """What a timestamp counts since 1970 (UTC), `iso` for text such as 2026-11-22, `yyyymmdd` for dates such as
-    20261122; `auto` tells it from the values."""
+    """Unit of a timestamp that counts from 1970 (UTC); or `iso` for text such as 2026-11-22, `yyyymmdd` for dates such
+    as 20261122. `auto` detects it from the values."""
     min_weight: float | None = None
-    """Keep only events with at least this weight, such as ratings from 4 up."""
+    """Keeps only events with at least this weight, such as ratings of 4 or more."""
 
     @model_validator(mode="after")
     def _settings_have_their_column(self) -> "_Interactions":
         for role, column in self.columns.mapped().items():
             if column in self.types:
-                raise ValueError(f"types: {column!r} is columns.{role}, which says what it holds; leave it out")
+                raise ValueError(f"types: {column!r} is columns.{role}, which determines its type; leave it out")
         if self.min_weight is not None and self.columns.weight is None:
             raise ValueError("'min_weight' needs columns.weight")
         if self.time_unit != "auto" and self.columns.timestamp is None:
             raise ValueError("'time_unit' needs columns.timestamp")
         if self.time_unit not in ("auto", "iso") and self.columns.timestamp in self.date_formats:
-            raise ValueError(f"'time_unit' {self.time_unit!r} and 'date_formats' both say how the timestamp is written")
+            raise ValueError(
+                f"'time_unit' {self.time_unit!r} and 'date_formats' both describe the timestamp; leave one out"
+            )
         return self
 
 
 class _Entities(_Table):
     id: ColumnName
-    """Column that identifies the query or candidate."""
+    """Column of the query's or candidate's id."""
     pivot: Pivot | None = None
-    """How to read a table that has a property of an entity on each row."""
+    """Settings of a table with one property of an entity on each row."""
 
     @model_validator(mode="after")
     def _pivot_has_all_columns(self) -> "_Entities":
         if self.pivot is None:
             return self
         if self.keep is not None:
-            raise ValueError("with 'pivot' its own 'keep' names the columns; leave out the other")
+            raise ValueError("'pivot' has its own 'keep'; leave out the table's")
         if self.id in self.pivot.columns():
             raise ValueError(f"pivot: {self.id!r} is the id")
         if reserved := sorted({"query_id", "candidate_id", self.id} & set(self.pivot.keep)):
@@ -109,23 +111,23 @@ class _Entities(_Table):
     def _id_is_no_number(self) -> "_Entities":
         if self.id in self.kinds():
             raise ValueError(
-                f"{self.id!r} is the id, which is text whatever it looks like; leave it out of the settings"
+                f"{self.id!r} is the id, which is always text; leave it out of the settings of types and notations"
             )
         return self
 
 
 class _Lists(Strict):
     list_columns: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
-    """Text columns that hold several values, with what separates them: `genres: "|"`."""
+    """Text columns that hold several values, each with its separator: `genres: "|"`."""
 
 
 class _FileInteractions(_Interactions, _Lists):
     path: Paths | SplitPaths
     """File, directory, glob or a list of them; or one of these for each of `train`, `validation`, `test`.
 
-    Local, or in an object store: `gs://BUCKET/…`, `s3://BUCKET/…` (credentials: `dataplane.files.storage`). A directory
-    is its files and those of its `COLUMN=VALUE` directories, whose names become columns (see
-    `dataplane.sources.partitions`); a glob chooses among them: `events/dt=2026-11-2*`."""
+    A path is local or in an object store: `gs://BUCKET/…`, `s3://BUCKET/…` (`dataplane.files.storage` says where
+    credentials come from). A directory stands for its files and the files of its `COLUMN=VALUE` directories, whose
+    names become columns (see `dataplane.sources.partitions`). A glob selects some: `events/dt=2026-11-2*`."""
 
     @model_validator(mode="after")
     def _one_source_of_splits(self) -> "_FileInteractions":
@@ -136,22 +138,22 @@ class _FileInteractions(_Interactions, _Lists):
 
 class _FileEntities(_Entities, _Lists):
     path: Paths
-    """File, directory, glob or a list of them, as `path` of the interactions."""
+    """File, directory, glob or a list of them, as in `path` of the interactions."""
 
 
 class _Parquet(Strict):
-    """Fields of structs are columns, too, called by their path: `user.id`."""
+    """Parquet files. A field of a struct is a column named by its path: `user.id`."""
 
     format: Literal["parquet"]
     bytes_as: Literal["auto", "text", "hex", "uuid"] = "auto"
-    """What bytes that are not marked as text become. `auto`: UUIDs, where each value has 16 bytes by its type,
-    hexadecimal digits, where it has another fixed number of bytes, and text otherwise."""
+    """How to read bytes that are not marked as text. `auto` reads a type of 16 bytes as UUIDs, a type of another fixed
+    length as hexadecimal digits, and other bytes as text."""
 
 
 class _Jsonl(Strict):
-    """Members of inner objects are columns, too, called by their path: `user.id`.
+    """JSON files. A member of an inner object is a column named by its path: `user.id`.
 
-    MongoDB's `{"$oid": "…"}`, `{"$numberLong": "…"}` and `{"$date": …}` are the value alone.
+    MongoDB's `{"$oid": "…"}`, `{"$numberLong": "…"}` and `{"$date": …}` are read as the value inside.
     """
 
     format: Literal["jsonl"]
@@ -162,7 +164,7 @@ class _Tfds(Strict):
     dataset: str = Field(pattern=r"^\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?$")
     """Name in TensorFlow Datasets: `movielens/100k-ratings`, with `:1.0.0` for a version."""
     data_dir: Path | None = None
-    """Where data sets are prepared; TFDS's own `TFDS_DATA_DIR` or `~/tensorflow_datasets` if absent."""
+    """Directory of prepared data sets. The default is TFDS's: `TFDS_DATA_DIR` or `~/tensorflow_datasets`."""
 
 
 class ParquetInteractions(_FileInteractions, _Parquet):
@@ -182,18 +184,18 @@ class CsvEntities(CsvDialect, _FileEntities):
 
 
 class JsonlInteractions(_FileInteractions, _Jsonl):
-    """Interactions as JSON objects: one a line, in a list, or in `{"data": [...]}`; also compressed."""
+    """Interactions as JSON objects: one per line, in a list, or in `{"data": [...]}`; also compressed."""
 
 
 class JsonlEntities(_FileEntities, _Jsonl):
-    """Queries or candidates as JSON objects, see `JsonlInteractions`."""
+    """Queries or candidates as JSON objects; see `JsonlInteractions`."""
 
 
 class TfdsInteractions(_Interactions, _Tfds):
     """Interactions in a data set of TensorFlow Datasets."""
 
     split: str | Annotated[dict[Split, str], Field(min_length=1)] = "train"
-    """Which of its splits to read, e.g. `train[:50%]`; or one for each of `train`, `validation`, `test`."""
+    """Split of the data set to read, such as `train[:50%]`; or one for each of `train`, `validation`, `test`."""
 
     @model_validator(mode="after")
     def _one_source_of_splits(self) -> "TfdsInteractions":
@@ -206,25 +208,25 @@ class TfdsEntities(_Entities, _Tfds):
     """Queries or candidates in a data set of TensorFlow Datasets."""
 
     split: str = "train"
-    """Which of its splits to read."""
+    """Split of the data set to read."""
 
 
 class SyntheticInteractions(Strict):
-    """A made-up world with learnable tastes; brings its query and candidate tables along."""
+    """Generated interactions with learnable tastes, and their query and candidate tables."""
 
     format: Literal["synthetic"]
     queries: int = Field(default=2000, ge=1)
-    """How many queries there are."""
+    """Number of queries."""
     candidates: int = Field(default=1000, ge=20)
-    """How many candidates there are."""
+    """Number of candidates."""
     events_per_query: float = Field(default=30.0, ge=2, le=1000)
-    """Events of a query on average, before repeated choices are left out."""
+    """Mean number of events per query, before repeated choices are removed."""
     topics: int = Field(default=12, ge=2, le=200)
-    """Clusters of taste; queries like a few, candidates belong to one or two."""
+    """Number of clusters of taste. A query likes a few, a candidate belongs to one or two."""
     new_candidate_fraction: float = Field(default=0.2, ge=0, le=0.9)
-    """Share of candidates that appear in the last third of the time span, so late events are full of them."""
+    """Share of candidates that first appear in the last third of the time span, so late events contain many of them."""
     seed: int = Field(default=0, ge=0)
-    """Same seed and settings, same data."""
+    """Random seed. The same seed and settings give the same data."""
 
     @model_validator(mode="after")
     def _topics_have_candidates(self) -> "SyntheticInteractions":
@@ -234,7 +236,7 @@ class SyntheticInteractions(Strict):
 
 
 class FromInteractions(Strict):
-    """A query or candidate table taken from the interactions' own rows: the values at the entity's first event."""
+    """A query or candidate table from the interactions: the values at each entity's first event."""
 
     format: Literal["interactions"]
     columns: Annotated[list[ColumnName], Field(min_length=1)]
@@ -250,14 +252,14 @@ EntitiesSource: TypeAlias = Annotated[MappedEntities | FromInteractions, Field(d
 
 
 def id_columns(source: MappedInteractions | MappedEntities) -> set[str]:
-    """Source columns of the ids, which every row has."""
+    """Source columns of the ids."""
     if isinstance(source, MappedInteractions):
         return {source.columns.query_id, source.columns.candidate_id}
     return {source.id}
 
 
 def needed_columns(source: MappedInteractions | MappedEntities) -> set[str]:
-    """Source columns that every file must have: ids, roles, and those of a pivot."""
+    """Source columns that every file must have: ids, roles and columns of a pivot."""
     if isinstance(source, MappedInteractions):
         return set(source.columns.mapped().values())
     return {source.id, *(source.pivot.columns() if source.pivot else ())}

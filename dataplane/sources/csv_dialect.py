@@ -1,4 +1,4 @@
-"""What a user says about delimited text: what separates fields, what surrounds them, in which encoding they are."""
+"""Settings of delimited text: delimiter, quotes, escapes, column names and encoding."""
 
 import codecs
 from typing import Literal
@@ -13,23 +13,24 @@ class CsvDialect(Strict):
 
     format: Literal["csv"]
     delimiter: str = Field(default=",", min_length=1, max_length=16)
-    """What separates fields, e.g. `"\\t"`, `"|"`, `" "`, `"::"`, `"\\x01"` as in Hive's texts."""
+    """Text that separates fields: `"\\t"`, `"|"`, `" "`, `"::"`, or `"\\x01"` as in Hive's files."""
     encoding: str = "utf-8"
-    """Name of the text encoding as Python knows it, e.g. `latin-1`."""
+    """Text encoding by its Python name, such as `latin-1`."""
     names: list[str] | None = None
-    """Column names of files without a header line; `""` leaves a column out."""
+    """Column names of files without a header line; `""` skips a column."""
     quote: str | None = Field(default='"', min_length=1, max_length=1)
-    """What surrounds fields that contain the delimiter; `null` where quotes are ordinary characters."""
+    """Character around fields that contain the delimiter; `null` if quotes are ordinary characters."""
     escape: str | None = Field(default=None, min_length=1, max_length=1)
-    r"""What stands before quotes that are ordinary characters, where they are not doubled: `'\'`, as Spark writes it.
-    With `quote: null`, what stands before delimiters and ends of lines that are, as in Hive's and MySQL's texts.
-    Doubled it means itself; before anything else it is an ordinary character."""
+    r"""Character before a quote that belongs to the value, in files that do not double such quotes: `'\'` in Spark's
+    files. With `quote: null`, the character before a delimiter or end of line that belongs to the value, as in files of
+    Hive and MySQL. Two escapes are one escape character; before any other character an escape is an ordinary
+    character."""
     null_values: list[str] = [""]
-    """As for every format, but that an empty field is missing."""
+    """Texts that mean a missing value, as in every format. The default is the empty field."""
 
     @property
     def is_utf8(self) -> bool:
-        """Whether texts are UTF-8."""
+        """Whether the encoding is UTF-8."""
         return codecs.lookup(self.encoding).name == "utf-8"
 
     @model_validator(mode="after")
@@ -37,13 +38,13 @@ class CsvDialect(Strict):
         signs = {key: sign for key in ("quote", "escape") if (sign := getattr(self, key)) is not None}
         for key, sign in signs.items():
             if not sign.isascii() or sign in "\r\n":
-                raise ValueError(f"'{key}' must be an ASCII character, and no end of a line, not {sign!r}")
+                raise ValueError(f"'{key}' must be an ASCII character other than an end of line, not {sign!r}")
             if sign in self.delimiter:
-                raise ValueError(f"'{key}' and 'delimiter' must differ, both have {sign!r}")
+                raise ValueError(f"'{key}' and 'delimiter' must not share a character; both contain {sign!r}")
         if self.escape is not None and self.escape == self.quote:
             raise ValueError(f"'escape' and 'quote' are both {self.quote!r}: doubled quotes need no 'escape'")
         if set(self.delimiter) & set("\r\n"):
-            raise ValueError("'delimiter' must not have an end of a line")
+            raise ValueError("'delimiter' must not contain an end of line")
         return self
 
     @field_validator("encoding")
@@ -60,5 +61,5 @@ class CsvDialect(Strict):
     def _names_are_distinct(cls, value: list[str] | None) -> list[str] | None:
         named = [name for name in value or [] if name]
         if len(set(named)) != len(named):
-            raise ValueError("'names' has the same name twice")
+            raise ValueError("'names' lists a name twice")
         return value

@@ -193,6 +193,8 @@ def _glob_local(pattern: str) -> set[str]:
 def _glob_store(pattern: str) -> set[str]:
     """Objects and prefixes ("directories") that match a glob.
 
+    fsspec's glob over pyarrow lists one prefix at a time, and pyarrow finds no prefixes in Google's store.
+
     For example, with objects `s3://b/dt=1/x.csv` and `s3://b/dt=2/y.csv` the glob `s3://b/dt=*` gives `s3://b/dt=1`
     and `s3://b/dt=2`.
     """

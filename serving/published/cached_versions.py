@@ -1,7 +1,7 @@
-"""Copies of versions in an object store, in the user's cache, and what was found when they were downloaded.
+"""Keeps copies of an object store's versions in the user's cache, with the damage found in each.
 
-A version is downloaded to be checked, or to be loaded. What was found holds as long as the store gives its objects the
-same sizes and tags: an unchanged version, whole or damaged, is not downloaded for the same purpose again.
+A version is downloaded to check it or to load it. The result stays valid while its objects keep their sizes and entity
+tags, so an unchanged version, whole or damaged, is not downloaded again for the same purpose.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ from models.spec.durable import write_atomically
 from serving.model.version_digests import changed_files, check_version, has_digests
 
 NEEDED = "saved_model.pb"
-"""The file that makes a version one."""
+"""The file whose presence makes a directory a version."""
 
 
 class _Found(BaseModel):
-    """What was found in a version, beside its copy as `VERSION.json`.
+    """The result of checking a version; the file `VERSION.json` beside its copy.
 
     Attributes:
-        objects: size and tag of each object, by its path in the version, before it was downloaded.
-        damage: see `version_digests.check_version`.
+        objects: size and tag of each object before the download, by its path in the version.
+        damage: result of `version_digests.check_version`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,7 +38,7 @@ class _Found(BaseModel):
 
 
 class CachedVersions:
-    """What this machine knows of the versions below a URI."""
+    """Local copies and check results of the versions below a URI."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -46,20 +46,20 @@ class CachedVersions:
         self._directory = cache / "tfrs-pipeline" / hashlib.sha256(uri.encode()).hexdigest()[:16]
 
     def damage(self, model: str, version: int) -> list[str]:
-        """What is damaged in a version as it is in the store.
+        """The damage of a version in the store.
 
         Raises:
-            RunError: it is not there, or cannot be downloaded.
+            RunError: the version does not exist or cannot be downloaded.
         """
         there = self._objects(model, version)
         found = self._found(model, version, there)
         return (found or self._download(model, version, there, keep=False)).damage
 
     def copy(self, model: str, version: int) -> Path:
-        """A local copy of a version as it is in the store, damaged or not.
+        """A local copy of a version in the store, damaged or not.
 
         Raises:
-            RunError: it is not there, or cannot be downloaded.
+            RunError: the version does not exist or cannot be downloaded.
         """
         there, copy = self._objects(model, version), self._copy(model, version)
         found = self._found(model, version, there)
@@ -68,11 +68,11 @@ class CachedVersions:
         return copy
 
     def forget(self, model: str, there: set[int]) -> None:
-        """Removes what is known of versions that are gone.
+        """Removes copies and results of versions that no longer exist.
 
         Args:
-            model: whose versions.
-            there: the versions that are left.
+            model: name of the model.
+            there: numbers of the versions that exist.
         """
         for entry in self._copy(model, 0).parent.glob("*"):
             if entry.stem.isdigit() and int(entry.stem) not in there:
@@ -85,12 +85,12 @@ class CachedVersions:
         directory = storage.join(self._uri, model, str(version), "")
         locations = [file.location for file in storage.list_files(directory)]
         if directory + NEEDED not in locations:
-            raise RunError(f"{directory.rstrip('/')} is not there any more")
+            raise RunError(f"{directory.rstrip('/')} no longer exists")
         tags = storage.versions(locations)
         return {location.removeprefix(directory): tag for location, tag in zip(locations, tags, strict=True)}
 
     def _found(self, model: str, version: int, there: Mapping[str, str]) -> _Found | None:
-        """What was found in a version; None if these are other objects."""
+        """The stored result of a version; None if its objects have changed since."""
         try:
             content = self._copy(model, version).with_suffix(".json").read_bytes()
             found = _Found.model_validate_json(content)
@@ -105,10 +105,10 @@ class CachedVersions:
             fresh = Path(scratch) / "model"
             objects.download_tree(storage.join(self._uri, model, str(version)), fresh)
             found = _Found(objects=there, damage=check_version(fresh))
-            with suppress(FileNotFoundError):  # a copy of other objects, or one that has changed
+            with suppress(FileNotFoundError):  # the copy is of other objects, or was modified
                 copy.rename(fresh.with_name("old"))
             if keep:
-                with suppress(OSError):  # another process was faster
+                with suppress(OSError):  # another process has made the copy
                     fresh.rename(copy)
         write_atomically(copy.with_suffix(".json"), found.model_dump_json())
         return found
@@ -118,5 +118,5 @@ class CachedVersions:
 
 
 def _changed(copy: Path) -> list[str]:
-    """What is not as it was written; nothing can be said of a version of an older release."""
+    """Files of a copy that were modified; empty for a version of an older release, which has no digests."""
     return changed_files(copy) if has_digests(copy) else []

@@ -60,7 +60,7 @@ def test_other_locations_are_fine_and_shown_as_they_are(location):
 
 @pytest.mark.parametrize("location", ["s3:/bucket/a.csv", "GS:bucket/a.csv", "s3a:/KEYID:HUSH@bucket"])
 def test_half_a_uri_is_no_local_path(location):
-    with pytest.raises(ValueError, match="a URI is written gs://BUCKET/PATH") as error:
+    with pytest.raises(ValueError, match="write a URI as gs://BUCKET/PATH") as error:
         check_uri(location)
     assert "HUSH" not in str(error.value)
 

@@ -148,7 +148,7 @@ def test_copies_are_kept_as_long_as_their_version(s3: str, tmp_path: Path) -> No
     publisher.fetch(second)
     assert not copy.exists()
     assert not copy.with_suffix(".json").exists()
-    with pytest.raises(RunError, match="is not there any more"):
+    with pytest.raises(RunError, match="no longer exists"):
         publisher.fetch(first)
 
 

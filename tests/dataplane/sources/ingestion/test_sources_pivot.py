@@ -119,7 +119,7 @@ def test_order_files_and_workers_do_not_change_the_pivot(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"keep": ["price"]}, "with 'pivot' its own 'keep'"),
+        ({"keep": ["price"]}, "'pivot' has its own 'keep'"),
         ({"pivot": {**PIVOT, "property": "item"}}, "'item' is the id"),
         ({"pivot": {**PIVOT, "value": "property"}}, "different columns"),
         ({"pivot": {**PIVOT, "keep": []}}, "at least 1"),
