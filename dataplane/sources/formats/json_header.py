@@ -1,4 +1,4 @@
-"""The columns of a JSON file, told from its first records. Standard library only."""
+"""Reads the columns of a JSON file from its first records. Imports only the standard library."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -14,10 +14,10 @@ _RECORDS = 20
 
 
 def json_header(location: str, ids: Collection[str]) -> list[str] | None:
-    """Names and paths in the first records; None unless all of them agree, as members with no value may be left out.
+    """Names and paths in the first records; None if records differ, because empty members may be omitted.
 
     Args:
-        location: which file.
+        location: path or URI of the file.
         ids: columns that every record has.
 
     Raises:
@@ -28,7 +28,7 @@ def json_header(location: str, ids: Collection[str]) -> list[str] | None:
             blocks = record_blocks(stream, location, ids, block=_BLOCK)
             lines = list(islice((line for block in blocks for line in block), _RECORDS))
     except UnicodeError as error:
-        raise DataError(f"{location} is no text, though it begins as such: {error}") from error
+        raise DataError(f"{location} begins as text, but is not: {error}") from error
     except UNREADABLE as error:
         raise unreadable(location, error) from error
     if not lines:
@@ -36,14 +36,14 @@ def json_header(location: str, ids: Collection[str]) -> list[str] | None:
     records = [value for line in lines if isinstance(value := _loaded(line), dict)]
     if not records:
         shown = lines[0][:60].decode(errors="replace").strip()
-        raise DataError(f"{location} cannot be read as JSON: its first records, such as {shown}, are no objects")
+        raise DataError(f"{location} cannot be read as JSON: its first records, such as {shown}, are not objects")
     return _common_names(records)
 
 
 def _common_names(records: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """Names and paths of the members that all objects have; None if some have others.
+    """Names and paths of the members of all objects; None if the objects have different members.
 
-    An inner object whose members differ from one to the other stands there under its own name.
+    An inner object with different members in different records is listed under its own name.
     """
     if any(record.keys() != records[0].keys() for record in records):
         return None

@@ -1,6 +1,6 @@
-"""What stands inside JSON records: members of objects by their path, and the values that MongoDB wraps in objects.
+"""Members of JSON objects by path, and MongoDB's typed values without their wrappers.
 
-Standard library only.
+Imports only the standard library.
 """
 
 import re
@@ -16,15 +16,15 @@ _WRAPPED_VALUE = re.compile(
 )
 
 
-class TwiceError(ValueError):
-    """An object has two members of the same name or path."""
+class DuplicateMemberError(ValueError):
+    """An object has two members with the same name or path."""
 
 
 def unwrapped(line: bytes) -> bytes:
-    """A record in which MongoDB's typed values are the values alone.
+    """Replaces MongoDB's typed values in a record by the plain values.
 
-    Example: `{"_id": {"$oid": "65a"}, "at": {"$date": {"$numberLong": "17"}}}` to `{"_id": "65a", "at": 17}`. Texts
-    stay what they are: a quote inside one has a backslash before it.
+    Example: `{"_id": {"$oid": "65a"}, "at": {"$date": {"$numberLong": "17"}}}` → `{"_id": "65a", "at": 17}`. Text is
+    unchanged, because quotes inside text are escaped.
     """
     if b'"$' not in line:
         return line
@@ -32,10 +32,10 @@ def unwrapped(line: bytes) -> bytes:
 
 
 def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Members of an object by their path: `{"user": {"id": 7}, "n": 2}` to `{"user.id": 7, "n": 2}`.
+    """Flattens an object to members by path: `{"user": {"id": 7}, "n": 2}` → `{"user.id": 7, "n": 2}`.
 
     Raises:
-        TwiceError: two have the same path, as in `{"user": {"id": 7}, "user.id": 8}`.
+        DuplicateMemberError: two members have the same path, as in `{"user": {"id": 7}, "user.id": 8}`.
     """
     found: dict[str, Any] = {}
     left = list(record.items())[::-1]
@@ -44,14 +44,14 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             left += [(f"{name}.{key}", inner) for key, inner in value.items()][::-1]
         elif name in found:
-            raise TwiceError(name)
+            raise DuplicateMemberError(name)
         else:
             found[name] = value
     return found
 
 
 def has(record: Mapping[str, Any], name: str) -> bool:
-    """Whether an object has a member of a name or path."""
+    """Whether an object has a member with a name or path."""
     first, dot, rest = name.partition(".")
     inner = record.get(first)
     return name in record or (bool(dot) and isinstance(inner, dict) and has(inner, rest))

@@ -17,7 +17,7 @@ from dataplane.errors import DataError
 from dataplane.sources.config import JsonlEntities, JsonlInteractions, id_columns
 from dataplane.sources.files import SourceFile
 from dataplane.sources.formats.json_records import record_blocks
-from dataplane.sources.formats.json_values import TwiceError, flat
+from dataplane.sources.formats.json_values import DuplicateMemberError, flat
 from dataplane.sources.formats.opening import MEND_DAMAGED, UNREADABLE, open_bytes, unreadable
 from dataplane.sources.formats.struct_fields import field_at, leaves
 from dataplane.sources.formats.text_files import file_pieces
@@ -157,7 +157,7 @@ def _value(line: bytes) -> tuple[dict[str, Any], str]:
             json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is valid JSON, but not text
     except UnicodeError:
         return {}, NOT_TEXT
-    except TwiceError as error:
+    except DuplicateMemberError as error:
         return {}, f"has {str(error)!r} twice"
     except (ValueError, RecursionError):
         return {}, "not JSON"
@@ -167,7 +167,7 @@ def _value(line: bytes) -> tuple[dict[str, Any], str]:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
+        raise DuplicateMemberError(Counter(key for key, _ in pairs).most_common(1)[0][0])
     return members
 
 

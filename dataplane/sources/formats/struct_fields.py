@@ -1,4 +1,4 @@
-"""Fields of structs, at any depth, as columns under their path: `user.id`."""
+"""Struct fields at any depth as columns with paths such as `user.id`."""
 
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -10,7 +10,7 @@ Path: TypeAlias = tuple[str, ...]
 
 
 def leaves(fields: Iterable[pa.Field], above: Path = ()) -> Iterable[tuple[Path, pa.DataType]]:
-    """Path and type of every column that is no struct, in order."""
+    """Yields path and type of every column that is not a struct, in order."""
     for field in fields:
         path = (*above, field.name)
         if pa.types.is_struct(field.type):
@@ -20,7 +20,7 @@ def leaves(fields: Iterable[pa.Field], above: Path = ()) -> Iterable[tuple[Path,
 
 
 def field_at(batch: pa.RecordBatch, path: Path) -> pa.Array:
-    """The values at a path, null where one of the structs around them is."""
+    """Values at a path, null where an enclosing struct is null."""
     first, *fields = path
     values = batch.column(first)
     return pc.struct_field(values, fields) if fields else values

@@ -62,7 +62,7 @@ def needed_rows(
 
 
 def check_properties(plan: TablePlan, reports: Iterable[Report]) -> None:
-    """Refuses properties that no row of a table in long form has: they are misspelt.
+    """Refuses properties that no row of a table in long form has, as they are probably misspelt.
 
     Raises:
         DataError: `pivot.keep` names one.
@@ -81,7 +81,7 @@ def check_properties(plan: TablePlan, reports: Iterable[Report]) -> None:
 
 
 def _note_properties(names: pa.Array, kept: pa.Array, report: Report) -> None:
-    """Adds the properties of a batch to its report: all that are kept, and of the others as many as a message needs."""
+    """Adds the properties of a batch to its report: all kept ones, and enough of the others for a message."""
     noted = set(report.seen.get(_SEEN, ()))
     others = set(names.drop_null().slice(0, _MOST_NOTED).to_pylist()) - noted
     more = sorted(others)[: max(0, _MOST_NOTED - len(noted))]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dataplane.errors import DataError
-from dataplane.sources.formats.json_values import TwiceError, flat, unwrapped
+from dataplane.sources.formats.json_values import DuplicateMemberError, flat, unwrapped
 from dataplane.sources.headers import check_headers
 from models.spec.features import FeatureSpec
 from tests.components.source_runs import PAIR, Run
@@ -140,5 +140,5 @@ def test_only_whole_wrappings_are_taken_off(line, plain):
 def test_flat_objects():
     assert flat({"a": {"b": {"c": 1}, "d": []}, "e": {}, "f": None}) == {"a.b.c": 1, "a.d": [], "f": None}
     assert list(flat({"a": {"b": 1, "c": 2}, "d": 3})) == ["a.b", "a.c", "d"]
-    with pytest.raises(TwiceError, match=r"a\.b"):
+    with pytest.raises(DuplicateMemberError, match=r"a\.b"):
         flat({"a.b": 1, "a": {"b": 2}})
