@@ -42,10 +42,14 @@ class World:
 
 
 class RandomTowers(tf.Module):
-    """Candidates have a random row; a query is the sum of its history's rows and random shares of its features."""
+    """Candidates have a random row; a query is the sum of its history's rows and random shares of its features.
 
-    def __init__(self, preprocessing: Preprocessing, *, dim: int, seed: int) -> None:
+    With each older event of the history the share of its row falls by `recency`.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, *, dim: int, seed: int, recency: float = 0.0) -> None:
         super().__init__()
+        self._recency = recency
         random = np.random.default_rng(seed)
         spec = preprocessing.spec
         size = spec.candidate["candidate_id"].vocabulary_size
@@ -68,8 +72,9 @@ class RandomTowers(tf.Module):
     def _query(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
         embedded = tf.add_n([tf.cast(columns[name], tf.float32) @ weight for name, weight in self._weights.items()])
         if "history" in columns:
-            known = tf.cast(columns["history"] > 0, tf.float32)[:, :, None]
-            embedded += tf.reduce_sum(tf.gather(self._items, columns["history"]) * known, axis=1)
+            shares = 1 - self._recency * tf.range(columns["history"].shape[1], dtype=tf.float32)
+            known = tf.cast(columns["history"] > 0, tf.float32) * shares
+            embedded += tf.reduce_sum(tf.gather(self._items, columns["history"]) * known[:, :, None], axis=1)
         return embedded
 
     def _candidate(self, columns: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -83,6 +88,7 @@ def make_world(
     queries: int = 40,
     dim: int = 8,
     seed: int = 0,
+    recency: float = 0.0,
     features: FeatureSpec = FEATURES,
 ) -> World:
     random = np.random.default_rng(seed)
@@ -113,7 +119,9 @@ def make_world(
     )
     transformed = TransformedExamples(path / "transformed")
     write_dataset(transformed, dataset)
-    tf.saved_model.save(RandomTowers(preprocessing, dim=dim, seed=seed), str(path / "model" / "towers"))
+    tf.saved_model.save(
+        RandomTowers(preprocessing, dim=dim, seed=seed, recency=recency), str(path / "model" / "towers")
+    )
     write_configuration(path / "model" / "towers", {})
     return World(examples, graph, transformed, Model(path / "model"))
 

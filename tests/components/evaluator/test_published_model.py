@@ -59,7 +59,7 @@ class Evaluated:
 def standing(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     """The world of the served model, and the folder of its versions."""
     path = tmp_path_factory.mktemp("standing")
-    world = make_world(path, features=WITHOUT_CONTEXT, seed=1)
+    world = make_world(path, features=WITHOUT_CONTEXT, seed=1, recency=0.2)
     return world, publish(world, path)
 
 
