@@ -126,6 +126,13 @@ def test_an_unreadable_record_of_a_run_is_named_and_counts_as_not_there(session,
     assert Session(tmp_path).run(make_pipeline(amount=2))["Finish"] == "cached"
 
 
+def test_runs_after_an_unreadable_record_are_still_there(session):
+    session.run(make_pipeline(amount=2))
+    first, second = sorted((session.store.directory / "runs").glob("*.json"))
+    first.write_text("")
+    assert [run.id for run in Store(session.store.directory.parent, "toy").runs()] == [second.stem]
+
+
 def test_a_file_that_may_not_be_read_is_named_and_never_deleted(session, tmp_path, capsys, monkeypatch):
     denied, read = manifest(session), Path.read_bytes
 

@@ -134,6 +134,28 @@ def test_a_full_disk_is_no_internal_error(session, tmp_path):
     assert int(told[1].replace(",", "")) == pytest.approx(shutil.disk_usage(tmp_path).free / 2**20, rel=0.5)
 
 
+def test_a_full_disk_is_told_though_the_directory_is_gone(session, tmp_path, monkeypatch):
+    def gone(path: Path) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    crash = tmp_path / "crash"
+    crash.write_text("the disk is full")
+    monkeypatch.setattr(shutil, "disk_usage", gone)
+    with pytest.raises(RunError, match=r"the disk is full.*: No such file or directory\)"):
+        session.run(make_pipeline(crash=crash))
+
+
+def test_what_others_can_reach_of_the_beam_runner_is_told(tmp_path):
+    class Exposed(InProcess):
+        def exposure(self) -> str:
+            return "port 8099 is open to the network"
+
+    told: list[str] = []
+    runner = LocalRunner(Store(tmp_path, "toy", told.append), Exposed(), PlainProgress("toy"))
+    runner.run(make_pipeline(), new_run(Path("toy.yaml")), Selection())
+    assert told == ["port 8099 is open to the network"]
+
+
 def test_an_internal_error_names_the_line_that_raised_it():
     with pytest.raises(ValueError, match="Expecting value") as error:
         json.loads("")
