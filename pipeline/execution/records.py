@@ -131,7 +131,10 @@ class Step:
 
 @dataclass
 class Run:
-    """A run of the pipeline: `state` is running, done, failed, refused or interrupted."""
+    """A run of the pipeline: `state` is running, done, failed, refused or interrupted.
+
+    `settings` are those that the user gave, nested as in the configuration; older releases did not record them.
+    """
 
     id: _Name
     config: str
@@ -141,6 +144,7 @@ class Run:
     state: str = "running"
     message: str = ""
     steps: list[Step] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
     unknown: dict[str, Any] = field(default_factory=dict)
 
 

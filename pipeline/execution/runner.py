@@ -244,9 +244,14 @@ class LocalRunner:
         return node.component.input_types()[name](path)
 
 
-def new_run(config: Path) -> Run:
-    """Creates the record of a run that starts now in this process."""
-    return Run(id=new_id(), config=str(config), pid=os.getpid())
+def new_run(config: Path, settings: Mapping[str, Any] | None = None) -> Run:
+    """Creates the record of a run that starts now in this process.
+
+    Args:
+        config: the file of the configuration.
+        settings: the settings of that file and of the command line.
+    """
+    return Run(id=new_id(), config=str(config), pid=os.getpid(), settings=dict(settings or {}))
 
 
 def _free(directory: Path) -> str:

@@ -12,6 +12,7 @@ from dataplane.errors import ConfigError, InternalError, PipelineError, RunError
 from dataplane.errors.credentials import RedactingFormatter
 from dataplane.errors.disk_errors import disk_error
 from pipeline.config.config import PipelineConfig
+from pipeline.config.settings import settings_given
 from pipeline.execution.dag import Pipeline
 from pipeline.execution.metadata import Execution, Run, Step, Store
 from pipeline.execution.progress import make_progress
@@ -61,7 +62,7 @@ def open_session(config: PipelineConfig, *, file: Path, root: Path, again: str) 
             `RunError` also if it was interrupted or the file system failed.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    store, run = Store(root, config.name), new_run(file)
+    store, run = Store(root, config.name), new_run(file, settings_given(config))
     _log_to(store.log_file(run))
     resume = f"The same command continues from there: {again}"
     try:
