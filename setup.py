@@ -31,7 +31,10 @@ setup(
         "TFX",
     ],
     packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
-    package_data={"": ["py.typed"]},  # PEP 561; setuptools before 69 leaves the file out otherwise
+    package_data={
+        "": ["py.typed"],  # PEP 561; setuptools before 69 leaves the file out otherwise
+        "pipeline.reporting": ["templates/*", "templates/sections/*"],
+    },
     python_requires=">=3.11,<3.14",
     install_requires=[
         # ScaNN's op is compiled against one TensorFlow minor: these four move together or not at all.
@@ -51,6 +54,7 @@ setup(
         "pydantic>=2",
         "pyyaml",
         "rich",
+        "jinja2",  # the report's page
         "psutil",  # memory of a served model
         "xxhash",  # digests of artifacts and versions
     ],
@@ -61,8 +65,12 @@ setup(
         "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what is compared with
         "tune": ["optuna"],
         "gpu": ["tensorflow[and-cuda]==2.20.*"],  # NVIDIA's libraries; never run by us
+        "report": ["vl-convert-python"],  # draws the charts of the report
         "dev": [
             "optuna",
+            "vl-convert-python",
+            "playwright",  # the report in Chromium, which is not installed with it
+            "axe-playwright-python",  # what it says of accessibility
             "pytest",
             "pytest-cov",  # `make coverage`
             "pytest-xdist",

@@ -40,7 +40,7 @@ def _advice(failed: Sequence[Check]) -> list[str]:
     return [f"{better}; {_LOOSER}."] if failed else []
 
 
-def _check_text(check: Check) -> str:
+def check_text(check: Check) -> str:
     """A check in words; checks of older releases have no message."""
     return check.message or f"{check.name} {check.metric}: {check.value} of {check.threshold}"
 
@@ -61,7 +61,7 @@ def _cell(value: float | None) -> str:
 def refusal(verdict: Verdict) -> list[str]:
     """Lines that explain why a model is not blessed, with advice."""
     failed = [check for check in verdict.checks if not check.passed]
-    lines = [f"  {_check_text(check)}" for check in failed]
+    lines = [f"  {check_text(check)}" for check in failed]
     lines += [f"  note: {note}" for note in verdict.notes]
     shown = verdict.table
     lines += table(shown, list(dict.fromkeys(row for values in shown.values() for row in values))) if shown else []
@@ -70,6 +70,6 @@ def refusal(verdict: Verdict) -> list[str]:
 
 def summary(verdict: Verdict) -> list[str]:
     """Lines with the outcome of every check."""
-    lines = [*map(_check_text, verdict.checks), *(f"note: {note}" for note in verdict.notes)]
+    lines = [*map(check_text, verdict.checks), *(f"note: {note}" for note in verdict.notes)]
     outcome = "blessed" if verdict.blessed else "not blessed"
     return [f"Verdict    {outcome}", *(f"  {line}" for line in lines)]

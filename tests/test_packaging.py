@@ -115,3 +115,11 @@ def test_the_citation_names_the_same_software(metadata: Message) -> None:
     citation = read_yaml("CITATION.cff")
     told = (metadata["Name"], metadata["Version"], metadata["License"], metadata["Summary"])
     assert (citation["title"], citation["version"], citation["license"], citation["abstract"].removesuffix(".")) == told
+
+
+def test_the_files_of_the_report_are_installed(archived: dict[str, bytes], built: Path) -> None:
+    templates = PROJECT / "pipeline" / "reporting" / "templates"
+    files = [str(file.relative_to(PROJECT)) for file in templates.rglob("*") if file.is_file()]
+    assert len(files) > 10
+    assert set(files) <= archived.keys()
+    assert [file for file in files if not (built / "installed" / file).is_file()] == []

@@ -2,7 +2,7 @@
 
 ROOT/PIPELINE/<node>/<execution>/<output>/      one directory per execution, never changed afterwards
 ROOT/PIPELINE/<node>/<execution>/manifest.json  written last: without it the execution does not exist
-ROOT/PIPELINE/runs/<run>.json and <run>.log     one record and one log per run
+ROOT/PIPELINE/runs/<run>.json, .log and .html   one record, one log and one report per run
 ROOT/PIPELINE/.lock                             held by the process that is running the pipeline
 """
 
@@ -190,6 +190,10 @@ class Store:
     def log_file(self, run: Run) -> Path:
         """Path of a run's log."""
         return self.directory / _RUNS / f"{run.id}.log"
+
+    def report_file(self, run: Run) -> Path:
+        """Path of a run's report."""
+        return self.directory / _RUNS / f"{run.id}.html"
 
     def runs(self) -> list[Run]:
         """All runs, oldest first. A run recorded as running whose process is gone counts as interrupted."""

@@ -1,0 +1,108 @@
+"""Charts of numbers against numbers: lines, and points on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.reporting.charts.drawing import draw
+
+COLOURS = ("var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)", "var(--c7)", "var(--c8)")
+"""Of series, in their order; told apart also by those who see few colours."""
+
+WIDTH, HEIGHT = 330, 165
+"""Of a chart in pixels: the height without its axes."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a series.
+
+    Attributes:
+        x: where it is.
+        y: its value.
+        tip: what is shown where one points at it.
+    """
+
+    x: float
+    y: float
+    tip: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line.
+
+    Attributes:
+        name: of the line.
+        points: from left to right.
+        chosen: the point that is marked, by its place; None if none is.
+    """
+
+    name: str
+    points: Sequence[Point]
+    chosen: int | None = None
+
+
+def line_chart(
+    series: Sequence[Series],
+    *,
+    label: str,
+    x: str,
+    y: str,
+    log_x: bool = False,
+    x_values: Sequence[float] = (),
+    x_step: float = 0,
+) -> Markup:
+    """Lines with a point for each value.
+
+    Args:
+        series: the lines; one whose place is i has the colour `COLOURS[i]`.
+        label: what the chart shows.
+        x: title of the axis.
+        y: title of the axis.
+        log_x: whether the axis is logarithmic.
+        x_values: the ticks; chosen by the library if empty.
+        x_step: least distance of ticks.
+    """
+    rows = [
+        {"x": point.x, "y": point.y, "series": str(number), "tip": point.tip, "chosen": index == line.chosen}
+        for number, line in enumerate(series)
+        for index, point in enumerate(line.points)
+    ]
+    axis: dict[str, Any] = {"title": x, "grid": False}
+    axis |= {"values": list(x_values)} if x_values else {"tickCount": 6, "tickMinStep": x_step}
+    encoding = {
+        "x": {
+            "field": "x",
+            "type": "quantitative",
+            "axis": axis,
+            "scale": {"type": "log" if log_x else "linear", "zero": False, "nice": False},
+        },
+        "y": {
+            "field": "y",
+            "type": "quantitative",
+            "axis": {"title": y, "tickCount": 5, "domain": False, "ticks": False},
+            "scale": {"zero": False, "nice": True},
+        },
+        "color": _colours(len(series)),
+    }
+    tip = {"description": {"field": "tip", "type": "nominal"}}
+    layers = [
+        {"mark": {"type": "line", "strokeWidth": 2, "aria": False}, "encoding": {}},
+        {"mark": {"type": "point", "filled": True, "size": 36, "opacity": 1}, "encoding": tip},
+        {
+            "transform": [{"filter": "datum.chosen"}],
+            "mark": {"type": "point", "size": 170, "strokeWidth": 2, "filled": False, "aria": False},
+            "encoding": {},
+        },
+    ]
+    spec = {"width": WIDTH, "height": HEIGHT, "data": {"values": rows}, "encoding": encoding, "layer": layers}
+    return draw(spec, label=label)
+
+
+def _colours(count: int) -> dict[str, Any]:
+    names = [str(number) for number in range(count)]
+    colours = [COLOURS[number % len(COLOURS)] for number in range(count)]
+    return {"field": "series", "type": "nominal", "legend": None, "scale": {"domain": names, "range": colours}}

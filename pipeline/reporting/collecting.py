@@ -1,0 +1,171 @@
+"""Reads the facts of a run from its record and its artifacts."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from dataplane.artifacts import (
+    Anomalies,
+    Artifact,
+    Blessing,
+    Catalogue,
+    Evaluation,
+    Examples,
+    InfraBlessing,
+    Model,
+    PushedModel,
+    ServingModel,
+    Statistics,
+)
+from dataplane.artifacts.anomalies import AnomalyList
+from dataplane.artifacts.answers import Answers
+from dataplane.artifacts.blessing import Verdict
+from dataplane.artifacts.catalogue import CatalogueChanges
+from dataplane.artifacts.document import Document, Rooted, read_model
+from dataplane.artifacts.evaluation import Metrics
+from dataplane.artifacts.examples import IngestSummary
+from dataplane.artifacts.infra_blessing import InfraVerdict
+from dataplane.artifacts.model import TrainingReport
+from dataplane.artifacts.pushed_model import Push
+from dataplane.artifacts.serving_model import IndexReport
+from dataplane.artifacts.statistics import StatisticsReport
+from dataplane.errors import UnreadableDocumentError
+from pipeline.execution.metadata import Execution, Run, Store
+from pipeline.execution.published import REFRESHED, TRAINED
+from pipeline.reporting.facts import Documents, EarlierRun, RunFacts
+from pipeline.reporting.titles import read_titles
+
+DocumentT = TypeVar("DocumentT", bound=Document | Rooted)
+
+
+def collect(store: Store, run: Run) -> RunFacts:
+    """Reads all that a report tells of a run; what is not there, or not readable, is left out.
+
+    Args:
+        store: the pipeline's records.
+        run: the run.
+    """
+    reader = _Reader(store, run)
+    documents = reader.documents()
+    examples = reader.artifact(("ExampleGen",), "examples", Examples)
+    return RunFacts(
+        pipeline=store.directory.name,
+        run=run,
+        executions=executions_of(store, run),
+        documents=documents,
+        titles=read_titles(examples, documents.statistics, documents.answers),
+        served=_served(store, run, documents),
+        other_data=_other_data(store, run, documents.statistics),
+        unread=tuple(reader.unread),
+    )
+
+
+def executions_of(store: Store, run: Run) -> dict[str, Execution]:
+    """The finished execution that stands for each step of a run."""
+    found = {step.node: store.execution(step.node, step.execution) for step in run.steps if step.execution}
+    return {node: execution for node, execution in found.items() if execution is not None}
+
+
+class _Reader:
+    """Reads documents of a run, also those that a step left that refused or failed.
+
+    Attributes:
+        unread: documents that are there and cannot be read, each with the reason.
+    """
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self._store = store
+        self._made = {step.node: step.execution for step in run.steps if step.execution}
+        self.unread: list[str] = []
+
+    def documents(self) -> Documents:
+        """All documents."""
+        anomalies = self._read(AnomalyList, ("ExampleValidator",), "anomalies", Anomalies)
+        indexers = ("RefreshScannIndexer", "ScannIndexer")
+        return Documents(
+            rows=self._read(IngestSummary, ("ExampleGen",), "examples", Examples),
+            statistics=self.statistics(),
+            anomalies=anomalies.root if anomalies else (),
+            training=self._read(TrainingReport, ("Trainer",), "model", Model),
+            final_training=self._read(TrainingReport, ("FinalTrainer",), "model", Model),
+            metrics=self._read(Metrics, ("Evaluator",), "evaluation", Evaluation),
+            answers=self._read(Answers, ("Evaluator",), "evaluation", Evaluation),
+            verdict=self._read(Verdict, ("Evaluator",), "blessing", Blessing),
+            index=self._read(IndexReport, indexers, "serving_model", ServingModel),
+            infra=self._read(
+                InfraVerdict, ("RefreshInfraValidator", "InfraValidator"), "infra_blessing", InfraBlessing
+            ),
+            push=self._read(Push, (REFRESHED, TRAINED), "pushed_model", PushedModel),
+            catalogue=self._read(CatalogueChanges, ("CatalogueGen",), "catalogue", Catalogue),
+        )
+
+    def statistics(self) -> StatisticsReport | None:
+        """What is in the tables."""
+        return self._read(StatisticsReport, ("StatisticsGen",), "statistics", Statistics)
+
+    def artifact(self, nodes: tuple[str, ...], output: str, kind: type[Artifact]) -> Artifact | None:
+        """The artifact of the first of the nodes that the run has; None if it is not there."""
+        node = next((it for it in nodes if it in self._made), None)
+        if node is None:
+            return None
+        artifact = kind(self._store.execution_directory(node, self._made[node]) / output)
+        return artifact if artifact.path.is_dir() else None
+
+    def _read(
+        self, kind: type[DocumentT], nodes: tuple[str, ...], output: str, artifact: type[Artifact]
+    ) -> DocumentT | None:
+        found = self.artifact(nodes, output, artifact)
+        if found is None or not (found.path / kind.FILE).exists():
+            return None
+        try:
+            return read_model(found.path / kind.FILE, kind, form=kind.FORMAT)
+        except UnreadableDocumentError as error:
+            self.unread.append(str(error))
+            return None
+
+
+def _served(store: Store, run: Run, documents: Documents) -> EarlierRun | None:
+    """The run that published what was served before this one published or was refused."""
+    compared = documents.verdict.served.version if documents.verdict else None
+    runs = {it.id: it for it in store.runs()}
+    for execution in _pushes_before(store, run):
+        push = _push(store, execution)
+        if push is None or not push.new or compared not in (None, push.version):
+            continue
+        publisher = runs.get(execution.run)
+        return None if publisher is None else replace(_earlier(store, publisher), version=push.version)
+    return None
+
+
+def _pushes_before(store: Store, run: Run) -> Iterator[Execution]:
+    """What published before a run, newest first."""
+    every = [it for node in (TRAINED, REFRESHED) for it in store.executions(node)]
+    return iter(sorted((it for it in every if it.run < run.id), key=lambda it: it.id, reverse=True))
+
+
+def _push(store: Store, execution: Execution) -> Push | None:
+    try:
+        return Push.read(PushedModel(store.output(execution, "pushed_model")))
+    except UnreadableDocumentError:
+        return None
+
+
+def _earlier(store: Store, run: Run) -> EarlierRun:
+    return EarlierRun(run, executions_of(store, run), _Reader(store, run).documents())
+
+
+def _other_data(store: Store, run: Run, own: StatisticsReport | None) -> EarlierRun | None:
+    """The newest earlier run whose statistics are not those of this run."""
+    told = {_statistics_of(run), ""}
+    for earlier in reversed([it for it in store.runs() if it.id < run.id]):
+        if (execution := _statistics_of(earlier)) in told:
+            continue
+        told.add(execution)
+        statistics = _Reader(store, earlier).statistics()
+        if statistics is not None and statistics != own:
+            return EarlierRun(earlier, {}, Documents(statistics=statistics))
+    return None
+
+
+def _statistics_of(run: Run) -> str:
+    return next((step.execution for step in run.steps if step.node == "StatisticsGen"), "")

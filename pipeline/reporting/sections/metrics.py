@@ -1,0 +1,122 @@
+"""The model beside its baselines and the model in service."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from dataplane.artifacts.evaluation import Means, Metrics, ServedMetrics, Skipped
+from dataplane.verdict import columns
+from pipeline.reporting.charts.comparisons import Estimate, estimates_chart
+from pipeline.reporting.charts.series import COLOURS, Point, Series, line_chart
+from pipeline.reporting.facts import RunFacts
+from pipeline.reporting.words import metric
+
+_SHOWN = ("recall", "hit_rate", "ndcg", "mrr", "map", "coverage", "popularity_bias")
+_CHARTED = ("recall", "ndcg", "mrr")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A metric of all rankers.
+
+    Attributes:
+        name: of the metric.
+        cells: its values, in the order of the columns.
+        interval: of the model; "" if there is none.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    interval: str
+
+
+@dataclass(frozen=True)
+class MetricsView:
+    """The section.
+
+    Attributes:
+        columns: names of the rankers.
+        rows: the metrics at the main cut-off, and recall at the largest.
+        charts: by title.
+        legend: the rankers with their colours.
+        level: of the intervals.
+        queries: test queries.
+        skipped: baselines that were not measured, each with the reason.
+        notes: what a reader should know of the protocol.
+        definitions: of the metrics.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    charts: dict[str, Markup]
+    legend: tuple[tuple[str, str], ...]
+    level: str
+    queries: int
+    skipped: tuple[str, ...]
+    notes: tuple[str, ...]
+    definitions: dict[str, str]
+
+
+def build(facts: RunFacts) -> MetricsView | None:
+    """The metrics; None if nothing was measured."""
+    metrics = facts.documents.metrics
+    if metrics is None:
+        return None
+    rankers = columns(metrics)
+    at = facts.main_metric.partition("@")[2]
+    cutoffs = sorted({int(name.partition("@")[2]) for name in metrics.test if name.startswith("recall@")})
+    names = [f"{kind}@{at}" for kind in _SHOWN if f"{kind}@{at}" in metrics.test]
+    names += [f"recall@{cutoffs[-1]}"] if cutoffs and f"recall@{cutoffs[-1]}" not in names else []
+    charts = {f"{kind}@{at}": _estimates(metrics, rankers, f"{kind}@{at}") for kind in _CHARTED}
+    charts["recall@k"] = _recall_curve(rankers, cutoffs)
+    return MetricsView(
+        columns=tuple(rankers),
+        rows=tuple(_row(metrics, rankers, name) for name in names),
+        charts=charts,
+        legend=tuple(zip(rankers, COLOURS, strict=False)),
+        level=f"{metrics.intervals.level:.0%}",
+        queries=metrics.protocol.test.queries,
+        skipped=tuple(f"{n}: {it.skipped}" for n, it in metrics.baselines.items() if isinstance(it, Skipped)),
+        notes=tuple(metrics.protocol.notes),
+        definitions=dict(metrics.protocol.definitions),
+    )
+
+
+def _row(metrics: Metrics, rankers: dict[str, Means], name: str) -> Row:
+    bounds = metrics.intervals.test.get(name)
+    interval = f"{metric(bounds[0])} … {metric(bounds[1])}" if bounds else ""
+    return Row(name, tuple(metric(values.get(name)) for values in rankers.values()), interval)
+
+
+def _estimates(metrics: Metrics, rankers: dict[str, Means], name: str) -> Markup:
+    estimates = []
+    for (ranker, values), colour in zip(rankers.items(), COLOURS, strict=False):
+        if name in values:
+            low, high = _bounds(metrics, ranker, values, name)
+            estimates.append(Estimate(ranker, values[name], low, high, colour))
+    told = "; ".join(it.told for it in estimates)
+    return estimates_chart(estimates, label=f"{name} of each ranker. {told}")
+
+
+def _bounds(metrics: Metrics, ranker: str, values: Means, name: str) -> tuple[float | None, float | None]:
+    """Interval of the model's metric, or of a ranker's distance from the model around the model's value."""
+    own, served = metrics.intervals.test.get(name), metrics.published
+    if ranker == "two-tower" and own:
+        return own
+    if ranker == "popularity" and name in metrics.intervals.test_minus_popularity:
+        low, high = metrics.intervals.test_minus_popularity[name]
+        return metrics.test[name] - high, metrics.test[name] - low
+    if ranker.startswith("served") and isinstance(served, ServedMetrics) and name in served.intervals:
+        low, high = served.intervals[name]
+        return served.model[name] - high, served.model[name] - low
+    return None, None
+
+
+def _recall_curve(rankers: dict[str, Means], cutoffs: list[int]) -> Markup:
+    series = [
+        Series(ranker, [Point(k, values[name], f"{ranker}, {name}: {metric(values[name])}")
+                        for k in cutoffs if (name := f"recall@{k}") in values])
+        for ranker, values in rankers.items()
+    ]  # fmt: skip
+    label = f"Recall at the cut-offs {', '.join(map(str, cutoffs))} of {', '.join(rankers)}"
+    return line_chart(series, label=label, x="k", y="recall@k", log_x=True, x_values=cutoffs)

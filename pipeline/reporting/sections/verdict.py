@@ -1,0 +1,129 @@
+"""What came out of the run, in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from dataplane.artifacts.blessing import Check
+from dataplane.artifacts.evaluation import Metrics, ServedMetrics, Skipped
+from dataplane.verdict import check_text
+from pipeline.reporting.facts import RunFacts
+from pipeline.reporting.sections.tiles import Tile, tiles
+from pipeline.reporting.words import metric, moment, number, seconds, signed
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The outcome of one check: `state` is passed, failed or skipped."""
+
+    state: str
+    text: str
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """The top of the page.
+
+    Attributes:
+        tone: good, bad or neutral.
+        headline: the verdict.
+        reason: lines that say why, the most important first.
+        gates: what was checked.
+        tiles: the most important numbers.
+        when: start and duration of the run.
+    """
+
+    tone: str
+    headline: str
+    reason: tuple[str, ...]
+    gates: tuple[Gate, ...]
+    tiles: tuple[Tile, ...]
+    when: str
+
+
+def build(facts: RunFacts) -> VerdictView:
+    """The verdict on the run."""
+    tone, headline = _headline(facts)
+    verdict = facts.documents.verdict
+    checks = verdict.checks if verdict else ()
+    return VerdictView(
+        tone=tone,
+        headline=headline,
+        reason=_reason(facts),
+        gates=tuple(Gate(_state(check), check_text(check)) for check in checks),
+        tiles=tuple(tiles(facts)),
+        when=_when(facts),
+    )
+
+
+def _headline(facts: RunFacts) -> tuple[str, str]:
+    run, push = facts.run, facts.documents.push
+    step = next((it for it in run.steps if it.state == run.state), None)
+    where = f" by {step.node}" if step else ""
+    if run.state == "refused":
+        return "bad", f"Refused{where}: nothing was published"
+    if run.state == "failed":
+        return "bad", f"Failed in {step.node}: nothing was published" if step else "Failed: nothing was published"
+    if run.state != "done":
+        return "neutral", "Interrupted before its end" if run.state == "interrupted" else "Still running"
+    if push is None:
+        return "neutral", "Done; nothing was to be published"
+    if push.withdrawn:
+        return "neutral", f"Not published again: version {push.version} stands since a rollback"
+    pushed_now = any(it.state == "run" and "Pusher" in it.node for it in run.steps)
+    if push.new and pushed_now:
+        return "good", f"Published as version {push.version}"
+    return "neutral", f"Nothing new: version {push.version} is already published"
+
+
+def _reason(facts: RunFacts) -> tuple[str, ...]:
+    """Failed checks in words, else the message of the run."""
+    if facts.run.state == "done":
+        return _lead(facts)
+    verdict = facts.documents.verdict
+    failed = [check_text(check) for check in verdict.checks if not check.passed] if verdict else []
+    return tuple(failed) or tuple(line.strip() for line in facts.run.message.splitlines() if line.strip())[:12]
+
+
+def _lead(facts: RunFacts) -> tuple[str, ...]:
+    """How far the model is above what it was compared with."""
+    metrics, name = facts.documents.metrics, facts.main_metric
+    if metrics is None:
+        return ()
+    times = [
+        f"{metrics.test[name] / values[name]:.2g} times {baseline}'s {metric(values[name])}"
+        for baseline, values in metrics.baselines.items()
+        if not isinstance(values, Skipped) and values.get(name)
+    ]
+    told = f"{name} is {metric(metrics.test[name])}" + (f": {', '.join(times)}." if times else ".")
+    return (*_against_served(metrics, name), told)
+
+
+def _against_served(metrics: Metrics, name: str) -> Iterator[str]:
+    served = metrics.published
+    if isinstance(served, ServedMetrics) and name in served.test:
+        lead = served.model[name] - served.test[name]
+        bounds = served.intervals.get(name)
+        told = f" ({signed(bounds[0])} … {signed(bounds[1])}), {_judged(bounds)}" if bounds else ""
+        where = f"{name} against version {served.version} on {number(served.queries)} queries"
+        yield f"{where}: {signed(lead)}{told}."
+
+
+def _judged(bounds: tuple[float, float]) -> str:
+    if bounds[0] > 0:
+        return "clearly better"
+    return "clearly worse" if bounds[1] < 0 else "which may be chance"
+
+
+def _state(check: Check) -> str:
+    if check.skipped is not None:
+        return "skipped"
+    return "passed" if check.passed else "failed"
+
+
+def _when(facts: RunFacts) -> str:
+    run = facts.run
+    if not run.finished:
+        return moment(run.started)
+    took = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
+    return f"{moment(run.started)}, {seconds(max(took, 0.0))}"

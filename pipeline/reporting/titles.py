@@ -1,0 +1,107 @@
+"""What people call the candidates: titles and categories, guessed from the columns of the candidate table."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from dataplane.artifacts import Artifact
+from dataplane.artifacts.answers import Answers
+from dataplane.artifacts.statistics import ColumnReport, StatisticsReport
+from models.spec.features import CANDIDATE_ID
+
+_TITLES = ("title", "name", "label", "headline")
+_CATEGORIES = ("category", "genre", "department", "brand", "type", "class")
+_MOST_CATEGORIES = 60
+_LONGEST = 120
+
+
+@dataclass(frozen=True)
+class Titles:
+    """Titles and categories by candidate id.
+
+    Attributes:
+        title_column: where titles come from; "" if candidates are called by their ids.
+        category_column: where categories come from; "" if there are none.
+        titles: titles by id.
+        categories: first category by id.
+    """
+
+    title_column: str = ""
+    category_column: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, candidate_id: str) -> str:
+        """The title, or the id of a candidate without one."""
+        return self.titles.get(candidate_id) or candidate_id
+
+
+def read_titles(examples: Artifact | None, statistics: StatisticsReport | None, answers: Answers | None) -> Titles:
+    """Reads the titles and categories of the candidates that `answers` names."""
+    table = statistics.root.get("candidates") if statistics else None
+    if examples is None or table is None or answers is None:
+        return Titles()
+    columns = {name: column for name, column in table.columns.items() if name != CANDIDATE_ID}
+    title = _title_column(columns)
+    category = _category_column({name: column for name, column in columns.items() if name != title})
+    files = sorted(str(file) for file in (examples.path / "candidates").glob("*.parquet"))
+    wanted = [name for name in dict.fromkeys((title, category)) if name]
+    if not files or not wanted:
+        return Titles()
+    rows = _rows(files, wanted, _named(answers))
+    ids = rows[CANDIDATE_ID].to_pylist()
+    return Titles(
+        title_column=title,
+        category_column=category,
+        titles=dict(zip(ids, _texts(rows, title), strict=True)) if title else {},
+        categories=dict(zip(ids, _texts(rows, category), strict=True)) if category else {},
+    )
+
+
+def _title_column(columns: Mapping[str, ColumnReport]) -> str:
+    """The string column that is named like a title; equal names first, then names that contain one."""
+    texts = [name for name, column in columns.items() if column.type == "string"]
+    for wanted in _TITLES:
+        equal = [name for name in texts if name.lower() == wanted]
+        alike = [name for name in texts if wanted in name.lower()]
+        if found := [*equal, *alike]:
+            return found[0]
+    return ""
+
+
+def _category_column(columns: Mapping[str, ColumnReport]) -> str:
+    """A column of few values: one that is named like a category, or the one with the fewest."""
+    few = {
+        name: column.distinct
+        for name, column in columns.items()
+        if column.type in ("string", "list<string>", "bool") and 2 <= column.distinct <= _MOST_CATEGORIES
+    }
+    named = [name for wanted in _CATEGORIES for name in few if wanted in name.lower()]
+    return named[0] if named else min(few, key=lambda name: few[name], default="")
+
+
+def _named(answers: Answers) -> set[str]:
+    """Ids of all candidates that are named."""
+    found = {it.candidate_id for it in answers.favourites} | {it.candidate_id for it in answers.map.places}
+    for example in answers.examples:
+        found |= {*example.history, *example.answers, *(it.candidate_id for it in example.wanted)}
+    return found
+
+
+def _rows(files: list[str], columns: list[str], ids: Collection[str]) -> pa.Table:
+    candidates = ds.dataset(files, format="parquet")
+    known = [name for name in columns if name in candidates.schema.names]
+    is_named = pc.field(CANDIDATE_ID).cast(pa.string()).isin(pa.array(sorted(ids), pa.string()))
+    rows = candidates.to_table(columns=[CANDIDATE_ID, *known], filter=is_named)
+    return rows.set_column(0, CANDIDATE_ID, rows[CANDIDATE_ID].cast(pa.string()))
+
+
+def _texts(rows: pa.Table, column: str) -> list[str]:
+    """The values of a column, of lists the first one, as short texts."""
+    if column not in rows.column_names:
+        return [""] * len(rows)
+    values = ((value[0] if value else None) if isinstance(value, list) else value for value in rows[column].to_pylist())
+    return ["" if value is None else str(value)[:_LONGEST] for value in values]
