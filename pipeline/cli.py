@@ -19,6 +19,7 @@ from pipeline.commands import (
     init,
     recommend,
     refresh_index,
+    report,
     rollback,
     run,
     schema,
@@ -34,7 +35,8 @@ from pipeline.commands import (
 _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
-    run, refresh_index, validate, status, show, recommend, serve, versions, rollback, clean, tune, work, init, schema,
+    run, refresh_index, validate, status, report, show, recommend, serve, versions, rollback, clean, tune, work, init,
+    schema,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.

@@ -32,6 +32,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from pipeline.execution.published import Published
     from pipeline.execution.report import summary
     from pipeline.refresh import create_refresh
+    from pipeline.reporting.writing import reported
 
     config = load_config(arguments.config, arguments.settings)
     published = Published.newest(arguments.root.resolve(), config.name)
@@ -39,7 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if damage := published.publisher.damage(published.version):
         warning = f"version {published.version} is damaged ({shortened(damage)})"
         print(f"{warning}; its index is rebuilt from the artifacts in {published.store.directory}", file=sys.stderr)
-    with options.session(arguments, config) as session:
+    with options.session(arguments, config) as session, reported(session):
         executions = session.execute(refresh.pipeline, given=refresh.given)
     print(summary(session.store, session.run, executions, options.root_given(arguments)))
     return 0

@@ -29,12 +29,13 @@ def execute(arguments: argparse.Namespace) -> int:
     from pipeline.create_pipeline import create_pipeline
     from pipeline.execution.report import summary
     from pipeline.execution.runner import Selection
+    from pipeline.reporting.writing import reported
 
     config = load_config(arguments.config, arguments.settings)
     pipeline = create_pipeline(config, arguments.root.resolve())
     selection = Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache)
     selection.forced(pipeline)
-    with options.session(arguments, config) as session:
+    with options.session(arguments, config) as session, reported(session):
         executions = session.execute(pipeline, selection)
     print(summary(session.store, session.run, executions, options.root_given(arguments)))
     return 0

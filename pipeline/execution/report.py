@@ -50,7 +50,8 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         known = ExpectedAnswers.read(serving_model).root[0].query_id
         again = shlex.join([store.directory.name, *options, "--query-id", known])
         parts.append(f"Ask it     python -m pipeline recommend {again}")
-    parts.append(f"Artifacts  {store.directory}")
+    report = store.report_file(run)
+    parts.append((f"Report     {report}\n" if report.exists() else "") + f"Artifacts  {store.directory}")
     return "\n\n".join(part for part in parts if part)
 
 

@@ -29,6 +29,14 @@ def test_only_cached_steps_are_nothing_to_do(tmp_path: Path) -> None:
     assert text == f"Steps 2.5 s Pusher 2.5 s cached: Trainer Artifacts {tmp_path / 'toy'}"
 
 
+def test_the_report_is_named_where_there_is_one(tmp_path: Path) -> None:
+    store = Store(tmp_path, "toy")
+    file = store.report_file(Run(id="r", config="toy.yaml", pid=0))
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert told(store, {}, Step("Trainer", "cached")).endswith(f"Report {file} Artifacts {store.directory}")
+
+
 def test_what_the_data_and_the_catalogue_told_is_shown_each_time(tmp_path: Path) -> None:
     text = told(
         Store(tmp_path, "toy"),
