@@ -1,4 +1,4 @@
-"""InfraValidator: loads the serving models in fresh processes, asks them, and checks what they answer."""
+"""InfraValidator: loads the serving models in fresh processes, asks them, and checks their answers."""
 
 from components.infra_validator.component import InfraValidator
 from components.infra_validator.params import InfraValidationConfig

@@ -1,4 +1,4 @@
-"""What must hold of a serving model's answer to one request."""
+"""Checks a serving model's answer to one request."""
 
 import itertools
 import math
@@ -12,13 +12,13 @@ _TOLERANCE = 1e-4
 
 
 def answer_problem(ids: Sequence[str], scores: Sequence[float], *, top_k: int, history: Collection[str]) -> str | None:
-    """What is wrong with an answer in itself, or None.
+    """The first problem of an answer that shows without another answer to compare it with; None if it has none.
 
     Args:
         ids: candidate ids, "" for padding.
-        scores: of the candidates.
-        top_k: how many there must be of both.
-        history: ids that must not be among them.
+        scores: scores of the candidates.
+        top_k: required number of ids and of scores.
+        history: ids that must not be answered.
     """
     if not len(ids) == len(scores) == top_k:
         return f"{len(ids)} ids and {len(scores)} scores, not {top_k}"
@@ -40,7 +40,7 @@ def answer_problem(ids: Sequence[str], scores: Sequence[float], *, top_k: int, h
 
 
 def same_scores(found: Sequence[float], wanted: Sequence[float]) -> str | None:
-    """Where two lists of scores differ by more than rounding, or None."""
+    """The first rank at which scores differ by more than rounding; None if there is none."""
     tolerance = _tolerance(wanted)
     for rank, (here, there) in enumerate(zip(found, wanted, strict=True), start=1):
         if here != there and not abs(here - there) <= tolerance:
@@ -49,17 +49,17 @@ def same_scores(found: Sequence[float], wanted: Sequence[float]) -> str | None:
 
 
 def same_ids(found: Sequence[str], wanted: Sequence[str], scores: Sequence[float]) -> str | None:
-    """Where two lists of ids differ, or None; ids of equal scores may change places.
+    """The first rank at which ids differ; None if there is none. Ids of equal scores may change places.
 
     Args:
         found: the ids under test.
         wanted: the expected ids.
-        scores: the scores of `wanted`, falling.
+        scores: scores of `wanted`, highest first.
     """
     tolerance = _tolerance(scores)
     score_of = {text: score for text, score in zip(wanted, scores, strict=True) if text}
     for rank, text in enumerate(found):
-        # Of candidates that tie at the end of the list any may be listed.
+        # Any of the candidates that tie for the last place may be listed.
         own = score_of.get(text, scores[-1])
         if text != wanted[rank] and not abs(own - scores[rank]) <= tolerance:
             return f"'{text}' at rank {rank + 1} where '{wanted[rank]}' was expected"
@@ -67,11 +67,11 @@ def same_ids(found: Sequence[str], wanted: Sequence[str], scores: Sequence[float
 
 
 def shared_answers(scores: Sequence[float], exact: Sequence[float]) -> tuple[int, int]:
-    """How many answers are as good as exact search's, and how many there could be.
+    """Number of answers that are as good as those of exact search, and number of exact answers.
 
     Args:
-        scores: of the answers under test.
-        exact: of the exact answers, as many.
+        scores: scores of the answers under test.
+        exact: scores of the exact answers; as many.
     """
     wanted = [score for score in exact if score > LOWEST]
     if not wanted:

@@ -1,4 +1,4 @@
-"""InfraValidator: loads the serving models in fresh processes, asks them, and checks what they answer."""
+"""InfraValidator: loads the serving models in fresh processes, asks them, and checks their answers."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from dataplane.errors import RefusedError
 
 
 class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs", InfraValidationConfig]):
-    """Blesses serving models that answer correctly in a process that knows nothing of the pipeline.
+    """Blesses serving models that answer correctly in a process without the pipeline's code.
 
-    The exact model is loaded where `scann` cannot be imported. Writes `infra_blessing.json`: `blessed`, `checks` (each
-    with a count of answers), and per model the seconds to load and warm up, the bytes by which the process grew and
-    the median milliseconds for one request.
+    The process that loads the exact model cannot import `scann`. InfraValidator writes `infra_blessing.json`, with
+    `blessed`, `checks` (the number of answers that passed each check), and for each model the seconds to load and warm
+    up, the bytes by which the process grew and the median milliseconds for one request.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """The models, the queries they are asked, and the catalogue if it is not the data's own."""
+        """The models, the queries to ask about, and the catalogue unless it is the data's own."""
 
         examples: Examples
         transformed_examples: TransformedExamples
@@ -36,10 +36,10 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
         infra_blessing: InfraBlessing
 
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Asks and checks.
+        """Asks the models and checks their answers.
 
         Raises:
-            RefusedError: a model does not load, crashes, is too slow, or answers wrongly; the verdict is written.
+            RefusedError: a model does not load, crashes, is too slow, or answers wrongly; the verdict is written first.
         """
         from components.infra_validator.executor import InfraChecks
 
@@ -55,7 +55,7 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
         return {name: {"latency_ms": times.latency_ms} for name, times in models.items()}
 
     def prepare(self) -> Prepared[Inputs, Outputs]:
-        """The fingerprint is of the script that asks: it is run as a file, so no import leads to it."""
+        """Fingerprints the script that asks the models: it runs as a file, so no import leads to it."""
         from serving.model.ask import SCRIPT
 
         return Prepared(hashlib.sha256(SCRIPT.read_bytes()).hexdigest(), self.execute)

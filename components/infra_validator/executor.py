@@ -1,4 +1,4 @@
-"""The questions InfraValidator asks the serving models, and what must hold of the answers."""
+"""Asks both serving models and checks their answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -27,14 +27,14 @@ _ASKED_ALONE = 3
 _TIMED = 50
 _SHOWN = 300  # characters of a request
 _KNOWN_BEST = 3
-_NOBODY = "\u00bfnobody knows this id?"
+_UNKNOWN_ID = "\u00bfnobody knows this id?"
 
 
 class InfraChecks:
     """Checks of one pair of serving models.
 
     Attributes:
-        passed: number of answers each check has passed, by its name.
+        passed: number of answers that passed each check, by the check's name.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class InfraChecks:
         catalogue: Catalogue | None,
         params: "InfraValidationConfig",
     ) -> None:
-        """Makes the requests; see `InfraValidator.Inputs` for the artifacts."""
+        """Makes the requests; `InfraValidator.Inputs` describes the artifacts."""
         self.passed: dict[str, int] = {}
         self._params = params
         self._directory = serving_model.path
@@ -60,7 +60,7 @@ class InfraChecks:
         """Asks both models and checks their answers; returns load and response times by model.
 
         Raises:
-            RefusedError: something does not hold; names the model, the check and an example.
+            RefusedError: a check failed; the message names the model, the check and an example.
         """
         sessions = {}
         for name, blocked in (("exact", ("scann",)), ("scann", ())):
@@ -76,7 +76,7 @@ class InfraChecks:
         return {name: _times(session) for name, session in sessions.items()}
 
     def _make_requests(self, examples: Examples) -> list[Request]:
-        """The stored queries, then one of which nothing is known and one with values never seen."""
+        """The stored queries, then a request without any value, then one with values that no training data have."""
         inputs, features = self._description.inputs(), self._description.feature_spec()
         ids = [expected.query_id for expected in self._expected]
         requests: list[Mapping[str, Any]] = list(stored_requests(examples, self._dataset, features, ids))
@@ -105,12 +105,12 @@ class InfraChecks:
                 timed=_TIMED,
             )
         except RunError as error:
-            raise RefusedError(f"the {name} model does not answer in a fresh process: {error}") from error
+            raise RefusedError(f"the {name} model did not answer in a fresh process: {error}") from error
 
     def _check_inputs(self, name: str, session: Session) -> None:
-        told = {name: signature.inputs for name, signature in self._description.signatures.items()}
-        if session.inputs != told:
-            _refuse(name, "inputs", f"its signatures take {session.inputs}, its description tells {told}")
+        described = {name: signature.inputs for name, signature in self._description.signatures.items()}
+        if session.inputs != described:
+            _refuse(name, "inputs", f"its signatures take {session.inputs}, but its description says {described}")
         self._pass("inputs", 1)
 
     def _check_batch(self, name: str, answer: RawAnswer, batch: Sequence[Request]) -> None:
@@ -141,13 +141,13 @@ class InfraChecks:
         self._pass("catalogue", len(answered))
 
     def _check_alone(self, answers: Sequence[RawAnswer]) -> None:
-        """A request asked alone must be answered as in a batch (a tree searches wider for some batches)."""
+        """A request asked alone must get the same scores as in a batch (a tree searches wider for some batches)."""
         positions = [*range(min(_ASKED_ALONE, len(self._requests))), -2, -1]
         for position, alone in zip(positions, answers[1:-1], strict=True):
             self._check_same_scores("batch_of_one", alone.scores[0], answers[0].scores[position], position)
 
     def _check_expected(self, answer: RawAnswer) -> None:
-        """The exact model must answer as the towers applied to the stored data do."""
+        """The exact model must answer as the towers do over the stored data."""
         for row, expected in enumerate(self._expected):
             padding = len(answer.scores[row]) - len(expected.scores)
             scores, ids = [*expected.scores, *[LOWEST] * padding], [*expected.candidate_ids, *[""] * padding]
@@ -167,8 +167,8 @@ class InfraChecks:
         rows = [shared_answers(*scores) for scores in zip(found.scores, exact.scores, strict=True)]
         shared, total = (sum(numbers) for numbers in zip(*rows, strict=True))
         if total and shared / total < self._params.min_overlap:
-            least = self._params.min_overlap
-            _refuse("scann", "overlap", f"gives {shared / total:.3f} of the exact model's answers, least is {least}")
+            found_share, least = f"{shared / total:.3f}", self._params.min_overlap
+            _refuse("scann", "overlap", f"it gives {found_share} of the exact model's answers, {least} are required")
         self._pass("overlap", total)
 
     def _pass(self, check: str, count: int) -> None:
@@ -180,7 +180,7 @@ def _refuse(name: str, check: str, problem: str) -> NoReturn:
 
 
 def _unseen(spec: InputSpec) -> Any:
-    value: Any = {"string": _NOBODY, "float32": 1e6, "int64": 2**40}[spec.dtype]
+    value: Any = {"string": _UNKNOWN_ID, "float32": 1e6, "int64": 2**40}[spec.dtype]
     if len(spec.shape) == 1:
         return value
     return [value] * (spec.shape[1] or 2)

@@ -11,6 +11,6 @@ class InfraValidationConfig(Params):
     sample_queries: int = Field(default=32, ge=1, le=64)
     """How many stored queries both models answer."""
     min_overlap: float = Field(default=0.9, ge=0, le=1)
-    """Least share of the exact model's answers that the ScaNN model must also give, over all sample queries."""
+    """Smallest allowed share of the exact model's answers that the ScaNN model also gives, over all sample queries."""
     timeout_seconds: float = Field(default=300, gt=0)
-    """Time limit to load a model and answer. A process that exceeds it is ended and the model is refused."""
+    """Time limit to load a model and answer. A model that takes longer is refused."""

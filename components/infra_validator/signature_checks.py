@@ -1,4 +1,4 @@
-"""One question to each signature besides `serving_default`, and what must hold of the reply, from either model."""
+"""Asks each signature besides `serving_default` and checks the reply; both models get the same questions."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from serving.model.requests import Request, complete_request
 
 _ROUNDING = 1e-3
 _ASKS_QUERIES = "similar_queries"
-_NOBODY = "\u00bfnobody knows this id?"
+_UNKNOWN_ID = "\u00bfnobody knows this id?"
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class SignatureCheck:
     """A question and its check.
 
     Attributes:
-        question: one call.
-        problem: what is wrong with the outputs of that call, or None.
+        question: one call of a signature.
+        problem: returns what is wrong with the reply, or None.
     """
 
     question: Question
@@ -32,37 +32,39 @@ class SignatureCheck:
 def signature_checks(
     description: ModelDescription, request: Request, *, best: Mapping[str, float], candidate: str
 ) -> list[SignatureCheck]:
-    """The checks of both models of a pair.
+    """The checks that both models of a pair must pass.
 
     Args:
-        description: of one of them.
-        request: completed for `serving_default`.
-        best: score of some candidates that may be answered to it, computed without the serving models.
-        candidate: any candidate's id.
+        description: description of either model.
+        request: a request completed for `serving_default`.
+        best: scores of some of the request's best candidates by id, computed without the serving models.
+        candidate: id of any candidate.
     """
     known = _Known(description, request, best, first=next(iter(best), candidate))
-    pair = [{CANDIDATE_ID: known.first}, {CANDIDATE_ID: _NOBODY}]
+    pair = [{CANDIDATE_ID: known.first}, {CANDIDATE_ID: _UNKNOWN_ID}]
     asks_queries = _ASKS_QUERIES in description.signatures
+    excluded = {**request, "exclude_ids": [known.first, _UNKNOWN_ID]}
+    allowed = {**request, "allow_ids": [_UNKNOWN_ID, *best, *best]}
     return [
-        *([known.check(_ASKS_QUERIES, [request], _not_nearest_to_itself)] if asks_queries else []),
-        known.check("recommend_filtered", [{**request, "exclude_ids": [known.first, _NOBODY]}], known.not_excluding),
-        known.check("recommend_filtered", [{**request, "allow_ids": [_NOBODY, *best, *best]}], known.not_among),
-        known.check("similar_candidates", pair, known.not_similar),
-        known.check("score", [{**request, "candidate_ids": [*best, _NOBODY]}], known.wrong_scores),
-        known.check("embed_query", [request], _not_finite),
-        known.check("embed_candidate", pair, _not_finite),
+        *([known.check(_ASKS_QUERIES, [request], _nearest_query_problem)] if asks_queries else []),
+        known.check("recommend_filtered", [excluded], known.exclusion_problem),
+        known.check("recommend_filtered", [allowed], known.allow_list_problem),
+        known.check("similar_candidates", pair, known.similarity_problem),
+        known.check("score", [{**request, "candidate_ids": [*best, _UNKNOWN_ID]}], known.score_problem),
+        known.check("embed_query", [request], _embedding_problem),
+        known.check("embed_candidate", pair, _embedding_problem),
     ]
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of the right replies; the methods say what is wrong with one, or None.
+    """What correct replies must agree with; each `…_problem` returns what is wrong with a reply, or None.
 
     Attributes:
-        description: of the models.
-        request: completed for `serving_default`.
-        best: score of some candidates that may be answered to it.
-        first: the best of them, or any candidate.
+        description: description of the models.
+        request: a request completed for `serving_default`.
+        best: scores of some of the request's best candidates by id.
+        first: the best candidate, or any candidate if none is known.
     """
 
     description: ModelDescription
@@ -72,40 +74,40 @@ class _Known:
 
     @property
     def seen(self) -> list[str]:
-        """Ids that must not be answered to the request."""
+        """Ids that no answer to the request may contain."""
         return list(self.request.get(HISTORY, [])) if self.description.remove_seen else []
 
     def check(
         self, signature: str, values: Sequence[Mapping[str, Any]], problem: Callable[[Reply], str | None]
     ) -> SignatureCheck:
-        """A question whose rows have of `values` what the signature takes."""
+        """A check that asks the signature; inputs in `values` that the signature does not take are left out."""
         inputs = self.description.inputs(signature)
         rows = [{name: value for name, value in row.items() if name in inputs} for row in values]
         return SignatureCheck(Question(signature, [complete_request(inputs, row) for row in rows]), problem)
 
-    def not_excluding(self, reply: Reply) -> str | None:
-        """Of the request with the first candidate excluded."""
+    def exclusion_problem(self, reply: Reply) -> str | None:
+        """Checks the answer to the request with the first candidate excluded."""
         return answer_problem(*_row(reply), top_k=self.description.top_k, history=[*self.seen, self.first])
 
-    def not_among(self, reply: Reply) -> str | None:
-        """Of the request with the best candidates alone allowed."""
+    def allow_list_problem(self, reply: Reply) -> str | None:
+        """Checks the answer to the request with only the best candidates allowed."""
         ids, scores = _row(reply)
         top_k = self.description.top_k
         wanted = sorted(self.best.values(), reverse=True)[:top_k]
         padded = wanted + [LOWEST] * (top_k - len(wanted))
         strangers = set(ids) - set(self.best) - {""}
         if strangers:
-            return f"answers '{min(strangers)}', which was not allowed"
+            return f"the answer has '{min(strangers)}', which was not allowed"
         return answer_problem(ids, scores, top_k=top_k, history=self.seen) or same_scores(scores, padded)
 
-    def not_similar(self, reply: Reply) -> str | None:
-        """Of candidates similar to the first one, and to an unknown one."""
+    def similarity_problem(self, reply: Reply) -> str | None:
+        """Checks the candidates similar to the first candidate, and to an unknown id."""
         return answer_problem(*_row(reply), top_k=self.description.top_k, history=[self.first]) or (
-            f"answers {_row(reply, 1)[0]} to an unknown id" if any(_row(reply, 1)[0]) else None
+            f"the answer to an unknown id is {_row(reply, 1)[0]}" if any(_row(reply, 1)[0]) else None
         )
 
-    def wrong_scores(self, reply: Reply) -> str | None:
-        """Of the best candidates' scores, and an unknown one's."""
+    def score_problem(self, reply: Reply) -> str | None:
+        """Checks the scores of the best candidates, and of an unknown id."""
         return same_scores(reply["scores"][0], [*self.best.values(), LOWEST])
 
 
@@ -113,14 +115,14 @@ def _row(reply: Reply, row: int = 0) -> tuple[list[str], list[float]]:
     return reply["candidate_ids"][row], reply["scores"][row]
 
 
-def _not_finite(reply: Reply) -> str | None:
+def _embedding_problem(reply: Reply) -> str | None:
     if all(math.isfinite(value) for embedding in reply["embedding"] for value in embedding):
         return None
-    return "gives an embedding that is not finite"
+    return "an embedding is not finite"
 
 
-def _not_nearest_to_itself(reply: Reply) -> str | None:
-    """A stored query, asked with what is stored of it, has the direction of its own embedding."""
+def _nearest_query_problem(reply: Reply) -> str | None:
+    """A stored query, asked with its stored features and events, must be nearest to itself."""
     ids, scores = reply["query_ids"][0], reply["scores"][0]
     problem = answer_problem(ids, scores, top_k=len(ids), history=[])
     if problem is None and scores[0] != 0 and not abs(scores[0] - 1) < _ROUNDING:  # 0: an embedding without direction

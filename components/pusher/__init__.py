@@ -1,4 +1,4 @@
-"""Pusher: publishes blessed serving models where a server picks them up."""
+"""Pusher: publishes blessed serving models where a server finds them."""
 
 from components.pusher.component import Pusher
 from components.pusher.params import Location, PushConfig, PusherParams

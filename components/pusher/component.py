@@ -1,10 +1,11 @@
-"""Pusher: publishes blessed serving models where a server picks them up."""
+"""Pusher: publishes blessed serving models where a server finds them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.base import Component, ExecutionContext
+from components.pusher.params import PusherParams
 from dataplane.artifacts import Blessing, InfraBlessing, PushedModel, ServingModel
 from dataplane.artifacts.blessing import Verdict
 from dataplane.artifacts.infra_blessing import InfraVerdict
@@ -13,19 +14,18 @@ from dataplane.errors import RefusedError
 
 if TYPE_CHECKING:
     from serving.published.published_versions import Publication
-from components.pusher.params import PusherParams
 
 
 class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
     """Publishes both serving models as one new version if the Evaluator and InfraValidator blessed them.
 
-    A model that was rolled back (`python -m pipeline rollback`) is not published again; the rollback stands until there
-    is a new model. A model whose published version is damaged is published again.
+    A model that was rolled back (`python -m pipeline rollback`) is not published again: the rollback stands until there
+    is a new model. If the published version of a model is damaged, the model is published again.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """The models to publish, and the verdicts on them."""
+        """The models to publish, and both verdicts."""
 
         serving_model: ServingModel
         blessing: Blessing
@@ -40,7 +40,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
     def execute(self, inputs: Inputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
         """Writes `pushed.json`: version, both paths, identity, whether the version is new, and a message for the user.
 
-        After a rollback, version and identity are those of the model that is served instead of this one.
+        If the model was rolled back, version and identity are those of the model that is served instead.
 
         Raises:
             RefusedError: a blessing is missing, or the model is damaged; nothing was published.
@@ -68,7 +68,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             new=published.new,
             withdrawn=published.withdrawn,
             identity=publisher.identity(published.version),
-            told=_told(published),
+            told=_message(published),
         )
         pushed.write(outputs.pushed_model)
         if pushed.told:
@@ -76,7 +76,7 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         return pushed.model_dump(mode="json", exclude={"identity", "told"})
 
     def is_current(self, outputs: Outputs) -> bool:
-        """Whether the version published then, or a refresh of its index, is still the newest one and undamaged."""
+        """Whether the newest version is the published one or a refresh of its index, and is undamaged."""
         from serving.published.publishing import Publisher
 
         publisher = Publisher(self.params.directory, self.params.name)
@@ -87,14 +87,15 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         return not publisher.damage(newest.version)
 
 
-def _told(published: "Publication") -> str:
+def _message(published: "Publication") -> str:
+    """The message for the user; "" if there is nothing to say."""
     version, damaged = published.version, "; ".join(published.notes)
     if published.withdrawn:
-        made = f"what stands in its place is now version {version}"
-        stands = f"version {version} stands; nothing was published"
-        told = f"this model was rolled back from, {made if published.new else stands}. "
-        told += "`rollback` with the version of this model brings it back"
-        return f"{damaged}; {told}" if damaged else told
+        made = f"the model that is served instead was published as version {version}"
+        stands = f"version {version} is served instead; nothing was published"
+        message = f"this model was rolled back: {made if published.new else stands}. "
+        message += "`rollback` with the version of this model brings it back"
+        return f"{damaged}; {message}" if damaged else message
     if not published.new:
         return f"version {version} is this model already; nothing was published"
-    return f"{damaged}; published anew as version {version}" if damaged else ""
+    return f"{damaged}; the model was published again as version {version}" if damaged else ""

@@ -25,12 +25,12 @@ class PushConfig(Params):
     """Where models are published: section `serving.push`."""
 
     directory: Location | None = None
-    """Directory of published models, `serving/` under the root by default. It gets the folders NAME (exact model) and
-    NAME-scann (ScaNN model), with one folder per version in each (TensorFlow Serving's layout). It is a local
-    directory, gs://BUCKET/… or s3://BUCKET/…; credentials come from the environment (see
+    """Directory of published models, `serving/` under the root by default: a local directory, gs://BUCKET/… or
+    s3://BUCKET/…. Pusher makes the folders NAME (exact model) and NAME-scann (ScaNN model) there, each with one folder
+    per version (TensorFlow Serving's layout). Credentials come from the environment (see
     `dataplane/files/storage.py`)."""
     keep_versions: int = Field(default=5, ge=1)
-    """How many of the newest versions are kept; older ones are removed after a push."""
+    """Number of newest versions to keep; older versions are removed after a push."""
 
 
 class PusherParams(Params):
@@ -39,13 +39,13 @@ class PusherParams(Params):
     directory: Location
     """Directory or URI that holds the folders of the two models."""
     keep_versions: int = Field(default=5, ge=1)
-    """How many of the newest versions are kept."""
+    """Number of newest versions to keep."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    """Name under which the exact model is served; the ScaNN model's name has `-scann` appended."""
+    """Name of the exact model; the name of the ScaNN model is the same with `-scann` appended."""
 
     @field_validator("name")
     @classmethod
     def _leave_the_suffix_free(cls, name: str) -> str:
         if name.endswith("-scann"):
-            raise ValueError("a name must not end in '-scann': this suffix is reserved for the ScaNN model")
+            raise ValueError("a name must not end in '-scann': this ending is reserved for the ScaNN model")
         return name

@@ -1,4 +1,4 @@
-"""What a SavedModel of ours tells about itself in its `assets.extra/model.json`, for readers without TensorFlow."""
+"""The description of a serving model, `assets.extra/model.json` in its SavedModel; readers need no TensorFlow."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ SIGNATURE = "serving_default"
 DESCRIPTION = Path("assets.extra") / "model.json"
 """Where the description is in a SavedModel."""
 CONTENT = "content:"
-"""What digests of weights, vocabularies and configuration begin with; those of older releases are of files."""
+"""Prefix of digests of weights, vocabularies and configuration; digests of older releases are of files."""
 
 
 class InputSpec(Part):
@@ -26,7 +26,7 @@ class InputSpec(Part):
 
     dtype: Literal["string", "float32", "int64"]
     shape: Annotated[tuple[int | None, ...], Field(min_length=1, max_length=2)]
-    """`[batch]` or `[batch, width]`, None where any size will do."""
+    """`[batch]` or `[batch, width]`; None for any size."""
 
 
 Inputs: TypeAlias = Mapping[str, InputSpec]
@@ -34,7 +34,7 @@ Inputs: TypeAlias = Mapping[str, InputSpec]
 
 
 class Signature(Part):
-    """What a model can be asked."""
+    """One of the ways to ask a model."""
 
     inputs: Inputs
 
@@ -44,41 +44,41 @@ class FittedTo(Part):
 
     split: Mapping[str, JsonValue] | None = None
     seed: int | None = None
-    """Of the split."""
+    """Seed of the split."""
     final: bool | None = None
-    """Whether it was the final fit to all events."""
+    """Whether the model was finally fitted to all events."""
     until: str | None = None
     """Moment of the last event, ISO 8601; None without timestamps."""
 
 
 class ModelDescription(Part):
-    """Content of `model.json`. What has a default was not told by some older release."""
+    """Content of `model.json`. Fields with a default are absent in files of some older releases."""
 
     identity: Identity
-    """What both models of a pair share."""
+    """Identity that both models of a pair share."""
     refresh_of: Identity | None = None
-    """The model whose index was refreshed; None if this one was trained."""
+    """Identity of the model whose index was refreshed; None if this model was trained."""
     top_k: int = 0
-    """Answers of a request."""
+    """Number of candidates in the answer to a request."""
     remove_seen: bool = False
     """Whether candidates in a request's history are left out of its answers."""
     libraries: Mapping[str, str] = {}
-    """Versions it was exported with."""
+    """Versions of the libraries that exported the model."""
     data: FittedTo | None = None
     digests: str = ""
-    """Where the digests of its files are; see `serving.model.version_digests`."""
+    """File with the digests of the model's other files; see `serving.model.version_digests`."""
     features: Mapping[str, JsonValue] = {}
-    """Where the inputs come from; see `feature_spec`."""
+    """Features that the inputs come from; see `feature_spec`."""
     signatures: Mapping[str, Signature] = {}
     imports: tuple[Literal["scann"], ...] = ()
-    """Python modules to be imported before it is loaded. A description comes with the model, so it may only name what
-    a model of ours can need: ScaNN's operations."""
+    """Python modules to import before the model is loaded. A description comes with its model and may be hostile, so
+    only ScaNN is allowed."""
 
     def feature_spec(self) -> FeatureSpec:
         """The features that the inputs come from.
 
         Raises:
-            ValueError: another release wrote settings that this one does not know.
+            ValueError: another release wrote settings that this release does not know.
         """
         return FeatureSpec.model_validate(self.features)
 
@@ -86,7 +86,7 @@ class ModelDescription(Part):
         """The inputs of a signature.
 
         Raises:
-            RunError: the model does not have it.
+            RunError: the model does not have the signature.
         """
         if signature not in self.signatures:
             known = ", ".join(self.signatures) or "none"
@@ -95,22 +95,22 @@ class ModelDescription(Part):
 
 
 def read_description(model: Path) -> ModelDescription:
-    """What a SavedModel of ours tells about itself.
+    """Reads the description of a serving model.
 
     Raises:
-        RunError: the file is not there, or not a description of ours.
+        RunError: the file is missing, or is not a description.
     """
     try:
         return ModelDescription.model_validate(json.loads((model / DESCRIPTION).read_text(encoding="utf-8")))
     except ValidationError as error:
-        told = f"{DESCRIPTION.name}: {first_problem(error)}"
-        raise RunError(f"{model} is not a serving model of this pipeline: {told}") from error
+        problem = f"{DESCRIPTION.name}: {first_problem(error)}"
+        raise RunError(f"{model} is not a serving model of this pipeline: {problem}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{model} is not a serving model of this pipeline: {error}") from error
 
 
 def write_description(model: Path, description: ModelDescription) -> None:
-    """Puts into a SavedModel what `read_description` returns."""
+    """Writes a description into a SavedModel; `read_description` returns it."""
     file = model / DESCRIPTION
     file.parent.mkdir(exist_ok=True)
     content = description.model_dump(mode="json", exclude_unset=True)
@@ -119,10 +119,10 @@ def write_description(model: Path, description: ModelDescription) -> None:
 
 
 def read_identity(model: Path) -> Identity:
-    """What both models of a pair share.
+    """Reads the identity that both models of a pair share.
 
     Raises:
-        RunError: as `read_description`.
+        RunError: the file is missing, or is not a description.
     """
     return read_description(model).identity
 
@@ -130,7 +130,7 @@ def read_identity(model: Path) -> Identity:
 def directory_digest(directory: Path) -> str:
     """SHA-256 over the names and contents of all files below a directory.
 
-    `fingerprint.pb` is left out: it holds a random number.
+    `fingerprint.pb` is left out, because it has a random number.
     """
     digest = hashlib.sha256()
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != "fingerprint.pb")

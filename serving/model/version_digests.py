@@ -1,8 +1,8 @@
 """Digests of the files of a serving model; they reveal a damaged version.
 
-Every exported SavedModel has `assets.extra/digests.json`, written last: the XXH3 of each of its other files. The
-description, and a rollback's record, promise that it is there, so that it cannot go unnoticed either. What an older
-release published promises nothing: of such a version only the files that nothing can load it without are looked for.
+Every exported SavedModel has `assets.extra/digests.json`, written last: the XXH3 digest of each other file. The model's
+description and a rollback's record say that the file exists, so its loss is found too. Models of older releases have no
+digests; only the files without which no model can be loaded are looked for.
 """
 
 import json
@@ -17,9 +17,9 @@ from serving.model.descriptions import DESCRIPTION
 DIGESTS = Path("assets.extra") / "digests.json"
 """Where a SavedModel has the digests of its other files."""
 ROLLBACK = Path("assets.extra") / "rollback.json"
-"""Where in a published version it is told that it is an older one's content."""
+"""Where a published version has the record of the rollback that made it."""
 PROMISE = {"digests": DIGESTS.as_posix()}
-"""What a description or a rollback's record says of a model that has digests."""
+"""The key in a description or a rollback's record that says that the model has digests."""
 _NEEDED = (Path("saved_model.pb"), DESCRIPTION)
 
 
@@ -30,7 +30,7 @@ def write_digests(model: Path) -> None:
 
 
 def digests_content(digests: Mapping[str, str]) -> bytes:
-    """Content of `digests.json`: one form only for the same digests, so that a change of any byte of it is seen."""
+    """Content of `digests.json`. Equal digests give equal bytes, so a change of any byte is found."""
     files = dict(sorted(digests.items()))
     seal = bytes_digest(json.dumps(files, sort_keys=True).encode())
     return (json.dumps({"digest": seal, "files": files}, indent=2) + "\n").encode()
@@ -57,7 +57,7 @@ def digests_with(model: Path, extra: Mapping[Path, bytes | None]) -> bytes:
 
 
 def has_digests(model: Path) -> bool:
-    """Whether a model's files can be checked: an older release published them without digests."""
+    """Whether a model's files can be checked; older releases published models without digests."""
     return (model / DIGESTS).exists() or _is_promised(model)
 
 
@@ -65,8 +65,8 @@ def check_version(directory: Path) -> list[str]:
     """Checks every file of a version against its digest.
 
     Returns:
-        One short text for each file that is missing, changed, or was added; empty if the version is whole. Of a version
-        that was published without digests only files that are missing are found.
+        One short text for each file that is missing, changed or added; empty if the version is undamaged. In a version
+        without digests only missing files are found.
     """
     special = [_name(path, directory) for path in directory.rglob("*") if not (path.is_file() or path.is_dir())]
     if special:  # opening a named pipe would wait for ever
@@ -80,7 +80,7 @@ def check_version(directory: Path) -> list[str]:
 
 
 def changed_files(directory: Path) -> list[str]:
-    """As `check_version`, of a version with digests, but for files that were added."""
+    """As `check_version`, for a version with digests, without files that were added."""
     expected = _expected(directory)
     if expected is None:
         state = "has changed since it was written" if (directory / DIGESTS).exists() else "is missing"
@@ -92,8 +92,8 @@ def require_whole(model: Path, hint: str) -> None:
     """Refuses a damaged model.
 
     Args:
-        model: its directory.
-        hint: what to do about it.
+        model: directory of the model.
+        hint: what the user can do about the damage.
 
     Raises:
         RefusedError: some of its files are damaged.
@@ -115,7 +115,7 @@ def _expected(directory: Path) -> Mapping[str, str] | None:
 
 
 def _unusable(directory: Path) -> list[str]:
-    """What a version without digests lacks to be loaded."""
+    """The files that a version without digests needs and lacks."""
     missing = [f"{file.as_posix()} is missing" for file in _NEEDED if not (directory / file).is_file()]
     return missing or ([] if _json(directory / DESCRIPTION) else [f"{DESCRIPTION.as_posix()} is not JSON"])
 
@@ -125,7 +125,7 @@ def _is_promised(model: Path) -> bool:
 
 
 def _json(file: Path) -> Mapping[str, Any]:
-    """Content of a JSON file; empty if it is not there or cannot be read."""
+    """The JSON object in a file; empty if the file is absent or cannot be read."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Versions of models in a directory: whole or not there at all, as a rename makes them.
+"""Versions of models in a local directory; a reader sees a whole version or none.
 
-Copies are made under a hidden directory and renamed into place. Everything happens under a file lock, which dies with
-its holder: what lies in the staging area when the lock is taken is abandoned.
+Publishers copy into a hidden staging directory and rename the copy into place. A file lock keeps publishers apart. The
+lock ends with its process, so a publisher that takes the lock removes whatever it finds in the staging directory.
 """
 
 import shutil
@@ -33,7 +33,7 @@ class LocalVersions:
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
-        """Keeps other publishers out."""
+        """Keeps other publishers out of the block."""
         try:
             _make_directory(self._hidden)
             with exclusive(self._hidden / "lock"):
@@ -47,25 +47,25 @@ class LocalVersions:
             raise RunError(f"cannot publish to {self._directory}: {error}") from error
 
     def numbers(self, model: str) -> set[int]:
-        """Versions that are there."""
+        """The published versions of a model."""
         directory = self._directory / model
         if not directory.is_dir():
             return set()
         return {int(entry.name) for entry in directory.iterdir() if entry.name.isascii() and entry.name.isdigit()}
 
     def read(self, model: str, version: int, file: Path) -> bytes | None:
-        """Content of a file of a version; None if it is not there or cannot be read."""
+        """Content of a file of a version; None if the file is absent or cannot be read."""
         try:
             return (self.fetch(model, version) / file).read_bytes()
         except OSError:
             return None
 
     def check(self, model: str, version: int) -> list[str]:
-        """What is damaged in a version."""
+        """The damage of a version, one text per file."""
         return check_version(self.fetch(model, version))
 
     def where(self, model: str, version: int) -> str:
-        """Where a version is."""
+        """The path of a version."""
         return str(self.fetch(model, version))
 
     def fetch(self, model: str, version: int) -> Path:
@@ -73,12 +73,12 @@ class LocalVersions:
         return self._directory / model / str(version)
 
     def new_number(self, models: Sequence[str]) -> int:
-        """A number above those of the models' versions: the time, unless the clock is behind."""
+        """A number above all versions of the models: the time in Unix seconds, unless the clock is behind."""
         last = max((number for model in models for number in self.numbers(model)), default=0)
         return max(int(time.time()), last + 1)
 
     def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
-        """Copies a SavedModel, not yet to be seen, with the content of some files replaced or taken out."""
+        """Copies a SavedModel where readers do not see it, with some files replaced or left out."""
         target = self._staging / f"{model}.{version}"
         shutil.copytree(source, target)
         for file, content in extra.items():
@@ -88,7 +88,7 @@ class LocalVersions:
         sync_tree(target)
 
     def reveal(self, model: str, version: int) -> None:
-        """Makes visible what was staged."""
+        """Makes a staged version visible."""
         parent = self._directory / model
         _make_directory(parent)
         (self._staging / f"{model}.{version}").rename(parent / str(version))
@@ -96,22 +96,22 @@ class LocalVersions:
 
     def remove(self, model: str, version: int) -> None:
         """Removes a version."""
-        # Renamed first: a version being deleted must not be seen half.
-        doomed = self._staging / f"{model}.{version}.removed"
-        self.fetch(model, version).rename(doomed)
-        shutil.rmtree(doomed)
+        # Renamed first, so that no reader sees half a version.
+        removed = self._staging / f"{model}.{version}.removed"
+        self.fetch(model, version).rename(removed)
+        shutil.rmtree(removed)
 
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
-        """Writes `models.config` and removes what is staged."""
+        """Writes `models.config` and removes the staging directory."""
         write_models_config(self._directory, suffix=suffix)
         shutil.rmtree(self._staging)
 
     def note(self) -> bytes | None:
-        """What `leave_note` left, if anything."""
+        """Content of the note; None if there is none."""
         return self._note.read_bytes() if self._note.exists() else None
 
     def leave_note(self, content: bytes | None) -> None:
-        """Leaves a note for whoever publishes next, or takes it away."""
+        """Leaves a note for the next publisher; None removes the note."""
         if content is None:
             self._note.unlink(missing_ok=True)
         else:
@@ -123,7 +123,7 @@ class LocalVersions:
 
 
 def _make_directory(directory: Path) -> None:
-    """Makes a directory that is still there after a crash, and those it is in."""
+    """Makes a directory and its parents, so that they survive a crash of the machine."""
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(parents=True, exist_ok=True)
     for path in missing:

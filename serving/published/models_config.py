@@ -1,4 +1,4 @@
-"""The configuration file with which TensorFlow Serving serves what is published in a directory."""
+"""Writes the configuration with which TensorFlow Serving serves the published models of a directory."""
 
 import json
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from models.spec.durable import write_atomically
 FILE = "models.config"
 _HEADER = """\
 # tensorflow_model_server --rest_api_port=8501 --model_config_file=models.config
-# Written anew at every push and rollback; change base_path in a copy of yours where the server sees another path.
-# The ScaNN models are commented out: stock TensorFlow Serving has no ScaNN operation, a server built with it has.
+# Every push and rollback replaces this file. If the server sees another path, change base_path in a copy of the file.
+# The ScaNN models are commented out, because stock TensorFlow Serving lacks the ScaNN operation.
 """
 
 
 def write_models_config(directory: Path, *, suffix: str) -> None:
-    """Writes `models.config` for all models in `directory`, so that a reader sees the old file or the new one.
+    """Writes `models.config` for all models in a directory; a reader sees the old file or the new one.
 
     Args:
-        directory: where the models' folders are.
-        suffix: what the names of ScaNN models end in.
+        directory: the directory with one folder per model.
+        suffix: ending of the names of ScaNN models.
     """
     with exclusive(directory):  # two pipelines may publish to one directory at once
         for left in directory.glob(f".{FILE}.*"):  # by a writer that was killed
@@ -31,7 +31,7 @@ def write_models_config(directory: Path, *, suffix: str) -> None:
 
 
 def models_config(bases: Mapping[str, str], *, suffix: str) -> str:
-    """Content of the file for models by name, each with the path or URI of the folder of its versions."""
+    """Content of the file, given the path or URI of each model's versions by the model's name."""
     entries = "".join(_entry(name, base, is_comment=name.endswith(suffix)) for name, base in sorted(bases.items()))
     return f"{_HEADER}model_config_list {{\n{entries}}}\n"
 

@@ -1,13 +1,13 @@
-"""Versions of models in an object store, which knows no rename and no lock.
+"""Versions of models in an object store, which has neither renames nor locks.
 
-A version is there when its `saved_model.pb` is, without which nothing can load it. That file is uploaded last, after
-all others have been found in the store at their full size, and deleted first. What lacks it is a leftover, never
-counted as a version, and removed a day after its time.
+A version exists once its `saved_model.pb` does, because nothing can load a model without that file. A publisher uploads
+it last, after all other files are in the store at their full size, and deletes it first. Files without a
+`saved_model.pb` are leftovers: they count as no version, and are removed a day later.
 
-Two publishers cannot get the same number: each claims one by an empty object of its own name and then lists the claims
-and versions; whoever sees another claim as high as its own gives way and claims a higher one. Of two that claim at the
-same moment at least one sees the other, since stores list what has been written. The one with the higher number is the
-newest also where the other one is done later.
+Two publishers never get the same number. Each claims a number by writing an empty object with a name of its own, and
+then lists all claims and versions. A publisher that sees another claim as high as its own withdraws its claim and makes
+a higher one. Of two publishers that claim at the same moment at least one sees the other, because stores list every
+object that has been written. The higher number is the newest version, even if the other publisher finishes later.
 """
 
 import random
@@ -42,23 +42,23 @@ class ObjectVersions:
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
-        """Keeps nobody out: claims keep publishers apart."""
+        """Locks nothing: claims keep publishers apart."""
         yield
 
     def numbers(self, model: str) -> set[int]:
-        """Versions that are there, whole."""
+        """The published versions of a model."""
         return {number for number, is_whole in self._found(model).items() if is_whole}
 
     def read(self, model: str, version: int, file: Path) -> bytes | None:
-        """Content of a file of a version; None if it is not there."""
+        """Content of a file of a version; None if the file is absent."""
         return _read(storage.join(self.where(model, version), file.as_posix()))
 
     def check(self, model: str, version: int) -> list[str]:
-        """What is damaged in a version, of which all files are downloaded the first time."""
+        """The damage of a version, one text per file; the first check downloads all its files."""
         return self._cached.damage(model, version)
 
     def where(self, model: str, version: int) -> str:
-        """Where a version is."""
+        """The URI of a version."""
         return storage.join(self.location, model, str(version))
 
     def fetch(self, model: str, version: int) -> Path:
@@ -74,7 +74,7 @@ class ObjectVersions:
             claim = storage.join(self._claims, f"{number}-{own}")
             objects.write_bytes(claim, b"")
             highest = max((claimed for claimed, owner in self._claimed() if owner != own), default=0)
-            # Looked at after the claims: a claim is not removed before a higher version is there.
+            # Versions are listed after the claims, because a claim stays until a higher version exists.
             highest = max(highest, *map(self._highest, models))
             if highest < number:
                 return number
@@ -83,7 +83,7 @@ class ObjectVersions:
             number = highest + 1
 
     def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
-        """Uploads all files but the one that makes it a version, and sees that they are there."""
+        """Uploads all files except `saved_model.pb`, and checks that they are in the store."""
         target, sizes = self.where(model, version), {}
         for path in sorted(path for path in source.rglob("*") if path.is_file()):
             file = path.relative_to(source)
@@ -102,16 +102,16 @@ class ObjectVersions:
         self._staged[model, version] = (source / NEEDED).read_bytes()
 
     def reveal(self, model: str, version: int) -> None:
-        """Uploads the file that makes it a version."""
+        """Uploads `saved_model.pb`, which makes the files a version."""
         objects.write_bytes(storage.join(self.where(model, version), NEEDED), self._staged.pop((model, version)))
 
     def remove(self, model: str, version: int) -> None:
-        """Removes a version, first what makes it one."""
+        """Removes a version, `saved_model.pb` first."""
         objects.delete(storage.join(self.where(model, version), NEEDED))
         objects.delete_tree(self.where(model, version))
 
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
-        """Removes leftovers and claims of publishers that are long gone, and writes `models.config`."""
+        """Removes leftovers and claims that are more than a day old, and writes `models.config`."""
         long_ago = min(int(time.time()) - _ABANDONED_SECONDS, *map(self._highest, models))
         for model in models:
             for number, is_whole in self._found(model).items():
@@ -125,18 +125,18 @@ class ObjectVersions:
         objects.write_bytes(storage.join(self.location, "models.config"), models_config(bases, suffix=suffix).encode())
 
     def note(self) -> bytes | None:
-        """What `leave_note` left, if anything."""
+        """Content of the note; None if there is none."""
         return _read(self._note)
 
     def leave_note(self, content: bytes | None) -> None:
-        """Leaves a note for whoever publishes next, or takes it away."""
+        """Leaves a note for the next publisher; None removes the note."""
         if content is not None:
             objects.write_bytes(self._note, content)
         else:
             objects.delete(self._note)
 
     def _found(self, model: str) -> dict[int, bool]:
-        """Numbers that there are files of, and whether one of them makes it a version."""
+        """Numbers below which there are files, and whether `saved_model.pb` is one of the files."""
         found: dict[int, bool] = {}
         directory = storage.join(self.location, model, "")
         for file in storage.list_files(directory):

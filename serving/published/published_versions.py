@@ -1,4 +1,4 @@
-"""Reading what is published: which versions there are, what each tells about itself, and whether it is whole."""
+"""Reads the published versions: their numbers, their identities and records, and their damage."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -21,12 +21,12 @@ class Publication:
     """A published pair.
 
     Attributes:
-        version: common to both models.
+        version: version of both models.
         exact: path or URI of the exact model.
         scann: path or URI of the ScaNN model.
-        new: False if it had been published before.
-        withdrawn: whether the model to be published has been rolled back from, so that this one stands.
-        notes: what the user is to know besides, such as that a damaged version was published anew.
+        new: False if the version existed before.
+        withdrawn: whether the model to publish was rolled back, so that this pair is served instead.
+        notes: further messages for the user, such as that a damaged version was published again.
     """
 
     version: int
@@ -52,10 +52,10 @@ class PublishedVersions:
         found: list[PublishedVersion] = []
         for version in sorted(exact | scann):
             copies = self._copies(version)
-            description = _told_in(copies, DESCRIPTION).content or {}
-            identity, told = _object(description.get("identity")), _told_in(copies, ROLLBACK)
-            record = None if told.content is None else RollbackRecord.parse(told.content)
-            is_lost = told.is_lost or (told.content is not None and record is None)
+            description = _undamaged(copies, DESCRIPTION).content or {}
+            identity, recorded = _object(description.get("identity")), _undamaged(copies, ROLLBACK)
+            record = None if recorded.content is None else RollbackRecord.parse(recorded.content)
+            is_lost = recorded.is_lost or (recorded.content is not None and record is None)
             found.append(
                 PublishedVersion(
                     version=version,
@@ -68,53 +68,53 @@ class PublishedVersions:
         return found
 
     def newest_complete(self) -> PublishedVersion | None:
-        """The newest version that both models have, with what it tells about itself; None if there is none."""
+        """The newest version that both models have, with its identity and record; None if there is none."""
         return next((found for found in reversed(self.versions()) if found.complete), None)
 
     def identity(self, version: int) -> Identity:
-        """The identity of a version that has one of the two models at least, from the half that is whole.
+        """The identity of a version of which at least one model exists, from a model that is undamaged.
 
         Raises:
-            RunError: both are damaged, or were not published by this pipeline.
+            RunError: both models are damaged, or this pipeline did not publish them.
         """
         identity, _ = self._identities(version)
         return identity
 
     def trained_identity(self, version: int) -> Identity:
-        """As `identity`, but of a refreshed index that of the model it was refreshed for."""
+        """As `identity`; for a refreshed index, the identity of the model that it was refreshed for."""
         identity, refresh_of = self._identities(version)
         return refresh_of or identity
 
     def _identities(self, version: int) -> tuple[Identity, Identity | None]:
-        description = _told_in(self._copies(version), DESCRIPTION).content or {}
+        description = _undamaged(self._copies(version), DESCRIPTION).content or {}
         identity = _object(description.get("identity"))
         if identity is None:
             raise RunError(
-                f"version {version} of {self.name} in {self.directory} has no identity that can be read: it is "
-                "damaged, or was not published by this pipeline; run the pipeline again"
+                f"version {version} of {self.name} in {self.directory} has no readable identity: the version is "
+                "damaged, or this pipeline did not publish it; run the pipeline again"
             )
         return identity, _object(description.get("refresh_of"))
 
     def damage(self, version: int) -> list[str]:
-        """What is damaged in the models that have a version: texts such as `NAME: saved_model.pb is missing`."""
+        """The damage of both models of a version: texts such as `NAME: saved_model.pb is missing`."""
         found = []
         for model in self.models:
             if version in self.versions_of.numbers(model):
                 texts = self.versions_of.check(model, version)
-                if texts and version in self.versions_of.numbers(model):  # not removed while it was looked at
+                if texts and version in self.versions_of.numbers(model):  # otherwise it was removed meanwhile
                     found += [f"{model}: {text}" for text in texts]
         return found
 
     def has_digests(self, version: int) -> bool:
-        """Whether the models that have a version can be checked; an older release published without digests."""
-        there = [model for model in self.models if version in self.versions_of.numbers(model)]
-        return all(self.versions_of.read(model, version, DIGESTS) is not None for model in there)
+        """Whether the models of a version can be checked; older releases published without digests."""
+        models = [model for model in self.models if version in self.versions_of.numbers(model)]
+        return all(self.versions_of.read(model, version, DIGESTS) is not None for model in models)
 
     def fetch(self, version: int) -> tuple[Path, Path]:
-        """Local directories of both models of a version, exact and ScaNN; downloaded if it is in an object store.
+        """Local directories of both models of a version, exact and ScaNN; downloads them from an object store.
 
         Raises:
-            RunError: they cannot be.
+            RunError: the download failed.
         """
         exact, scann = map(self._source(version), self.models)
         return exact, scann
@@ -126,7 +126,7 @@ class PublishedVersions:
         return self._publication(max(both), new=False) if both else None
 
     def _last(self) -> int:
-        """The highest version either model has; 0 if none."""
+        """The highest version of either model; 0 if there is none."""
         return max((version for model in self.models for version in self.versions_of.numbers(model)), default=0)
 
     def _source(self, version: int) -> Callable[[str], Path]:
@@ -142,7 +142,7 @@ class PublishedVersions:
 
 @dataclass(frozen=True)
 class _Content:
-    """What was read; `is_lost` if there was something, but no copy is as it was written."""
+    """Content of a file; `is_lost` if the version had the file, but no undamaged copy is left."""
 
     content: Mapping[str, JsonValue] | None
     is_lost: bool
@@ -150,7 +150,7 @@ class _Content:
 
 @dataclass(frozen=True)
 class _Copy:
-    """One of the two models of a version, which tell the same in some of their files."""
+    """One of the two models of a version; some of their files have the same content."""
 
     versions: Versions
     model: str
@@ -163,7 +163,7 @@ class _Copy:
 
     @cached_property
     def expected(self) -> Mapping[str, str] | None:
-        """Digests by file, if they are there and not damaged."""
+        """Digests by file; None if they are absent or damaged."""
         return None if self.digests is None else parse_digests(self.digests)
 
     def read(self, file: Path) -> bytes | None:
@@ -171,8 +171,8 @@ class _Copy:
         return self.versions.read(self.model, self.version, file)
 
 
-def _told_in(copies: Sequence[_Copy], file: Path) -> _Content:
-    """A JSON object that both models of a version have, from one in which it is as it was written."""
+def _undamaged(copies: Sequence[_Copy], file: Path) -> _Content:
+    """A JSON object that both models of a version have, read from an undamaged copy."""
     unchecked, is_lost = None, False
     for copy in copies:
         if copy.expected is not None and file.as_posix() not in copy.expected:
@@ -188,7 +188,7 @@ def _told_in(copies: Sequence[_Copy], file: Path) -> _Content:
 
 
 def parsed_object(content: bytes | None) -> Mapping[str, JsonValue] | None:
-    """Content of a JSON file; None if there is none, or it is not an object in JSON."""
+    """The JSON object in a file's content; None if there is no content, or it is no JSON object."""
     try:
         return None if content is None else _object(json.loads(content))
     except (ValueError, RecursionError):

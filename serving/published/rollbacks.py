@@ -1,8 +1,8 @@
-"""What a rollback takes out of service, and what one without a VERSION goes back to.
+"""Decides which models a rollback withdraws, and which version a rollback without a VERSION publishes.
 
-A rollback is a version with a record: `of`, the version it holds the content of, and `withdrawn`, the identities of the
-models that were rolled back from. A record speaks of what was published before it: a model that is published anew
-afterwards is not withdrawn any more.
+A rollback is a version with a record. The record names the version whose content it has (`of`), and the identities of
+the models that it withdraws (`withdrawn`). A record applies to versions published before it. A model that is published
+again afterwards is no longer withdrawn.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,20 +18,20 @@ _DIGESTS = ("towers", "preprocessing")
 
 
 class RollbackRecord(BaseModel):
-    """Content of a version's `rollback.json`; what another release wrote beside this is kept."""
+    """Content of a version's `rollback.json`; keys of other releases are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     of: StrictInt
-    """The version that this one holds the content of."""
+    """The version whose content this one has."""
     published: str | None = None
-    """When, ISO 8601; None if the record had to be made again."""
+    """Moment of the rollback, ISO 8601; None if the record was lost and rebuilt."""
     withdrawn: tuple[Identity, ...]
-    """Identities of the models that were rolled back from."""
+    """Identities of the models that the rollback withdraws."""
 
     @classmethod
     def parse(cls, content: Mapping[str, JsonValue]) -> "RollbackRecord | None":
-        """The record in a JSON object; None if there is none."""
+        """The record in a JSON object; None if the object is no record."""
         try:
             return cls.model_validate(content)
         except ValidationError:
@@ -40,14 +40,14 @@ class RollbackRecord(BaseModel):
 
 @dataclass(frozen=True)
 class PublishedVersion:
-    """A version as it lies in the directory.
+    """A version in the directory.
 
     Attributes:
-        version: its number.
-        complete: whether both models have it.
-        identity: what its models share; None if they were not published by this pipeline, or are damaged there.
-        refresh_of: identity of the model whose index was refreshed; None if this one was trained.
-        rollback: its record; None if it was pushed.
+        version: number of the version.
+        complete: whether both models have the version.
+        identity: identity of both models; None if it is damaged, or this pipeline did not publish them.
+        refresh_of: identity of the model whose index was refreshed; None if the model was trained.
+        rollback: record of the rollback; None if the version was pushed.
     """
 
     version: int
@@ -58,10 +58,10 @@ class PublishedVersion:
 
 
 def is_same_model(one: Identity | None, other: Identity | None) -> bool:
-    """Whether two identities are of the same model.
+    """Whether two identities belong to the same model.
 
-    Where one was published by an older release, whose digests depend on more than content, the embeddings of all
-    candidates and the settings decide.
+    Digests of older releases depend on more than content. If one identity comes from an older release, the embeddings
+    of all candidates and the settings are compared instead.
     """
     if one is None or other is None or one == other:
         return one is not None and one == other
@@ -71,22 +71,22 @@ def is_same_model(one: Identity | None, other: Identity | None) -> bool:
 
 
 def is_withdrawn(identity: Identity | None, record: RollbackRecord | None) -> bool:
-    """Whether the record of a rollback, if there is one, names this model among those rolled back from."""
+    """Whether the record of a rollback, if there is one, withdraws a model."""
     return record is not None and any(is_same_model(identity, withdrawn) for withdrawn in record.withdrawn)
 
 
-def withdrawn_by(there: Sequence[PublishedVersion], target: PublishedVersion) -> list[Identity]:
+def withdrawn_by(versions: Sequence[PublishedVersion], target: PublishedVersion) -> list[Identity]:
     """Identities that a rollback to `target` withdraws.
 
-    Those that stood withdrawn when `target` was published, those of all later versions, and those that rollbacks
-    withdrew since.
+    These are the identities that were withdrawn when `target` was published, those of all later versions, and those
+    that later rollbacks withdrew.
 
     Args:
-        there: all versions, oldest first.
-        target: one of them.
+        versions: all versions, oldest first.
+        target: one of the versions.
     """
     named: list[Identity | None] = [*_withdrawn_in(target)]
-    for found in there:
+    for found in versions:
         if found.version > target.version:
             named += [found.identity, *_withdrawn_in(found)]
     withdrawn: list[Identity] = []
@@ -96,39 +96,43 @@ def withdrawn_by(there: Sequence[PublishedVersion], target: PublishedVersion) ->
     return withdrawn
 
 
-def to_go_back_to(there: Sequence[PublishedVersion]) -> Iterator[PublishedVersion]:
-    """Versions that hold another model than the newest and that no later rollback withdrew, newest first."""
+def rollback_targets(versions: Sequence[PublishedVersion]) -> Iterator[PublishedVersion]:
+    """Yields the versions that a rollback may publish, newest first.
+
+    They have another model than the newest version, and no later rollback withdrew their model.
+    """
     records: list[RollbackRecord] = []
-    for found in reversed(there):
-        is_other = found is not there[-1] and not is_same_model(found.identity, there[-1].identity)
-        if found.complete and found.identity and is_other and not _named(found.identity, records):
+    for found in reversed(versions):
+        is_other = found is not versions[-1] and not is_same_model(found.identity, versions[-1].identity)
+        if found.complete and found.identity and is_other and not _is_named(found.identity, records):
             yield found
         if found.rollback is not None:
             records.append(found.rollback)
 
 
-def rolled_back_from(there: Sequence[PublishedVersion]) -> list[int]:
-    """Complete versions whose model a later rollback withdrew."""
-    return [
-        found.version
-        for place, found in enumerate(there)
-        if found.complete and _named(found.identity, [later.rollback for later in there[place + 1 :] if later.rollback])
-    ]
+def withdrawn_versions(versions: Sequence[PublishedVersion]) -> list[int]:
+    """Numbers of the complete versions whose model a later rollback withdrew."""
+    withdrawn = []
+    for place, found in enumerate(versions):
+        later = [other.rollback for other in versions[place + 1 :] if other.rollback]
+        if found.complete and _is_named(found.identity, later):
+            withdrawn.append(found.version)
+    return withdrawn
 
 
 def rebuilt_record(earlier: Sequence[PublishedVersion], identity: Identity | None) -> RollbackRecord:
-    """The record of a rollback, made again after both copies of it were damaged.
+    """Rebuilds the record of a rollback after both copies of the record were damaged.
 
     Args:
-        earlier: the versions before it.
-        identity: of the rollback; None if it is not known any more, so that all earlier models count as withdrawn.
+        earlier: the versions before the rollback.
+        identity: identity of the rollback; None if it is lost too. Then all earlier models count as withdrawn.
     """
     same = [found for found in earlier if is_same_model(found.identity, identity)]
     target = same[-1] if same else PublishedVersion(0, False, identity, None, None)
     return RollbackRecord(of=target.version, published=None, withdrawn=tuple(withdrawn_by(earlier, target)))
 
 
-def _named(identity: Identity | None, records: Sequence[RollbackRecord]) -> bool:
+def _is_named(identity: Identity | None, records: Sequence[RollbackRecord]) -> bool:
     return any(is_withdrawn(identity, record) for record in records)
 
 

@@ -1,4 +1,4 @@
-"""Where the versions of models are: a local directory or an object store, with the same operations on both."""
+"""The operations on published versions, the same for a local directory and an object store."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,46 +22,51 @@ class Versions(Protocol):
     location: str
 
     def publishing(self) -> AbstractContextManager[None]:
-        """Is entered to change anything; RunError if the directory cannot be written."""
+        """Encloses every change; raises RunError if the directory cannot be written."""
 
     def numbers(self, model: str) -> set[int]:
-        """Versions of a model that are there, whole."""
+        """The published versions of a model; none is half written."""
 
     def read(self, model: str, version: int, file: Path) -> bytes | None:
-        """Content of a file of a version; None if it is not there or cannot be read."""
+        """Content of a file of a version; None if the file is absent or cannot be read."""
 
     def check(self, model: str, version: int) -> list[str]:
-        """What is damaged in a version, see `version_digests.check_version`."""
+        """The damage of a version, one text per file; see `version_digests.check_version`."""
 
     def where(self, model: str, version: int) -> str:
         """Path or URI of a version."""
 
     def fetch(self, model: str, version: int) -> Path:
-        """A local directory with the files of a version."""
+        """A local directory with the files of a version; downloads them from an object store."""
 
     def new_number(self, models: Sequence[str]) -> int:
-        """A number above those of all versions of the models, that nobody else gets."""
+        """A number above all versions of the models, which no other publisher gets."""
 
     def stage(self, model: str, version: int, source: Path, extra: Mapping[Path, bytes | None]) -> None:
-        """Copies a SavedModel, not yet to be seen, with the content of some files replaced or taken out."""
+        """Copies a SavedModel where readers do not see it, with some files replaced or, by None, left out."""
 
     def reveal(self, model: str, version: int) -> None:
-        """Makes visible what was staged."""
+        """Makes a staged version visible."""
 
     def remove(self, model: str, version: int) -> None:
-        """Removes a version, so that nobody takes what is left of it for one."""
+        """Removes a version; a reader never sees part of it as a version."""
 
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
-        """Removes what interrupted publishers of the models left; tells TensorFlow Serving what there is."""
+        """Removes what interrupted publishers of the models left, and writes `models.config`."""
 
     def note(self) -> bytes | None:
-        """What `leave_note` left, if anything."""
+        """Content of the note; None if there is none."""
 
     def leave_note(self, content: bytes | None) -> None:
-        """Leaves a note that outlives this process, for whoever publishes next; None takes it away."""
+        """Leaves a note for the next publisher, which survives this process; None removes the note."""
 
 
 def versions_in(directory: Path | str, name: str) -> Versions:
-    """The versions in a local directory or, given a URI, in an object store; `name` keeps publishers apart."""
+    """The versions in a local directory or, given a URI, in an object store.
+
+    Args:
+        directory: path or URI of the directory.
+        name: name of the models; publishers of different names do not wait for each other.
+    """
     location = str(directory)
     return ObjectVersions(location, name) if is_remote(location) else LocalVersions(Path(location).absolute(), name)

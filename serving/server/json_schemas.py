@@ -1,7 +1,8 @@
-"""JSON Schemas of the predict API's requests and answers, made of a model's signatures.
+"""JSON Schemas of the predict API's requests and answers, made from a model's signatures.
 
-A request that fits its schema is answered, with exceptions that JSON Schema cannot say: the lists of `inputs` must be
-of one length, the lists of a request must not be too long together, and a string may be given as 7 but not as 7.0.
+The server answers every request that fits its schema, except for three rules that JSON Schema cannot express: the lists
+of `inputs` have one length, the lists of a request together are not too long, and a string may be the number 7 but not
+7.0.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ _BASE64 = {
 }
 _TAKEN: dict[str, Schema] = {
     "string": {
-        "description": "A string, its UTF-8 bytes in base64, or an integer in the place of its digits; null if missing",
+        "description": "A string, its UTF-8 bytes in base64, or an integer instead of its digits; null if missing",
         "anyOf": [
             {"type": ["string", "null"]},
             {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1},
@@ -49,7 +50,7 @@ _GIVEN: dict[str, Schema] = {
 
 
 def instance_schema(inputs: Inputs) -> Schema:
-    """Schema of one row of a request; what is left out is missing.
+    """Schema of one row of a request; absent inputs are missing values.
 
     Args:
         inputs: dtype and shape of the signature's inputs by name.
@@ -62,9 +63,9 @@ def request_schema(signature: str, inputs: Inputs, *, instance: Schema, max_rows
     """Schema of a request to a signature, by row or by column.
 
     Args:
-        signature: its name.
-        inputs: dtype and shape of its inputs by name.
-        instance: schema of one row, such as a reference to `instance_schema`.
+        signature: name of the signature.
+        inputs: dtype and shape of the signature's inputs by name.
+        instance: schema of one row, or a reference to one.
         max_rows: the most rows of a request.
     """
 
@@ -73,7 +74,7 @@ def request_schema(signature: str, inputs: Inputs, *, instance: Schema, max_rows
 
     columns = {
         "type": "object",
-        "description": "A list for each input, an item a row; all of one length",
+        "description": "A list for each input, one item per row; all lists have one length",
         "properties": {name: rows_of(_input_schema(spec)) for name, spec in inputs.items()},
         "minProperties": 1,
         "additionalProperties": False,
@@ -92,7 +93,7 @@ def request_schema(signature: str, inputs: Inputs, *, instance: Schema, max_rows
 
 
 def answer_schema(outputs: Mapping[str, Mapping[str, Any]]) -> Schema:
-    """Schema of the answer to a request, in the format in which it was asked.
+    """Schema of the answer to a request, by row or by column like the request.
 
     Args:
         outputs: TensorInfo of the signature's outputs by name, as JSON.
@@ -112,7 +113,7 @@ def _signature_name(signature: str) -> Schema:
 
 
 def _with_only(key: str, alternatives: list[Schema]) -> Schema:
-    """Of `instances` and `inputs` only the one, as one of the alternatives."""
+    """Requires one of `instances` and `inputs`, as one of the alternatives, and forbids the other."""
     other = "inputs" if key == "instances" else "instances"
     return {"properties": {key: {"anyOf": alternatives}, other: False}, "required": [key]}
 

@@ -128,8 +128,8 @@ class ModelHost:
             loaded = LoadedModel(path, self._batching, on_batch=self._on_batch)
         except Exception as error:
             cause = error.__cause__ or error  # has the paths that clients do not see
-            told = (self._name, version, type(cause).__name__, str(cause)[:_MOST_LOGGED])
-            _LOG.error("%s: version %d is left aside: %s: %s", *told)
+            details = (self._name, version, type(cause).__name__, str(cause)[:_MOST_LOGGED])
+            _LOG.error("%s: version %d is left aside: %s: %s", *details)
             self._failures[version] = _Failure(without_paths(error), time.monotonic() + _TRY_AGAIN_SECONDS)
             return None
         finally:

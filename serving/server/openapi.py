@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the models that are served: what each signature takes and gives, and the errors."""
+"""The OpenAPI 3.1 document of the served models: inputs and outputs of each signature, and errors."""
 
 import re
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ _SCHEMAS: dict[str, Schema] = {
     },
     "Metadata": {
         "type": "object",
-        "description": "The SignatureDef of each signature, as TensorFlow Serving tells them",
+        "description": "The SignatureDef of each signature, in TensorFlow Serving's form",
         "properties": {"model_spec": {"type": "object"}, "metadata": {"type": "object"}},
         "required": ["model_spec", "metadata"],
     },
@@ -64,7 +64,7 @@ _SCHEMAS: dict[str, Schema] = {
 
 
 def openapi_document(models: Mapping[str, LoadedModel], *, max_rows: int) -> dict[str, Any]:
-    """Describes the HTTP interface of the models as they are now; the next version may have other signatures.
+    """Describes the HTTP interface of the versions that answer now; the next version may have other signatures.
 
     Args:
         models: the version of each model that answers, by the model's name.
@@ -133,7 +133,7 @@ def _model_schemas(name: str, model: LoadedModel, max_rows: int) -> dict[str, Sc
 
 
 def _schema_name(model: str, signature: str, kind: str) -> str:
-    """The name of a schema; characters that OpenAPI does not allow there are told by their code."""
+    """The name of a schema; characters that OpenAPI does not allow are replaced by their code."""
     name = f"{model}.{signature}.{kind}"
     return re.sub(r"[^A-Za-z0-9._-]", lambda found: f"_{ord(found[0]):x}_", name)
 

@@ -153,7 +153,7 @@ class _Api:
 
     async def metrics(self, _: Request) -> Response:
         for name, host in self._hosts.items():
-            self._metrics.tell(
+            self._metrics.set_state(
                 name,
                 version=host.current.version,
                 queued_rows=host.current.batcher.queued_rows,
@@ -231,7 +231,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 
 async def _send(send: Send, code: int, body: bytes, headers: Mapping[str, str]) -> None:
-    told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
-    lines = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    every = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    lines = [(name.lower().encode(), value.encode()) for name, value in every.items()]
     await send({"type": "http.response.start", "status": code, "headers": lines})
     await send({"type": "http.response.body", "body": body})

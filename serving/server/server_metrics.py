@@ -35,7 +35,7 @@ class ServerMetrics:
         """Counts a batch and its rows."""
         self._batches.labels(model).observe(rows)
 
-    def tell(self, model: str, *, version: int, queued_rows: int, left_aside: int) -> None:
+    def set_state(self, model: str, *, version: int, queued_rows: int, left_aside: int) -> None:
         """Sets the gauges to the current state."""
         self._left_aside.labels(model).set(left_aside)
         self._version.labels(model).set(version)

@@ -229,5 +229,5 @@ def test_a_damaged_version_is_refreshed_from_what_it_was_made_of(store_front):
         flip(serving / model / str(again["version"]) / "assets.extra" / "model.json")
     refused = refresh(store_front)
     assert (refused.code, f"version {again['version']} of front in" in refused.err) == (3, True)
-    assert "no identity that can be read" in refused.err
+    assert "no readable identity" in refused.err
     assert f"version {again['version']} is damaged" in store_front.run(store_front.directory / "front.yaml").out

@@ -1,4 +1,4 @@
-"""Every file of a published version is harmed once: it is told, not served, not gone back to, and published anew."""
+"""Every file of a published version is harmed once: the harm is reported, and the model is published again."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_a_rollback_stands_against_the_same_weights_trained_again(project: Proje
     told = project.run(config(project), *OTHER, "--from", "Trainer").out
     again = project.artifact("harmed", "Trainer", "model").path / "towers"
     assert directory_digest(first) != directory_digest(again), "the graph has other names; else nothing is tested"
-    assert f"this model was rolled back from, version {standing.version} stands" in told
+    assert f"this model was rolled back: version {standing.version} is served instead" in told
     exported = project.artifact("harmed", "ScannIndexer", "serving_model").path
     (of,) = [found for found in publisher(project).versions() if found.identity == read_identity(exported / "exact")]
     assert of.version < standing.version == newest(project).version
@@ -108,7 +108,7 @@ def test_a_run_that_has_nothing_else_to_do_publishes_it_anew(project: Project) -
         told, after = project.run(config(project)).out, newest(project)
         name = file.relative_to(version).as_posix()
         assert f"version {before.version} is damaged ({model}: {name} " in told
-        assert f"published anew as version {after.version}" in told
+        assert f"the model was published again as version {after.version}" in told
         assert publisher(project).damage(after.version) == []
         assert publisher(project).identity(after.version) == publisher(project).identity(before.version)
         refused = command(project, "rollback", before.version)

@@ -79,11 +79,11 @@ def without_numbers(original: Signature) -> Signature:
     ("signature", "broken", "problem"),
     [
         ("recommend_filtered", ignoring("exclude_ids"), "'BEST' is in the history"),
-        ("recommend_filtered", ignoring("allow_ids"), r"answers 'c\d{5}', which was not allowed"),
+        ("recommend_filtered", ignoring("allow_ids"), r"the answer has 'c\d{5}', which was not allowed"),
         ("similar_candidates", answering_itself, "'BEST' is in the history"),
-        ("similar_candidates", taking_unknown_ids_for_one, r"answers \['c\d{5}'.*\] to an unknown id"),
-        ("embed_query", without_numbers, "gives an embedding that is not finite"),
-        ("embed_candidate", without_numbers, "gives an embedding that is not finite"),
+        ("similar_candidates", taking_unknown_ids_for_one, r"the answer to an unknown id is \['c\d{5}'"),
+        ("embed_query", without_numbers, "an embedding is not finite"),
+        ("embed_candidate", without_numbers, "an embedding is not finite"),
     ],
 )
 def test_a_signature_that_breaks_its_promise_is_refused(
@@ -117,4 +117,6 @@ def test_an_index_that_finds_too_little_is_refused(world: World, tmp_path: Path)
     serving_model = ServingModel(tmp_path / "serving")
     params = ScannIndexerParams(top_k=8, index=IndexConfig(search="tree", **poor))
     ScannIndexer(params).execute(inputs, ScannIndexer.Outputs(serving_model), in_process())
-    refused(world, serving_model, r"the scann model failed the check 'overlap': gives 0\.\d+ of .*, least is 0\.9")
+    refused(
+        world, serving_model, r"the scann model failed the check 'overlap': it gives 0\.\d+ of .*, 0\.9 are required"
+    )

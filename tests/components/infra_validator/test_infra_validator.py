@@ -41,7 +41,7 @@ def test_an_exact_model_that_needs_scann_is_refused(world: World, serving_model:
     for part in ("saved_model.pb", "variables"):
         source, target = serving_model.path / "scann" / part, serving_model.path / "exact" / part
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
-    refused(world, serving_model, r"(?s)exact model does not answer in a fresh process: .*Scann")
+    refused(world, serving_model, r"(?s)exact model did not answer in a fresh process: .*Scann")
 
 
 def test_a_model_that_was_cut_short_is_refused_with_the_end_of_its_log(
@@ -49,7 +49,7 @@ def test_a_model_that_was_cut_short_is_refused_with_the_end_of_its_log(
 ) -> None:
     graph = serving_model.path / "exact" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:1000])
-    refused(world, serving_model, r"(?s)exact model does not answer in a fresh process: .*exit code 1.*\|")
+    refused(world, serving_model, r"(?s)exact model did not answer in a fresh process: .*exit code 1.*\|")
 
 
 @pytest.mark.parametrize("name", ["exact", "scann"])
@@ -58,13 +58,13 @@ def test_a_bit_that_flipped_in_the_variables_is_refused(world: World, serving_mo
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    refused(world, serving_model, rf"(?s){name} model does not answer in a fresh process: .*[Cc]hecksum")
+    refused(world, serving_model, rf"(?s){name} model did not answer in a fresh process: .*[Cc]hecksum")
 
 
 @pytest.mark.parametrize("missing", ["variables/variables.index", "assets/candidate.candidate_id.vocabulary"])
 def test_a_missing_file_is_refused(world: World, serving_model: ServingModel, missing: str) -> None:
     (serving_model.path / "scann" / missing).unlink()
-    refused(world, serving_model, r"scann model does not answer in a fresh process")
+    refused(world, serving_model, r"scann model did not answer in a fresh process")
 
 
 def test_the_vocabulary_of_another_model_is_refused(world: World, serving_model: ServingModel) -> None:
@@ -86,7 +86,7 @@ def test_a_description_that_is_not_the_models_is_refused(world: World, serving_m
     description["signatures"]["score"]["inputs"]["forgotten"] = {"dtype": "string", "shape": [None]}
     file.write_text(json.dumps(description))
     refused(
-        world, serving_model, r"failed the check 'inputs': its signatures take .*, its description tells .*forgotten"
+        world, serving_model, r"failed the check 'inputs': its signatures take .*, but its description says .*forgotten"
     )
 
 

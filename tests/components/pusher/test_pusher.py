@@ -219,7 +219,7 @@ def test_a_rollback_publishes_the_old_content_as_a_new_version(tmp_path: Path) -
     assert read_identity(Path(further.exact)) == {"towers": "first"}
     assert publisher.rollback(first, keep_versions=10).new is False
     assert [found.rollback.of for found in publisher.versions() if found.rollback] == [second, first]
-    with pytest.raises(ConfigError, match="holds an older model to go back to"):
+    with pytest.raises(ConfigError, match="has an older model to go back to"):
         publisher.rollback(None, keep_versions=10)
     with pytest.raises(ConfigError, match=f"no complete version 7 in .*serving, only {first}, {second}, {third}, "):
         publisher.rollback(7, keep_versions=10)
@@ -341,7 +341,7 @@ def test_a_refreshed_index_takes_the_place_of_its_model_until_there_is_another(t
     other = save_pair(tmp_path / "4" / "model", "other")
     push(other, directory)
     assert not is_current(trained, directory)
-    with pytest.raises(RefusedError, match=r"was refreshed is not the newest in .* any more; refresh again"):
+    with pytest.raises(RefusedError, match=r"was refreshed is no longer the newest in .*; refresh again"):
         push(save_pair(tmp_path / "5" / "model", "third", refresh_of="trained"), directory)
     assert is_current(other, directory)
 

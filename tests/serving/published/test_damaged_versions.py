@@ -54,7 +54,7 @@ def test_a_damaged_version_is_published_anew_and_told(
     again = push(serving, directory)
     assert (again["new"], again["version"] > first["version"], again["identity"]) == (True, True, first["identity"])
     assert again["told"].startswith(f"version {first['version']} is damaged ({half}: {file} ")
-    assert again["told"].endswith(f"; published anew as version {again['version']}")
+    assert again["told"].endswith(f"; the model was published again as version {again['version']}")
     publisher = Publisher(directory, "toy")
     assert [bool(publisher.damage(found.version)) for found in publisher.versions()] == [True, False]
     assert current(directory, tmp_path)
@@ -81,7 +81,7 @@ def test_a_damaged_export_is_not_published_and_can_be_made_anew(
             with pytest.raises(
                 RefusedError,
                 match=rf"not published: the exported model is damaged: {half}/{file} (is missing|has changed .*); "
-                f"remove {serving.path} and give the same command again",
+                f"remove {serving.path} and run the same command again",
             ):
                 push(serving, directory)
             shutil.rmtree(serving.path)
@@ -97,8 +97,7 @@ def test_a_rollback_passes_over_what_is_damaged_and_refuses_it_by_name(directory
     back = publisher.rollback(None, keep_versions=9)
     assert publisher.identity(back.version) == {"towers": "A"}
     assert back.notes == (
-        f"version {pushed[1]['version']} is damaged (toy-scann: variables/variables.index is missing), it was passed "
-        "over",
+        f"version {pushed[1]['version']} is damaged (toy-scann: variables/variables.index is missing) and was skipped",
     )
     for path in (pushed[0]["exact"], back.exact):
         flip(Path(path) / "saved_model.pb")
@@ -130,7 +129,9 @@ def test_a_damaged_rollback_that_is_nowhere_whole_is_refused(directory: Path, tm
     back = Publisher(directory, "toy").rollback(None, keep_versions=9)
     for path in (first["exact"], back.exact):
         flip(Path(path) / "saved_model.pb")
-    with pytest.raises(RefusedError, match=rf"version {back.version}, which a rollback published, is not whole"):
+    with pytest.raises(
+        RefusedError, match=rf"version {back.version}, which a rollback published, is damaged or incomplete"
+    ):
         push(new, directory)
 
 
@@ -142,7 +143,7 @@ def test_what_both_models_tell_is_taken_from_the_one_that_is_whole(directory: Pa
     assert publisher.identity(pushed["version"]) == {"towers": "first"}
     flip(Path(pushed["scann"]) / "assets.extra" / "model.json")
     assert publisher.versions()[0].identity is None
-    with pytest.raises(RunError, match="has no identity that can be read: it is damaged"):
+    with pytest.raises(RunError, match="has no readable identity: the version is damaged"):
         publisher.identity(pushed["version"])
     with pytest.raises(RefusedError, match="is damaged"):
         publisher.rollback(pushed["version"], keep_versions=9)
@@ -155,7 +156,7 @@ def test_a_damaged_refresh_gives_way_to_its_model(directory: Path, tmp_path: Pat
     published = push(refreshed, directory)
     flip(Path(published["scann"]) / "saved_model.pb")
     assert not current(directory, tmp_path / "1")
-    assert "with its refreshed index: give `refresh-index` again" in push(trained, directory)["told"]
+    assert "with its refreshed index: run `refresh-index` again" in push(trained, directory)["told"]
     again = push(refreshed, directory)
     assert (again["new"], again["told"]) == (True, "")
     flip(Path(again["scann"]) / "saved_model.pb")
@@ -247,7 +248,7 @@ def test_a_rollback_in_an_object_store_that_was_killed_is_completed(
             publisher.rollback(None, keep_versions=9)
     done = publisher.rollback(None, keep_versions=9)
     assert (done.new, publisher.identity(done.version)) == (False, {"towers": "B"})
-    assert done.notes == (f"the rollback that was interrupted is complete: version {done.version}",)
+    assert done.notes == (f"the interrupted rollback is now complete: version {done.version}",)
     assert publisher.identity(publisher.rollback(None, keep_versions=9).version) == {"towers": "A"}
     with pytest.raises(ConfigError):
         publisher.rollback(None, keep_versions=9)

@@ -25,7 +25,7 @@ from serving.published.rollbacks import (
     RollbackRecord,
     is_same_model,
     is_withdrawn,
-    to_go_back_to,
+    rollback_targets,
     withdrawn_by,
 )
 from tests.components.damage import DAMAGES
@@ -205,7 +205,7 @@ def test_what_was_rolled_back_from_is_not_gone_back_to_after_a_new_model(
     push("C")
     assert publisher.rollback(None, keep_versions=9).new
     assert newest(publisher) == "A"
-    with pytest.raises(ConfigError, match=rf"no version .* holds an older model.*rolled back from.*: {bad}, "):
+    with pytest.raises(ConfigError, match=rf"no version .* has an older model.* name its version: {bad}, "):
         publisher.rollback(None, keep_versions=9)
     pushed = publisher.versions()[-1].version
     assert (push("B"), newest(publisher)) == (pushed, "A"), "both stay out of service"
@@ -294,7 +294,7 @@ def test_a_rollback_of_an_older_release_stands_against_the_same_model_of_this_on
         PublishedVersion(3, True, {**NEW, "catalogue": "first"}, None, record),
         PublishedVersion(4, True, {**NEW, "catalogue": "last"}, None, None),
     ]
-    assert [found.version for found in to_go_back_to(there)] == [3, 1]
+    assert [found.version for found in rollback_targets(there)] == [3, 1]
     assert withdrawn_by(there, there[2]) == [OLD, there[3].identity]
 
 

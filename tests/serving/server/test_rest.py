@@ -25,12 +25,14 @@ class Gate(dict[str, Any]):
 
     def __init__(self, signatures: Mapping[str, Any]) -> None:
         super().__init__(signatures)
-        self.opened = threading.Event()
+        self.opened, self.crowded = threading.Event(), threading.Event()
         self.waiting = 0
 
     def __contains__(self, name: object) -> bool:
         if name == "gated":
             self.waiting += 1
+            if self.waiting == 2:
+                self.crowded.set()
             assert self.opened.wait(10)
         return super().__contains__(name)
 
@@ -156,7 +158,7 @@ def test_short_requests_are_answered_while_long_ones_are_parsed_one_at_a_time(is
         while not gate.waiting:
             await asyncio.sleep(0.001)
         short = [(await call(app, PREDICT, b'{"instances": [{}]}'))[0] for _ in range(50)]
-        assert gate.waiting == 1
+        assert not await asyncio.to_thread(gate.crowded.wait, 1)
         gate.opened.set()
         return [*short, *[status for status, *_ in await asyncio.gather(*parsing)]]
 
