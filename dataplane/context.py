@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from models.spec.progress import Progress, unheard
+
 if TYPE_CHECKING:
     import apache_beam as beam
 
@@ -46,7 +48,7 @@ class ExecutionContext:
 
     Attributes:
         beam: Beam runner of the data steps.
-        progress: called with short lines about the progress of the step.
+        progress: receives what the step does, how far it is, and its validations and decisions.
         warn: called with lines that stay on the screen.
         scratch: directory for temporary files; the runner removes it afterwards.
         resume: directory that keeps the state of an interrupted execution for the next one with the same inputs,
@@ -54,7 +56,7 @@ class ExecutionContext:
     """
 
     beam: BeamRunner = field(default_factory=NoBeamRunner)
-    progress: Callable[[str], None] = lambda line: None
+    progress: Progress = unheard
     warn: Callable[[str], None] = lambda line: None
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     resume: Path | None = None

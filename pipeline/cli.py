@@ -6,8 +6,8 @@ Exit codes: 0 done, 1 internal error, 2 usage or configuration, 3 a run that fai
 import argparse
 import atexit
 import gc
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import metadata
 from typing import Any, NoReturn
 
@@ -31,6 +31,7 @@ from pipeline.commands import (
     versions,
     work,
 )
+from pipeline.messages import print_error
 
 _DISTRIBUTION = "tfrs-pipeline"
 
@@ -109,19 +110,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     # Skips the final garbage collection, which takes two seconds over TensorFlow's objects.
     atexit.register(gc.freeze)
+    with _stderr_as_json() if getattr(options, "log_format", "text") == "json" else nullcontext():
+        return _execute(options)
+
+
+def _execute(options: argparse.Namespace) -> int:
     try:
         code: int = options.execute(options)
     except PipelineError as error:
-        print(f"error: {redacted(str(error))}", file=sys.stderr)
+        print_error(redacted(str(error)))
         return error.exit_code
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
+        print_error("interrupted")
         return RunError.exit_code
     except BrokenPipeError:
         return 0
     except Exception as error:
         if (reason := disk_error(error)) is None:
             raise
-        print(f"error: file-system error: {redacted(reason)}", file=sys.stderr)
+        print_error(f"file-system error: {redacted(reason)}")
         return RunError.exit_code
     return code
+
+
+@contextmanager
+def _stderr_as_json() -> Iterator[None]:
+    from pipeline.execution.json_lines import stderr_as_json
+
+    with redirect_stderr(stderr_as_json()):
+        yield

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from components.trainer import TrainerParams
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError, DivergedError
 from models.spec.durable import write_atomically
+from models.spec.progress import Decided, Progress, Report
 from pipeline.config.config import PipelineConfig, load_config
 from pipeline.config.tuning_config import Range, TuningConfig
 from pipeline.execution.study_journal import open_journal
@@ -35,7 +36,7 @@ class Tuner:
         graph: describes the columns of the examples.
         data_key: fingerprint of the examples.
         directory: holds the study and, at the end, the best configuration.
-        progress: receives progress lines.
+        progress: receives reports.
     """
 
     file: Path
@@ -45,7 +46,7 @@ class Tuner:
     graph: TransformGraph
     data_key: str
     directory: Path
-    progress: Callable[[str], None]
+    progress: Progress
 
     @property
     def tuning(self) -> TuningConfig:
@@ -99,20 +100,24 @@ class Tuner:
 
     def _try(self, study: optuna.Study, trial: optuna.Trial) -> None:
         chosen = {key: _suggest(trial, key, domain) for key, domain in self.tuning.space.items()}
-        settings = ", ".join(f"{key}={value}" for key, value in chosen.items())
+        settings = ", ".join(f"{key}={_shown(value)}" for key, value in chosen.items())
         try:
-            value = self._train(trial, chosen)
+            value = self._train(trial, chosen, f"trial {trial.number} of {self.tuning.trials}: {settings}")
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
-            self.progress(f"trial {trial.number}: {settings}: pruned")
+            self._report(trial, settings, "pruned")
         except (ConfigError, DivergedError) as error:
             study.tell(trial, state=TrialState.FAIL)
-            self.progress(f"trial {trial.number}: {settings}: {error}")
+            self._report(trial, settings, str(error))
         else:
             study.tell(trial, value)
-            self.progress(f"trial {trial.number}: {settings}: {self.config.training.metric} {value:.4f}")
+            self._report(trial, settings, f"{self.config.training.metric} {value:.4f}", value=value)
 
-    def _train(self, trial: optuna.Trial, chosen: Mapping[str, Any]) -> float:
+    def _report(self, trial: optuna.Trial, settings: str, outcome: str, **facts: float) -> None:
+        text = f"trial {trial.number}: {settings}: {outcome}"
+        self.progress(Decided(text, {"trial": trial.number, **trial.params, "outcome": outcome, **facts}))
+
+    def _train(self, trial: optuna.Trial, chosen: Mapping[str, Any], name: str) -> float:
         import tensorflow as tf
 
         from components.trainer.executor import train
@@ -125,6 +130,10 @@ class Tuner:
             if trial.should_prune():
                 raise optuna.TrialPruned
 
+        def of_trial(report: Report) -> None:
+            self.progress(f"{name}: {report}" if isinstance(report, str) else report)
+
+        self.progress(name)
         tf.keras.backend.clear_session()
         output, scratch = self._trial_directories(trial.number)
         try:
@@ -142,7 +151,7 @@ class Tuner:
                 ),
                 reference=None,
                 resume=None,
-                progress=lambda line: None,
+                progress=of_trial,
                 scratch=scratch,
                 validated=validated,
             )
@@ -174,6 +183,10 @@ class Tuner:
         text = yaml.safe_dump({"extends": str(self.file.resolve()), **values}, sort_keys=False)
         write_atomically(file, comment + text)
         return file
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _parsed(setting: str) -> tuple[str, Any]:

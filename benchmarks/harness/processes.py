@@ -20,6 +20,7 @@ from typing import IO, Generic, Self, TypeVar
 
 from benchmarks.harness.memory import MemorySampler, Sample
 from benchmarks.harness.report import Record
+from models.spec.progress import Advanced, Report
 
 Task = TypeVar("Task", bound=Record)
 Result = TypeVar("Result", bound=Record)
@@ -167,6 +168,12 @@ def answer(task: type[Task], work: Callable[[Task], Record]) -> None:
 def say(line: str) -> None:
     """Reports progress on the error stream."""
     print(f"  {time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+def say_report(report: Report) -> None:
+    """Says what a step reports; counts are left out."""
+    if not isinstance(report, Advanced):
+        say(str(report))
 
 
 def _text(file: IO[bytes]) -> str:

@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 
 from benchmarks.datasets.prepared import Prepared, prepare
-from benchmarks.harness.processes import answer, say
+from benchmarks.harness.processes import answer, say_report
 from benchmarks.quality.new_candidates import new_auc
 from benchmarks.quality.per_query import write_per_query
 from benchmarks.quality.tasks import Run, SystemTask
@@ -25,7 +25,7 @@ from pipeline.config.config import load_config
 def run_system(asked: SystemTask) -> Run:
     """Executes Trainer and Evaluator."""
     prepared = prepare(load_config(asked.config), asked.prepared)
-    context = ExecutionContext(beam=InProcess(), progress=say)
+    context = ExecutionContext(beam=InProcess(), progress=say_report)
     model, evaluation = Model(asked.output / "model"), Evaluation(asked.output / "evaluation")
     _train(asked, prepared, model, context)
     _evaluate(asked, prepared, model, evaluation, context)

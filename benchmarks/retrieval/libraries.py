@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 import models  # noqa: F401  # chooses the Keras that TensorFlow Recommenders needs
-from benchmarks.harness.processes import say
+from benchmarks.harness.processes import say, say_report
 from benchmarks.retrieval.tasks import LibraryName
 
 Settings = Mapping[str, int | None]
@@ -186,7 +186,7 @@ class Ours:
 
         config = IndexConfig(recall_target=RecallTarget(k=10, recall=0.95))
         exact = ExactSearch(vectors)
-        tuner = Tuner(config, exact, queries, answers=10, other_queries=len(queries), progress=say)
+        tuner = Tuner(config, exact, queries, answers=10, other_queries=len(queries), progress=say_report)
         self.tuned = tuner.tune()
         self._state, self._chosen = self.tuned.search.state, self.tuned.search.settings
         say(f"chose {self._chosen}")

@@ -14,6 +14,7 @@ from dataplane.artifacts.serving_model import IndexReport
 from dataplane.columns.columnar import write_parquet
 from dataplane.dataset.sequences import read_dataset
 from dataplane.shards import shard_path
+from dataplane.watching import watched
 from models.ragged import offsets_of
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from serving.model.index_search import IndexSearch
@@ -58,7 +59,8 @@ def recommend_to_all(
         np.save(scratch / "candidates.npy", candidates, allow_pickle=False)
         index = serving_model.path / "scann" if _has_tree(serving_model) and params.search == "index" else None
         worker = _RankSlice(transformed_examples, scratch, target, params, index)
-        with context.beam.pipeline() as pipeline:
+        parts = {shard_path(target, start // _SLICE): min(_SLICE, queries - start) for start in starts}
+        with watched(context.progress, parts, "queries"), context.beam.pipeline() as pipeline:
             _ = pipeline | beam.Create(list(starts)) | beam.Reshuffle() | beam.ParDo(worker)
     return {"queries": queries, "top_k": min(params.top_k, len(candidates)), "shards": len(starts)}
 

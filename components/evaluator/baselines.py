@@ -22,7 +22,7 @@ def measure_baselines(
     """Measures each baseline, or gives the reason to skip it."""
     found: dict[str, Measured | str] = {}
     for name in config.baselines:
-        scorer, report = _baseline(name, dataset, task), progress_reporter(context, f"test: {name}")
+        scorer, report = _baseline(name, dataset, task), progress_reporter(context, f"test: {name}", task)
         found[name] = scorer if isinstance(scorer, str) else measure(scorer, task, dataset, config, report)
     return found
 

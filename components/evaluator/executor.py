@@ -165,7 +165,7 @@ def _measure_model(subject: _Subject) -> _Found:
         if split == "test":
             columns = subject.dataset.candidates.columns
             collapsed = collapse(queries, subject.candidates, query_inputs=inputs, candidate_inputs=columns)
-        report = progress_reporter(subject.context, f"{split}: two-tower")
+        report = progress_reporter(subject.context, f"{split}: two-tower", task)
         scorer = EmbeddingScorer(queries, subject.candidates)
         of_split[split] = measure(scorer, task, subject.dataset, subject.config, report)
     return _Found(of_split, collapsed)
@@ -184,7 +184,7 @@ def _compare_with_served(
         scorer = two_tower_scorer(
             subject.model, subject.dataset, subject.spec, task, subject.candidates, contexts, context
         )
-        report = progress_reporter(context, "test: without context")
+        report = progress_reporter(context, "test: without context", task)
         return measure(scorer, task, subject.dataset, subject.config, report)
 
     comparison = ServedComparison(subject.model, examples, subject.params, published, subject.dataset, task, context)

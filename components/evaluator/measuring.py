@@ -11,6 +11,7 @@ from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset
 from models.ranking.metrics import coverage, mean_metrics, paired_interval, popularity_bias, query_metrics
 from models.ranking.ranking import Scorer, rank_candidates
+from models.spec.progress import Advanced
 
 if TYPE_CHECKING:
     from components.evaluator.params import EvaluationConfig
@@ -64,9 +65,10 @@ def measure(
     return Measured(values, metrics, ranking.ranks, ranking.top[:, : config.main_at].copy())
 
 
-def progress_reporter(context: ExecutionContext, what: str) -> Callable[[int], None]:
-    """Makes a function that reports the number of queries ranked."""
-    return lambda done: context.progress(f"{what}, {done} queries ranked")
+def progress_reporter(context: ExecutionContext, what: str, task: RetrievalTask) -> Callable[[int], None]:
+    """Reports what ranks the queries of a task; makes a function that reports the number of queries ranked."""
+    context.progress(f"{what} ranks {len(task.query_rows):,} queries")
+    return lambda done: context.progress(Advanced(done, len(task.query_rows), "queries"))
 
 
 def intervals_of(columns: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], *, seed: int) -> list[Intervals]:

@@ -86,7 +86,7 @@ class ServedComparison:
     def _measured(self, published: PublishedModel, usable: np.ndarray, version: int) -> tuple[Measured, np.ndarray]:
         assert self.examples is not None
         scorer = published.scorer(self.examples, self.dataset, self.task)
-        report = progress_reporter(self.context, f"test: version {version}")
+        report = progress_reporter(self.context, f"test: version {version}", self.task)
         return measure(scorer, self.task, self.dataset, self.params.evaluation, report), usable
 
     def _beside(self, version: int, towers: str, theirs: Measured, usable: np.ndarray, ours: Measured) -> ServedMetrics:

@@ -20,6 +20,7 @@ from models.retrieval.index import ExactSearch
 from models.retrieval.index_cost import exact_cost, tree_cost
 from models.retrieval.index_recall import RecallMeter, SearchFunction
 from models.retrieval.scann_index import ScannSearch, SearchWithin
+from models.spec.progress import Advanced, Decided, Progress, unheard
 from models.spec.tree_settings import TreeSettings, tree_is_possible
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Tuner:
         *,
         answers: int,
         other_queries: int,
-        progress: Callable[[str], None] = lambda line: None,
+        progress: Progress = unheard,
     ) -> None:
         """Sets up tuning.
 
@@ -118,7 +119,7 @@ class Tuner:
             queries: tuning queries, float32 `[queries, dim]`, at least one, not those that measure the result.
             answers: number of answers to a request, at most the number of candidates.
             other_queries: number of queries that measure the result.
-            progress: called with a line of text per step.
+            progress: receives the work at hand and the result of each build.
         """
         self._config, self._exact, self._queries, self._progress = config, exact, queries, progress
         self._answers, self._k = answers, min(config.recall_target.k, answers)
@@ -133,7 +134,7 @@ class Tuner:
         if not self._may_win(start):
             return self._without_tree()
         self._progress(f"searching exactly for {len(self._queries):,} queries")
-        self._meter = RecallMeter(self._exact, self._queries, (self._k,), asked=self._answers)
+        self._meter = RecallMeter(self._exact, self._queries, (self._k,), asked=self._answers, progress=self._answered)
         best = self._try(start)
         for step in self._steps():
             settings = step(best.settings)
@@ -143,6 +144,9 @@ class Tuner:
             return self._without_tree()
         best.search.settings = best.settings
         return Tuned(best.search, best.point, self._builds, self._curve(best))
+
+    def _answered(self, done: int) -> None:
+        self._progress(Advanced(done, len(self._queries), "queries"))
 
     def _without_tree(self) -> Tuned:
         return Tuned(ScannSearch(self._exact, None), self._brute_force, self._builds, [])
@@ -171,6 +175,7 @@ class Tuner:
         with search.opened() as probe:
             point, found = self._cheapest(probe, settings)
         self._builds.append(Build(settings=found, **point.facts(), build_seconds=round(seconds, 3)))
+        self._progress(_told(found, point))
         return _Build(search, found, point)
 
     def _cheapest(self, probe: SearchWithin, settings: TreeSettings) -> tuple[Point, TreeSettings]:
@@ -243,6 +248,15 @@ class Tuner:
 
     def _latency(self, search: SearchFunction, size: int) -> float:
         return latency_ms(search, self._queries, count=self._answers, batch=size)
+
+
+def _told(settings: TreeSettings, point: Point) -> Decided:
+    """What a tree comes to."""
+    text = (
+        f"tree of {settings.leaves:,} leaves, {settings.leaves_to_search:,} searched: recall {point.recall:.4f}, "
+        f"{point.cost:,.0f} µs a query expected"
+    )
+    return Decided(text, {"leaves": settings.leaves, "leaves_to_search": settings.leaves_to_search, **point.facts()})
 
 
 def _searching(probe: SearchWithin, settings: TreeSettings) -> SearchFunction:

@@ -1,7 +1,7 @@
 """Builds the index of stored queries, which finds queries similar to a request."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from models.retrieval.index import ExactSearch, Search
 from models.retrieval.index_recall import RecallMeter
 from models.retrieval.scann_index import name_resource
 from models.retrieval.serving import IndexedQueries, unit_vectors
+from models.spec.progress import Progress
 
 if TYPE_CHECKING:
     from components.scann_indexer.params import IndexConfig
@@ -38,7 +39,7 @@ class QueryIndex:
 
 
 def build_query_index(
-    ids: pa.Array, embeddings: np.ndarray, config: "IndexConfig", *, answers: int, progress: Callable[[str], None]
+    ids: pa.Array, embeddings: np.ndarray, config: "IndexConfig", *, answers: int, progress: Progress
 ) -> QueryIndex:
     """Indexes queries by the direction of their embeddings.
 

@@ -18,6 +18,7 @@ from dataplane.artifacts.model import TrainingReport
 from dataplane.dataset.held_out import held_out, notes
 from dataplane.errors import ConfigError, DataError, DivergedError, RunError
 from models.negatives.negatives import build_sampler
+from models.spec.progress import Progress
 from models.spec.trials import TRIAL_VALIDATIONS, Trial, labels_to_try, temperatures_to_try
 from models.towers.export import export_towers
 from models.training.batches import StepBatches
@@ -67,7 +68,7 @@ def train(
     params: Settings,
     reference: TrainingReport | None,
     resume: Path | None,
-    progress: Callable[[str], None],
+    progress: Progress,
     scratch: Path,
     validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
 ) -> TrainingReport:
@@ -80,7 +81,7 @@ def train(
         params: settings of the training.
         reference: report of the model that a final fit repeats; None to validate and stop early.
         resume: directory of the state of an interrupted training; see `models.training.run.TrainingPaths`.
-        progress: called with lines of text.
+        progress: receives steps, validations and results of trials.
         scratch: empty directory for the training events, which are memory-mapped from there.
         validated: called with the curve's entry after each validation; may raise to end the training.
 
@@ -96,7 +97,7 @@ def train(
     prepared = prepare(examples, graph, params, reference=reference, scratch=scratch)
     written = scratch if output is None else output.path
     job = _Job(prepared, params, strategy, written, resume or written / "unfinished", progress)
-    progress(f"{len(prepared.events)} events, loss {prepared.training.loss.type}")
+    progress(f"{len(prepared.events):,} events, loss {prepared.training.loss.type}")
     fitted = job.fit_best(validated) if reference is None else job.fit_like(reference)
     if output is not None:
         _export(fitted.model, prepared, params, output)
@@ -159,7 +160,7 @@ class _Job:
     strategy: tf.distribute.Strategy
     written: Path
     unfinished: Path
-    progress: Callable[[str], None]
+    progress: Progress
 
     def fit_best(self, validated: Callable[[Mapping[str, float]], None]) -> _Fitted:
         """Trains until validation stops improving, with the best trial settings for `auto`."""
@@ -177,6 +178,7 @@ class _Job:
             try_one = partial(self._run_trial, validation)
             scores = run_trials(temperatures, labels, try_one, self.unfinished, self.progress)
             trial = best_of(scores)
+            self.progress(f"training with temperature {trial.temperature}, {trial.labels} labels")
         model, batches = self._compiled(trial)
         fit = fit_until_best(
             model,

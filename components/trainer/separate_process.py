@@ -51,7 +51,7 @@ def _train(sender: Connection, arguments: dict[str, Any], parent: int) -> None:
     from components.trainer.executor import train
 
     try:
-        sender.send(("done", train(**arguments, progress=lambda line: sender.send(("line", line)))))
+        sender.send(("done", train(**arguments, progress=lambda report: sender.send(("report", report)))))
     except (PipelineError, ValueError) as error:
         sender.send(("failed", error))
     except (OSError, tf.errors.OpError) as error:  # TensorFlow's errors cannot be pickled

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from models.spec.progress import Decided, Progress
 from models.spec.trials import Labels, Temperature, Trial
 from models.training.unfinished import read_sealed, write_sealed
 
@@ -15,7 +16,7 @@ def run_trials(
     labels: Sequence[Labels],
     score: Callable[[Trial], float],
     directory: Path,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> Scores:
     """Returns the validation metric of each trial run; the best one can be continued.
 
@@ -24,7 +25,7 @@ def run_trials(
         labels: compared next, all with the best temperature.
         score: runs a trial and keeps its state in a folder of `directory` that is named like the trial.
         directory: keeps the metrics, so that a killed process loses at most one trial run, and the state of the best.
-        progress: called with a line of text after each trial run.
+        progress: told which trial run begins, and how it ended.
     """
     file, scores = directory / "trials.json", dict[Trial, float]()
     if file.exists():
@@ -33,11 +34,13 @@ def run_trials(
 
     def compare(trial: Trial) -> None:
         if trial not in scores:
+            what = f"temperature {trial.temperature}, {trial.labels} labels"
+            progress(f"short training with {what}")
             scores[trial] = score(trial)
             rows = [[tried.temperature, tried.labels, found] for tried, found in scores.items()]
             write_sealed(file, rows)
-            what = f"temperature {trial.temperature}, {trial.labels} labels"
-            progress(f"{what}: {scores[trial]:.4f} after a short training")
+            facts = {"temperature": trial.temperature, "labels": trial.labels, "score": scores[trial]}
+            progress(Decided(f"{what}: {scores[trial]:.4f} after a short training", facts))
         for other in scores.keys() - {best_of(scores)}:
             shutil.rmtree(directory / str(other), ignore_errors=True)
 

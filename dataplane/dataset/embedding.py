@@ -14,6 +14,7 @@ import numpy as np
 from dataplane.artifacts import Model
 from dataplane.context import ExecutionContext
 from dataplane.dataset.sequences import Dataset, Events
+from dataplane.watching import watched
 from models.events.history import PADDING, windows_before
 
 _SLICE = 8192
@@ -100,7 +101,8 @@ def _embed(
     with context.scratch_directory() as scratch:
         for name, values in columns.items():
             np.save(scratch / f"input.{name}.npy", values, allow_pickle=False)
-        with context.beam.pipeline() as pipeline:
+        parts = {_slice_file(scratch, start): stop - start for start, stop in slices}
+        with watched(context.progress, parts, "rows"), context.beam.pipeline() as pipeline:
             worker = _EmbedSlice(str(model.path / "towers"), function, tuple(columns), str(scratch))
             _ = pipeline | beam.Create(slices) | beam.Reshuffle() | beam.ParDo(worker)
         return np.concatenate([np.load(_slice_file(scratch, start)) for start, _ in slices])

@@ -20,7 +20,15 @@ class RecallMeter:
     are computed here and not taken from the measured search.
     """
 
-    def __init__(self, exact: ExactSearch, queries: np.ndarray, counts: tuple[int, ...], *, asked: int) -> None:
+    def __init__(
+        self,
+        exact: ExactSearch,
+        queries: np.ndarray,
+        counts: tuple[int, ...],
+        *,
+        asked: int,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> None:
         """Runs exact search.
 
         Args:
@@ -28,13 +36,17 @@ class RecallMeter:
             queries: float32 `[queries, dim]`, at least one.
             counts: the k of each recall@k, none above `asked`.
             asked: number of answers requested from a search, at most the number of candidates.
+            progress: called with the number of queries that exact search has answered.
         """
         self.queries = queries
         self._embeddings = exact.embeddings
         self._counts, self._asked = counts, tf.constant(asked)
         longest = math.sqrt(np.einsum("nd,nd->n", exact.matrix, exact.matrix).max())
         ends = [count - 1 for count in counts]
-        best = [exact.search(part, self._asked)[1].numpy()[:, ends] for part in self._blocks()]
+        best = []
+        for part in self._blocks():
+            best.append(exact.search(part, self._asked)[1].numpy()[:, ends])
+            progress(sum(map(len, best)))
         # The two products round differently; the error is proportional to the lengths of the vectors.
         rounding = 1e-6 * longest * np.linalg.norm(queries, axis=1, keepdims=True)
         self._least = np.concatenate(best) - rounding

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from models.spec.config import TrainingConfig
+from models.spec.progress import Decided, Progress, unheard
 from models.training.batches import StepBatches
 from models.training.run import TrainingPaths, TrainingRun
 from models.training.two_tower import TwoTower
@@ -36,7 +37,7 @@ def fit_until_best(
     *,
     config: TrainingConfig,
     paths: TrainingPaths,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Progress = unheard,
     validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
 ) -> Fit:
     """Trains until the validation metric has not improved for `config.patience` validations.
@@ -47,15 +48,16 @@ def fit_until_best(
         validation: selects the weights.
         config: when to validate and when to stop.
         paths: where to write, and to resume from.
-        progress: called with a line of text after each validation.
+        progress: told about every step and every validation.
         validated: called with the entry of the curve after each validation; may raise to end the training.
 
     Raises:
         FloatingPointError: the loss, an embedding or a weight is not finite.
     """
-    with TrainingRun(model, batches, paths) as run:
+    steps = config.max_epochs * batches.steps_per_epoch
+    with TrainingRun(model, batches, paths, steps=steps, may_end_early=True, progress=progress) as run:
         while not run.is_finished(config):
-            validated(run.until_validated(validation, config, progress))
+            validated(run.until_validated(validation, config))
         chosen = run.best(config.metric)
         run.finish(chosen["step"])
     metrics = {name: value for name, value in chosen.items() if "@" in name}
@@ -70,7 +72,7 @@ def run_trial(
     config: TrainingConfig,
     paths: TrainingPaths,
     validations: int,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Progress = unheard,
 ) -> float:
     """Runs the first validations of `fit_until_best`, which resumes from there if it gets the same paths.
 
@@ -81,7 +83,7 @@ def run_trial(
         config: when to validate and when to stop.
         paths: where to write, and to resume from.
         validations: number of validations to run.
-        progress: called with a line of text after each validation.
+        progress: told about every step and every validation.
 
     Returns:
         The best value of the validation metric.
@@ -89,9 +91,11 @@ def run_trial(
     Raises:
         FloatingPointError: the loss, an embedding or a weight is not finite.
     """
-    with TrainingRun(model, batches, paths) as run:
+    epoch = batches.steps_per_epoch
+    steps = min(validations * (config.validation_steps or epoch), config.max_epochs * epoch)
+    with TrainingRun(model, batches, paths, steps=steps, may_end_early=False, progress=progress) as run:
         while len(run.curve) < validations and not run.is_finished(config):
-            run.until_validated(validation, config, progress)
+            run.until_validated(validation, config)
         return run.best(config.metric)[config.metric]
 
 
@@ -101,18 +105,18 @@ def fit_steps(
     *,
     steps: int,
     paths: TrainingPaths,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Progress = unheard,
 ) -> Fit:
     """Trains for a given number of steps, without validation.
 
     Raises:
         FloatingPointError: the loss, an embedding or a weight is not finite.
     """
-    with TrainingRun(model, batches, paths) as run:
+    with TrainingRun(model, batches, paths, steps=steps, may_end_early=False, progress=progress) as run:
         while run.step < steps:
             run.advance(min(batches.steps_per_epoch, steps - run.step))
             entry = run.record(None)
             run.save(run.step)
-            progress(f"step {run.step} of {steps}: loss {entry['loss']:.4f}")
+            progress(Decided(f"step {run.step} of {steps}: loss {entry['loss']:.4f}", entry))
         run.finish(run.step)
     return Fit(steps, {}, run.curve, run.seconds_per_step, batches.batch_size)

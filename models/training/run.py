@@ -3,7 +3,6 @@
 import math
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.spec.config import TrainingConfig
+from models.spec.progress import Advanced, Decided, Progress, Validated
 from models.training.batches import StepBatches
 from models.training.distribution import input_slices, is_chief, json_of_chief, of_chief, slices_signature
 from models.training.prefetching import Prefetched
@@ -47,8 +47,20 @@ class TrainingRun:
     All workers run the same steps. Only the chief validates, reads and writes, and sends its results to the others.
     """
 
-    def __init__(self, model: TwoTower, batches: StepBatches, paths: TrainingPaths) -> None:
+    def __init__(
+        self,
+        model: TwoTower,
+        batches: StepBatches,
+        paths: TrainingPaths,
+        *,
+        steps: int,
+        may_end_early: bool,
+        progress: Progress,
+    ) -> None:
         self.step = 0
+        self._steps = steps
+        self._may_end_early = may_end_early
+        self._progress = progress
         self.curve: list[dict[str, float]] = []
         self._model = model
         self._batches = batches
@@ -99,17 +111,22 @@ class TrainingRun:
         done = self.step >= config.max_epochs * self._batches.steps_per_epoch
         return done or self.validations_since_best(config.metric) >= config.patience
 
-    def until_validated(
-        self, validation: Validation, config: TrainingConfig, progress: Callable[[str], None]
-    ) -> dict[str, float]:
+    def until_validated(self, validation: Validation, config: TrainingConfig) -> dict[str, float]:
         """Runs the steps up to the next validation, validates and saves; returns the new entry of the curve."""
         epoch = self._batches.steps_per_epoch
         self.advance(min(config.validation_steps or epoch, config.max_epochs * epoch - self.step))
         entry, best = self.record(validation), self.best(config.metric)
         self.save(best["step"])
-        progress(
-            f"epoch {entry['epoch']:.1f}, step {self.step}: loss {entry['loss']:.4f}, validation {config.metric} "
-            f"{entry[config.metric]:.4f} (best {best[config.metric]:.4f} at step {best['step']:.0f})"
+        self._progress(
+            Validated(
+                epoch=entry["epoch"],
+                step=self.step,
+                loss=entry["loss"],
+                metric=config.metric,
+                value=entry[config.metric],
+                best=best[config.metric],
+                best_step=int(best["step"]),
+            )
         )
         return entry
 
@@ -126,6 +143,7 @@ class TrainingRun:
             self._seconds += time.perf_counter() - start
             self.step += 1
             self._first_seconds = self._first_seconds or self._seconds
+            self._progress(Advanced(self.step, self._steps, "steps", self._may_end_early))
         loss = float(self._mean_loss.result())
         if not math.isfinite(loss):
             raise FloatingPointError(f"the training loss became {loss} before step {self.step}: {_DIVERGED}")
@@ -183,6 +201,9 @@ class TrainingRun:
             self.step, self.curve = state["step"], state["curve"]
             self._seconds, self._first_seconds = state["seconds"], state["first"]
             self._restore(self.step)
+            self._progress(
+                Decided(f"goes on from step {self.step}, which an earlier training reached", {"step": self.step})
+            )
 
     def _restore(self, step: float) -> None:
         if self._chief:

@@ -3,12 +3,15 @@
 import argparse
 import math
 import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataplane.files.storage import is_remote
+from pipeline.messages import laid_out
 
 if TYPE_CHECKING:
     from pipeline.config.config import PipelineConfig
@@ -72,6 +75,24 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_display(parser: argparse.ArgumentParser) -> None:
+    """Adds `--quiet`, `--verbose` and `--log-format`."""
+    amount = parser.add_mutually_exclusive_group()
+    for flag, long, told in (
+        ("-q", "--quiet", "show warnings and errors alone"),
+        ("-v", "--verbose", "show every report as a line, and what libraries log"),
+    ):
+        amount.add_argument(
+            flag, long, dest="amount", action="store_const", const=long[2:], default="normal", help=told
+        )
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="json writes one object a line to the standard error stream, and nothing to the standard output",
+    )
+
+
 def add_published_pipeline(parser: argparse.ArgumentParser) -> None:
     """Adds the optional PIPELINE."""
     parser.add_argument(
@@ -97,6 +118,7 @@ def root_given(arguments: argparse.Namespace) -> list[str]:
 
 def session(arguments: argparse.Namespace, config: "PipelineConfig") -> "AbstractContextManager[Session]":
     """Opens the session of a command that has CONFIG, `--set`, `--root` and a `verb`; see `open_session`."""
+    from pipeline.execution.display import Display
     from pipeline.execution.session import open_session
 
     settings = (f"--set={setting}" for setting in arguments.settings)
@@ -106,4 +128,16 @@ def session(arguments: argparse.Namespace, config: "PipelineConfig") -> "Abstrac
         file=arguments.config.resolve(),
         root=arguments.root.resolve(),
         again=f"python -m pipeline {again}",
+        display=Display(arguments.amount, arguments.log_format),
     )
+
+
+def conclude(arguments: argparse.Namespace, text: str) -> None:
+    """Tells what a session came to, where `--quiet` and `--log-format` leave room for it."""
+    if arguments.log_format == "json":
+        from pipeline.execution.json_lines import stderr_as_json
+
+        stderr_as_json().event("summary", {"text": text})
+    elif arguments.amount != "quiet":
+        width = shutil.get_terminal_size().columns
+        print("\n".join(laid_out(text, width)) if sys.stdout.isatty() else text)

@@ -1,7 +1,6 @@
 """`refresh-index`: serves a new candidate table with the published model."""
 
 import argparse
-import sys
 
 from pipeline.commands import options
 
@@ -22,6 +21,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     options.add_config(parser)
     options.add_root(parser)
+    options.add_display(parser)
     parser.set_defaults(execute=execute, verb="refresh-index")
 
 
@@ -39,8 +39,11 @@ def execute(arguments: argparse.Namespace) -> int:
     refresh = create_refresh(config, published)
     if damage := published.publisher.damage(published.version):
         warning = f"version {published.version} is damaged ({shortened(damage)})"
-        print(f"{warning}; its index is rebuilt from the artifacts in {published.store.directory}", file=sys.stderr)
+        warning += f"; its index is rebuilt from the artifacts in {published.store.directory}"
     with options.session(arguments, config) as session, reported(session):
+        if damage:
+            session.progress.warned(warning)
         executions = session.execute(refresh.pipeline, given=refresh.given)
-    print(summary(session.store, session.run, executions, options.root_given(arguments)))
+    text = summary(session.store, session.run, executions, options.root_given(arguments))
+    options.conclude(arguments, text)
     return 0

@@ -16,6 +16,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     options.add_config(parser)
     options.add_root(parser)
+    options.add_display(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all steps after it")
     which.add_argument("--only", default="", metavar="STEP", help="execute only STEP, on the artifacts of earlier runs")
@@ -37,5 +38,6 @@ def execute(arguments: argparse.Namespace) -> int:
     selection.forced(pipeline)
     with options.session(arguments, config) as session, reported(session):
         executions = session.execute(pipeline, selection)
-    print(summary(session.store, session.run, executions, options.root_given(arguments)))
+    text = summary(session.store, session.run, executions, options.root_given(arguments))
+    options.conclude(arguments, text)
     return 0

@@ -19,6 +19,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     options.add_config(parser)
     options.add_root(parser)
+    options.add_display(parser)
     parser.set_defaults(execute=execute, verb="tune")
 
 
@@ -47,8 +48,10 @@ def execute(arguments: argparse.Namespace) -> int:
             graph=TransformGraph(store.output(transform, "transform_graph")),
             data_key=transform.fingerprint,
             directory=store.directory / "tuning",
-            progress=print,
+            progress=session.progress.step_progress,
         )
-        best = tuner.run()
-    print(f"The best settings are in {best}; train and publish them with: python -m pipeline run {best}")
+        with session.step("Tuner"):
+            best = tuner.run()
+    text = f"The best settings are in {best}; train and publish them with: python -m pipeline run {best}"
+    options.conclude(arguments, text)
     return 0

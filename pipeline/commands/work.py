@@ -20,6 +20,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     options.add_config(parser)
     options.add_root(parser)
+    options.add_display(parser)
     parser.set_defaults(execute=execute, verb="work")
 
 
@@ -37,16 +38,16 @@ def execute(arguments: argparse.Namespace) -> int:
     trainer = next(node.component for node in pipeline.nodes if isinstance(node.component, Trainer))
     with options.session(arguments, config) as session, tempfile.TemporaryDirectory() as scratch:
         transform, store = session.execute(pipeline.until("Transform"))["Transform"], session.store
-        session.progress.step_started("Trainer")
-        report = train_apart(
-            examples=TransformedExamples(store.output(transform, "transformed_examples")),
-            graph=TransformGraph(store.output(transform, "transform_graph")),
-            output=None,
-            params=trainer.params,
-            reference=None,
-            resume=None,
-            progress=session.progress.step_progress,
-            scratch=Path(scratch),
-        )
-    print(f"Trained {report.steps} steps together with worker 0, which has the model")
+        with session.step("Trainer"):
+            report = train_apart(
+                examples=TransformedExamples(store.output(transform, "transformed_examples")),
+                graph=TransformGraph(store.output(transform, "transform_graph")),
+                output=None,
+                params=trainer.params,
+                reference=None,
+                resume=None,
+                progress=session.progress.step_progress,
+                scratch=Path(scratch),
+            )
+    options.conclude(arguments, f"Trained {report.steps} steps together with worker 0, which has the model")
     return 0

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from components.base import ExecutionContext, Prepared
 from dataplane.artifacts import Artifact
@@ -24,23 +24,11 @@ from pipeline.execution.dag import Node, OutputRef, Pipeline
 from pipeline.execution.fingerprint import fingerprint, library_versions
 from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
+from pipeline.execution.progress import Progress
 
 _LEFT = ".resume"
 """Folder where interrupted executions leave their progress, by step and cache key."""
 _EXECUTED_AGAIN = "the step is executed again"
-
-
-class Progress(Protocol):
-    """Receives the progress of a run."""
-
-    def step_started(self, node: str) -> None:
-        """A step begins to execute."""
-
-    def step_progress(self, line: str) -> None:
-        """The executing step reports a line."""
-
-    def step_finished(self, step: Step, facts: Mapping[str, object]) -> None:
-        """A step was found in the cache, finished, or failed."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +107,7 @@ class LocalRunner:
             nodes = self._needed(pipeline, selection)
             self.store.remove_leftovers()
             run.steps = [Step(node.id) for node in nodes]
+            self.progress.planned([node.id for node in nodes])
             self.store.save_run(run)
             try:
                 for node, step in zip(nodes, run.steps, strict=True):
@@ -129,7 +118,7 @@ class LocalRunner:
                     self.store.save_run(run)
                 run.state = "done"
             except BaseException as error:
-                run.state, run.message = _state_after(error), redacted(str(error)) or type(error).__name__
+                run.state, run.message = state_after(error), redacted(str(error)) or type(error).__name__
                 raise
             finally:
                 run.finished = now()
@@ -173,7 +162,7 @@ class LocalRunner:
         try:
             execution = self._execute(node, step, run, key, prepared)
         except BaseException as error:
-            step.state, step.seconds = _state_after(error), time.monotonic() - began
+            step.state, step.seconds = state_after(error), time.monotonic() - began
             self.progress.step_finished(step, {})
             raise
         step.state, step.seconds = "run", execution.seconds
@@ -268,7 +257,8 @@ def internal_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
 
 
-def _state_after(error: BaseException) -> str:
+def state_after(error: BaseException) -> str:
+    """The state of a step or run that an error ended."""
     if isinstance(error, RefusedError):
         return "refused"
     return "failed" if isinstance(error, PipelineError | Exception) else "interrupted"

@@ -1,22 +1,25 @@
 """What commands that execute steps share: a record, a log, a display, and an end in order."""
 
-import errno
 import logging
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataplane.errors import ConfigError, InternalError, PipelineError, RunError
-from dataplane.errors.credentials import RedactingFormatter
+from dataplane.errors import InternalError, PipelineError, RunError
 from dataplane.errors.disk_errors import disk_error
 from pipeline.config.config import PipelineConfig
 from pipeline.config.settings import settings_given
 from pipeline.execution.dag import Pipeline
+from pipeline.execution.display import NORMAL, Display, shown
 from pipeline.execution.metadata import Execution, Run, Step, Store
-from pipeline.execution.progress import make_progress
-from pipeline.execution.runner import LocalRunner, Progress, Selection, internal_error, new_run
+from pipeline.execution.progress import Both, LogProgress, Progress
+from pipeline.execution.run_log import log_to, native_lines_in
+from pipeline.execution.runner import LocalRunner, Selection, internal_error, new_run, state_after
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,35 @@ class Session:
         runner = LocalRunner(self.store, self.config.beam, self.progress)
         return runner.run(pipeline, self.run, selection or Selection(), given)
 
+    @contextmanager
+    def step(self, node: str) -> Iterator[dict[str, object]]:
+        """Shows what the block does as a step, though it has no record; the block fills in facts."""
+        step, began, facts = Step(node, "run"), time.monotonic(), dict[str, object]()
+        self.progress.step_started(node)
+        try:
+            yield facts
+        except BaseException as error:
+            step.state = state_after(error)
+            raise
+        finally:
+            step.seconds = time.monotonic() - began
+            self.progress.step_finished(step, facts)
+
 
 @contextmanager
-def open_session(config: PipelineConfig, *, file: Path, root: Path, again: str) -> Iterator[Session]:
+def open_session(
+    config: PipelineConfig, *, file: Path, root: Path, again: str, display: Display = NORMAL
+) -> Iterator[Session]:
     """Yields a session. Whatever ends its block early is told in one line, with the command that continues.
 
-    SIGTERM, a scheduler's stop, ends the block as Ctrl-C does. What libraries log goes to the log of the run.
+    SIGTERM, a scheduler's stop, ends the block as Ctrl-C does. What libraries log goes to the run's log.
 
     Args:
         config: the checked configuration.
         file: where it was read from.
         root: where artifacts and records are kept.
         again: the command line that continues an interrupted session.
+        display: how much is shown, and in which form.
 
     Raises:
         ConfigError: the root cannot be written to.
@@ -62,12 +82,15 @@ def open_session(config: PipelineConfig, *, file: Path, root: Path, again: str) 
             `RunError` also if it was interrupted or the file system failed.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    store, run = Store(root, config.name), new_run(file, settings_given(config))
-    _log_to(store.log_file(run))
+    run = new_run(file, settings_given(config))
+    log = Store(root, config.name).log_file(run)
+    log_to(log, verbose=display.amount == "verbose")
     resume = f"The same command continues from there: {again}"
+    natives = nullcontext() if display.amount == "verbose" else native_lines_in(log)
     try:
-        with make_progress(config.name) as progress:
-            yield Session(config, store, run, progress)
+        with natives, shown(display, config.name, run) as screen, _end_in_log():
+            progress = Both(screen, LogProgress())
+            yield Session(config, Store(root, config.name, progress.warned), run, progress)
     except KeyboardInterrupt:
         raise RunError(f"interrupted\n{resume}") from None
     except PipelineError as error:
@@ -77,27 +100,21 @@ def open_session(config: PipelineConfig, *, file: Path, root: Path, again: str) 
     except Exception as error:
         if (told := disk_error(error)) is not None:  # not in a step: in records, or in a training beside the steps
             raise RunError(f"{_failed_step(run.steps)}file-system error: {told}\n{resume}") from error
-        logging.getLogger(__name__).exception("internal error")
+        _LOG.exception("internal error")
         raise InternalError(
-            f"{_failed_step(run.steps)}{internal_error(error)}\nThe traceback is in {store.log_file(run)}\n"
+            f"{_failed_step(run.steps)}{internal_error(error)}\nThe traceback is in {log}\n"
             f"What is done is kept; to try the rest again: {again}"
         ) from error
 
 
+@contextmanager
+def _end_in_log() -> Iterator[None]:
+    try:
+        yield
+    except (PipelineError, KeyboardInterrupt) as error:
+        _LOG.error("%s", str(error) or "interrupted")
+        raise
+
+
 def _failed_step(steps: Sequence[Step]) -> str:
     return next((f"{step.node} {step.state}: " for step in steps if step.state in ("failed", "refused")), "")
-
-
-def _log_to(file: Path) -> None:
-    """Everything libraries log goes to the run's log file; the terminal is for the run itself."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, encoding="utf-8")
-    except OSError as error:
-        kind = RunError if error.errno == errno.ENOSPC else ConfigError
-        raise kind(f"--root: cannot write to {file.parent}: {error.strerror}; choose another --root") from None
-    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.root.handlers = [handler]
-    logging.root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, is not what went wrong

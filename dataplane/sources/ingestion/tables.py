@@ -26,6 +26,7 @@ from dataplane.sources.ingestion.reports import Report, check_counts, read_repor
 from dataplane.sources.readers import make_reader
 from dataplane.sources.reading import NOT_TEXT, REPEATED_HEADER
 from dataplane.sources.snapshots import Sources, require_same_files
+from dataplane.watching import watched
 
 _ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
 _EXAMPLES_OF_REASONS = 5
@@ -70,7 +71,9 @@ def ingest(
         tables = _plans(sources, derived, files, scratch, context)
         folders = Folders(output.path, scratch / "reports", scratch / "spilled")
         folders.reports.mkdir()
-        with context.beam.pipeline() as pipeline:
+        pieces = (piece for table in tables.values() for piece in table.pieces)
+        written = {folders.reports / report_name(piece): piece.size for piece in pieces}
+        with watched(context.progress, written, "bytes"), context.beam.pipeline() as pipeline:
             for name, table in tables.items():
                 if name == "interactions":
                     read_interactions(pipeline, table, derived, folders)

@@ -19,6 +19,7 @@ from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.sequences import SPLITS, Dataset, Entities, Events, Split, write_dataset
 from dataplane.errors import DataError, RefusedError
 from models.spec.features import EncodedColumn, EncodedSpec, FeatureSpec
+from models.spec.progress import Advanced, Report
 from tests.components.tiny_towers import save_towers
 from tests.contexts import in_process
 
@@ -125,11 +126,11 @@ class Run:
         examples = TransformedExamples(path / "examples")
         write_dataset(examples, of or dataset())
         evaluator = Evaluator(EvaluatorParams.model_validate(params))
-        self.lines: list[str] = []
+        self.reports: list[Report] = []
         self.facts = evaluator.execute(
             Evaluator.Inputs(transformed_examples=examples, transform_graph=graph, model=model),
             Evaluator.Outputs(evaluation=self.evaluation, blessing=self.blessing),
-            in_process(scratch=path / "scratch", progress=self.lines.append),
+            in_process(scratch=path / "scratch", progress=self.reports.append),
         )
         self.metrics = self.evaluation.read_json("metrics.json")
         self.blessed = self.blessing.read_json("blessing.json")
@@ -367,8 +368,9 @@ def test_values_of_each_query_are_kept(run: Run) -> None:
 
 
 def test_progress_names_what_is_ranked(run: Run) -> None:
-    assert "test: two-tower, 3 queries ranked" in run.lines
-    assert "test: item_knn, 3 queries ranked" in run.lines
+    for ranker in ("two-tower", "item_knn"):
+        told = run.reports.index(f"test: {ranker} ranks 3 queries")
+        assert run.reports[told + 1] == Advanced(3, 3, "queries")
 
 
 def test_running_again_gives_the_same_bytes(run: Run, tmp_path: Path, graph: TransformGraph, model: Model) -> None:

@@ -10,6 +10,7 @@ from components.scann_indexer import IndexConfig, RecallTarget
 from components.scann_indexer.index_tuning import Tuned, Tuner
 from models.retrieval.index import ExactSearch
 from models.retrieval.index_recall import RecallMeter
+from models.spec.progress import Advanced, Decided, Report
 
 
 def vectors(count: int, *, seed: int, dim: int = 16) -> np.ndarray:
@@ -76,6 +77,17 @@ def test_other_settings_compensate_for_a_configured_one(exact: ExactSearch, knob
 
 def test_the_budget_limits_the_trees_that_are_built(exact: ExactSearch) -> None:
     assert [len(tune(exact, tuning_budget=budget).builds) for budget in (0, 12_000)] == [1, 2]
+
+
+def test_queries_and_each_tree_are_reported(exact: ExactSearch) -> None:
+    reports: list[Report] = []
+    queries = vectors(300, seed=1)
+    settings = IndexConfig(search="tree", tuning_budget=0)
+    tuned = Tuner(settings, exact, queries, answers=10, other_queries=300, progress=reports.append).tune()
+    assert [report.done for report in reports if isinstance(report, Advanced)] == [256, 300]
+    decisions = [report for report in reports if isinstance(report, Decided)]
+    assert [decision.facts["recall"] for decision in decisions] == [build.recall for build in tuned.builds]
+    assert decisions[0].text.startswith(f"tree of {tuned.builds[0].settings.leaves:,} leaves, ")
 
 
 def test_the_cheapest_build_that_reaches_the_target_is_chosen(exact: ExactSearch) -> None:

@@ -18,6 +18,7 @@ from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
 from dataplane.errors import ConfigError, DataError, DivergedError, RefusedError, RunError
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import EncodedColumn, EncodedSpec, FeatureSpec
+from models.spec.progress import Decided, Report, Validated
 from models.spec.trials import TRIAL_VALIDATIONS, TRIED, Temperature
 from serving.model.descriptions import directory_digest
 from serving.model.identities import part_digest
@@ -253,8 +254,9 @@ def test_auto_resumes_where_it_was_killed(with_auto, tmp_path, lines):
 
     reported: list[str] = []
 
-    def progress(line: str) -> None:
-        reported.append(line)
+    def progress(report: Report) -> None:
+        if isinstance(report, Validated | Decided):
+            reported.append(str(report))
         if len(reported) == lines:
             raise Killed
 
@@ -263,7 +265,8 @@ def test_auto_resumes_where_it_was_killed(with_auto, tmp_path, lines):
         run(tmp_path / "killed", walks(), AUTO, context=ExecutionContext(progress=progress, resume=resume))
     before = reported.copy()
     reported.clear()
-    again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(progress=reported.append, resume=resume))
+    context = ExecutionContext(progress=lambda report: reported.append(str(report)), resume=resume)
+    again = run(tmp_path / "again", walks(), AUTO, context=context)
     epochs = [line for line in before if line.startswith("epoch")]
     assert not set(epochs) & {line for line in reported if line.startswith("epoch")}
     assert again.read_json("training.json")["tried"] == with_auto.read_json("training.json")["tried"]
@@ -283,9 +286,10 @@ def test_damaged_parts_of_an_interrupted_training_start_again(with_auto, tmp_pat
 
     messages: list[str] = []
 
-    def progress(line: str) -> None:
-        messages.append(line)
-        if len(messages) == 6:
+    def progress(report: Report) -> None:
+        if isinstance(report, Validated | Decided):
+            messages.append(str(report))
+        if len(messages) == 5:
             raise Killed
 
     resume = tmp_path / "unfinished"
@@ -295,7 +299,7 @@ def test_damaged_parts_of_an_interrupted_training_start_again(with_auto, tmp_pat
     DAMAGES[kind](file)
     messages.clear()
     again = run(tmp_path / "again", walks(), AUTO, context=ExecutionContext(warn=messages.append, resume=resume))
-    assert f"the state of an interrupted training in {file.parent} is damaged: {file.name} is " in messages[0]
+    assert f"the state of an interrupted training in {file.parent} is damaged: {file.name} " in messages[0]
     assert len(messages) == 1
     for name, value in weights(again).items():
         np.testing.assert_array_equal(value, weights(with_auto)[name], err_msg=name)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from models.ranking.ranking import CandidateLists
 from models.spec.config import TrainingConfig
+from models.spec.progress import Report, Validated
 from models.training.batches import Batch, TrainingData
 from models.training.loop import Fit, fit_steps, fit_until_best, run_trial
 from models.training.run import TrainingPaths
@@ -43,11 +44,12 @@ def fit(
 ) -> tuple[TwoTower, Fit]:
     data = data or chains()
     validation = validation_of_last(data)
-    lines: list[str] = []
+    validations: list[Validated] = []
 
-    def progress(line: str) -> None:
-        lines.append(line)
-        if len(lines) == killed_after:
+    def progress(report: Report) -> None:
+        if isinstance(report, Validated):
+            validations.append(report)
+        if len(validations) == killed_after:
             raise error
 
     with (strategy or tf.distribute.get_strategy()).scope():

@@ -1,5 +1,6 @@
 """`tune` finds what is better, remembers what it tried, and writes a configuration that can be run."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -45,17 +46,16 @@ def tune(place, *options: str) -> int:
 
 
 def trials(text: str) -> list[str]:
-    return [line.split(":")[0] for line in text.splitlines() if line.startswith("trial ")]
+    return re.findall(r" tuned Tuner: (trial \d+): ", text)
 
 
 def test_a_study_goes_on_and_ends_with_its_best_configuration(place, capsys):
     assert tune(place, "--set", "training.patience=3") == 0
-    assert trials(capsys.readouterr().out) == ["trial 0", "trial 1"]
+    assert trials(capsys.readouterr().err) == ["trial 0", "trial 1"]
     assert tune(place, "--set", "training.patience=3") == 0
-    assert trials(capsys.readouterr().out) == [], "all that were asked for are done"
+    assert trials(capsys.readouterr().err) == [], "all that were asked for are done"
     assert tune(place, "--set", "training.patience=3", "--set", "tuning.trials=3") == 0
-    told = capsys.readouterr().out
-    assert trials(told) == ["trial 2"]
+    assert trials(capsys.readouterr().err) == ["trial 2"]
     best = load_config(place / "runs" / "tuned" / "tuning" / "best.yaml")
     assert best.training.patience == 3
     assert 1e-7 <= best.training.learning_rate <= 0.05
@@ -84,7 +84,7 @@ def test_a_trial_below_the_median_is_cut_short(place, capsys):
         )
     capsys.readouterr()
     assert tune(place, *options[:-1], "tuning.trials=4") == 0
-    assert "pruned" in capsys.readouterr().out
+    assert "pruned" in capsys.readouterr().err
     pruned = study_of(place).trials[-1]
     assert pruned.state.name == "PRUNED"
     assert len(pruned.intermediate_values) == 1, "at its first validation"
@@ -102,7 +102,7 @@ def test_a_study_goes_on_after_it_was_killed_in_a_trial(place, capsys):
     process.kill()
     assert process.wait() == -signal.SIGKILL, (place / "printed").read_text()
     assert tune(place, *options) == 0
-    assert trials(capsys.readouterr().out) == ["trial 1"], "of the two asked for, one was killed"
+    assert trials(capsys.readouterr().err) == ["trial 1"], "of the two asked for, one was killed"
     killed, again = study_of(place).trials
     assert killed.state.name == "FAIL"
     assert again.params == killed.params
@@ -113,7 +113,7 @@ def test_a_study_whose_trainings_all_diverge_fails(place, capsys):
     options = ("--set", "training.patience=7", "--set", "tuning.space={training.learning_rate: [1.0e+30, 1.0e+31]}")
     assert tune(place, *options) == 3
     told = capsys.readouterr()
-    assert told.out.lower().count("lower training.learning_rate") == 2, "both trials say what helps"
+    assert told.err.lower().count("lower training.learning_rate") == 2, "both trials say what helps"
     assert "error: no trial finished" in told.err
     assert "once the reason above is dealt with, go on with: python -m pipeline tune" in told.err
 

@@ -1,6 +1,7 @@
 """However a session ends early, there is one line that says why, and the command that continues."""
 
 import errno
+import json
 import logging
 import os
 import signal
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from dataplane.errors import DataError, DivergedError, InternalError, RefusedError, RunError
+from models.spec.progress import Decided
 from pipeline.config.config import PipelineConfig, load_config
+from pipeline.execution.dag import Pipeline
+from pipeline.execution.display import Display
 from pipeline.execution.metadata import Store
 from pipeline.execution.session import open_session
 from tests.pipeline.toy_components import Source, SourceParams
@@ -78,9 +82,66 @@ def test_a_traceback_that_nobody_foresaw_is_in_the_log_alone(
     assert capsys.readouterr().err == ""
 
 
-def test_steps_are_recorded_and_named_where_they_fail(config: PipelineConfig, tmp_path: Path) -> None:
-    from pipeline.execution.dag import Pipeline
+def log_of(root: Path) -> str:
+    (log,) = (root / "toy" / "runs").glob("*.log")
+    return log.read_text()
 
+
+def toy_run(config: PipelineConfig, root: Path, display: Display) -> None:
+    """A step that is done, and work beside it that a warning interrupts and that is refused."""
+    pipeline = Pipeline("toy")
+    pipeline.add(Source(SourceParams(number=3)))
+    with open_session(config, file=Path("toy.yaml"), root=root, again=AGAIN, display=display) as session:
+        session.execute(pipeline)
+        with session.step("Tuner") as facts:
+            logging.getLogger("apache_beam.runners").info("chatter")
+            session.progress.step_progress(Decided("trial 0: 0.25"))
+            session.store.warn("a record is damaged")
+            facts["trials"] = 1
+            raise RefusedError("not good enough")
+
+
+def test_the_log_has_the_lines_of_the_run_whatever_is_shown(config: PipelineConfig, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError):
+        toy_run(config, tmp_path, Display("quiet"))
+    lines = [line.partition(": ")[2] for line in log_of(tmp_path).splitlines()]
+    assert lines[0] == "Source: started"
+    assert lines[1].startswith("Source: ")
+    assert lines[1].endswith(" s number 3")
+    assert lines[2:5] == ["Tuner: started", "Tuner: trial 0: 0.25", "a record is damaged"]
+    assert lines[5].startswith("Tuner: refused after ")
+    assert lines[6:] == ["not good enough"]
+
+
+def test_quiet_leaves_warnings(config: PipelineConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RefusedError):
+        toy_run(config, tmp_path, Display("quiet"))
+    assert capsys.readouterr().err == "warning: a record is damaged\n"
+
+
+def test_json_lines_tell_the_whole_run(
+    config: PipelineConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RefusedError):
+        toy_run(config, tmp_path, Display(log_format="json"))
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(event["step"], event["event"]) for event in events] == [
+        ("", "run_started"),
+        ("Source", "step_started"),
+        ("Source", "step_finished"),
+        ("Tuner", "step_started"),
+        ("Tuner", "decision"),
+        ("Tuner", "warning"),
+        ("Tuner", "step_finished"),
+    ]
+    assert events[0]["fields"] == {"steps": ["Source"]}
+    assert events[-1]["fields"]["state"] == "refused"
+    assert events[-1]["fields"]["facts"] == {"trials": 1}
+    (run,) = Store(tmp_path, "toy").runs()
+    assert {event["run"] for event in events} == {run.id}
+
+
+def test_steps_are_recorded_and_named_where_they_fail(config: PipelineConfig, tmp_path: Path) -> None:
     pipeline = Pipeline("toy")
     pipeline.add(Source(SourceParams(number=3)))
     with open_session(config, file=Path("toy.yaml"), root=tmp_path, again=AGAIN) as session:
