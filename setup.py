@@ -55,6 +55,8 @@ setup(
         "pyyaml",
         "rich",
         "jinja2",  # the report's page
+        "shtab",  # completion in bash and zsh
+        "packaging",  # versions that `doctor` compares
         "psutil",  # memory of a served model
         "xxhash",  # digests of artifacts and versions
     ],

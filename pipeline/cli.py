@@ -16,6 +16,8 @@ from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
 from pipeline.commands import (
     clean,
+    completion,
+    doctor,
     init,
     recommend,
     refresh_index,
@@ -37,7 +39,7 @@ _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
     run, refresh_index, validate, status, report, show, recommend, serve, versions, rollback, clean, tune, work, init,
-    schema,
+    schema, doctor, completion,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
@@ -102,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_parser(verbs)
+    parser.set_defaults(parser=parser)
     return parser
 
 

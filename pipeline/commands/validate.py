@@ -15,6 +15,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "is invalid.",
     )
     options.add_config(parser)
+    parser.add_argument(
+        "--print",
+        action="store_true",
+        dest="whole",
+        help="print the whole configuration as YAML, with defaults, and where each value comes from",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -25,7 +31,9 @@ def execute(arguments: argparse.Namespace) -> int:
         ConfigError: the configuration is invalid.
     """
     from pipeline.config.config import load_config
+    from pipeline.config.printing import print_config
 
     config = load_config(arguments.config, arguments.settings)
-    print(f"{arguments.config} is valid: pipeline {config.name}, split {config.resolved_split.method}")
+    told = f"{arguments.config} is valid: pipeline {config.name}, split {config.resolved_split.method}"
+    print(f"# {told}\n{print_config(arguments.config, arguments.settings)}" if arguments.whole else told)
     return 0

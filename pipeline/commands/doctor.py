@@ -1,0 +1,78 @@
+"""`doctor`: is this environment fit to run a pipeline?"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.commands import options
+
+if TYPE_CHECKING:
+    from pipeline.diagnosis.finding import Finding
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = verbs.add_parser(
+        "doctor",
+        help="check Python, packages, processor, memory, disk, Java, credentials and GPU",
+        description="Looks at what a pipeline needs of this machine and says what to do about what is wrong. Loads "
+        "TensorFlow and ScaNN in a process of its own. Shows whether credentials are there, never what they are. Exit "
+        "code 3 if something must be done.",
+    )
+    parser.add_argument(
+        "config",
+        nargs="?",
+        type=options.local_path,
+        metavar="CONFIG",
+        help="a pipeline's YAML file: what its Beam runner needs is checked too",
+    )
+    options.add_root(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Prints what was found; exit code 3 if something must be done."""
+    from pipeline.diagnosis.machine import machine
+    from pipeline.diagnosis.packages import loading, packages
+    from pipeline.diagnosis.services import services
+
+    findings = [*packages(), *machine(arguments.root), *services(os.environ, Path.home()), *loading()]
+    if arguments.config is not None:
+        findings.append(_runner(arguments.config))
+    _show(findings)
+    wrong = [each.name for each in findings if each.fix]
+    print(f"\nTo be mended: {', '.join(wrong)}" if wrong else "\nNothing is to be mended")
+    return 3 if wrong else 0
+
+
+def _runner(file: Path) -> "Finding":
+    """Whether what the configured Beam runner needs is there."""
+    from dataplane.errors import ConfigError
+    from pipeline.config.config import load_config
+    from pipeline.diagnosis.finding import Finding
+
+    beam = load_config(file).beam
+    try:
+        beam.check()
+    except ConfigError as error:
+        return Finding(f"runner {beam.runner}", "cannot be used", str(error))
+    return Finding(f"runner {beam.runner}", "has what it needs")
+
+
+def _show(findings: "list[Finding]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for each in findings:
+        mark = Text("✗", style="red") if each.fix else Text("✓", style="green")
+        told = Text(each.found)
+        if each.fix:
+            told.append(f"\n→ {each.fix}", style="bold")
+        table.add_row(mark, Text(each.name), told)
+    console.print(table)
