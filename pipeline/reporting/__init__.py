@@ -1,1 +1,1 @@
-"""The report of a run: one HTML page, made from its record and its artifacts alone."""
+"""Makes the report of a run, an HTML page, from the record and the artifacts of the run."""

@@ -1,4 +1,4 @@
-"""Reads the facts of a run from its record and its artifacts."""
+"""Collects the facts of a run from its record and artifacts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,7 +39,7 @@ DocumentT = TypeVar("DocumentT", bound=Document | Rooted)
 
 
 def collect(store: Store, run: Run) -> RunFacts:
-    """Reads all that a report tells of a run; what is not there, or not readable, is left out.
+    """Collects the facts of a run; missing and unreadable documents are left out.
 
     Args:
         store: the pipeline's records.
@@ -61,16 +61,16 @@ def collect(store: Store, run: Run) -> RunFacts:
 
 
 def executions_of(store: Store, run: Run) -> dict[str, Execution]:
-    """The finished execution that stands for each step of a run."""
+    """Finished execution of each step of a run, by node."""
     found = {step.node: store.execution(step.node, step.execution) for step in run.steps if step.execution}
     return {node: execution for node, execution in found.items() if execution is not None}
 
 
 class _Reader:
-    """Reads documents of a run, also those that a step left that refused or failed.
+    """Reads the documents of a run, including those of a refused or failed step.
 
     Attributes:
-        unread: documents that are there and cannot be read, each with the reason.
+        unread: messages about unreadable documents.
     """
 
     def __init__(self, store: Store, run: Run) -> None:
@@ -79,7 +79,7 @@ class _Reader:
         self.unread: list[str] = []
 
     def documents(self) -> Documents:
-        """All documents."""
+        """Reads all documents."""
         anomalies = self._read(AnomalyList, ("ExampleValidator",), "anomalies", Anomalies)
         indexers = ("RefreshScannIndexer", "ScannIndexer")
         return Documents(
@@ -100,11 +100,11 @@ class _Reader:
         )
 
     def statistics(self) -> StatisticsReport | None:
-        """What is in the tables."""
+        """Reads the statistics of the tables."""
         return self._read(StatisticsReport, ("StatisticsGen",), "statistics", Statistics)
 
     def artifact(self, nodes: tuple[str, ...], output: str, kind: type[Artifact]) -> Artifact | None:
-        """The artifact of the first of the nodes that the run has; None if it is not there."""
+        """Artifact of the first of `nodes` that is a step of the run; None if the artifact is missing."""
         node = next((it for it in nodes if it in self._made), None)
         if node is None:
             return None
@@ -125,7 +125,7 @@ class _Reader:
 
 
 def _served(store: Store, run: Run, documents: Documents) -> EarlierRun | None:
-    """The run that published what was served before this one published or was refused."""
+    """Run that published the version in service before this run."""
     compared = documents.verdict.served.version if documents.verdict else None
     runs = {it.id: it for it in store.runs()}
     for execution in _pushes_before(store, run):
@@ -138,7 +138,7 @@ def _served(store: Store, run: Run, documents: Documents) -> EarlierRun | None:
 
 
 def _pushes_before(store: Store, run: Run) -> Iterator[Execution]:
-    """What published before a run, newest first."""
+    """Executions that published before a run, newest first."""
     every = [it for node in (TRAINED, REFRESHED) for it in store.executions(node)]
     return iter(sorted((it for it in every if it.run < run.id), key=lambda it: it.id, reverse=True))
 
@@ -155,7 +155,7 @@ def _earlier(store: Store, run: Run) -> EarlierRun:
 
 
 def _other_data(store: Store, run: Run, own: StatisticsReport | None) -> EarlierRun | None:
-    """The newest earlier run whose statistics are not those of this run."""
+    """Newest earlier run with different statistics."""
     told = {_statistics_of(run), ""}
     for earlier in reversed([it for it in store.runs() if it.id < run.id]):
         if (execution := _statistics_of(earlier)) in told:

@@ -1,4 +1,4 @@
-"""What a report tells of a run, as its record and its artifacts have it."""
+"""The facts that a report is made of."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from pipeline.reporting.titles import Titles
 
 @dataclass(frozen=True)
 class Documents:
-    """The JSON documents of a run's artifacts; None where the run did not get there, or has no such step."""
+    """JSON documents of the artifacts of a run; None if the step did not execute."""
 
     rows: IngestSummary | None = None
     statistics: StatisticsReport | None = None
@@ -38,13 +38,13 @@ class Documents:
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """An earlier run that this one is compared with.
+    """An earlier run, for comparison.
 
     Attributes:
-        run: its record.
-        executions: what stood for each step.
-        documents: its documents.
-        version: the version that it published; None if it published none, or that does not matter.
+        run: record of the run.
+        executions: finished executions, by node.
+        documents: documents of the artifacts.
+        version: version that the run published; None for a run that is not compared as the served one.
     """
 
     run: Run
@@ -55,17 +55,17 @@ class EarlierRun:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """Everything that a report is made of.
+    """The facts about a run.
 
     Attributes:
         pipeline: name of the pipeline.
-        run: the record.
-        executions: the finished execution that stands for each step, in the order of the steps.
-        documents: what the steps wrote.
-        titles: titles and categories of the candidates that the report names.
-        served: the run that published the version that was served before; None if there is none, or it is not known.
-        other_data: the newest earlier run with other statistics.
-        unread: documents that are there and cannot be read, each with the reason.
+        run: record of the run.
+        executions: finished executions by node, in the order of the steps.
+        documents: documents of the artifacts.
+        titles: titles and categories of the candidates in the report.
+        served: run that published the version in service before this run; None if unknown.
+        other_data: newest earlier run with different statistics; None without one.
+        unread: messages about unreadable documents.
     """
 
     pipeline: str
@@ -79,7 +79,7 @@ class RunFacts:
 
     @property
     def main_metric(self) -> str:
-        """The metric that the model is judged by: of its first gate, else what chose the weights; "" without any."""
+        """Metric of the first gate, otherwise the metric that chose the weights; "" without metrics."""
         metrics, verdict, training = self.documents.metrics, self.documents.verdict, self.documents.training
         wanted = [check.metric for check in verdict.checks] if verdict else []
         wanted += [training.metric] if training else []

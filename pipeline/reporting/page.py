@@ -1,4 +1,4 @@
-"""Puts the sections of a report into one self-contained HTML page."""
+"""Renders the sections of a report as one self-contained HTML page."""
 
 import base64
 import hashlib
@@ -37,10 +37,10 @@ class Section:
     """A section of the page.
 
     Attributes:
-        name: of its template, and its anchor.
-        title: its heading.
-        short: what the navigation calls it.
-        build: makes what the template shows; None leaves the section out.
+        name: name of the template and of the anchor.
+        title: heading.
+        short: name in the navigation.
+        build: builds the view of the template; a section without a view is left out.
     """
 
     name: str
@@ -66,7 +66,7 @@ SECTIONS = (
 
 
 def render(facts: RunFacts) -> str:
-    """The page, as HTML that needs nothing else."""
+    """Renders the page as HTML that loads no other file."""
     script = _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     views = [(section, section.build(facts)) for section in SECTIONS]

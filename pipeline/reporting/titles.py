@@ -1,4 +1,4 @@
-"""What people call the candidates: titles and categories, guessed from the columns of the candidate table."""
+"""Finds titles and categories of candidates in the candidate table."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ class Titles:
     """Titles and categories by candidate id.
 
     Attributes:
-        title_column: where titles come from; "" if candidates are called by their ids.
-        category_column: where categories come from; "" if there are none.
-        titles: titles by id.
-        categories: first category by id.
+        title_column: column of the titles; "" without titles.
+        category_column: column of the categories; "" without categories.
+        titles: titles by candidate id.
+        categories: first category by candidate id.
     """
 
     title_column: str = ""
@@ -35,12 +35,12 @@ class Titles:
     categories: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, candidate_id: str) -> str:
-        """The title, or the id of a candidate without one."""
+        """Title of a candidate, or its id if it has no title."""
         return self.titles.get(candidate_id) or candidate_id
 
 
 def read_titles(examples: Artifact | None, statistics: StatisticsReport | None, answers: Answers | None) -> Titles:
-    """Reads the titles and categories of the candidates that `answers` names."""
+    """Reads the titles and categories of the candidates in `answers`."""
     table = statistics.root.get("candidates") if statistics else None
     if examples is None or table is None or answers is None:
         return Titles()
@@ -62,7 +62,7 @@ def read_titles(examples: Artifact | None, statistics: StatisticsReport | None, 
 
 
 def _title_column(columns: Mapping[str, ColumnReport]) -> str:
-    """The string column that is named like a title; equal names first, then names that contain one."""
+    """String column with a name such as `title`, otherwise with a name that contains such a word; "" without one."""
     texts = [name for name, column in columns.items() if column.type == "string"]
     for wanted in _TITLES:
         equal = [name for name in texts if name.lower() == wanted]
@@ -73,7 +73,7 @@ def _title_column(columns: Mapping[str, ColumnReport]) -> str:
 
 
 def _category_column(columns: Mapping[str, ColumnReport]) -> str:
-    """A column of few values: one that is named like a category, or the one with the fewest."""
+    """Column of few values with a name such as `category`, otherwise the one with the fewest; "" without one."""
     few = {
         name: column.distinct
         for name, column in columns.items()
@@ -84,7 +84,7 @@ def _category_column(columns: Mapping[str, ColumnReport]) -> str:
 
 
 def _named(answers: Answers) -> set[str]:
-    """Ids of all candidates that are named."""
+    """Ids of all candidates in `answers`."""
     found = {it.candidate_id for it in answers.favourites} | {it.candidate_id for it in answers.map.places}
     for example in answers.examples:
         found |= {*example.history, *example.answers, *(it.candidate_id for it in example.wanted)}
@@ -100,7 +100,7 @@ def _rows(files: list[str], columns: list[str], ids: Collection[str]) -> pa.Tabl
 
 
 def _texts(rows: pa.Table, column: str) -> list[str]:
-    """The values of a column, of lists the first one, as short texts."""
+    """Values of a column as short texts; the first value of a list."""
     if column not in rows.column_names:
         return [""] * len(rows)
     values = ((value[0] if value else None) if isinstance(value, list) else value for value in rows[column].to_pylist())

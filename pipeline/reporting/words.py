@@ -1,4 +1,4 @@
-"""How the report writes numbers, moments and files."""
+"""Formats numbers, durations, moments, and settings."""
 
 import json
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def number(value: float | None) -> str:
-    """A number as people read it: counts with separators, others with four significant digits."""
+    """Formats integers with separators and other numbers with four significant digits."""
     if value is None:
         return "–"
     if isinstance(value, bool):

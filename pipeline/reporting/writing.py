@@ -1,4 +1,4 @@
-"""Writes the report of a run, beside its record and its log."""
+"""Writes the report of a run next to the record and the log of the run."""
 
 import logging
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from pipeline.reporting.page import render
 
 
 def write_report(store: Store, run: Run) -> Path:
-    """Writes the page of a run anew; returns its file.
+    """Writes the report of a run and returns its path.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     file = store.report_file(run)
     write_atomically(file, render(collect(store, run)))
@@ -26,12 +26,12 @@ def write_report(store: Store, run: Run) -> Path:
 
 @contextmanager
 def reported(session: Session) -> Iterator[None]:
-    """Writes the report of a session's run at the end of the block, also where the run failed or was refused.
+    """Writes the report of a session's run at the end of the block, also after a failure or a refusal.
 
-    A report that cannot be made is a warning. One of a run that was interrupted is not made, for it is to end at once.
+    An error in the report is only a warning. An interrupted run gets no report, so that it ends without delay.
 
     Raises:
-        PipelineError: what the block raised, with the file of the report.
+        PipelineError: the error of the block, with the path of the report.
     """
     try:
         yield
@@ -47,12 +47,14 @@ def reported(session: Session) -> Iterator[None]:
 
 
 def _written(session: Session) -> Path | None:
-    """The file of the report; None if it was not made."""
-    if not session.run.finished:  # the run did not begin: another one is at work, or a runner is not there
+    """Writes the report and returns its path; None if no report was written."""
+    if not session.run.finished:  # not started, for example because another run holds the lock
         return None
     try:
         return write_report(session.store, session.run)
     except Exception as error:
-        logging.getLogger(__name__).exception("the report could not be made")
-        session.store.warn(f"the report could not be made ({type(error).__name__}: {error}); the log has the traceback")
+        logging.getLogger(__name__).exception("the report could not be written")
+        session.store.warn(
+            f"the report could not be written ({type(error).__name__}: {error}); the log has the traceback"
+        )
         return None

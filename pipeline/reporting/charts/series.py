@@ -50,7 +50,6 @@ def line_chart(
     *,
     label: str,
     x: str,
-    y: str,
     log_x: bool = False,
     x_values: Sequence[float] = (),
     x_step: float = 0,
@@ -60,8 +59,7 @@ def line_chart(
     Args:
         series: the lines; one whose place is i has the colour `COLOURS[i]`.
         label: what the chart shows.
-        x: title of the axis.
-        y: title of the axis.
+        x: title of the horizontal axis; the caption of the chart names the other one.
         log_x: whether the axis is logarithmic.
         x_values: the ticks; chosen by the library if empty.
         x_step: least distance of ticks.
@@ -83,7 +81,7 @@ def line_chart(
         "y": {
             "field": "y",
             "type": "quantitative",
-            "axis": {"title": y, "tickCount": 5, "domain": False, "ticks": False},
+            "axis": {"title": None, "tickCount": 5, "domain": False, "ticks": False},
             "scale": {"zero": False, "nice": True},
         },
         "color": _colours(len(series)),

@@ -1,1 +1,1 @@
-"""The sections of a report: each module turns facts into what its template shows, or into nothing."""
+"""The sections of a report: each module turns the facts of a run into the view of its template."""

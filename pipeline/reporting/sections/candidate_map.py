@@ -1,4 +1,4 @@
-"""Where candidates are to each other, as the model sees them."""
+"""Builds the map of candidate embeddings."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ _REST = "others"
 
 @dataclass(frozen=True)
 class MapView:
-    """The section.
+    """View of the map.
 
     Attributes:
         chart: the map.
         legend: categories with their colours; empty without categories.
-        category: the column that they come from; "" without.
-        shown: how many candidates are on the map.
-        explained: how much of the variance the two axes keep.
+        category: column of the categories; "" without categories.
+        shown: number of candidates on the map.
+        explained: share of the variance along the two axes.
     """
 
     chart: Markup
@@ -33,7 +33,7 @@ class MapView:
 
 
 def build(facts: RunFacts) -> MapView | None:
-    """The map; None if there is none."""
+    """Builds the view; None without an evaluation."""
     answers, titles = facts.documents.answers, facts.titles
     if answers is None or not answers.map.places:
         return None

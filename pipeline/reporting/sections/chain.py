@@ -1,4 +1,4 @@
-"""The steps: cached or run, how long, from what."""
+"""Builds the table of steps: state, duration, and inputs."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from pipeline.reporting.words import seconds
 
 @dataclass(frozen=True)
 class StepRow:
-    """One step.
+    """Row of a step.
 
     Attributes:
-        node: its name.
+        node: id of the node.
         state: cached, run, failed, refused, interrupted or waiting.
-        took: how long it took in this run; "" if it did not execute.
-        part: of the time of the longest step, from 0 to 1.
-        execution: the execution that stands for it.
-        inputs: addresses of what it read.
-        fingerprint: its cache key, shortened.
+        took: duration in this run; "" if the step did not execute.
+        part: share of the duration of the longest step, from 0 to 1.
+        execution: id of the execution whose outputs the run uses.
+        inputs: addresses of the artifacts that the execution read.
+        fingerprint: first digits of the cache key.
     """
 
     node: str
@@ -32,12 +32,12 @@ class StepRow:
 
 @dataclass(frozen=True)
 class ChainView:
-    """The section.
+    """View of the chain.
 
     Attributes:
-        steps: the steps in their order.
-        took: the time of all.
-        libraries: the versions that the last step executed with.
+        steps: rows in the order of the chain.
+        took: duration of all steps.
+        libraries: library versions of the newest execution.
     """
 
     steps: tuple[StepRow, ...]
@@ -46,7 +46,7 @@ class ChainView:
 
 
 def build(facts: RunFacts) -> ChainView | None:
-    """The chain; None for a run that ended before its first step."""
+    """Builds the view; None for a run that ended before its first step."""
     steps = facts.run.steps
     if not steps:
         return None
@@ -71,7 +71,7 @@ def build(facts: RunFacts) -> ChainView | None:
 
 
 def _inputs(facts: RunFacts, execution: Execution | None) -> tuple[str, ...]:
-    """Addresses of what an execution read, without the id where it is that of this run's step."""
+    """Addresses of the inputs; those from executions of this run omit the execution id."""
     told = []
     for source in execution.inputs.values() if execution else ():
         node, made, output = source.split("/")

@@ -1,4 +1,4 @@
-"""What is different from the run that published the version served before."""
+"""Compares a run with the run that published the previously served version."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Change:
 
     Attributes:
         where: Data, Libraries, or a step.
-        what: what differs.
-        before: in the run that published the served version; "–" for nothing.
-        after: in this run.
+        what: key of the value.
+        before: value in the earlier run; "–" if absent.
+        after: value in this run.
     """
 
     where: str
@@ -32,11 +32,11 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangesView:
-    """The differences.
+    """View of the differences.
 
     Attributes:
-        version: the version compared with; None if none was served, or its run is not known.
-        run: the run that published it.
+        version: version of the earlier run; None without an earlier run.
+        run: id of the earlier run.
         changes: data first, then settings step by step, then libraries.
     """
 
@@ -46,7 +46,7 @@ class ChangesView:
 
 
 def build(facts: RunFacts) -> ChangesView | None:
-    """The differences; None for a run that has nothing to compare."""
+    """Builds the view; None for a run without a finished step."""
     if not facts.executions:
         return None
     served = facts.served
@@ -87,7 +87,7 @@ def _params(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _libraries(before: Mapping[str, Execution], after: Mapping[str, Execution]) -> Iterator[Change]:
-    """Versions that steps executed with, each named once."""
+    """Changed library versions, each once."""
     told = set()
     for node, execution in after.items():
         if node in before:

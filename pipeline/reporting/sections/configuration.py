@@ -1,4 +1,4 @@
-"""The configuration of the run, with what was left at its default marked."""
+"""Builds the list of settings, divided into given values and defaults."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from pipeline.reporting.words import setting
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One value, by its dotted key."""
+    """Value of a dotted key."""
 
     key: str
     value: str
@@ -17,12 +17,12 @@ class SettingRow:
 
 @dataclass(frozen=True)
 class ConfigurationView:
-    """The section.
+    """View of the configuration.
 
     Attributes:
-        file: where it was read from.
+        file: configuration file.
         given: values that the user set.
-        defaults: values that are left at their defaults.
+        defaults: all other values.
     """
 
     file: str
@@ -31,7 +31,7 @@ class ConfigurationView:
 
 
 def build(facts: RunFacts) -> ConfigurationView | None:
-    """The configuration; None if an older release made the run, which did not record it."""
+    """Builds the view; None for a run of an older release, which recorded no settings."""
     if not facts.run.settings:
         return None
     rows = [(it.default, SettingRow(it.key, setting(it.value))) for it in with_defaults(facts.run.settings)]

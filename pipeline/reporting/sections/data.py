@@ -1,4 +1,4 @@
-"""What came in: rows, columns with their distributions, and what is wrong with them."""
+"""Builds the views of the tables: row counts, distributions of columns, and anomalies."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from pipeline.reporting.words import microseconds, moment, number, share
 
 _TOP = 6
 _MOST_NAMED = 0.02
-"""A column in which even the most frequent value is rarer has ids or free text, and no chart."""
+"""Least share of the most frequent value. Below this share a column holds ids or free text and has no chart."""
 
 
 @dataclass(frozen=True)
 class ColumnView:
-    """One column.
+    """View of a column.
 
     Attributes:
         name: of the column.
         kind: its type.
         facts: a line of numbers.
         chart: its distribution; empty for ids and free text.
-        anomalies: what is wrong with it.
+        anomalies: anomalies of the column.
     """
 
     name: str
@@ -37,14 +37,14 @@ class ColumnView:
 
 @dataclass(frozen=True)
 class TableView:
-    """One table.
+    """View of a table.
 
     Attributes:
         name: of the table.
-        rows: how many, and what became of the others.
-        facts: what a recommender wants to know of interactions.
-        columns: the columns, those with anomalies first.
-        anomalies: of the table as a whole.
+        rows: row counts in words.
+        facts: statistics of interactions, by name.
+        columns: views of the columns, those with anomalies first.
+        anomalies: anomalies of the whole table.
     """
 
     name: str
@@ -56,12 +56,12 @@ class TableView:
 
 @dataclass(frozen=True)
 class DataView:
-    """The section.
+    """View of the data.
 
     Attributes:
-        tables: the tables.
-        previous: the run whose distributions are overlaid; "" if there is none with other data.
-        anomalies: how many there are.
+        tables: views of the tables.
+        previous: id of the earlier run whose distributions are overlaid; "" without such a run.
+        anomalies: number of anomalies.
     """
 
     tables: tuple[TableView, ...]
@@ -70,7 +70,7 @@ class DataView:
 
 
 def build(facts: RunFacts) -> DataView | None:
-    """The data; None if there are no statistics."""
+    """Builds the view; None without statistics."""
     statistics, other = facts.documents.statistics, facts.other_data
     if statistics is None:
         return None
@@ -126,7 +126,7 @@ def _told(column: ColumnReport) -> Iterator[str]:
         yield f"{'' if column.exact else 'about '}{number(column.distinct)} distinct"
     if column.nan or column.infinite:
         yield f"{number(column.nan + column.infinite)} NaN or infinite"
-    if column.min is not None and column.max is not None:
+    if column.min is not None and column.max is not None and column.type != "bool":
         shown = microseconds if column.type == "timestamp" else number
         yield f"{shown(column.min)} to {shown(column.max)}"
     if column.mean is not None and column.type not in ("timestamp", "bool"):
@@ -150,7 +150,7 @@ def _chart(name: str, column: ColumnReport, before: ColumnReport | None) -> Mark
 
 
 def _bool_chart(name: str, column: ColumnReport, before: ColumnReport | None) -> Markup:
-    """A bool has a mean, which is the share of `true`."""
+    """Shares of `true` and `false`; the mean of a bool column is the share of `true`."""
     if column.mean is None:
         return Markup()
     shares = {"true": column.mean, "false": 1 - column.mean}
@@ -174,7 +174,7 @@ def _top_shares(column: ColumnReport | None) -> dict[str, float]:
 
 
 def _bars(buckets: tuple[Bucket, ...], *, temporal: bool) -> list[Bar]:
-    """Heights are shares by width, so that buckets of other widths can be laid over each other."""
+    """Bars with heights per width, because overlaid histograms may have buckets of different widths."""
     total = sum(it.count for it in buckets) or 1
     widest = max((it.high - it.low for it in buckets), default=0.0) or 1.0
     scale, shown = (1e-3, microseconds) if temporal else (1.0, number)

@@ -1,4 +1,4 @@
-"""Test queries with what was known, what was answered and what was wanted."""
+"""Builds the example queries: history, answers, and held-out candidates."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from pipeline.reporting.titles import Titles
 
 @dataclass(frozen=True)
 class Named:
-    """A candidate as readers see it; `hit` is whether it was wanted and answered, or the other way round."""
+    """A candidate with its title; `hit` marks candidates that are both answered and relevant."""
 
     title: str
     candidate_id: str
@@ -19,7 +19,7 @@ class Named:
 
 @dataclass(frozen=True)
 class ExampleView:
-    """One query."""
+    """View of a query."""
 
     query_id: str
     history: tuple[Named, ...]
@@ -30,12 +30,12 @@ class ExampleView:
 
 @dataclass(frozen=True)
 class ExamplesView:
-    """The section.
+    """View of the examples.
 
     Attributes:
-        examples: the queries.
-        k: how many answers each has.
-        with_hits: how many have a wanted candidate among their answers.
+        examples: views of the queries.
+        k: number of answers per query.
+        with_hits: number of queries with a hit.
     """
 
     examples: tuple[ExampleView, ...]
@@ -44,7 +44,7 @@ class ExamplesView:
 
 
 def build(facts: RunFacts) -> ExamplesView | None:
-    """The examples; None if there are none."""
+    """Builds the view; None without an evaluation."""
     answers = facts.documents.answers
     if answers is None or not answers.examples:
         return None

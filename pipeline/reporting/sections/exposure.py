@@ -1,4 +1,4 @@
-"""Which candidates are recommended, and how popular they are."""
+"""Builds the view of exposure: coverage, popularity, and the most recommended candidates."""
 
 from dataclasses import dataclass
 
@@ -21,14 +21,14 @@ class FavouriteRow:
 
 @dataclass(frozen=True)
 class ExposureView:
-    """The section.
+    """View of the exposure.
 
     Attributes:
         facts: coverage and concentration, by name.
         chart: shares of training events and of answers by popularity.
-        favourites: the most recommended candidates.
-        k: length of the lists.
-        queries: how many lists.
+        favourites: rows of the most recommended candidates.
+        k: number of answers per query.
+        queries: number of test queries.
     """
 
     facts: dict[str, str]
@@ -39,7 +39,7 @@ class ExposureView:
 
 
 def build(facts: RunFacts) -> ExposureView | None:
-    """What is recommended; None if that is not known."""
+    """Builds the view; None without an evaluation."""
     answers = facts.documents.answers
     if answers is None:
         return None

@@ -1,4 +1,4 @@
-"""What the index finds of what exact search finds, and how fast."""
+"""Builds the view of the index: recall, latency, and checks in a fresh process."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from pipeline.reporting.words import metric, number, seconds, size
 
 @dataclass(frozen=True)
 class ModelRow:
-    """What one of the two serving models takes."""
+    """Cost of a serving model."""
 
     name: str
     latency: str
@@ -24,25 +24,27 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class IndexView:
-    """The section.
+    """View of the index.
 
     Attributes:
-        facts: the index and its settings, by name.
+        facts: properties of the index, by name.
         chart: recall against latency; empty for brute force.
-        models: the serving models, as a fresh process found them.
-        checks: number of answers that each check of the serving models has passed, by its name.
-        failure: why they were refused; "" if they were not.
+        chart_title: caption of the chart.
+        models: costs of the serving models.
+        checks: number of passed answers, by check.
+        failure: reason of a refusal; "" without one.
     """
 
     facts: dict[str, str]
     chart: Markup
+    chart_title: str
     models: tuple[ModelRow, ...]
     checks: dict[str, str]
     failure: str
 
 
 def build(facts: RunFacts) -> IndexView | None:
-    """The index; None if there is none."""
+    """Builds the view; None without an index."""
     index, infra = facts.documents.index, facts.documents.infra
     if index is None:
         return None
@@ -57,7 +59,14 @@ def build(facts: RunFacts) -> IndexView | None:
         for name, it in (infra.models if infra else {}).items()
     ]
     checks = {name.replace("_", " "): number(count) for name, count in infra.checks.items()} if infra else {}
-    return IndexView(dict(_facts(index)), _chart(index), tuple(rows), checks, infra.failure if infra else "")
+    return IndexView(
+        facts=dict(_facts(index)),
+        chart=_chart(index),
+        chart_title=f"recall@{index.target.k} against latency, with a ring around the chosen settings",
+        models=tuple(rows),
+        checks=checks,
+        failure=infra.failure if infra else "",
+    )
 
 
 def _facts(index: IndexReport) -> Iterator[tuple[str, str]]:
@@ -87,9 +96,7 @@ def _chart(index: IndexReport) -> Markup:
         for it in curve
     ]
     label = f"Recall against latency for {len(curve)} numbers of leaves; the chosen one is marked"
-    return line_chart(
-        [Series("index", points, chosen)], label=label, x="ms, one query", y=f"recall@{index.target.k}", log_x=True
-    )
+    return line_chart([Series("index", points, chosen)], label=label, x="ms, one query", log_x=True)
 
 
 def _is_chosen(point: CurvePoint, index: IndexReport) -> bool:

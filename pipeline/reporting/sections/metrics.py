@@ -1,4 +1,4 @@
-"""The model beside its baselines and the model in service."""
+"""Builds the comparison of the model with its baselines and the served model."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ _CHARTED = ("recall", "ndcg", "mrr")
 
 @dataclass(frozen=True)
 class Row:
-    """A metric of all rankers.
+    """Row of a metric.
 
     Attributes:
-        name: of the metric.
-        cells: its values, in the order of the columns.
-        interval: of the model; "" if there is none.
+        name: name of the metric.
+        cells: value of each ranker.
+        interval: interval of the model; "" without one.
     """
 
     name: str
@@ -32,18 +32,18 @@ class Row:
 
 @dataclass(frozen=True)
 class MetricsView:
-    """The section.
+    """View of the metrics.
 
     Attributes:
         columns: names of the rankers.
         rows: the metrics at the main cut-off, and recall at the largest.
-        charts: by title.
-        legend: the rankers with their colours.
-        level: of the intervals.
-        queries: test queries.
-        skipped: baselines that were not measured, each with the reason.
-        notes: what a reader should know of the protocol.
-        definitions: of the metrics.
+        charts: charts by title.
+        legend: names and colours of the rankers.
+        level: level of the intervals.
+        queries: number of test queries.
+        skipped: skipped baselines, each with its reason.
+        notes: notes on the protocol.
+        definitions: definitions of the metrics.
     """
 
     columns: tuple[str, ...]
@@ -58,7 +58,7 @@ class MetricsView:
 
 
 def build(facts: RunFacts) -> MetricsView | None:
-    """The metrics; None if nothing was measured."""
+    """Builds the view; None without metrics."""
     metrics = facts.documents.metrics
     if metrics is None:
         return None
@@ -99,7 +99,7 @@ def _estimates(metrics: Metrics, rankers: dict[str, Means], name: str) -> Markup
 
 
 def _bounds(metrics: Metrics, ranker: str, values: Means, name: str) -> tuple[float | None, float | None]:
-    """Interval of the model's metric, or of a ranker's distance from the model around the model's value."""
+    """Interval of the model; for other rankers the interval of the paired difference, around the model's value."""
     own, served = metrics.intervals.test.get(name), metrics.published
     if ranker == "two-tower" and own:
         return own
@@ -119,4 +119,4 @@ def _recall_curve(rankers: dict[str, Means], cutoffs: list[int]) -> Markup:
         for ranker, values in rankers.items()
     ]  # fmt: skip
     label = f"Recall at the cut-offs {', '.join(map(str, cutoffs))} of {', '.join(rankers)}"
-    return line_chart(series, label=label, x="k", y="recall@k", log_x=True, x_values=cutoffs)
+    return line_chart(series, label=label, x="k", log_x=True, x_values=cutoffs)

@@ -1,4 +1,4 @@
-"""Where the model is worse than on the whole, and how much that costs."""
+"""Builds the table of slices, sorted by their effect on the mean."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ _NAMES = {"history_length": "history length", "query": "query", "candidate": "ca
 
 @dataclass(frozen=True)
 class SliceRow:
-    """One slice.
+    """Row of a slice.
 
     Attributes:
-        family: by what the parts are made.
-        name: of the part.
-        count: how many queries or pairs.
-        unit: queries or pairs.
-        share: of all queries or pairs of its family.
-        value: the metric.
-        reference: the mean over its family, by number.
-        harm: by how much the slice lowers that mean; negative where it raises it.
+        family: property by which the slices are made.
+        name: value of the property.
+        count: number of queries or pairs.
+        unit: `queries` or `pairs`.
+        share: share of the queries or pairs of the family.
+        value: value of the metric.
+        reference: mean of the metric over the family.
+        harm: amount by which the slice lowers that mean; negative if the slice raises the mean.
     """
 
     family: str
@@ -37,13 +37,13 @@ class SliceRow:
 
 @dataclass(frozen=True)
 class SlicesView:
-    """The slices, the most harmful first.
+    """View of the slices.
 
     Attributes:
-        metric: what is compared.
-        rows: the slices.
-        largest: the largest value, for the length of bars.
-        left_out: how many slices are not shown.
+        metric: name of the metric.
+        rows: rows, the most harmful slice first.
+        largest: largest value of the metric.
+        left_out: number of slices that are not shown.
     """
 
     metric: str
@@ -53,7 +53,7 @@ class SlicesView:
 
 
 def build(facts: RunFacts) -> SlicesView | None:
-    """The slices; None if nothing was measured."""
+    """Builds the view; None without metrics."""
     metrics, name = facts.documents.metrics, facts.main_metric
     if metrics is None:
         return None

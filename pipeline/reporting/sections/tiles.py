@@ -1,4 +1,4 @@
-"""The numbers that a reader wants first."""
+"""Chooses the most important numbers of a run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline.reporting.words import metric, number, signed
 
 @dataclass(frozen=True)
 class Tile:
-    """One number with its name and what belongs to it."""
+    """A number with a name and a note."""
 
     name: str
     value: str
@@ -20,7 +20,7 @@ class Tile:
 
 
 def tiles(facts: RunFacts) -> Iterator[Tile]:
-    """Those that the run has."""
+    """Yields the numbers that the run has."""
     documents = facts.documents
     if documents.metrics is not None:
         yield from _measured(documents.metrics, facts.main_metric)

@@ -1,4 +1,4 @@
-"""How the towers were fitted."""
+"""Builds the view of the training: curves, trials, and settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.reporting.words import metric, number, seconds
 
 @dataclass(frozen=True)
 class Trial:
-    """A short trial run, called by what was tried."""
+    """A short trial run, named by its settings."""
 
     name: str
     value: str
@@ -22,14 +22,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """The section.
+    """View of the training.
 
     Attributes:
-        facts: what was fitted, by name.
-        charts: by title.
-        trials: short trial runs, if there were any.
-        metric: that chose the weights.
-        notes: what the Trainer had to say.
+        facts: properties of the training, by name.
+        charts: charts by title.
+        trials: short trial runs.
+        metric: validation metric that chose the weights.
+        notes: notes of the Trainer.
     """
 
     facts: dict[str, str]
@@ -40,7 +40,7 @@ class TrainingView:
 
 
 def build(facts: RunFacts) -> TrainingView | None:
-    """The training; None if there was none."""
+    """Builds the view; None without a training."""
     training = facts.documents.training
     if training is None:
         return None
@@ -81,7 +81,7 @@ def _charts(training: TrainingReport) -> dict[str, Markup]:
         chosen = steps.index(training.steps) if training.steps in steps else None
         title = "training loss" if name == "loss" else f"validation {name}"
         label = f"{title} by epoch, from {metric(points[0].y)} to {metric(points[-1].y)}"
-        charts[title] = line_chart([Series(title, points, chosen)], label=label, x="epoch", y=title, x_step=1)
+        charts[title] = line_chart([Series(title, points, chosen)], label=label, x="epoch", x_step=1)
     return charts
 
 

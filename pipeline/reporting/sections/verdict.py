@@ -1,4 +1,4 @@
-"""What came out of the run, in words."""
+"""Builds the verdict on a run: headline, reasons, checks, and main numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ class Gate:
 
 @dataclass(frozen=True)
 class VerdictView:
-    """The top of the page.
+    """View of the verdict.
 
     Attributes:
         tone: good, bad or neutral.
-        headline: the verdict.
-        reason: lines that say why, the most important first.
-        gates: what was checked.
-        tiles: the most important numbers.
+        headline: outcome of the run.
+        reason: reasons of the outcome, the most important first.
+        gates: outcomes of the checks that are not a reason.
+        tiles: most important numbers.
         when: start and duration of the run.
     """
 
@@ -42,15 +42,15 @@ class VerdictView:
 
 
 def build(facts: RunFacts) -> VerdictView:
-    """The verdict on the run."""
+    """Builds the view."""
     tone, headline = _headline(facts)
     verdict = facts.documents.verdict
-    checks = verdict.checks if verdict else ()
+    checks, reason = verdict.checks if verdict else (), _reason(facts)
     return VerdictView(
         tone=tone,
         headline=headline,
-        reason=_reason(facts),
-        gates=tuple(Gate(_state(check), check_text(check)) for check in checks),
+        reason=reason,
+        gates=tuple(Gate(_state(check), check_text(check)) for check in checks if check_text(check) not in reason),
         tiles=tuple(tiles(facts)),
         when=_when(facts),
     )
@@ -77,7 +77,7 @@ def _headline(facts: RunFacts) -> tuple[str, str]:
 
 
 def _reason(facts: RunFacts) -> tuple[str, ...]:
-    """Failed checks in words, else the message of the run."""
+    """Failed checks, otherwise the message of the run; for a finished run the lead of the model."""
     if facts.run.state == "done":
         return _lead(facts)
     verdict = facts.documents.verdict
@@ -86,7 +86,7 @@ def _reason(facts: RunFacts) -> tuple[str, ...]:
 
 
 def _lead(facts: RunFacts) -> tuple[str, ...]:
-    """How far the model is above what it was compared with."""
+    """Lead of the model over the served model and the baselines."""
     metrics, name = facts.documents.metrics, facts.main_metric
     if metrics is None:
         return ()

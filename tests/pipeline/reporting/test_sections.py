@@ -26,6 +26,11 @@ from pipeline.reporting.sections import (
 )
 from tests.pipeline.reporting.small_run import CHECKS, HOSTILE, MEASURED, Runs, documents
 
+SKIPPED = {
+    "name": "lift", "metric": "ndcg@10", "value": None, "threshold": None, "passed": True, "message": "not compared",
+    "skipped": "nothing is served",
+}  # fmt: skip
+
 
 @pytest.fixture
 def facts(runs: Runs) -> RunFacts:
@@ -63,11 +68,11 @@ def test_a_difference_is_judged_by_its_interval(runs: Runs, bounds: list[float],
 def test_a_refused_run_names_the_reason_first(runs: Runs) -> None:
     wrote = documents()
     failed = {**CHECKS["checks"][0], "passed": False, "message": "half of popularity: refused"}  # type: ignore[index]
-    wrote[("Evaluator", "blessing")] = [Verdict.model_validate({"blessed": False, "checks": [failed]})]
+    wrote[("Evaluator", "blessing")] = [Verdict.model_validate({"blessed": False, "checks": [failed, SKIPPED]})]
     view = seen(runs, wrote=wrote, state="refused", message="not blessed\nsee there", ended_by="Pusher")
     assert (view.tone, view.headline) == ("bad", "Refused by Pusher: nothing was published")
     assert view.reason == ("half of popularity: refused",)
-    assert view.gates[0].state == "failed"
+    assert [(gate.state, gate.text) for gate in view.gates] == [("skipped", "not compared")]
 
 
 def test_a_failed_run_tells_its_message(runs: Runs) -> None:

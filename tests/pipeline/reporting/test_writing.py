@@ -70,7 +70,7 @@ def test_a_report_that_cannot_be_made_is_a_warning(session: Session, warnings: l
     with reported(session):
         pass
     (told,) = warnings
-    assert told.startswith("the report could not be made (")
+    assert told.startswith("the report could not be written (")
     assert "the log has the traceback" in told
 
 
