@@ -1,6 +1,6 @@
 """Charts of numbers against numbers: lines, and points on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,21 @@ COLOURS = ("var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var
 
 WIDTH, HEIGHT = 330, 165
 """Of a chart in pixels: the height without its axes."""
+
+
+_LAYERS: Sequence[Mapping[str, Any]] = (
+    {"mark": {"type": "line", "strokeWidth": 2, "aria": False}, "encoding": {}},
+    {
+        "mark": {"type": "point", "filled": True, "size": 36, "opacity": 1},
+        "encoding": {"description": {"field": "tip", "type": "nominal"}},
+    },
+    {
+        "transform": [{"filter": "datum.chosen"}],
+        "mark": {"type": "point", "size": 170, "strokeWidth": 2, "filled": False, "aria": False},
+        "encoding": {},
+    },
+)
+"""Lines, points with their texts, and a ring around the chosen point of each line."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +101,7 @@ def line_chart(
         },
         "color": _colours(len(series)),
     }
-    tip = {"description": {"field": "tip", "type": "nominal"}}
-    layers = [
-        {"mark": {"type": "line", "strokeWidth": 2, "aria": False}, "encoding": {}},
-        {"mark": {"type": "point", "filled": True, "size": 36, "opacity": 1}, "encoding": tip},
-        {
-            "transform": [{"filter": "datum.chosen"}],
-            "mark": {"type": "point", "size": 170, "strokeWidth": 2, "filled": False, "aria": False},
-            "encoding": {},
-        },
-    ]
-    spec = {"width": WIDTH, "height": HEIGHT, "data": {"values": rows}, "encoding": encoding, "layer": layers}
+    spec = {"width": WIDTH, "height": HEIGHT, "data": {"values": rows}, "encoding": encoding, "layer": _LAYERS}
     return draw(spec, label=label)
 
 
