@@ -37,6 +37,7 @@ def test_every_section_is_on_the_page_of_a_whole_run(page: str) -> None:
     for section in SECTIONS:
         assert f'<section id="{section.name}"' in page
         assert f'<a href="#{section.name}">' in page
+    assert "recall@5 against latency, with a ring around the chosen settings" in page
 
 
 def test_titles_and_messages_are_text(page: str) -> None:
