@@ -125,9 +125,9 @@ class _FileInteractions(_Interactions, _Lists):
     path: Paths | SplitPaths
     """File, directory, glob or a list of them; or one of these for each of `train`, `validation`, `test`.
 
-    A path is local or in an object store: `gs://BUCKET/…`, `s3://BUCKET/…` (`dataplane.files.storage` says where
-    credentials come from). A directory stands for its files and the files of its `COLUMN=VALUE` directories, whose
-    names become columns (see `dataplane.sources.partitions`). A glob selects some: `events/dt=2026-11-2*`."""
+    A path is local or in an object store: `gs://BUCKET/…`, `s3://BUCKET/…`, whose credentials come from the
+    environment. A directory stands for its files and the files of its `COLUMN=VALUE` directories, whose names become
+    columns (see `dataplane.sources.partitions`). A glob selects some: `events/dt=2026-11-2*`."""
 
     @model_validator(mode="after")
     def _one_source_of_splits(self) -> "_FileInteractions":

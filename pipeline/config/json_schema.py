@@ -4,6 +4,7 @@ A file may extend others and hold a part only, so the schema knows keys, types a
 are needed. `validate` checks everything.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 """The newest dialect that editors support completely."""
 NAMED = "x-named"
 """Marks a choice that may be written as a plain name: `loss: bpr` for `loss: {type: bpr}`."""
+_MODULE = r"`(?:models|dataplane)[./][\w./]+`"
+_SEE_MODULE = re.compile(rf";\s+see\s+{_MODULE}|\s+\((?:see|credentials:)\s+{_MODULE}\)|\s+See\s+{_MODULE}\.")
 _EXTENDS = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     "description": "File, or list of files, to start from, relative to this one. Mappings are merged key by key; "
@@ -36,8 +39,15 @@ class _Generator(GenerateJsonSchema):
 
 
 def full_schema() -> dict[str, Any]:
-    """The schema of a complete configuration, with the marks of named choices."""
-    return PipelineConfig.model_json_schema(schema_generator=_Generator)
+    """The schema of a complete configuration, with the marks of named choices.
+
+    Descriptions are the docstrings of the keys, without their references to modules.
+    """
+    schema = PipelineConfig.model_json_schema(schema_generator=_Generator)
+    for node in _nodes(schema):
+        if isinstance(node.get("description"), str):
+            node["description"] = _SEE_MODULE.sub("", node["description"])
+    return schema
 
 
 def editor_schema() -> dict[str, Any]:

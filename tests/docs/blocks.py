@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.paths import PROJECT
 
-PAGES = sorted((PROJECT / "docs").glob("**/*.md"))
+PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").glob("**/*.md")])
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<head>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 
 

@@ -87,3 +87,7 @@ def test_keys_and_choices_are_explained(schema: dict[str, Any]) -> None:
         if "description" not in value
     ]
     assert unexplained == []
+
+
+def test_explanations_name_no_modules(schema: dict[str, Any]) -> None:
+    assert [text for text in ("models.spec", "dataplane.", "dataplane/") if text in json.dumps(schema)] == []

@@ -53,10 +53,24 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[Block, str]:
 
 @pytest.mark.parametrize(("block", "shown"), PAIRS, ids=lambda block: str(block))
 def test_commands_print_what_is_shown(block: Block, shown: Block, printed: dict[Block, str]) -> None:
-    rest = iter([masked(line) for line in printed[block].splitlines()])
-    for line in shown.text.splitlines():
+    assert_printed(shown.text, printed[block])
+
+
+@pytest.mark.parametrize(("command", "title"), [("run", "Verdict"), ("recommend", "answers")])
+def test_the_readme_shows_what_these_commands_print(command: str, title: str, printed: dict[Block, str]) -> None:
+    (shown,) = (block.text for block in blocks(PROJECT / "README.md") if title in block.text)
+    output = next(text for block, text in printed.items() if f" {command} movies" in block.text)
+    assert_printed(shown.replace("/mine-", "/movies-"), output)
+
+
+def assert_printed(shown: str, output: str) -> None:
+    """The lines are among those of the output, in their order."""
+    rest = iter([masked(line) for line in output.splitlines()])
+    for line in shown.splitlines():
+        if line == "…":
+            continue
         wanted = masked(line.partition("…")[0] if line.endswith("…") else line)
-        assert any(wanted in found for found in rest), f"{line!r} is not printed (or not there):\n{printed[block]}"
+        assert any(wanted in found for found in rest), f"{line!r} is not printed (or not there):\n{output}"
 
 
 def test_no_command_fails_but_the_refused_one(printed: dict[Block, str]) -> None:
@@ -65,5 +79,6 @@ def test_no_command_fails_but_the_refused_one(printed: dict[Block, str]) -> None
 
 
 def masked(line: str) -> str:
-    """The line without numbers, which differ from run to run, and with single blanks."""
+    """The line without numbers and choices, which differ from run to run, and with single blanks."""
+    line = line.replace("brute_force", "tree")
     return " ".join(re.sub(r"\b[0-9a-f]{10}\b|\d{8}T[\d.]+Z-[0-9a-f]{4}|[-+]?\d[\d.,:TZ+-]*", "0", line).split())

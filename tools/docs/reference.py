@@ -209,7 +209,8 @@ def _choices(node: Node, definitions: Node) -> str:
 def _plain(node: Node, definitions: Node) -> str:
     match node.get("type"):
         case "array":
-            return f"list of {_type(node['items'], definitions)}" if node.get("items") else "list"
+            inner = _type(node["items"], definitions) if node.get("items") else ""
+            return f"list of {inner}{'s' if inner == 'text' else ''}" if inner else "list"
         case "object":
             return "mapping of names to " + " or ".join(_type(values, definitions) for values in _values(node))
         case "string":
