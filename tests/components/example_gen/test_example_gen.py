@@ -238,10 +238,10 @@ def test_json_lines_plain_gzipped_and_broken(run):
     (run.directory / "b.jsonl.gz").write_bytes(gzip.compress(lines))
     run(interactions={"format": "jsonl", "path": ["a.jsonl", "b.jsonl.gz"], "columns": PAIR}, max_bad_fraction=0.5)
     assert run.rows("interactions") == [
-        {"query_id": "1", "candidate_id": "x", "day": "2020-01-01", "tags": None},
-        {"query_id": "2", "candidate_id": "y", "day": "later", "tags": None},
-        {"query_id": "3", "candidate_id": "z", "day": None, "tags": None},
-        {"query_id": "4", "candidate_id": "5", "day": None, "tags": ["p", "q"]},
+        {"query_id": "1", "candidate_id": "x", "day": "2020-01-01", "n.z": None, "tags": None},
+        {"query_id": "2", "candidate_id": "y", "day": "later", "n.z": 1, "tags": None},
+        {"query_id": "3", "candidate_id": "z", "day": None, "n.z": None, "tags": None},
+        {"query_id": "4", "candidate_id": "5", "day": None, "n.z": None, "tags": ["p", "q"]},
     ]
     dead = [(letter["file"], letter["row"], letter["reason"]) for letter in run.rows("dead_letters", "row")]
     assert dead == [
@@ -338,7 +338,7 @@ def write_twice_named(run):
     [
         (lambda run: None, "events.csv does not exist"),
         (write_nothing, "events.csv is empty"),
-        (write_header_only, "no rows"),
+        (write_header_only, "no readable rows"),
         (write_other_columns, "no column 'u'; it has user, i"),
         (write_latin, "not utf-8 text"),
         (write_runaway_quote, "quote: null"),
