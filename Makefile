@@ -39,7 +39,7 @@ test: $(STAMP)  ## run the whole test suite
 coverage: $(STAMP)  ## run the whole test suite, report the lines and branches it reaches, fail below the floor
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term --cov-report xml --cov-fail-under 85
 
-test.slow: $(STAMP)  ## kill every command at a hundred places, which takes an hour
+test.slow: $(STAMP)  ## kill every command at a hundred places and run the tutorial, which takes an hour
 	@$(BIN)/python -m pytest -m slow
 
 test.benchmarks: $(STAMP)  ## run every benchmark at its quick size, which takes some minutes

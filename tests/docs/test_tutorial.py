@@ -13,7 +13,7 @@ import pytest
 from tests.docs.blocks import Block, blocks
 from tests.paths import PROJECT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 TUTORIAL = list(blocks(PROJECT / "docs/tutorial.md"))
 INSTALLS = ("make .venv", ". .venv/bin/activate")
