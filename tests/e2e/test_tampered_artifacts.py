@@ -126,7 +126,7 @@ def test_what_is_looked_up_for_a_question_is_checked(finished):
     flip(file)
     refused = cli(*ASKED, "--root", project.root)
     assert refused.code == 3
-    assert f"Transform/{transform.id} is damaged: transformed_examples/events/candidate.npy is not what" in refused.err
+    assert f"Transform/{transform.id} is damaged: transformed_examples/events/candidate.npy has changed" in refused.err
     assert "; run the pipeline again" in refused.err
     shown = cli("show", "tampered/Transform/transformed_examples", "--root", project.root)
     assert (shown.code, "is damaged" in shown.err) == (0, True)

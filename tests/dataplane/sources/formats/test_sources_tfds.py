@@ -141,7 +141,7 @@ def test_a_download_whose_server_cannot_be_reached_fails_at_once(tmp_path, monke
         assert "cannot be reached" in message
         assert f"is not prepared in {tmp_path / 'prepared'}" in message
         assert f"{dataset.partition(':')[0]}/{dataset.partition(':')[2] or 'VERSION'}/features.json" in message
-        assert "as TFDS_DATA_DIR" in message
+        assert "set TFDS_DATA_DIR" in message
 
 
 @needs_movielens
