@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,7 @@ import pyarrow.dataset as ds
 from dataplane.artifacts import Artifact
 from dataplane.artifacts.answers import Answers
 from dataplane.artifacts.statistics import ColumnReport, StatisticsReport
+from dataplane.shards import shards_of
 from models.spec.features import CANDIDATE_ID
 
 _TITLES = ("title", "name", "label", "headline")
@@ -47,7 +49,7 @@ def read_titles(examples: Artifact | None, statistics: StatisticsReport | None, 
     columns = {name: column for name, column in table.columns.items() if name != CANDIDATE_ID}
     title = _title_column(columns)
     category = _category_column({name: column for name, column in columns.items() if name != title})
-    files = sorted(str(file) for file in (examples.path / "candidates").glob("*.parquet"))
+    files = shards_of(examples.path / "candidates")
     wanted = [name for name in dict.fromkeys((title, category)) if name]
     if not files or not wanted:
         return Titles()
@@ -91,8 +93,8 @@ def _named(answers: Answers) -> set[str]:
     return found
 
 
-def _rows(files: list[str], columns: list[str], ids: Collection[str]) -> pa.Table:
-    candidates = ds.dataset(files, format="parquet")
+def _rows(files: list[Path], columns: list[str], ids: Collection[str]) -> pa.Table:
+    candidates = ds.dataset([str(file) for file in files], format="parquet")
     known = [name for name in columns if name in candidates.schema.names]
     is_named = pc.field(CANDIDATE_ID).cast(pa.string()).isin(pa.array(sorted(ids), pa.string()))
     rows = candidates.to_table(columns=[CANDIDATE_ID, *known], filter=is_named)
