@@ -59,7 +59,7 @@ class Published:
         if name not in names:
             raise ConfigError(no_such_pipeline(root, name))
         store = Store(root, name)
-        usable = (_params(store, execution) for execution in reversed(_pushers(store)))
+        usable = (_params(store, execution) for execution in reversed(pushers(store)))
         pusher = next((params for params in usable if params is not None), None)
         if pusher is None:
             raise ConfigError(f"pipeline '{name}' has published nothing yet; run it first")
@@ -102,7 +102,7 @@ class Published:
 
     def pushes(self) -> dict[int, Execution]:
         """The execution that published each version; leaves out rollbacks and versions from other roots."""
-        every = ((_new_version(self.store, execution), execution) for execution in _pushers(self.store))
+        every = ((_new_version(self.store, execution), execution) for execution in pushers(self.store))
         return {version: execution for version, execution in every if version is not None}
 
     def stored_request(self, query_id: str) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class Published:
             RunError: the current version is too damaged to tell its identity.
         """
         identity = self.publisher.identity(self.version)
-        for execution in reversed(_pushers(self.store)):
+        for execution in reversed(pushers(self.store)):
             if self._identity_given(execution) == identity:
                 return execution
         raise ConfigError(f"the artifacts of version {self.version} are no longer in {self.store.directory}")
@@ -166,7 +166,7 @@ def _identity(serving_model: Path) -> Identity | None:
         return None
 
 
-def _pushers(store: Store) -> list[Execution]:
+def pushers(store: Store) -> list[Execution]:
     """All executions of publishing nodes, oldest first."""
     found = [execution for node in (TRAINED, REFRESHED) for execution in store.executions(node)]
     return sorted(found, key=lambda execution: execution.id)

@@ -1,6 +1,6 @@
 """Collects the facts of a run from its record and artifacts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ from dataplane.artifacts.serving_model import IndexReport
 from dataplane.artifacts.statistics import StatisticsReport
 from dataplane.errors import UnreadableDocumentError
 from pipeline.execution.metadata import Execution, Run, Store
-from pipeline.execution.published import REFRESHED, TRAINED
+from pipeline.execution.published import REFRESHED, TRAINED, pushers
 from pipeline.reporting.facts import Documents, EarlierRun, RunFacts
 from pipeline.reporting.titles import read_titles
 
@@ -45,7 +45,7 @@ def collect(store: Store, run: Run) -> RunFacts:
         store: the pipeline's records.
         run: the run.
     """
-    reader = _Reader(store, run)
+    reader, runs = _Reader(store, run), store.runs()
     documents = reader.documents()
     examples = reader.artifact(("ExampleGen",), "examples", Examples)
     return RunFacts(
@@ -54,8 +54,8 @@ def collect(store: Store, run: Run) -> RunFacts:
         executions=executions_of(store, run),
         documents=documents,
         titles=read_titles(examples, documents.statistics, documents.answers),
-        served=_served(store, run, documents),
-        other_data=_other_data(store, run, documents.statistics),
+        served=_served(store, run, runs, documents),
+        other_data=_other_data(store, run, runs, documents.statistics),
         unread=tuple(reader.unread),
     )
 
@@ -124,23 +124,22 @@ class _Reader:
             return None
 
 
-def _served(store: Store, run: Run, documents: Documents) -> EarlierRun | None:
+def _served(store: Store, run: Run, runs: Sequence[Run], documents: Documents) -> EarlierRun | None:
     """Run that published the version in service before this run."""
     compared = documents.verdict.served.version if documents.verdict else None
-    runs = {it.id: it for it in store.runs()}
+    by_id = {it.id: it for it in runs}
     for execution in _pushes_before(store, run):
         push = _push(store, execution)
         if push is None or not push.new or compared not in (None, push.version):
             continue
-        publisher = runs.get(execution.run)
+        publisher = by_id.get(execution.run)
         return None if publisher is None else replace(_earlier(store, publisher), version=push.version)
     return None
 
 
 def _pushes_before(store: Store, run: Run) -> Iterator[Execution]:
-    """Executions that published before a run, newest first."""
-    every = [it for node in (TRAINED, REFRESHED) for it in store.executions(node)]
-    return iter(sorted((it for it in every if it.run < run.id), key=lambda it: it.id, reverse=True))
+    """Executions of publishing nodes in earlier runs, newest first."""
+    return (execution for execution in reversed(pushers(store)) if execution.run < run.id)
 
 
 def _push(store: Store, execution: Execution) -> Push | None:
@@ -154,10 +153,10 @@ def _earlier(store: Store, run: Run) -> EarlierRun:
     return EarlierRun(run, executions_of(store, run), _Reader(store, run).documents())
 
 
-def _other_data(store: Store, run: Run, own: StatisticsReport | None) -> EarlierRun | None:
+def _other_data(store: Store, run: Run, runs: Sequence[Run], own: StatisticsReport | None) -> EarlierRun | None:
     """Newest earlier run with different statistics."""
     told = {_statistics_of(run), ""}
-    for earlier in reversed([it for it in store.runs() if it.id < run.id]):
+    for earlier in reversed([it for it in runs if it.id < run.id]):
         if (execution := _statistics_of(earlier)) in told:
             continue
         told.add(execution)
