@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from datetime import datetime
 from typing import Any
 
 from dataplane.errors import ConfigError
@@ -79,7 +78,5 @@ def _artifacts(store: Store, node: str, execution: str) -> list[str]:
 
 
 def _seconds(run: Run) -> str:
-    if not run.finished or not run.started:
-        return ""
-    seconds = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
-    return f"{seconds:.0f} s" if seconds >= 0 else ""  # negative if the clock was set back during the run
+    seconds = run.seconds
+    return f"{seconds:.0f} s" if seconds is not None and seconds >= 0 else ""

@@ -147,6 +147,13 @@ class Run:
     settings: dict[str, Any] = field(default_factory=dict)
     unknown: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float | None:
+        """Time from start to end; None if the run has not ended, negative if the clock was set back meanwhile."""
+        if not self.started or not self.finished:
+            return None
+        return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
+
 
 RecordT = TypeVar("RecordT", Execution, Run)
 _CHECKS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Execution, Run)}

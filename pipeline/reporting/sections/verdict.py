@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from dataplane.artifacts.blessing import Check
 from dataplane.artifacts.evaluation import Metrics, ServedMetrics, Skipped
@@ -123,7 +122,6 @@ def _state(check: Check) -> str:
 
 def _when(facts: RunFacts) -> str:
     run = facts.run
-    if not run.finished:
+    if run.seconds is None:
         return moment(run.started)
-    took = (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
-    return f"{moment(run.started)}, {seconds(max(took, 0.0))}"
+    return f"{moment(run.started)}, {seconds(max(run.seconds, 0.0))}"
