@@ -36,7 +36,7 @@ def test_a_worker_trains_along_and_leaves_the_model_to_the_one_that_runs(project
     _, printed = finish(*start_both(project, write_config(project)))
     other = project.directory / "other"
     steps = project.artifact("pair", "Trainer", "model").read_json("training.json")["steps"]
-    assert f"Trained {steps} steps along with worker 0" in printed
+    assert f"Trained {steps} steps together with worker 0" in printed
     assert len(project.recommend("pair", "-k", "5")) == 5
     assert not (other / "pair" / "Trainer").exists()
     assert not (other / "serving").exists()
