@@ -38,11 +38,16 @@ def test_an_unknown_host_is_unreachable():
 
 
 def test_a_silent_server_is_unreachable(monkeypatch):
-    never = threading.Event()
-    monkeypatch.setattr(socket, "create_connection", lambda *given, **settings: never.wait())
+    over = threading.Event()
+
+    def answer_late(*given, **settings):
+        over.wait()
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", answer_late)
     with pytest.raises(ConnectionError, match=r"silent\.example:80 cannot be reached: no answer in 0\.01 s"):
         require_reachable("http://silent.example/data.zip", seconds=0.01)
-    never.set()
+    over.set()
 
 
 def test_the_proxy_is_checked_if_one_is_set(server, monkeypatch):
