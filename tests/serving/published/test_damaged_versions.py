@@ -14,7 +14,7 @@ from dataplane.files import objects
 from serving.model.version_digests import DIGESTS, PROMISE
 from serving.published.publishing import Publisher
 from tests.components.damage import DAMAGES, flip
-from tests.components.pusher.test_pusher import push, save_pair
+from tests.components.pusher.pushes import push, save_pair
 
 FILES = (
     "saved_model.pb",

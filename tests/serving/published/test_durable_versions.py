@@ -10,7 +10,7 @@ import pytest
 from serving.published import local_versions
 from serving.published.models_config import write_models_config
 from serving.published.publishing import Publisher
-from tests.components.pusher.test_pusher import save_pair
+from tests.components.pusher.pushes import save_pair
 
 
 @pytest.fixture

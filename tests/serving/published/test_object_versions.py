@@ -14,7 +14,7 @@ from dataplane.files import objects, storage
 from serving.model.descriptions import directory_digest, read_identity
 from serving.published.object_versions import ObjectVersions
 from serving.published.publishing import Publisher
-from tests.components.pusher.test_pusher import push, save_pair
+from tests.components.pusher.pushes import push, save_pair
 
 MODELS = ("toy", "toy-scann")
 

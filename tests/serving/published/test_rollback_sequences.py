@@ -29,7 +29,7 @@ from serving.published.rollbacks import (
     withdrawn_by,
 )
 from tests.components.damage import DAMAGES
-from tests.components.pusher.test_pusher import save_pair
+from tests.components.pusher.pushes import save_pair
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 _left: int | None = None  # changes of files until the process counts as killed; None: never
