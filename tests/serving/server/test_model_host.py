@@ -1,4 +1,5 @@
-import asyncio
+"""Which version of a model is served: new, broken, damaged and removed ones."""
+
 import json
 import os
 import shutil
@@ -6,98 +7,20 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf.json_format import ParseDict
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from dataplane.errors import RunError
 from serving.model import warm_up
 from serving.model.version_digests import write_digests
 from serving.published.local_versions import LocalVersions
-from serving.server.batching import BatchingOptions
-from serving.server.loaded_model import LoadedModel, without_paths
 from serving.server.model_host import ModelHost, watch
-from serving.server.predict_json import parse_request
-
-JOINED = BatchingOptions(num_batch_threads=1, wait_ms=1000)
-CANDIDATES, TOP_K = 200, 8
-
-
-@pytest.fixture(scope="module", params=["exact", "scann"])
-def model(exported: Path, request: pytest.FixtureRequest) -> LoadedModel:
-    return LoadedModel(exported / request.param / "1", JOINED, on_batch=lambda rows: None)
-
-
-def asked(model: LoadedModel, instances: Sequence[Any], signature: str = "serving_default") -> Any:
-    body = json.dumps({"signature_name": signature, "instances": instances}).encode()
-    return parse_request(body, model.signatures, max_rows=10_000)
-
-
-def answers(model: LoadedModel, requests: Sequence[Any]) -> list[Any]:
-    """Asked all at once: the first goes alone, the others are joined behind it."""
-
-    async def work() -> list[Any]:
-        return await asyncio.gather(*map(model.answer, requests), return_exceptions=True)
-
-    replies = asyncio.run(work())
-    return [reply if isinstance(reply, Exception) else json.loads(reply)["predictions"] for reply in replies]
-
-
-ids = st.integers(0, CANDIDATES + 5).map("c{:05d}".format)
-instance = st.fixed_dictionaries(
-    {},
-    optional={
-        "country": st.sampled_from(["nl", "de", "é", None, ""]),
-        "age": st.one_of(st.none(), st.floats(0, 120, width=32)),
-        "tags": st.lists(st.sampled_from(["a", "b", "?"]), max_size=5),
-        "taste": st.lists(st.floats(-2, 2, width=32), min_size=2, max_size=2),
-        "history": st.lists(ids, max_size=12),
-    },
-)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(batch=st.lists(st.lists(instance, min_size=1, max_size=3), min_size=2, max_size=6))
-def test_joined_requests_are_answered_as_each_alone(
-    model: LoadedModel, batch: list[list[Any]], request: pytest.FixtureRequest
-) -> None:
-    is_exact = "exact" in request.node.name
-    requests = [asked(model, [{}]), *(asked(model, instances) for instances in batch)]
-    for question, joined in zip(requests, answers(model, requests), strict=True):
-        (alone,) = answers(model, [question])
-        assert len(joined) == len(alone)
-        for mine, other in zip(joined, alone, strict=True):
-            # Never worse; better from a tree, which a neighbour's longer history makes search wider.
-            assert (np.array(mine["scores"]) >= np.array(other["scores"]) - 1e-4).all()
-            if is_exact:
-                np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-4, atol=1e-5)
-
-
-def test_lists_too_long_for_a_batch_are_refused_before_they_are_padded(model: LoadedModel) -> None:
-    (refused,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}, *[{}] * 200])])
-    assert "lists of 9000 are too long for a batch of 201" in str(refused)
-    (answered,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}])])
-    assert len(answered[0]["candidate_ids"]) == TOP_K
-
-
-def test_definitions_are_tensorflows_own(model: LoadedModel) -> None:
-    assert set(model.definitions) == set(model.signatures)
-    for signature, definition in model.definitions.items():
-        ParseDict(definition, meta_graph_pb2.SignatureDef())
-        assert set(definition["inputs"]) == set(model.signatures[signature])
-    outputs = model.definitions["serving_default"]["outputs"]
-    assert outputs["scores"]["dtype"] == "DT_FLOAT"
-    sizes = [dimension["size"] for dimension in outputs["candidate_ids"]["tensor_shape"]["dim"]]
-    assert sizes == ["-1", str(TOP_K)]
+from tests.serving.server.asking import JOINED, answers, asked
 
 
 def test_a_new_version_takes_over_and_a_broken_one_does_not(exported: Path, tmp_path: Path) -> None:
@@ -298,14 +221,6 @@ def test_looking_for_versions_survives_a_directory_that_cannot_be_read(exported:
     shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / "2")
     assert host.refresh()
     assert host.current.version == 2
-
-
-def test_reasons_do_not_tell_where_things_are() -> None:
-    error = OSError("cannot open /srv/models/toy/3/variables/variables.index: No such file\nand more")
-    assert without_paths(error) == "cannot open variables.index: No such file"
-    assert without_paths(ValueError("/srv/models/toy: 'a/b' and x/y")) == "toy: 'a/b' and x/y"
-    assert len(without_paths(ValueError("x" * 1000))) < 240
-    assert without_paths(RecursionError()) == "RecursionError"
 
 
 def test_without_a_version_there_is_nothing_to_serve(tmp_path: Path) -> None:

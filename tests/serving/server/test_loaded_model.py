@@ -1,0 +1,77 @@
+"""One loaded model: joined requests, definitions of signatures, and reasons without paths."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf.json_format import ParseDict
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from serving.server.loaded_model import LoadedModel, without_paths
+from tests.serving.server.asking import JOINED, answers, asked
+
+CANDIDATES, TOP_K = 200, 8
+
+
+@pytest.fixture(scope="module", params=["exact", "scann"])
+def model(exported: Path, request: pytest.FixtureRequest) -> LoadedModel:
+    return LoadedModel(exported / request.param / "1", JOINED, on_batch=lambda rows: None)
+
+
+ids = st.integers(0, CANDIDATES + 5).map("c{:05d}".format)
+instance = st.fixed_dictionaries(
+    {},
+    optional={
+        "country": st.sampled_from(["nl", "de", "é", None, ""]),
+        "age": st.one_of(st.none(), st.floats(0, 120, width=32)),
+        "tags": st.lists(st.sampled_from(["a", "b", "?"]), max_size=5),
+        "taste": st.lists(st.floats(-2, 2, width=32), min_size=2, max_size=2),
+        "history": st.lists(ids, max_size=12),
+    },
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=st.lists(st.lists(instance, min_size=1, max_size=3), min_size=2, max_size=6))
+def test_joined_requests_are_answered_as_each_alone(
+    model: LoadedModel, batch: list[list[Any]], request: pytest.FixtureRequest
+) -> None:
+    is_exact = "exact" in request.node.name
+    requests = [asked(model, [{}]), *(asked(model, instances) for instances in batch)]
+    for question, joined in zip(requests, answers(model, requests), strict=True):
+        (alone,) = answers(model, [question])
+        assert len(joined) == len(alone)
+        for mine, other in zip(joined, alone, strict=True):
+            # Never worse; better from a tree, which a neighbour's longer history makes search wider.
+            assert (np.array(mine["scores"]) >= np.array(other["scores"]) - 1e-4).all()
+            if is_exact:
+                np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-4, atol=1e-5)
+
+
+def test_lists_too_long_for_a_batch_are_refused_before_they_are_padded(model: LoadedModel) -> None:
+    (refused,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}, *[{}] * 200])])
+    assert "lists of 9000 are too long for a batch of 201" in str(refused)
+    (answered,) = answers(model, [asked(model, [{"history": ["c00001"] * 9000}])])
+    assert len(answered[0]["candidate_ids"]) == TOP_K
+
+
+def test_definitions_are_tensorflows_own(model: LoadedModel) -> None:
+    assert set(model.definitions) == set(model.signatures)
+    for signature, definition in model.definitions.items():
+        ParseDict(definition, meta_graph_pb2.SignatureDef())
+        assert set(definition["inputs"]) == set(model.signatures[signature])
+    outputs = model.definitions["serving_default"]["outputs"]
+    assert outputs["scores"]["dtype"] == "DT_FLOAT"
+    sizes = [dimension["size"] for dimension in outputs["candidate_ids"]["tensor_shape"]["dim"]]
+    assert sizes == ["-1", str(TOP_K)]
+
+
+def test_reasons_do_not_tell_where_things_are() -> None:
+    error = OSError("cannot open /srv/models/toy/3/variables/variables.index: No such file\nand more")
+    assert without_paths(error) == "cannot open variables.index: No such file"
+    assert without_paths(ValueError("/srv/models/toy: 'a/b' and x/y")) == "toy: 'a/b' and x/y"
+    assert len(without_paths(ValueError("x" * 1000))) < 240
+    assert without_paths(RecursionError()) == "RecursionError"
