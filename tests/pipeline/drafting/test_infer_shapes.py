@@ -1,84 +1,19 @@
-"""Drafts for the shapes of public data sets and exports: roles of files and of columns."""
+"""Drafts for the shapes of public data sets and exports: which file is which table, and what joins them."""
 
-import csv
 import json
-import subprocess
-import sys
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from components.evaluator import EvaluationConfig
-from dataplane.errors import ConfigError
 from pipeline.config.config import load_config
-from pipeline.drafting.infer import infer_draft
 from tests.e2e.conftest import cli
 from tests.paths import SHARED
-from tests.pipeline.drafting.drafts import draft_config
+from tests.pipeline.drafting.drafts import ROWS, START, columns_of, titles, what, who
 
 CASES = SHARED / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the failing inputs are not beside this checkout")
-
-RANDOM = np.random.default_rng(0)
-ROWS = 400
-START = 1_600_000_000
-
-
-def who(count=40, first=100):
-    return int(RANDOM.integers(first, first + count))
-
-
-def what(count=30, first=1000):
-    return int(RANDOM.integers(first, first + count))
-
-
-def moment(number):
-    return str(np.datetime64(START + number * 3001, "s")).replace("T", " ")
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(name, rows, header="", delimiter=","):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            lines = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-            lines.writerows([header.split(",")] if header else [])
-            lines.writerows(rows)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def drafted(tmp_path):
-    """The draft for the test's directory, after `validate` has accepted it, and its text."""
-
-    def drafted(*paths):
-        text = draft_config([str(path) for path in paths or (tmp_path,)])
-        file = tmp_path / "draft.yaml"
-        file.write_text(text, encoding="utf-8")
-        load_config(file)
-        return yaml.safe_load(text), text
-
-    return drafted
-
-
-def refusal(*paths):
-    with pytest.raises(ConfigError) as error:
-        infer_draft([str(path) for path in paths])
-    return str(error.value)
-
-
-def titles(count=30, first=1000):
-    return [(first + n, f"The story of number {n}", ("Drama|Comedy", "War")[n % 2]) for n in range(count)]
-
-
-def columns_of(document):
-    return document["data"]["interactions"]["columns"]
 
 
 def test_one_invoice_line_per_row(write, drafted):
@@ -97,37 +32,6 @@ def test_one_invoice_line_per_row(write, drafted):
     assert document["data"]["interactions"]["whole_number_ids"] is True
 
 
-@pytest.mark.parametrize(
-    ("kinds", "weights"),
-    [
-        (("view", "addtocart", "transaction"), {"view": 1, "addtocart": 3, "transaction": 5}),
-        (("ansicht", "warenkorb", "kauf", "retour"), {"ansicht": 1, "warenkorb": 3, "kauf": 5, "retour": 0}),
-        (("pv", "fav", "buy"), {"pv": 1, "fav": 2, "buy": 5}),
-    ],
-)
-def test_kinds_of_event_become_weights_and_not_context(write, drafted, kinds, weights):
-    rows = [(START * 1000 + n, who(), kinds[n * 7 % len(kinds)], what()) for n in range(ROWS)]
-    write("events.csv", rows, "timestamp,visitorid,was,itemid")
-    document, text = drafted()
-    assert columns_of(document) == {"query_id": "visitorid", "candidate_id": "itemid", "timestamp": "timestamp"}
-    assert document["training"]["event_weights"] == {"column": "was", "weights": weights}
-    assert "was: {type" not in text
-    assert "check: was is the kind of event" in text
-
-
-def test_rare_kinds_beyond_the_sample_have_a_weight(write, drafted, monkeypatch):
-    monkeypatch.setattr("pipeline.drafting.tables._ROWS", 100)
-    rows = [(who(), "purchase" if n == ROWS - 1 else ("view", "click")[n % 2], what()) for n in range(ROWS)]
-    write("events.csv", rows, "user,action,item")
-    assert drafted()[0]["training"]["event_weights"]["weights"].keys() == {"view", "click", "purchase"}
-
-
-def test_channel_quantity_and_price_are_not_weights(write, drafted):
-    write("sales.csv", [(who(), what(), 1 + n % 2, 1 + n % 5, n % 7) for n in range(ROWS)],
-          "customer_id,article_id,sales_channel_id,qty,prix")  # fmt: skip
-    assert columns_of(drafted()[0]) == {"query_id": "customer_id", "candidate_id": "article_id"}
-
-
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
 def test_files_without_any_telling_name(write, drafted, order):
     events = [(who(40, 1), what(30, 1), 1 + n % 5, START + n * 977) for n in range(ROWS)]
@@ -138,11 +42,6 @@ def test_files_without_any_telling_name(write, drafted, order):
     assert columns_of(document) == dict(zip(("query_id", "candidate_id", "weight", "timestamp"), names, strict=True))
     assert document["data"]["candidates"]["id"] == "column1"
     assert "queries" not in document["data"], "users are numbered from 1 as movies are, and yet no movies"
-
-
-def test_a_time_of_milliseconds_without_a_name(write, drafted):
-    write("a.txt", [(who(), what(), (START + n) * 1000) for n in range(ROWS)])
-    assert columns_of(drafted()[0])["timestamp"] == "column3"
 
 
 def test_a_directory_of_reviews_as_json_lines(tmp_path, drafted):
@@ -260,59 +159,6 @@ def test_latest_and_devices_are_not_splits(write, drafted, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_column_of_splits(write, drafted):
-    rows = [(who(), what(), ("train", "train", "validation", "test")[n % 4]) for n in range(ROWS)]
-    write("events.csv", rows, "user,item,fold")
-    assert columns_of(drafted()[0])["split"] == "fold"
-
-
-@pytest.mark.parametrize(
-    ("written", "message"),
-    [
-        (lambda n: ("soon", "later", "never")[n % 3], "'soon', 'later', 'never'"),
-        (lambda n: f"{n % 24:02d}:{n % 60:02d}:00", "'00:00:00', '01:01:00', '02:02:00'"),
-        (lambda n: moment(n) if n % 2 else f"unknown {n % 3}", "50% of its values cannot be read"),
-    ],
-)
-def test_a_time_column_that_is_left_out_is_explained(write, drafted, written, message):
-    write("events.csv", [(who(), what(), written(n)) for n in range(ROWS)], "user,item,event_time")
-    document, text = drafted()
-    assert "timestamp" not in columns_of(document)
-    [line] = [line for line in text.splitlines() if "event_time: left out as timestamp" in line]
-    assert message in line
-
-
-def test_numbers_that_are_not_dates_become_an_order(write, drafted):
-    write("events.csv", [(who(), what(), n) for n in range(ROWS)], "user,item,timestamp")
-    assert columns_of(drafted()[0])["order"] == "timestamp"
-
-
-def test_of_two_time_columns_the_one_of_the_event_is_used(write, drafted):
-    write("orders.csv", [(who(), what(), moment(n + 50), moment(n)) for n in range(ROWS)],
-          "user_id,product_id,delivered_at,ordered_at")  # fmt: skip
-    document, text = drafted()
-    assert columns_of(document)["timestamp"] == "ordered_at"
-    assert "delivered_at also holds times" in text
-
-
-@pytest.mark.parametrize("marker", ["NULL", "nan", "\\N", "None"])
-def test_texts_for_missing_ids_are_listed(write, drafted, marker):
-    rows = [(marker if n % 3 == 0 else who(), what(), START + n, marker if n % 5 else 20) for n in range(ROWS)]
-    write("events.csv", rows, "user_id,item_id,ts,age")
-    document, _ = drafted()
-    assert columns_of(document) == {"query_id": "user_id", "candidate_id": "item_id", "timestamp": "ts"}
-    assert document["data"]["interactions"]["null_values"] == ["", marker]
-    assert document["data"]["max_bad_fraction"] >= 0.34
-
-
-@pytest.mark.parametrize(("candidates", "expected"), [(3, False), (2000, None)])
-def test_repeated_choices_set_remove_seen(write, drafted, candidates, expected):
-    write("orders.csv", [(who(20), what(candidates), START + n) for n in range(ROWS)], "user,product,ts")
-    document, text = drafted()
-    assert document.get("remove_seen") is expected
-    assert ("of the sampled events repeat a candidate that the query chose before" in text) == (expected is False)
-
-
 def test_baskets_mention_the_customers_in_another_table(write, drafted):
     write("orders.csv", [(n, n // 5, n % 5) for n in range(100)], "order_id,user_id,order_number")
     write("order_products.csv", [(n // 4, what(), n % 4) for n in range(ROWS)], "order_id,product_id,add_to_cart_order")
@@ -344,47 +190,6 @@ def test_a_table_in_long_form_is_drafted_as_a_pivot(write, drafted, tmp_path):
     assert START < pivot.before.timestamp() < START + ROWS * 3600
 
 
-def test_without_three_events_per_query_the_split_is_by_ratio(write, drafted):
-    write("orders.csv", [(n // 2, what(), START + n) for n in range(ROWS)], "user_id,item_id,ts")
-    assert drafted()[0]["split"] == {"method": "ratio"}
-
-
-def test_nan_values_do_not_stop_the_run(tmp_path, drafted):
-    price = np.where(np.arange(ROWS) % 8 == 0, np.nan, 1.5 * np.arange(ROWS))
-    table = {"user_id": [who() for _ in range(ROWS)], "item_id": [what() for _ in range(ROWS)], "price": price}
-    pq.write_table(pa.table(table), tmp_path / "events.parquet")
-    assert drafted()[0]["validation"]["max_nan_fraction"] >= 0.13
-
-
-def test_gates_are_drafted_as_comments_that_can_be_used(write, drafted, tmp_path):
-    write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
-    text = drafted()[1]
-    begin = text.index("# evaluation:")
-    file = tmp_path / "gated.yaml"
-    file.write_text(text[:begin] + "\n".join(line.removeprefix("# ") for line in text[begin:].splitlines()))
-    assert load_config(file).evaluation == EvaluationConfig()
-
-
-def test_lists_with_one_value_are_lists(tmp_path, write, drafted):
-    write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
-    items = [{"item_id": 1000 + n, "genres": [("a", "b")[n % 2]]} for n in range(30)]
-    (tmp_path / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
-    assert drafted()[0]["features"]["candidate"]["genres"] == {"type": "categorical", "max_values": 2}
-
-
-def test_invalid_feature_names_are_replaced(write, drafted):
-    write("events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
-    write("users.csv", [(100 + n, n % 3, n % 4, n % 5, n % 6, n % 7, n % 9) for n in range(40)],
-          "user_id,history,a-b,a b,größe,query_id,年齢")  # fmt: skip
-    features = drafted()[0]["features"]["query"]
-    assert features == {
-        "history_2": {"type": "categorical", "column": "history"},
-        "a_b": {"type": "categorical", "column": "a-b"},
-        "a_b_2": {"type": "categorical", "column": "a b"},
-        "grosse": {"type": "categorical", "column": "größe"},
-    }
-
-
 def test_base_dir_is_relative_to_the_file(write, tmp_path):
     write("data/events.csv", [(who(), what()) for _ in range(ROWS)], "user_id,item_id")
     (tmp_path / "configurations").mkdir()
@@ -399,78 +204,10 @@ def test_base_dir_is_relative_to_the_file(write, tmp_path):
     assert cli("validate", moved / "configurations" / "mine.yaml").code == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "rows", "header", "message"),
-    [
-        ("movies.csv", titles(), "movieId,title,genres", "movies.csv (movieId, title, genres): every row has its own"),
-        ("movies.txt", titles(), "", "every row has its own column1"),
-        ("people.csv", [(n, ("Oslo", "Rome")[n % 2]) for n in range(30)], "id,city", "every row has its own id"),
-        ("baskets.csv", [(n, " ".join(str(what()) for _ in range(4))) for n in range(90)], "user_id,items",
-         "items holds several ids per row"),
-        ("behaviors.tsv", [(n, f"U{n % 30}", f"11/{1 + n % 28}/2019 9:05:58 AM", "N1 N2 N3", f"N{n}-0 N{n + 1}-1 N7-0")
-                           for n in range(90)], "", "column5 holds several ids per row"),
-    ],
-)  # fmt: skip
-def test_a_table_without_interactions_is_refused(write, name, rows, header, message):
-    path = write(name, rows, header, "\t" if name.endswith("tsv") else ",")
-    assert message in refusal(path)
-    result = cli("init", path)
-    assert (result.code, result.out) == (2, "")
-    assert message in result.err
-
-
-def test_fractional_ids_are_refused_and_not_replaced_by_another_column(tmp_path):
-    table = {"CustomerID": [who() + 0.5 for _ in range(ROWS)], "product_id": [what() for _ in range(ROWS)]}
-    pq.write_table(pa.table(table | {"qty": [1, 2] * (ROWS // 2)}), tmp_path / "events.parquet")
-    assert "CustomerID holds float64" in refusal(tmp_path / "events.parquet")
-
-
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_whole_numbers_match_with_and_without_a_decimal_point(tmp_path, drafted, suffix):
-    users = pa.table({"CustomerID": range(100, 140), "city": ["Oslo", "Rome"] * 20})
-    events = {
-        "CustomerID": [None if n % 200 == 0 else who() + 0.0 for n in range(ROWS)],
-        "StockCode": [f"S{what()}" for _ in range(ROWS)],
-    }
-    for name, table in (("events", pa.table(events)), ("users", users)):
-        if suffix == "csv":
-            rows = [["" if value is None else value for value in row.values()] for row in table.to_pylist()]
-            with (tmp_path / f"{name}.csv").open("w", newline="") as file:
-                csv.writer(file).writerows([table.column_names, *rows])
-        else:
-            pq.write_table(table, tmp_path / f"{name}.parquet")
-    data = drafted()[0]["data"]
-    assert data["interactions"]["columns"]["query_id"] == "CustomerID"
-    assert data["interactions"]["whole_number_ids"] is True
-    assert data["queries"]["id"] == "CustomerID"
-    assert "whole_number_ids" not in data["queries"]
-
-
 def test_a_letter_in_another_encoding_near_the_end(tmp_path, drafted):
     rows = "".join(f"{who()},{what()},x\n" for _ in range(40))
     (tmp_path / "events.csv").write_bytes(("user,item,note\n" + rows + "1,1000,caf\u00e9\n").encode("latin-1"))
     assert drafted()[0]["data"]["interactions"]["encoding"] == "latin-1"
-
-
-def test_broken_binary_rows_give_no_traceback(tmp_path):
-    (tmp_path / "events.csv").write_bytes(b"user,item\n" + b"1,2\n" * 70_000 + b"1,\xdc,3\n")
-    result = subprocess.run(
-        [sys.executable, "-m", "pipeline", "init", tmp_path], capture_output=True, text=True, check=False
-    )  # fmt: skip
-    assert result.returncode == 2
-    assert "Traceback" not in result.stderr
-    assert "events.csv is not utf-8 text" in result.stderr
-
-
-def test_directories_without_data_are_refused_with_their_content(tmp_path, write):
-    assert "it is empty" in refusal(tmp_path)
-    (tmp_path / "README.md").write_text("nothing")
-    assert "it has README.md" in refusal(tmp_path)
-    (tmp_path / "model.bin").write_bytes(bytes(range(256)) * 9)
-    assert "model.bin is neither text nor Parquet" in refusal(tmp_path)
-    assert "model.bin is neither text nor Parquet" in refusal(tmp_path / "model.bin")
-    write("notes.txt", [("only one",), ("column of words",)])
-    assert "notes.txt" in refusal(tmp_path)
 
 
 @needs_cases
