@@ -44,6 +44,7 @@ setup(
         "scann[tf]==1.4.2",
         "tensorflow-serving-api==2.20.*",  # the protos of warm-up requests
         "apache-beam==2.77.*",
+        "setuptools<82",  # TensorBoard 2.20 imports `pkg_resources`, which setuptools 82 removed
         "tensorflow-datasets==4.9.10",
         "importlib_resources",  # TensorFlow Datasets imports it when it downloads, without asking for it
         "tensorflow-metadata",
