@@ -58,11 +58,10 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
 def _steps(run: Run) -> str:
     if all(step.state == "cached" for step in run.steps):
         return f"Nothing to do: all {len(run.steps)} steps are done for these inputs, parameters and code."
-    executed = [[step.node, f"{step.seconds:.1f} s"] for step in run.steps if step.state == "run"]
-    rows = text_table(executed, right=[1], indent=2)
+    executed = [step for step in run.steps if step.state == "run"]
     cached = [step.node for step in run.steps if step.state == "cached"]
-    rows += [f"  cached: {', '.join(cached)}"] if cached else []
-    return "\n".join([f"Steps      {sum(step.seconds for step in run.steps):.1f} s", *rows])
+    total = f"Steps      {len(executed)} in {sum(step.seconds for step in run.steps):.1f} s"
+    return f"{total}, cached: {', '.join(cached)}" if cached else total
 
 
 def _data(facts: Mapping[str, Any]) -> str:

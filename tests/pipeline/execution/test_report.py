@@ -26,7 +26,7 @@ def test_only_cached_steps_are_nothing_to_do(tmp_path: Path) -> None:
     store, cached, run = Store(tmp_path, "toy"), Step("Trainer", "cached"), Step("Pusher", "run", seconds=2.5)
     assert told(store, {}, cached).startswith("Nothing to do: all 1 steps are done")
     text = told(store, {}, cached, run)
-    assert text == f"Steps 2.5 s Pusher 2.5 s cached: Trainer Artifacts {tmp_path / 'toy'}"
+    assert text == f"Steps 1 in 2.5 s, cached: Trainer Artifacts {tmp_path / 'toy'}"
 
 
 def test_the_report_is_named_where_there_is_one(tmp_path: Path) -> None:
