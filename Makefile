@@ -24,7 +24,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --generate-hashes --python-platf
 
 JOB_SERVERS := $(foreach runner,flink spark,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfrs-pipeline/$(runner)-job-server.jar)
 
-.PHONY: help run test coverage test.slow test.benchmarks lint docs docs.generate format lock job-server clean
+.PHONY: help run test coverage test.slow test.benchmarks lint docs docs.generate docs.pictures format lock job-server clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
@@ -56,6 +56,9 @@ docs: $(STAMP)  ## build the documentation into build/site, and check its links
 
 docs.generate: $(STAMP)  ## write the configuration reference, its JSON schema and the tables of benchmarks anew
 	$(BIN)/python -m tools.docs
+
+docs.pictures: $(STAMP)  ## take the pictures of a run and of its report anew (needs Chromium)
+	$(BIN)/python -m tools.pictures
 
 format: $(STAMP)  ## format the code
 	$(BIN)/ruff format

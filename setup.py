@@ -72,6 +72,7 @@ setup(
         "dev": [
             "optuna",
             "vl-convert-python",
+            "pyte",  # a terminal, for its picture
             "playwright",  # the report in Chromium, which is not installed with it
             "axe-playwright-python",  # what it says of accessibility
             "pytest",
