@@ -19,16 +19,8 @@ if TYPE_CHECKING:
     from serving.server.model_host import ModelHost
     from serving.server.server_metrics import ServerMetrics
 
-_SHUTDOWN_SECONDS = 30
 _READ_SECONDS = 30  # time for a client to read an answer, beyond the time to compute it
-_UVICORN: dict[str, Any] = {
-    "log_level": "warning",
-    "access_log": False,
-    "ws": "none",
-    "lifespan": "off",
-    "backlog": 128,  # connections that the kernel accepts before the server does
-    "timeout_graceful_shutdown": _SHUTDOWN_SECONDS,
-}
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -127,10 +119,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Serves until interrupted; exit code 2 if nothing is published."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     publisher = _publisher(arguments)
+    _log()
+    _LOG.info("starting: loading TensorFlow")
     try:
-        import uvicorn
-
-        from serving.server.connections import BoundedConnection
+        from serving.server.listening import SHUTDOWN_SECONDS, listen
         from serving.server.model_host import watch
         from serving.server.rest import create_app
         from serving.server.server_metrics import ServerMetrics
@@ -138,7 +130,6 @@ def execute(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
 
     limits = _limits(arguments)  # first, because models take long to load
-    _log()
     metrics = ServerMetrics()
     hosts = _hosts(arguments, publisher, metrics)
     app = create_app(
@@ -152,17 +143,14 @@ def execute(arguments: argparse.Namespace) -> int:
     look = partial(watch, hosts, seconds=arguments.poll_seconds, stop=stop)
     watching = threading.Thread(target=look, daemon=True)
     watching.start()
-    uvicorn.run(
-        app,
-        host=arguments.host,
-        port=arguments.port,
-        http=partial(BoundedConnection, limits=limits),  # type: ignore[arg-type]
-        timeout_keep_alive=arguments.idle_seconds,
-        **_UVICORN,
-    )
+    listen(app, host=arguments.host, port=arguments.port, limits=limits, on_ready=_ready)
     stop.set()
-    watching.join(_SHUTDOWN_SECONDS)  # the interpreter must not end while TensorFlow loads a version
+    watching.join(SHUTDOWN_SECONDS)  # the interpreter must not end while TensorFlow loads a version
     return 0
+
+
+def _ready(address: str) -> None:
+    _LOG.info("ready: %s (end with Ctrl-C)", address)
 
 
 def _limits(arguments: argparse.Namespace) -> "ConnectionLimits":

@@ -70,11 +70,14 @@ class ModelHost:
         published = sorted(self._versions.numbers(name), reverse=True)
         if not published:
             raise RunError(f"there is no version of {name} in {versions.location}")
+        _LOG.info("%s: loading version %d from %s", name, published[0], versions.location)
+        began = time.monotonic()
         first = self._first_that_loads(published)
         if first is None:
             newest = self._failures[published[0]]
             raise RunError(f"no version of {name} in {versions.location} can be loaded; the newest: {newest.error}")
         self.current = first
+        _LOG.info("%s: version %d, loaded in %.1f s", name, first.version, time.monotonic() - began)
 
     @property
     def states(self) -> list[VersionState]:

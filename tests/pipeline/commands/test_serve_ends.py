@@ -33,6 +33,21 @@ def test_a_request_under_way_is_answered_before_the_server_ends(tmp_path: Path) 
         assert "Traceback" not in server.log.read_text()
 
 
+def test_the_log_tells_what_is_loaded_and_where_the_server_answers(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        version = server.get("/healthz")["versions"]["toy"]
+        loading, loaded = f": loading version {version} from {tmp_path / 'serving'}", f": version {version}, loaded in "
+        told = [
+            "starting: loading TensorFlow",
+            *(f"{name}{line}" for name in ("toy-scann", "toy") for line in (loading, loaded)),
+            f"ready: {server.base} ",
+        ]
+        log = server.log.read_text()
+        places = [log.find(line) for line in told]
+        assert -1 not in places
+        assert places == sorted(places)
+
+
 def accepts(address: tuple[str, int]) -> bool:
     """Whether a server takes new connections."""
     try:
