@@ -83,7 +83,11 @@ class Columns:
 
 
 def check_headers(
-    params: "ExampleGenParams", spec: FeatureSpec, *, event_weights: EventWeights | None = None
+    params: "ExampleGenParams",
+    spec: FeatureSpec,
+    *,
+    event_weights: EventWeights | None = None,
+    display: str | None = None,
 ) -> list[HeaderProblem]:
     """Lists configured columns that the data lack, and files that are missing or unreadable.
 
@@ -113,6 +117,9 @@ def check_headers(
     events = available["context"]
     if event_weights is not None and events is not None and event_weights.column not in ROLES:
         problems.extend(_missing("training.event_weights.column", [event_weights.column], events))
+    candidates = available["candidate"]
+    if display is not None and candidates is not None:
+        problems.extend(_missing("display", [display], candidates))
     return problems
 
 

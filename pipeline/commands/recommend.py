@@ -2,12 +2,18 @@
 
 import argparse
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from dataplane.errors import ConfigError
-from dataplane.errors.messages import quoted
+from dataplane.errors.messages import quoted, shown
 from pipeline.commands import options
+
+Ranked: TypeAlias = Sequence[tuple[str, float]]
+"""Ids and scores of candidates, best first."""
+
+_HISTORY_SHOWN = 10
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,7 +22,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "recommend",
         help="ask the published model for recommendations",
         description="Asks the newest published model of a pipeline. Either for a known query, whose stored features "
-        "and history are looked up, or for any features and history that you give. Absent inputs count as missing.",
+        "and history are looked up, or for any features and history that you give. Absent inputs count as missing. "
+        "Titles come from the column that `display` names in the configuration.",
         epilog="""examples:
   recommend quickstart --query-id q7
   recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5""",
@@ -42,13 +49,13 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit or nothing is published, 3 if the model is damaged."""
-    from dataplane.text_tables import text_table
     from pipeline.execution.published import Published
+    from pipeline.reporting.published_titles import published_titles
     from serving.model.ask import ask
     from serving.model.descriptions import read_description
     from serving.model.version_digests import require_whole
 
-    given = _given(arguments)
+    given, published = _given(arguments), None
     if arguments.model is not None:
         if arguments.query_id is not None:
             raise ConfigError("--query-id looks up what the pipeline stored; it cannot be combined with --model")
@@ -63,13 +70,44 @@ def execute(arguments: argparse.Namespace) -> int:
             given = {**published.stored_request(arguments.query_id), **given}
     answer = ask(model, given)
     ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[: arguments.k]
+    history = [name for name in given.get("history") or [] if isinstance(name, str)]
+    names = {*history, *(name for name, _ in ranked)}
+    titles = published_titles(published, names) if published else {}
     if arguments.json:
-        print(json.dumps({"model": str(model), "candidates": [{"id": name, "score": score} for name, score in ranked]}))
-        return 0
-    print(f"{model} answers")
-    rows = [[str(rank), f"{score:.4f}", name] for rank, (name, score) in enumerate(ranked, start=1)]
-    print("\n".join(text_table(rows, right=(0, 1), indent=2)))
+        print(json.dumps(_document(model, ranked, history, titles)))
+    else:
+        print("\n".join(_lines(model, ranked, history, titles)))
     return 0
+
+
+def _document(model: Path, ranked: Ranked, history: Sequence[str], titles: Mapping[str, str]) -> dict[str, Any]:
+    """The answer for `--json`; only what has a title has the key `title`."""
+
+    def named(name: str) -> dict[str, Any]:
+        return {"id": name, "title": titles[name]} if name in titles else {"id": name}
+
+    return {
+        "model": str(model),
+        "candidates": [{**named(name), "score": score} for name, score in ranked],
+        "history": [named(name) for name in history],
+    }
+
+
+def _lines(model: Path, ranked: Ranked, history: Sequence[str], titles: Mapping[str, str]) -> Iterator[str]:
+    """The answer as text: the end of the history, then the candidates; titles beside the ids."""
+    from dataplane.text_tables import text_table
+
+    latest = history[: -_HISTORY_SHOWN - 1 : -1]
+    if latest:
+        more = f" ({len(latest)} of {len(history)})" if len(latest) < len(history) else ""
+        yield f"history, latest first{more}"
+        yield from text_table([[shown(name), shown(titles.get(name, ""))] for name in latest], indent=2)
+    yield f"{model} answers"
+    rows = [
+        [str(rank), f"{score:.4f}", name, shown(titles.get(name, ""))]
+        for rank, (name, score) in enumerate(ranked, start=1)
+    ]
+    yield from text_table(rows, right=(0, 1), indent=2)
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from dataplane.files import storage
 from dataplane.sources.config import SyntheticInteractions
 from dataplane.sources.headers import check_headers
 from dataplane.sources.ingestion.pivot_cut import pivot_problems
+from dataplane.sources.value_config import ColumnName
 from models.spec.checks import contradictions
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import FeatureSpec
@@ -56,6 +57,9 @@ class PipelineConfig(Strict):
     """Name of the pipeline, of its folder under the root, and of the published model."""
     seed: int = Field(default=42, ge=0, lt=2**31)
     """Seed of the initial weights, batches, samples and hash splits."""
+    display: ColumnName | None = None
+    """Column of the candidate table, or candidate feature, that people read beside the ids, such as a title.
+    `recommend`, `explore` and the report show it. If absent, a text column with a name such as `title` or `name`."""
     remove_seen: bool = True
     """Remove candidates in a query's history from rankings and answers. Set it to false for repeat consumption."""
     max_events_per_query: int = Field(default=MAX_EVENTS_PER_QUERY, ge=3)
@@ -92,6 +96,12 @@ class PipelineConfig(Strict):
     """The Beam runner of the data steps."""
     tuning: TuningConfig | None = None
     """Search space of the command `tune`; no other command reads it."""
+
+    @property
+    def display_column(self) -> str | None:
+        """The column that `display` names, directly or by its feature."""
+        feature = self.features.of("candidate").get(self.display or "")
+        return feature.column or self.display if feature else self.display
 
     @property
     def resolved_split(self) -> SplitConfig:
@@ -141,7 +151,12 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     """Problems between sections that are each valid alone."""
     problems = [
         Problem(found.key, f"{found.value}: {found.message}" + _allowed(found.allowed))
-        for found in check_headers(config.data, config.features, event_weights=config.training.event_weights)
+        for found in check_headers(
+            config.data,
+            config.features,
+            event_weights=config.training.event_weights,
+            display=config.display_column,
+        )
     ]
     problems += [
         Problem("evaluation.slices", message) for message in unusable_slices(config.evaluation.slices, config.features)

@@ -31,6 +31,18 @@ def settings_given(config: PipelineConfig) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value != {}}
 
 
+def display_column(given: Mapping[str, Any]) -> str | None:
+    """The column that `display` names; None if it is not set, or the settings are those of another release.
+
+    Args:
+        given: what `settings_given` returned.
+    """
+    try:
+        return PipelineConfig.model_validate(given).display_column if "display" in given else None
+    except ValidationError:
+        return None
+
+
 def with_defaults(given: Mapping[str, Any]) -> list[Setting]:
     """All settings in the order of the configuration; of another release only those that were set.
 

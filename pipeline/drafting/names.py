@@ -124,6 +124,12 @@ def names_something(name: str) -> bool:
     return bool(set(words(name)) & _NAMES)
 
 
+def title_rank(name: str) -> int:
+    """How clearly a name means the title of a candidate: 0 for a title, 1 for a name, 2 for neither."""
+    found = set(words(name))
+    return 0 if found & _TITLES else 1 if found & _NAMES else 2
+
+
 def same_name(one: str, other: str) -> bool:
     """Whether two names have the same words."""
     return words(one) == words(other) != ()

@@ -15,6 +15,7 @@ from pipeline.drafting.guesses import Named, guess_features, why_left_out
 from pipeline.drafting.kinds import weights_of
 from pipeline.drafting.links import Link
 from pipeline.drafting.long_form import LongForm
+from pipeline.drafting.names import is_key, title_rank
 from pipeline.drafting.paths import path_of
 from pipeline.drafting.profile import Column
 from pipeline.drafting.roles import Roles
@@ -24,6 +25,7 @@ from pipeline.drafting.yaml_text import comment, to_yaml
 _MOST_COME_BACK = 0.5
 _SOME_COME_BACK = 0.1
 _LEAST_EVENTS = 3
+_NO_TITLE = 2
 _MOST_REMARKS = 20
 _SIDES: Mapping[Side, str] = {"queries": "query", "candidates": "candidate"}
 
@@ -68,6 +70,7 @@ class Draft:
         yield "# Drafted from a sample of the files. Read and correct it, then run it with `python -m pipeline run`."
         yield "schema_version: 1"
         yield f"name: {re.sub(r'[^a-z0-9]+', '_', self.name.lower()).strip('_')[:58] or 'my_pipeline'}"
+        yield from _display(self.entities.found.get("candidates"))
         yield from _repetition(self.facts.repeated)
         yield ""
         yield "data:"
@@ -191,6 +194,15 @@ def _remarks(remarks: Sequence[str]) -> Iterator[str]:
     yield from (f"  # {comment(remark)}" for remark in remarks[:_MOST_REMARKS])
     if len(remarks) > _MOST_REMARKS:
         yield f"  # … and {len(remarks) - _MOST_REMARKS} more files that are not used"
+
+
+def _display(link: Link | None) -> Iterator[str]:
+    """The text column whose name most clearly means a title, if there is one; of equal ones the most distinct."""
+    columns = [] if link is None else [it for it in link.table.columns.values() if it is not link.key]
+    titles = [it for it in columns if it.is_text and title_rank(it.name) < _NO_TITLE and not is_key(it.name)]
+    if titles:
+        best = min(titles, key=lambda it: (title_rank(it.name), -it.distinct))
+        yield f"display: {to_yaml(best.name)}  # shown beside candidate ids"
 
 
 def _repetition(repeated: float) -> Iterator[str]:

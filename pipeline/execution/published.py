@@ -122,6 +122,20 @@ class Published:
         inputs = read_description(self.exact).inputs()
         return {name: value for name, value in request.items() if name in inputs}
 
+    def candidate_table(self) -> Path:
+        """Directory of the served candidates as ingested, not checked for damage.
+
+        Raises:
+            ConfigError: the records of the version no longer exist.
+            RunError: a record between the version and the table no longer exists.
+        """
+        indexer = producer(self.store, self.maker(), "serving_model")
+        if "catalogue" in indexer.inputs:  # of a refreshed index
+            maker = producer(self.store, indexer, "catalogue")
+            return self.store.output(maker, "examples") / "candidates"
+        transform = producer(self.store, indexer, "transformed_examples")
+        return self.store.output(producer(self.store, transform, "examples"), "examples") / "candidates"
+
     def _lineage(self, *inputs: str) -> Path:
         """Follows inputs upstream from the execution that published the current version; returns the last artifact."""
         execution = self.maker()

@@ -30,6 +30,7 @@ from dataplane.artifacts.pushed_model import Push
 from dataplane.artifacts.serving_model import IndexReport
 from dataplane.artifacts.statistics import StatisticsReport
 from dataplane.errors import UnreadableDocumentError
+from pipeline.config.settings import display_column
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.published import REFRESHED, TRAINED, pushers
 from pipeline.reporting.facts import Documents, EarlierRun, RunFacts
@@ -53,7 +54,7 @@ def collect(store: Store, run: Run) -> RunFacts:
         run=run,
         executions=executions_of(store, run),
         documents=documents,
-        titles=read_titles(examples, documents.statistics, documents.answers),
+        titles=read_titles(examples, documents.statistics, documents.answers, display_column(run.settings)),
         served=_served(store, run, runs, documents),
         other_data=_other_data(store, run, runs, documents.statistics),
         unread=tuple(reader.unread),

@@ -1,6 +1,6 @@
 """Finds titles and categories of candidates in the candidate table."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,19 +41,28 @@ class Titles:
         return self.titles.get(candidate_id) or candidate_id
 
 
-def read_titles(examples: Artifact | None, statistics: StatisticsReport | None, answers: Answers | None) -> Titles:
-    """Reads the titles and categories of the candidates in `answers`."""
+def read_titles(
+    examples: Artifact | None, statistics: StatisticsReport | None, answers: Answers | None, display: str | None = None
+) -> Titles:
+    """Reads the titles and categories of the candidates in `answers`.
+
+    Args:
+        examples: has the candidate table.
+        statistics: has the types of the columns and their numbers of distinct values.
+        answers: names the candidates.
+        display: column of the titles; guessed if None or missing.
+    """
     table = statistics.root.get("candidates") if statistics else None
     if examples is None or table is None or answers is None:
         return Titles()
     columns = {name: column for name, column in table.columns.items() if name != CANDIDATE_ID}
-    title = _title_column(columns)
+    title = _title_column([name for name, it in columns.items() if it.type == "string"], columns, display)
     category = _category_column({name: column for name, column in columns.items() if name != title})
-    files = shards_of(examples.path / "candidates")
+    candidates = _table(examples.path / "candidates")
     wanted = [name for name in dict.fromkeys((title, category)) if name]
-    if not files or not wanted:
+    if candidates is None or not wanted:
         return Titles()
-    rows = _rows(files, wanted, _named(answers))
+    rows = _rows(candidates, wanted, _named(answers))
     ids = rows[CANDIDATE_ID].to_pylist()
     return Titles(
         title_column=title,
@@ -63,9 +72,44 @@ def read_titles(examples: Artifact | None, statistics: StatisticsReport | None, 
     )
 
 
-def _title_column(columns: Mapping[str, ColumnReport]) -> str:
-    """String column with a name such as `title`, otherwise with a name that contains such a word; "" without one."""
-    texts = [name for name, column in columns.items() if column.type == "string"]
+def titles_of(candidates: Path, ids: Collection[str], display: str | None = None) -> dict[str, str]:
+    """Titles by candidate id; candidates without a title are left out.
+
+    Args:
+        candidates: directory of the ingested candidate table.
+        ids: ids of the candidates.
+        display: column of the titles; guessed if None or missing.
+    """
+    table = _table(candidates)
+    if table is None:
+        return {}
+    texts = [it.name for it in table.schema if pa.types.is_string(it.type) or pa.types.is_large_string(it.type)]
+    title = _title_column([name for name in texts if name != CANDIDATE_ID], table.schema.names, display)
+    rows = _rows(table, [title] if title else [], ids)
+    found = zip(rows[CANDIDATE_ID].to_pylist(), _texts(rows, title), strict=True)
+    return {name: text for name, text in found if text}
+
+
+def _table(directory: Path) -> ds.Dataset | None:
+    """The ingested candidate table; None without files."""
+    files = shards_of(directory)
+    return ds.dataset([str(file) for file in files], format="parquet") if files else None
+
+
+def _title_column(texts: Sequence[str], columns: Collection[str], display: str | None) -> str:
+    """Column of the titles.
+
+    Args:
+        texts: names of the string columns.
+        columns: names of all columns.
+        display: the configured column.
+
+    Returns:
+        `display` if it exists; otherwise a string column with a name such as `title`, or with a name that contains
+        such a word; "" without one.
+    """
+    if display is not None and display in columns:
+        return display
     for wanted in _TITLES:
         equal = [name for name in texts if name.lower() == wanted]
         alike = [name for name in texts if wanted in name.lower()]
@@ -93,8 +137,7 @@ def _named(answers: Answers) -> set[str]:
     return found
 
 
-def _rows(files: list[Path], columns: list[str], ids: Collection[str]) -> pa.Table:
-    candidates = ds.dataset([str(file) for file in files], format="parquet")
+def _rows(candidates: ds.Dataset, columns: list[str], ids: Collection[str]) -> pa.Table:
     known = [name for name in columns if name in candidates.schema.names]
     is_named = pc.field(CANDIDATE_ID).cast(pa.string()).isin(pa.array(sorted(ids), pa.string()))
     rows = candidates.to_table(columns=[CANDIDATE_ID, *known], filter=is_named)

@@ -48,6 +48,13 @@ def test_existing_columns_are_no_problem(files):
     assert check(files, data, features) == []
 
 
+@pytest.mark.parametrize(("display", "found"), [("title", []), ("titel", [("display", "titel")])])
+def test_what_candidates_are_shown_by_is_a_column_of_their_table(files, display, found):
+    data = {**events(), "candidates": {"format": "jsonl", "path": "items.jsonl", "id": "i"}}
+    problems = check_headers(ExampleGenParams(base_dir=files, **data), NO_FEATURES, display=display)
+    assert [(problem.key, problem.value) for problem in problems] == found
+
+
 def found(problems):
     return [(problem.key, problem.value) for problem in problems]
 

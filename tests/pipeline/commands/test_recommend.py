@@ -1,14 +1,19 @@
 """`recommend` on a published pair whose index is so poor that it finds other candidates than exact search."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.pusher import PusherParams
 from components.scann_indexer import IndexConfig, RecallTarget
 from pipeline.cli import main
+from pipeline.execution.metadata import Execution, Store
 from serving.model.ask import ask
 from tests.components.tiny_world import make_world
 from tests.pipeline.serving_process import index, publish
@@ -40,6 +45,60 @@ def test_exact_asks_the_exact_model(root: Path, capsys: pytest.CaptureFixture[st
     named, approximate = recommended(root, capsys)
     assert named == "toy-scann"
     assert approximate != ids
+
+
+HISTORY = [f"c{number:05d}" for number in range(12)]
+
+
+@pytest.fixture
+def with_titles(root: Path) -> Iterator[Path]:
+    """The root with the records between the published model and a candidate table; not afterwards."""
+    store = Store(root, "toy")
+    directory = store.execution_directory("ExampleGen", "g") / "examples" / "candidates"
+    directory.mkdir(parents=True)
+    ids = [f"c{number:05d}" for number in range(400)]
+    titles = [None if number == 1 else f"Tale\x1b[2J {number}" for number in range(400)]
+    pq.write_table(pa.table({"candidate_id": ids, "title": titles, "name": ids}), directory / "part.parquet")
+    for node, execution, inputs, output in (
+        ("ExampleGen", "g", {}, "examples"),
+        ("Transform", "t", {"examples": "ExampleGen/g/examples"}, "transformed_examples"),
+        ("ScannIndexer", "s", {"transformed_examples": "Transform/t/transformed_examples"}, "serving_model"),
+        ("Pusher", "f", {"serving_model": "ScannIndexer/s/serving_model"}, "pushed_model"),
+    ):
+        made = store.execution_directory(node, execution) / output
+        made.mkdir(parents=True, exist_ok=True)
+        if output == "serving_model":
+            shutil.copytree(root / "model", made, dirs_exist_ok=True)
+        params = PusherParams(directory=root / "serving", name="toy").model_dump(mode="json")
+        store.commit(Execution(node, execution, node, "", inputs, [output], params, {}, {}, "run", "", 0.0))
+    yield root
+    for node, execution in (("ExampleGen", "g"), ("Transform", "t"), ("ScannIndexer", "s"), ("Pusher", "f")):
+        shutil.rmtree(store.execution_directory(node, execution))
+
+
+def test_titles_are_beside_answers_and_history(with_titles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["recommend", "toy", "--root", str(with_titles), "--history", json.dumps(HISTORY), "-k", "2"]
+    assert main([*given, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["history"][:2] == [{"id": "c00000", "title": "Tale\x1b[2J 0"}, {"id": "c00001"}]
+    answers = [(it["id"], it["title"]) for it in document["candidates"]]
+    assert answers == [(name, f"Tale\x1b[2J {int(name[1:])}") for name, _ in answers]
+    assert main(given) == 0
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert lines[0] == "history, latest first (10 of 12)"
+    assert lines[1:4:2] == ["  c00011  Tale\\x1b[2J 11", "  c00009  Tale\\x1b[2J 9"]
+    assert [line.split(maxsplit=3)[2:] for line in lines[-2:]] == [
+        [name, f"Tale\\x1b[2J {int(name[1:])}"] for name, _ in answers
+    ]
+    assert "\x1b" not in printed
+
+
+def test_without_records_answers_have_no_titles(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recommend", "toy", "--root", str(root), "-k", "1"]) == 0
+    first, answer = capsys.readouterr().out.splitlines()
+    assert first.endswith(" answers")
+    assert len(answer.split()) == 3
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ def draft(*files):
     """The draft as parsed YAML, after checking that it could be run."""
     document = yaml.safe_load(draft_config([str(file) for file in files]))
     params = ExampleGenParams.model_validate(document["data"])
-    assert check_headers(params, FeatureSpec.model_validate(document["features"])) == []
+    spec, display = FeatureSpec.model_validate(document["features"]), document.get("display")
+    assert check_headers(params, spec, display=display) == []
     return document
 
 
@@ -33,6 +34,20 @@ def write(path, lines, encoding="utf-8", header=None, delimiter=","):
     rows = ([header] if header else []) + lines
     path.write_text("".join(delimiter.join(map(str, row)) + "\n" for row in rows), encoding=encoding)
     return path
+
+
+@pytest.mark.parametrize(
+    ("columns", "display"),
+    [
+        (("itemId", "name", "movie_title"), "movie_title"),
+        (("itemId", "colour", "productName"), "productName"),
+        (("itemId", "colour", "title_id"), None),
+    ],
+)
+def test_the_column_of_titles_is_shown(tmp_path, columns, display):
+    rated = write(tmp_path / "ratings.csv", events(), header=("userId", "itemId", "ts"))
+    described = [(n, f"red {n % 9}", f"The tale of {n}") for n in range(50)]
+    assert draft(rated, write(tmp_path / "items.csv", described, header=columns)).get("display") == display
 
 
 def test_two_columns(tmp_path):

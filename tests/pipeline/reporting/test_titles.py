@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from dataplane.artifacts.statistics import StatisticsReport
+from pipeline.config.settings import display_column
 from pipeline.reporting.collecting import collect
-from pipeline.reporting.titles import Titles
+from pipeline.reporting.titles import Titles, titles_of
 from tests.pipeline.reporting.small_run import HOSTILE, Runs, column, documents
 
 
@@ -42,6 +43,29 @@ def test_columns_are_guessed_by_name_and_by_their_values(
 ) -> None:
     found = titles(runs, columns)
     assert (found.title_column, found.category_column) == (title, category)
+
+
+@pytest.mark.parametrize(
+    ("settings", "column"),
+    [({"display": "genre"}, "genre"), ({"display": "tags"}, "genre"), ({"display": "gone"}, "title"), ({}, "title")],
+)
+def test_the_configured_column_or_feature_comes_before_the_guessed_one(
+    runs: Runs, settings: dict[str, Any], column: str
+) -> None:
+    given = {
+        "schema_version": 1, "name": "toy", "data": {"interactions": {"format": "synthetic"}},
+        "features": {"candidate": {"tags": {"type": "categorical", "column": "genre"}}},
+    }  # fmt: skip
+    run = runs.add("r1", settings={**given, **settings})
+    found = collect(runs.store, run).titles
+    assert found.title_column == column
+    candidates = runs.store.execution_directory("ExampleGen", "e-r1") / "examples" / "candidates"
+    texts = titles_of(candidates, {"a", "c"}, display_column(run.settings))
+    assert texts == {name: found.titles[name] for name in ("a", "c") if found.titles[name]}
+
+
+def test_titles_of_a_missing_table_are_none(runs: Runs) -> None:
+    assert titles_of(runs.root, {"a"}) == {}
 
 
 def test_without_titles_candidates_are_called_by_their_ids(runs: Runs) -> None:
