@@ -33,6 +33,7 @@ setup(
     packages=find_packages(include=[f"{name}*" for name in PACKAGES]),
     package_data={
         "": ["py.typed"],  # PEP 561; setuptools before 69 leaves the file out otherwise
+        "serving.server": ["*.html"],
         "pipeline.reporting": ["templates/*", "templates/sections/*"],
     },
     python_requires=">=3.11,<3.14",

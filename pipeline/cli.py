@@ -18,6 +18,7 @@ from pipeline.commands import (
     clean,
     completion,
     doctor,
+    explore,
     init,
     recommend,
     refresh_index,
@@ -38,8 +39,8 @@ from pipeline.messages import print_error
 _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
-    run, refresh_index, validate, status, report, show, recommend, serve, versions, rollback, clean, tune, work, init,
-    schema, doctor, completion,
+    run, refresh_index, validate, status, report, show, recommend, explore, serve, versions, rollback, clean, tune,
+    work, init, schema, doctor, completion,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.

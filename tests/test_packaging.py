@@ -117,9 +117,10 @@ def test_the_citation_names_the_same_software(metadata: Message) -> None:
     assert (citation["title"], citation["version"], citation["license"], citation["abstract"].removesuffix(".")) == told
 
 
-def test_the_files_of_the_report_are_installed(archived: dict[str, bytes], built: Path) -> None:
+def test_the_files_of_the_pages_are_installed(archived: dict[str, bytes], built: Path) -> None:
     templates = PROJECT / "pipeline" / "reporting" / "templates"
     files = [str(file.relative_to(PROJECT)) for file in templates.rglob("*") if file.is_file()]
     assert len(files) > 10
+    files.append("serving/server/try_page.html")
     assert set(files) <= archived.keys()
     assert [file for file in files if not (built / "installed" / file).is_file()] == []

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from serving.server.connections import ConnectionLimits
     from serving.server.model_host import ModelHost
     from serving.server.server_metrics import ServerMetrics
+    from serving.server.try_page import Lookup
 
 _READ_SECONDS = 30  # time for a client to read an answer, beyond the time to compute it
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LOG = logging.getLogger(__name__)
 
 
@@ -95,8 +97,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="serve the published models over HTTP",
         description="Serves the newest version of both published models, NAME and NAME-scann, with TensorFlow "
         "Serving's REST API (/v1/models/NAME:predict, /v1/models/NAME, /v1/models/NAME/metadata), /openapi.json, "
-        "/healthz and /metrics. A new version is warmed up and then takes over; the old version answers requests under "
-        "way. SIGTERM ends the server once those requests are answered. "
+        "/healthz, /metrics and a page to try the models, /. A new version is warmed up and then takes over; the old "
+        "version answers requests under way. SIGTERM ends the server once those requests are answered. "
         "Needs the extra 'serving'.",
     )
     options.add_published_pipeline(parser)
@@ -115,8 +117,19 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.set_defaults(execute=execute)
 
 
-def execute(arguments: argparse.Namespace) -> int:
-    """Serves until interrupted; exit code 2 if nothing is published."""
+def defaults() -> dict[str, Any]:
+    """The default of each option of the tables, by the name of its attribute."""
+    rows = [*_OPTIONS, *_CONNECTIONS, *_BATCHING]
+    return {option.flag.removeprefix("--").replace("-", "_"): option.default for option in rows}
+
+
+def execute(arguments: argparse.Namespace, on_ready: Callable[[str], object] = lambda address: None) -> int:
+    """Serves until interrupted; exit code 2 if nothing is published.
+
+    Args:
+        arguments: the options.
+        on_ready: called with the server's URL once the server accepts connections.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     publisher = _publisher(arguments)
     _log()
@@ -138,19 +151,30 @@ def execute(arguments: argparse.Namespace) -> int:
         max_body_bytes=arguments.max_body_bytes,
         max_rows=arguments.max_rows,
         timeout_seconds=arguments.timeout_seconds,
+        lookup=_lookup(arguments, publisher),
     )
     stop = threading.Event()
     look = partial(watch, hosts, seconds=arguments.poll_seconds, stop=stop)
     watching = threading.Thread(target=look, daemon=True)
     watching.start()
-    listen(app, host=arguments.host, port=arguments.port, limits=limits, on_ready=_ready)
+
+    def ready(address: str) -> None:
+        _LOG.info("ready: %s/ is the page to try the models (end with Ctrl-C)", address)
+        on_ready(address)
+
+    listen(app, host=arguments.host, port=arguments.port, limits=limits, on_ready=ready)
     stop.set()
     watching.join(SHUTDOWN_SECONDS)  # the interpreter must not end while TensorFlow loads a version
     return 0
 
 
-def _ready(address: str) -> None:
-    _LOG.info("ready: %s (end with Ctrl-C)", address)
+def _lookup(arguments: argparse.Namespace, publisher: "Publisher") -> "Lookup | None":
+    """Finds titles, and stored queries for clients on this machine; None without the records of runs."""
+    from pipeline.reporting.published_titles import PublishedLookup
+
+    if arguments.models is not None:
+        return None
+    return PublishedLookup(arguments.root, publisher.name, shows_queries=arguments.host in _LOOPBACK)
 
 
 def _limits(arguments: argparse.Namespace) -> "ConnectionLimits":

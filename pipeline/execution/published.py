@@ -122,6 +122,19 @@ class Published:
         inputs = read_description(self.exact).inputs()
         return {name: value for name, value in request.items() if name in inputs}
 
+    def query_ids(self, most: int) -> list[str]:
+        """Ids of the first stored queries.
+
+        Raises:
+            ConfigError: the records of the version no longer exist.
+            RunError: the stored queries are damaged or missing.
+        """
+        from dataplane.dataset.sequences import read_ids
+
+        ids = read_ids(self._lineage("serving_model", "transformed_examples") / "queries")
+        found: list[str] = ids.slice(0, most).to_pylist()
+        return found
+
     def candidate_table(self) -> Path:
         """Directory of the served candidates as ingested, not checked for damage.
 

@@ -27,6 +27,7 @@ from serving.server.model_host import ModelHost
 from serving.server.openapi import openapi_document
 from serving.server.predict_json import PredictRequest, Signatures, parse_request
 from serving.server.server_metrics import ServerMetrics
+from serving.server.try_page import Lookup, TryPage
 
 _PREDICT = re.compile("/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict")
 _APOLOGY = "the server failed to answer; its log says why"
@@ -44,6 +45,7 @@ def create_app(
     max_body_bytes: int,
     max_rows: int,
     timeout_seconds: float,
+    lookup: Lookup | None = None,
 ) -> ASGIApp:
     """Makes the application.
 
@@ -53,6 +55,7 @@ def create_app(
         max_body_bytes: larger requests get 413.
         max_rows: requests with more rows get 400.
         timeout_seconds: predict requests that take longer get 504.
+        lookup: finds titles and stored queries for the page `/`; None without a pipeline's records.
     """
     api = _Api(hosts, metrics, max_body_bytes, max_rows, timeout_seconds)
     model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
@@ -64,6 +67,7 @@ def create_app(
             Route("/healthz", api.healthz),
             Route("/metrics", api.metrics),
             Route("/openapi.json", api.openapi),
+            *TryPage(hosts, lookup).routes(),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)],
         exception_handlers={HTTPException: _explain, Exception: _apologise},

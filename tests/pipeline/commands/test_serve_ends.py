@@ -40,7 +40,7 @@ def test_the_log_tells_what_is_loaded_and_where_the_server_answers(tmp_path: Pat
         told = [
             "starting: loading TensorFlow",
             *(f"{name}{line}" for name in ("toy-scann", "toy") for line in (loading, loaded)),
-            f"ready: {server.base} ",
+            f"ready: {server.base}/ is the page ",
         ]
         log = server.log.read_text()
         places = [log.find(line) for line in told]

@@ -18,6 +18,7 @@ async def call(
     body: bytes = b"",
     *,
     method: str = "POST",
+    query: bytes = b"",
     headers: Mapping[bytes, bytes] | None = None,
     ends: bool = True,
 ) -> Reply:
@@ -36,7 +37,7 @@ async def call(
         sent.append(message)
 
     scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": list((headers or {}).items())}
-    scope |= {"query_string": b"", "http_version": "1.1"}
+    scope |= {"query_string": query, "http_version": "1.1"}
     try:
         await app(scope, receive, send)
     except Exception:

@@ -62,8 +62,7 @@ PREDICT = "/v1/models/toy:predict"
 
 def app_over(model: Model, *, timeout_seconds: float) -> ASGIApp:
     host: Any = SimpleNamespace(current=model, states=STATES)
-    limits = {"max_body_bytes": 100_000, "max_rows": 5000}
-    return create_app({"toy": host}, METRICS, timeout_seconds=timeout_seconds, **limits)
+    return create_app({"toy": host}, METRICS, max_body_bytes=100_000, max_rows=5000, timeout_seconds=timeout_seconds)
 
 
 APP = app_over(Model(), timeout_seconds=0.2)

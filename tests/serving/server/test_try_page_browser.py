@@ -1,0 +1,131 @@
+"""The page in a real browser, over a real server with stand-ins for models."""
+
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+
+from tests.serving.server.try_page_app import HOSTILE, Model, Records, app_with_page
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+
+
+@dataclass(frozen=True)
+class Site:
+    base: str
+    exact: Model
+    scann: Model
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    exact, scann = Model(["a", "b", "d"]), Model(["b", "e", "f"])
+    app = app_with_page({"toy-scann": scann, "toy": exact}, records=Records())
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    running = threading.Thread(target=server.run)
+    running.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield Site(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", exact, scann)
+    server.should_exit = True
+    running.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def visit(browser: Any, site: Site, *, width: int = 1280, scheme: str = "light") -> tuple[Any, list[str]]:
+    """The open page, and what the console said and which requests left the server."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith((site.base, "data:")) else wrong.append(request.url),
+    )
+    page.goto(site.base)
+    page.wait_for_selector("#features input")
+    return page, wrong
+
+
+def columns(page: Any) -> dict[str, list[str]]:
+    """What each column of the answers lists, by its heading."""
+    return {
+        section.query_selector("h2").inner_text(): [it.inner_text() for it in section.query_selector_all("li button")]
+        for section in page.query_selector_all("#answers section")
+    }
+
+
+def test_a_stored_query_shows_history_and_both_answers_by_title(browser: Any, site: Site) -> None:
+    page, wrong = visit(browser, site)
+    page.fill("#query", "q1")
+    page.press("#query", "Tab")
+    page.wait_for_selector("#answers section")
+    assert columns(page) == {
+        "History": ["c", HOSTILE, "Alien"],
+        "toy": ["Alien", HOSTILE, "d"],
+        "toy-scann": [HOSTILE, "e", "f"],
+    }
+    assert re.search(r"[\d.]+ ms .*, 1 of 3 as in toy", page.inner_text("#answers"))
+    assert page.title() == "Try the model"
+    assert site.exact.asked[-1].rows[0]["history"] == ["a", "b", "c"]
+    assert wrong == []
+
+
+def test_typed_features_filters_and_the_number_of_answers_are_asked_for(browser: Any, site: Site) -> None:
+    page, wrong = visit(browser, site)
+    page.fill("input[name=country]", "NL")
+    page.fill("input[name=age]", "33")
+    page.fill("input[name=history]", '["x,y"]')
+    page.click("summary")
+    page.fill("#exclude_ids", "a, e")
+    page.fill("#k", "1")
+    page.click("button[type=submit]")
+    page.wait_for_selector("#answers section")
+    assert columns(page) == {"History": ["x,y"], "toy": [HOSTILE], "toy-scann": [HOSTILE]}
+    asked = site.scann.asked[-1]
+    assert asked.signature == "recommend_filtered"
+    row = asked.rows[0]
+    assert (row["country"], row["age"], row["history"], row["exclude_ids"]) == ("NL", 33, ["x,y"], ["a", "e"])
+    assert wrong == []
+
+
+def test_a_candidate_shows_similar_ones_and_an_error_is_told(browser: Any, site: Site) -> None:
+    page, wrong = visit(browser, site)
+    page.click("button[type=submit]")
+    page.click("#answers li button")
+    page.wait_for_selector("text=Similar to")
+    assert columns(page) == {"Similar to": ["Alien"], "toy": ["Alien", HOSTILE], "toy-scann": [HOSTILE, "e"]}
+    assert wrong == []
+    page.fill("#query", "q9")
+    page.press("#query", "Tab")
+    page.wait_for_selector("#error:not(:empty)")
+    assert "'q9' is not among" in page.inner_text("#error")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everyone_can_read_it(browser: Any, site: Site, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page, wrong = visit(browser, site, width=width, scheme=scheme)
+    page.fill("#query", "q1")
+    page.press("#query", "Tab")
+    page.wait_for_selector("#answers section")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = axe.run(page).response["violations"]
+    assert [it["id"] for it in found if it["impact"] in ("serious", "critical")] == []
+    assert wrong == []
