@@ -31,11 +31,12 @@ class Prepared(Generic[InputsT, OutputsT]):
     """A step that is ready to execute, with its external inputs listed.
 
     Attributes:
-        fingerprint: digest of the external inputs (not artifacts), such as source files. Part of the cache key.
-        execute: does what `Component.execute` does, and refuses external inputs that differ from the fingerprint.
+        external: digest of each external input (not an artifact), such as a source file, by its name. Part of the
+            cache key.
+        execute: does what `Component.execute` does, and refuses external inputs that differ from their digests.
     """
 
-    fingerprint: str
+    external: Mapping[str, str]
     execute: Callable[[InputsT, OutputsT, ExecutionContext], Mapping[str, Any]]
 
 
@@ -71,7 +72,7 @@ class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
         Raises:
             RunError: an external input cannot be read.
         """
-        return Prepared("", self.execute)
+        return Prepared({}, self.execute)
 
     def is_current(self, outputs: OutputsT) -> bool:
         """Whether the external results of an earlier execution, such as a published model, are still valid."""

@@ -58,10 +58,10 @@ class CatalogueGen(Component["CatalogueGen.Inputs", "CatalogueGen.Outputs", Cata
             DataError: a file is missing, or a dataset is not prepared and cannot be downloaded.
             RunError: an object store cannot be reached.
         """
-        from dataplane.sources.snapshots import fingerprint, take_snapshot
+        from dataplane.sources.snapshots import file_digests, take_snapshot
 
         files = take_snapshot(self.params.tables(), self.params.base_dir)
-        return Prepared(fingerprint(self.params.tables(), files), partial(self._make, files))
+        return Prepared(file_digests(self.params.tables(), files), partial(self._make, files))
 
     def _make(
         self, files: "Snapshot", inputs: Inputs, outputs: Outputs, context: ExecutionContext

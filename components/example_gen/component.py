@@ -42,16 +42,16 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
         return self._read(take_snapshot(self.params.tables(), self.params.base_dir), inputs, outputs, context)
 
     def prepare(self) -> Prepared[NoInputs, Outputs]:
-        """Lists all files and digests their content, see `dataplane.sources.snapshots.fingerprint`.
+        """Lists all files and digests their content, see `dataplane.sources.snapshots.file_digests`.
 
         Raises:
             DataError: a file is missing, or a dataset is not prepared and cannot be downloaded.
             RunError: an object store cannot be reached.
         """
-        from dataplane.sources.snapshots import fingerprint, take_snapshot
+        from dataplane.sources.snapshots import file_digests, take_snapshot
 
         files = take_snapshot(self.params.tables(), self.params.base_dir)
-        return Prepared(fingerprint(self.params.tables(), files), partial(self._read, files))
+        return Prepared(file_digests(self.params.tables(), files), partial(self._read, files))
 
     def _read(
         self, files: "Snapshot", inputs: NoInputs, outputs: Outputs, context: ExecutionContext

@@ -55,7 +55,7 @@ class InfraValidator(Component["InfraValidator.Inputs", "InfraValidator.Outputs"
         return {name: {"latency_ms": times.latency_ms} for name, times in models.items()}
 
     def prepare(self) -> Prepared[Inputs, Outputs]:
-        """Fingerprints the script that asks the models: it runs as a file, so no import leads to it."""
+        """Digests the script that asks the models: it runs as a file, so no import leads to it."""
         from serving.model.ask import SCRIPT
 
-        return Prepared(hashlib.sha256(SCRIPT.read_bytes()).hexdigest(), self.execute)
+        return Prepared({SCRIPT.name: hashlib.sha256(SCRIPT.read_bytes()).hexdigest()}, self.execute)

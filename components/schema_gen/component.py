@@ -46,14 +46,14 @@ class SchemaGen(Component["SchemaGen.Inputs", "SchemaGen.Outputs", SchemaGenPara
         return self._write(self._pinned(), inputs, outputs, context)
 
     def prepare(self) -> Prepared[Inputs, Outputs]:
-        """Reads the pinned file; the fingerprint is the digest of its content.
+        """Reads the pinned file and digests its content.
 
         Raises:
             ConfigError: the pinned file does not exist.
         """
         pinned = self._pinned()
-        digest = "" if pinned is None else hashlib.sha256(pinned).hexdigest()
-        return Prepared(digest, partial(self._write, pinned))
+        external = {} if pinned is None else {"schema.path": hashlib.sha256(pinned).hexdigest()}
+        return Prepared(external, partial(self._write, pinned))
 
     def _write(
         self, pinned: bytes | None, inputs: Inputs, outputs: Outputs, context: ExecutionContext

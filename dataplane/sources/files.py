@@ -7,7 +7,7 @@ import glob
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -122,26 +122,24 @@ def _check_version(location: str, name: str, version: str, cause: DataError | No
     raise DataError(f"{name} {what} while it was being read; {CHANGED}") from cause
 
 
-def content_digest(files: Iterable[SourceFile]) -> str:
-    """Digest of the files' names and content, independent of their directory.
+def content_digest(file: SourceFile) -> str:
+    """Digest of a file's split and content, independent of its directory.
 
-    For files in object stores the store's content tag is used.
+    For a file in an object store the store's content tag is used.
 
     Raises:
-        DataError: a file cannot be read.
+        DataError: the file cannot be read.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        digest.update(f"{file.split}\0{file.name}\0{file.size}\0".encode())
-        if storage.is_remote(file.location):
-            digest.update(file.version.encode())
-            continue
-        try:
-            with Path(file.location).open("rb") as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
-        except OSError as error:
-            raise DataError(f"cannot read {file.location}: {error.strerror}") from error
+    digest = hashlib.blake2b(f"{file.split}\0{file.size}\0".encode(), digest_size=16)
+    if storage.is_remote(file.location):
+        digest.update(file.version.encode())
+        return digest.hexdigest()
+    try:
+        with Path(file.location).open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"cannot read {file.location}: {error.strerror}") from error
     return digest.hexdigest()
 
 

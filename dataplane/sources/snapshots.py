@@ -1,6 +1,6 @@
-"""Lists the files of all tables, computes their fingerprint, and detects files that were added, removed or changed."""
+"""Lists the files of all tables, digests their content, and detects files that were added, removed or changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -35,8 +35,8 @@ def take_snapshot(sources: Sources, base_dir: Path | None) -> Snapshot:
     return {table: with_versions(files) for table, files in _listed(sources, base_dir).items()}
 
 
-def fingerprint(sources: Sources, snapshot: Snapshot) -> str:
-    """Digest of the content of all files.
+def file_digests(sources: Sources, snapshot: Snapshot) -> dict[str, str]:
+    """Digest of the content of each file, by table and name: `interactions/ratings.csv`.
 
     For files in object stores the store's content tag is used, and for prepared TFDS datasets the name, version and
     file sizes.
@@ -48,10 +48,11 @@ def fingerprint(sources: Sources, snapshot: Snapshot) -> str:
     Raises:
         DataError: a file cannot be read.
     """
-    return "\n".join(
-        _tfds_digest(files) if isinstance(sources[table], _Tfds) else content_digest(files)
-        for table, files in snapshot.items()
-    )
+    found: dict[str, str] = {}
+    for table, files in snapshot.items():
+        digest = _tfds_digest if isinstance(sources[table], _Tfds) else content_digest
+        found |= {f"{table}/{file.name}": digest(file) for file in files}
+    return found
 
 
 def require_same_files(sources: Sources, snapshot: Snapshot, base_dir: Path | None) -> None:
@@ -90,7 +91,6 @@ def _listed(sources: Sources, base_dir: Path | None) -> dict[str, list[SourceFil
     return found
 
 
-def _tfds_digest(files: Sequence[SourceFile]) -> str:
-    """Name, version and file sizes of a prepared dataset. They suffice, because TFDS never changes files in place."""
-    directory = Path(files[0].location).parent
-    return f"{'/'.join(directory.parts[-3:])}:{','.join(f'{file.name}={file.size}' for file in files)}"
+def _tfds_digest(file: SourceFile) -> str:
+    """Dataset, version and size of a file. They suffice, because TFDS never changes files in place."""
+    return f"{'/'.join(Path(file.location).parent.parts[-3:])}:{file.size}"

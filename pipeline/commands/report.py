@@ -2,14 +2,10 @@
 
 import argparse
 import webbrowser
-from typing import TYPE_CHECKING
 
-from dataplane.errors import ConfigError, RunError
-from dataplane.errors.messages import listed
+from dataplane.errors import RunError
 from pipeline.commands import options
-
-if TYPE_CHECKING:
-    from pipeline.execution.metadata import Run, Store
+from pipeline.commands.chosen import chosen_run, chosen_store
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,8 +29,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Makes the report; exit code 2 if there is no such run, 3 if the file cannot be written."""
     from pipeline.reporting.writing import write_report
 
-    store = _store(arguments)
-    run = _run(store, arguments.run)
+    store = chosen_store(arguments.root, arguments.pipeline)
+    run = chosen_run(store, arguments.run)
     try:
         file = write_report(store, run)
     except OSError as error:
@@ -43,26 +39,3 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.open:
         webbrowser.open(file.resolve().as_uri())
     return 0
-
-
-def _store(arguments: argparse.Namespace) -> "Store":
-    from pipeline.execution.metadata import Store, no_such_pipeline, pipelines
-
-    names = pipelines(arguments.root)
-    if arguments.pipeline is None and len(names) != 1:
-        raise ConfigError(f"which pipeline? In {arguments.root} there is {', '.join(names) or 'none'}")
-    name = arguments.pipeline or names[0]
-    if name not in names:
-        raise ConfigError(no_such_pipeline(arguments.root, name))
-    return Store(arguments.root, name)
-
-
-def _run(store: "Store", wanted: str | None) -> "Run":
-    runs = {run.id: run for run in store.runs()}
-    if not runs:
-        raise ConfigError(f"pipeline '{store.directory.name}' has no run that can be read")
-    if wanted is None:
-        return runs[max(runs)]
-    if wanted not in runs:
-        raise ConfigError(f"no run '{wanted}'; there is {listed(sorted(runs, reverse=True))}")
-    return runs[wanted]

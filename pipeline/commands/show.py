@@ -4,10 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from dataplane.errors import ConfigError
 from dataplane.text_tables import text_table
 from pipeline.commands import options
-from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
+from pipeline.commands.chosen import chosen_artifact
 
 _LONGEST_FILE = 20_000
 
@@ -28,7 +27,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the artifact; exit code 2 if the address names none."""
-    store, execution, outputs = _find(arguments.root, arguments.artifact)
+    store, execution, outputs = chosen_artifact(arguments.root, arguments.artifact)
     print(f"{execution.component} {execution.id}, {execution.seconds:.1f} s, run {execution.run}")
     rows = [["fingerprint", execution.fingerprint]]
     rows += [["input", f"{name} = {store.directory.name}/{source}"] for name, source in execution.inputs.items()]
@@ -40,24 +39,6 @@ def execute(arguments: argparse.Namespace) -> int:
     for output in outputs:
         _print_output(store.output(execution, output))
     return 0
-
-
-def _find(root: Path, address: str) -> tuple[Store, Execution, list[str]]:
-    name, _, rest = address.partition("/")
-    node, _, rest = rest.partition("/")
-    if name not in pipelines(root):
-        raise ConfigError(f"{address}: {no_such_pipeline(root, name)}")
-    store = Store(root, name)
-    found = {execution.id: execution for execution in store.executions(node)} if node else {}
-    if not found:
-        finished = [known for known in store.nodes() if known != node and store.executions(known)]
-        raise ConfigError(f"{address}: no finished step '{node}'; there is {', '.join(finished) or 'none'}")
-    first, _, second = rest.partition("/")
-    execution = found.get(first) or found[max(found)]
-    output = second if first in found else first
-    if output and output not in execution.outputs:
-        raise ConfigError(f"{address}: {node} has no execution or output '{output}'; outputs are {execution.outputs}")
-    return store, execution, [output] if output else execution.outputs
 
 
 def _print_output(directory: Path) -> None:

@@ -11,37 +11,60 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from components.base import Component
 
 _PACKAGES = ("components", "serving", "dataplane", "models")
 _ERRORS = "dataplane.errors"
-_PROJECT = Path(__file__).parents[2]
+_DIGITS = 32
+"""Length of the digest of a module; each manifest holds about sixty of them."""
+PROJECT = Path(__file__).parents[2]
 _LIBRARIES = (
     "apache-beam", "numpy", "pyarrow", "scann", "scipy", "tensorflow", "tensorflow-datasets",
     "tensorflow-recommenders", "tf-keras",
 )  # fmt: skip
 
 
-def fingerprint(component: Component, inputs: Mapping[str, str], external: str) -> str:
-    """The cache key of a step, 64 hexadecimal digits.
+@dataclass(frozen=True)
+class Ingredients:
+    """Everything that decides about the cache key of a step.
 
-    Args:
-        component: the component with its parameters.
+    Attributes:
+        component: class name of the component.
+        params: its parameters.
         inputs: for each input, the fingerprint of the execution that produced it and the output's name.
-        external: digest of what the step reads besides its inputs, see `Prepared.fingerprint`.
+        external: digest of each external input, see `Prepared.external`.
+        code: digest of each file of code, see `code_digests`.
+        libraries: versions of Python and of the libraries.
     """
-    key = {
-        "component": type(component).__name__,
-        "params": component.params.model_dump(mode="json"),
-        "inputs": dict(inputs),
-        "external": external,
-        "code": code_digest(type(component).__module__),
-        "libraries": library_versions(),
-    }
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+    component: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    external: Mapping[str, str]
+    code: Mapping[str, str]
+    libraries: Mapping[str, str]
+
+    @classmethod
+    def of(cls, component: Component, inputs: Mapping[str, str], external: Mapping[str, str]) -> "Ingredients":
+        """The ingredients of a component with its parameters, with the code and the libraries of this process."""
+        return cls(
+            component=type(component).__name__,
+            params=component.params.model_dump(mode="json"),
+            inputs=dict(inputs),
+            external=dict(external),
+            code=code_digests(type(component).__module__, PROJECT),
+            libraries=library_versions(),
+        )
+
+    @property
+    def key(self) -> str:
+        """The cache key, 64 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 @cache
@@ -51,43 +74,31 @@ def library_versions() -> dict[str, str]:
 
 
 @cache
-def code_digest(module: str, project: Path = _PROJECT) -> str:
-    """Digest of the code of `module` and of all modules of this project that it imports.
+def code_digests(module: str, project: Path = PROJECT) -> Mapping[str, str]:
+    """Digests of the code of `module` and of all modules of this project that it imports, by file.
 
     Args:
         module: full name of the module.
-        project: the directory that holds the project's packages.
+        project: the directory that holds the project's packages; the files are relative to it.
     """
-    digest = hashlib.sha256()
-    for name, code in sorted(_closure(module, project).items()):
-        digest.update(f"{name}\0{code}\n".encode())
-    return digest.hexdigest()
-
-
-def code_modules(module: str) -> frozenset[str]:
-    """The modules of this project whose code is in `code_digest(module)`."""
-    return frozenset(_closure(module, _PROJECT))
-
-
-def _closure(module: str, project: Path) -> dict[str, str]:
-    """Digest of each module by its name."""
     found: dict[str, str] = {}
-    waiting = [module]
+    seen, waiting = set[str](), [module]
     while waiting:
         name = waiting.pop()
         file = _source_file(name, project)
-        if name in found or file is None or f"{name}.".startswith(f"{_ERRORS}."):
+        if name in seen or file is None or f"{name}.".startswith(f"{_ERRORS}."):
             continue
-        found[name], imported = _read(file.read_bytes())
+        seen.add(name)
+        found[file.relative_to(project).as_posix()], imported = _read(file.read_bytes())
         waiting += [name.rpartition(".")[0], *imported]
-    return found
+    return dict(sorted(found.items()))
 
 
 @cache
 def _read(source: bytes) -> tuple[str, tuple[str, ...]]:
     """Digest of a module's code, and the names it imports."""
     code = _RunTimeCode().visit(ast.parse(source))
-    return hashlib.sha256(ast.dump(code).encode()).hexdigest(), tuple(_imports(code))
+    return hashlib.sha256(ast.dump(code).encode()).hexdigest()[:_DIGITS], tuple(_imports(code))
 
 
 class _RunTimeCode(ast.NodeTransformer):

@@ -97,6 +97,8 @@ class Execution:
         digests: digests of these files (`pipeline.execution.integrity`), "" for empty directories; absent in records
             of older releases.
         input_fingerprints: cache key of each input's producer; absent in records of older releases.
+        external: digest of each external input, see `Prepared.external`; None in records of older releases.
+        code: digest of each file of the step's code; None in records of older releases.
         unknown: further keys, recorded by another release.
     """
 
@@ -115,17 +117,34 @@ class Execution:
     files: dict[_File, int] = field(default_factory=dict)
     digests: dict[_FileOrDirectory, str] = field(default_factory=dict)
     input_fingerprints: dict[str, str] = field(default_factory=dict)
+    external: dict[str, str] | None = None
+    code: dict[str, str] | None = None
     unknown: dict[str, Any] = field(default_factory=dict)
+
+
+NEW_KEY, FORCED, RENEWED, OUTDATED, DAMAGED = "new key", "forced", "renewed input", "outdated", "damaged"
+REASONS = {
+    NEW_KEY: "no earlier execution has its cache key",
+    FORCED: "an option (--from, --only, --no-cache) asked for it",
+    RENEWED: "an input with the same cache key was made again and has other content",
+    OUTDATED: "the result no longer fits what is published",
+    DAMAGED: "files of the earlier execution are damaged or missing",
+}
+"""Why a step was executed."""
 
 
 @dataclass
 class Step:
-    """A step of a run: `state` is cached, run, failed, refused, interrupted or waiting."""
+    """A step of a run: `state` is cached, run, failed, refused, interrupted or waiting.
+
+    `reason` is why it was executed, see `REASONS`; "" if it was not, or in records of older releases.
+    """
 
     node: _Name
     state: str = "waiting"
     execution: Annotated[str, AfterValidator(_or_empty(_plain_name))] = ""
     seconds: float = 0.0
+    reason: str = ""
     unknown: dict[str, Any] = field(default_factory=dict)
 
 
@@ -133,7 +152,8 @@ class Step:
 class Run:
     """A run of the pipeline: `state` is running, done, failed, refused or interrupted.
 
-    `settings` are those that the user gave, nested as in the configuration; older releases did not record them.
+    `settings` are those that the user gave, nested as in the configuration. Relative paths of sources start from
+    `base_dir`. Older releases did not record them.
     """
 
     id: _Name
@@ -145,6 +165,7 @@ class Run:
     message: str = ""
     steps: list[Step] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    base_dir: str = ""
     unknown: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -21,10 +21,11 @@ from dataplane.errors import ConfigError, PipelineError, RefusedError, RunError
 from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
 from pipeline.execution.dag import Node, OutputRef, Pipeline
-from pipeline.execution.fingerprint import fingerprint, library_versions
+from pipeline.execution.fingerprint import Ingredients
 from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
 from pipeline.execution.progress import Progress
+from pipeline.execution.records import DAMAGED, FORCED, NEW_KEY, OUTDATED, RENEWED
 
 _LEFT = ".resume"
 """Folder where interrupted executions leave their progress, by step and cache key."""
@@ -76,7 +77,8 @@ class LocalRunner:
         self.beam = beam
         self.progress = progress
         self._done: dict[str, Execution] = {}
-        self._forced: set[str] = set()
+        self._forced: dict[str, str] = {}
+        """Why steps are executed although they may be in the cache, by node id."""
         self._damaged: dict[str, Execution] = {}
 
     def run(
@@ -95,7 +97,7 @@ class LocalRunner:
             ConfigError: what the Beam runner needs is not there; nothing was started.
             RunError: a step failed, or a gate refused; `run` says which.
         """
-        self._forced = set(selection.forced(pipeline))
+        self._forced = dict.fromkeys(selection.forced(pipeline), FORCED)
         with self.store.lock():
             self.store.admit(run)
             self._done = {node: undamaged(self.store, execution) for node, execution in (given or {}).items()}
@@ -114,7 +116,7 @@ class LocalRunner:
                     may_execute = not selection.only or node.id == selection.only
                     self._done[node.id] = self._run_step(node, step, run, may_execute)
                     if self._has_new_bytes(node, self._done[node.id]):
-                        self._forced |= pipeline.readers(node.id)
+                        self._forced |= dict.fromkeys(pipeline.readers(node.id), RENEWED)
                     self.store.save_run(run)
                 run.state = "done"
             except BaseException as error:
@@ -147,20 +149,22 @@ class LocalRunner:
     def _run_step(self, node: Node, step: Step, run: Run, may_execute: bool) -> Execution:
         prepared = node.component.prepare()
         inputs = {name: self._input_key(ref) for name, ref in node.inputs.items()}
-        key = fingerprint(node.component, inputs, prepared.fingerprint)
+        ingredients = Ingredients.of(node.component, inputs, prepared.external)
+        key = ingredients.key
         found = None if node.id in self._forced else self.store.find(node.id, key, otherwise=_EXECUTED_AGAIN)
         if found is not None and node.component.is_current(self._outputs(node, found.id)):
             step.state, step.execution = "cached", found.id
             self.progress.step_finished(step, found.facts)
             return found
-        if found is None and node.id not in self._forced and (damaged := self.store.matching(node.id, key)):
-            self._damaged[node.id] = damaged[-1]
+        step.reason = self._forced.get(node.id) or (NEW_KEY if found is None else OUTDATED)
+        if step.reason == NEW_KEY and (damaged := self.store.matching(node.id, key)):
+            self._damaged[node.id], step.reason = damaged[-1], DAMAGED
         if not may_execute:
             raise RunError(f"{node.id} is not in the cache for this configuration; run without --only first")
         self.progress.step_started(node.id)
         began = time.monotonic()
         try:
-            execution = self._execute(node, step, run, key, prepared)
+            execution = self._execute(node, step, run, ingredients, prepared)
         except BaseException as error:
             step.state, step.seconds = state_after(error), time.monotonic() - began
             self.progress.step_finished(step, {})
@@ -169,7 +173,10 @@ class LocalRunner:
         self.progress.step_finished(step, execution.facts)
         return execution
 
-    def _execute(self, node: Node, step: Step, run: Run, key: str, prepared: Prepared[Any, Any]) -> Execution:
+    def _execute(
+        self, node: Node, step: Step, run: Run, ingredients: Ingredients, prepared: Prepared[Any, Any]
+    ) -> Execution:
+        key = ingredients.key
         step.execution, started, began = self.store.new_id(), now(), time.monotonic()
         left = self.store.directory / _LEFT / node.id
         directory = self.store.execution_directory(node.id, step.execution)
@@ -178,13 +185,15 @@ class LocalRunner:
         execution = Execution(
             node=node.id,
             id=step.execution,
-            component=type(node.component).__name__,
+            component=ingredients.component,
             fingerprint=key,
             inputs={name: f"{ref.node}/{done[name].id}/{ref.output}" for name, ref in node.inputs.items()},
             input_fingerprints={name: made.fingerprint for name, made in done.items()},
             outputs=list(node.component.output_types()),
-            params=node.component.params.model_dump(mode="json"),
-            libraries=library_versions(),
+            params=dict(ingredients.params),
+            libraries=dict(ingredients.libraries),
+            external=dict(ingredients.external),
+            code=dict(ingredients.code),
             facts=dict(facts),
             run=run.id,
             started=started,
@@ -233,14 +242,16 @@ class LocalRunner:
         return node.component.input_types()[name](path)
 
 
-def new_run(config: Path, settings: Mapping[str, Any] | None = None) -> Run:
+def new_run(config: Path, settings: Mapping[str, Any] | None = None, base_dir: Path | None = None) -> Run:
     """Creates the record of a run that starts now in this process.
 
     Args:
         config: the file of the configuration.
         settings: the settings of that file and of the command line.
+        base_dir: directory from which relative paths of sources start; that of the file if None.
     """
-    return Run(id=new_id(), config=str(config), pid=os.getpid(), settings=dict(settings or {}))
+    settings, base_dir = dict(settings or {}), base_dir or config.parent
+    return Run(id=new_id(), config=str(config), pid=os.getpid(), settings=settings, base_dir=str(base_dir))
 
 
 def _free(directory: Path) -> str:

@@ -82,7 +82,7 @@ def open_session(
             `RunError` also if it was interrupted or the file system failed.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run = new_run(file, settings_given(config))
+    run = new_run(file, settings_given(config), config.data.base_dir)
     log = Store(root, config.name).log_file(run)
     log_to(log, verbose=display.amount == "verbose")
     resume = f"The same command continues from there: {again}"

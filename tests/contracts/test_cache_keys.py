@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.execution.fingerprint import code_digest, code_modules
+from pipeline.execution.fingerprint import code_digests
 from tests.contracts.test_components import NAMES
 from tests.paths import PROJECT
 
@@ -53,13 +53,13 @@ def contract(name: str) -> str:
     return f"components.{name}.component"
 
 
-def room_of(module: str) -> str:
-    return module if (PROJECT / module.replace(".", "/")).is_dir() else module.rpartition(".")[0]
+def room_of(file: str) -> str:
+    return file.rpartition("/")[0].replace("/", ".")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_only_rooms_that_can_change_a_result_are_in_the_key(name: str) -> None:
-    rooms = {room_of(module) for module in code_modules(contract(name))}
+    rooms = {room_of(file) for file in code_digests(contract(name))}
     assert rooms == {f"components.{name}"} | EVERYWHERE | ROOMS[name]
 
 
@@ -69,7 +69,7 @@ def invalidated(project: Path, file: str, addition: str) -> set[str]:
         shutil.copytree(PROJECT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (project / file).open("a", encoding="utf-8") as source:
         source.write(addition)
-    return {name for name in NAMES if code_digest(contract(name), project) != code_digest(contract(name))}
+    return {name for name in NAMES if code_digests(contract(name), project) != code_digests(contract(name))}
 
 
 @pytest.mark.parametrize(

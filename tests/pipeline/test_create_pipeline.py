@@ -3,7 +3,7 @@ from pathlib import Path
 from pipeline.config.config import load_config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.execution.dag import Node
-from pipeline.execution.fingerprint import fingerprint
+from pipeline.execution.fingerprint import Ingredients
 
 _CONFIG = "schema_version: 1\nname: tiny\ndata: {interactions: {format: synthetic}}\n"
 
@@ -26,12 +26,12 @@ def test_a_final_fit_is_what_is_indexed_and_published_but_not_what_is_evaluated(
 def test_asking_for_a_final_fit_keeps_the_first_one(tmp_path: Path) -> None:
     inputs = {"transformed_examples": "a", "transform_graph": "b"}
     without, with_it = nodes(tmp_path)["Trainer"], nodes(tmp_path, "training.final_fit=true")["Trainer"]
-    assert fingerprint(with_it.component, inputs, "") == fingerprint(without.component, inputs, "")
+    assert Ingredients.of(with_it.component, inputs, {}).key == Ingredients.of(without.component, inputs, {}).key
 
 
 def test_a_configuration_in_another_directory_is_the_same_pipeline(tmp_path: Path) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
     here, there = (nodes(tmp_path / name)["ExampleGen"].component for name in ("here", "there"))
-    here_key, there_key = (fingerprint(one, {}, one.prepare().fingerprint) for one in (here, there))
+    here_key, there_key = (Ingredients.of(one, {}, one.prepare().external).key for one in (here, there))
     assert here_key == there_key

@@ -31,7 +31,7 @@ class Source(Component):
 
     def prepare(self):
         outside = self._outside()
-        return Prepared(outside, partial(self._write, outside))
+        return Prepared({"number": outside} if outside else {}, partial(self._write, outside))
 
     def _outside(self):
         return self.params.file.read_text() if self.params.file else ""

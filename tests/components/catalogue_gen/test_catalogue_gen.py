@@ -90,9 +90,9 @@ def test_columns_that_the_model_reads_must_exist(world: World, tmp_path: Path) -
 def test_the_table_s_content_is_part_of_the_cache_key(world: World, tmp_path: Path) -> None:
     params = CatalogueGenParams(candidates={"format": "csv", "path": str(tmp_path / "t.csv"), "id": "a"}, refresh_of={})
     (tmp_path / "t.csv").write_text("a\n1\n")
-    before = CatalogueGen(params).prepare().fingerprint
+    before = CatalogueGen(params).prepare().external
     (tmp_path / "t.csv").write_text("a\n2\n")
-    assert CatalogueGen(params).prepare().fingerprint != before
+    assert CatalogueGen(params).prepare().external != before
 
 
 def replaced(world: World, output: Path, path: str, replace: Callable[[], object]) -> str:

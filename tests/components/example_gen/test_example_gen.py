@@ -258,12 +258,12 @@ def test_same_input_gives_the_same_files(run, tmp_path):
 
 def test_the_fingerprint_follows_content_not_location(run, tmp_path):
     run.write("events.csv", "u,i\na,x\n")
-    before = run.component(interactions=csv()).prepare().fingerprint
+    before = run.component(interactions=csv()).prepare().external
     elsewhere = Run(tmp_path / "elsewhere")
     elsewhere.directory.mkdir()
     elsewhere.write("events.csv", "u,i\na,x\n")
-    assert elsewhere.component(interactions=csv()).prepare().fingerprint == before
+    assert elsewhere.component(interactions=csv()).prepare().external == before
     run.write("events.csv", "u,i\na,y\n")
-    assert run.component(interactions=csv()).prepare().fingerprint != before
+    assert run.component(interactions=csv()).prepare().external != before
     with pytest.raises(DataError, match="does not exist"):
         run.component(interactions=csv("other.csv")).prepare()

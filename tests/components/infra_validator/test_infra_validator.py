@@ -121,8 +121,8 @@ def test_questions_that_make_no_sense_are_refused_before_a_process_starts(
 
 def test_the_script_that_asks_is_part_of_the_cache_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     validator = InfraValidator(InfraValidationConfig())
-    before = validator.prepare().fingerprint
+    before = validator.prepare().external
     changed = tmp_path / "fresh_process.py"
     changed.write_bytes(asking.SCRIPT.read_bytes() + b"# changed")
     monkeypatch.setattr(asking, "SCRIPT", changed)
-    assert validator.prepare().fingerprint != before
+    assert validator.prepare().external != before

@@ -88,10 +88,10 @@ def test_a_pinned_schema_is_part_of_the_fingerprint(tmp_path):
     pinned = tmp_path / "mine.pbtxt"
     pinned.write_text("")
     component = SchemaGen(SchemaGenParams(path=pinned))
-    before = component.prepare().fingerprint
+    before = component.prepare().external
     pinned.write_text("# changed")
-    assert component.prepare().fingerprint != before
-    assert SchemaGen(SchemaGenParams()).prepare().fingerprint == ""
+    assert component.prepare().external != before
+    assert SchemaGen(SchemaGenParams()).prepare().external == {}
 
 
 def test_a_pinned_schema_is_read_once(tmp_path):

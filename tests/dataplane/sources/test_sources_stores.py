@@ -74,11 +74,11 @@ def test_three_tables(run, bucket):
 
 def test_the_fingerprint_follows_the_content_without_a_download(run, s3_bucket, monkeypatch):
     fill(s3_bucket)
-    before = run.component(**tables(s3_bucket)).prepare().fingerprint
-    assert run.component(**tables(s3_bucket)).prepare().fingerprint == before
+    before = run.component(**tables(s3_bucket)).prepare().external
+    assert run.component(**tables(s3_bucket)).prepare().external == before
     monkeypatch.setattr(storage, "open_input", None)
     objects.write_bytes(f"{s3_bucket}/in/users.csv.gz", gzip.compress(b"u,age\na,31\nb,40\n"))
-    assert run.component(**tables(s3_bucket)).prepare().fingerprint != before
+    assert run.component(**tables(s3_bucket)).prepare().external != before
 
 
 def test_an_object_that_changes_while_it_is_read(run, bucket):

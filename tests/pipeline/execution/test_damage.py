@@ -106,7 +106,7 @@ def test_what_was_made_of_something_damaged_is_made_anew_if_that_comes_out_diffe
         pipeline = make_pipeline()
         source = pipeline.nodes[0].component
         source.params = source.params.model_copy(update={"file": changing})
-        source.prepare = lambda: Prepared("always the same", source.execute)
+        source.prepare = lambda: Prepared({"number": "always the same"}, source.execute)
         return session.run(pipeline)
 
     assert run() == {"Source": "run", "Add": "run", "Finish": "run"}

@@ -1,18 +1,33 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.execution.fingerprint import code_digest, fingerprint
-from tests.pipeline.toy_components import Add, AddParams, Source, SourceParams
+from pipeline.execution.fingerprint import Ingredients, code_digests
+from tests.pipeline.toy_components import Add, AddParams
+
+INGREDIENTS = Ingredients.of(Add(AddParams()), {"examples": "a"}, {"file": "1"})
 
 
-def test_every_ingredient_changes_the_key():
-    before = fingerprint(Source(SourceParams()), {}, "1")
-    assert fingerprint(Source(SourceParams()), {}, "1") == before
-    assert fingerprint(Source(SourceParams(number=2)), {}, "1") != before
-    assert fingerprint(Source(SourceParams()), {}, "2") != before
-    add = Add(AddParams())
-    assert fingerprint(add, {"examples": "a"}, "") != fingerprint(add, {"examples": "b"}, "")
+def test_equal_ingredients_give_an_equal_key():
+    assert Ingredients.of(Add(AddParams()), {"examples": "a"}, {"file": "1"}).key == INGREDIENTS.key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"component": "Subtract"},
+        {"params": {"amount": 2, "crash": None}},
+        {"inputs": {"examples": "b"}},
+        {"external": {"file": "2"}},
+        {"external": {"other": "1"}},
+        {"code": {"components/base.py": "1"}},
+        {"libraries": {"python": "3.10"}},
+    ],
+)
+def test_every_ingredient_changes_the_key(change):
+    assert replace(INGREDIENTS, **change).key != INGREDIENTS.key
 
 
 CODE = {
@@ -26,12 +41,12 @@ CODE = {
 }
 
 
-def digest(directory: Path, **changed: str) -> str:
-    """Digest of `models.top` in a project with this code."""
+def digests(directory: Path, **changed: str) -> Mapping[str, str]:
+    """Digests of `models.top` in a project with this code."""
     (directory / "models").mkdir(parents=True)
     for name, source in (CODE | changed).items():
         (directory / "models" / f"{name}.py").write_text(source)
-    return code_digest("models.top", directory)
+    return code_digests("models.top", directory)
 
 
 @pytest.mark.parametrize(
@@ -51,4 +66,5 @@ def digest(directory: Path, **changed: str) -> str:
 def test_code_counts_with_all_it_imports_and_nothing_else(
     tmp_path: Path, module: str, source: str, changes: bool
 ) -> None:
-    assert (digest(tmp_path / "changed", **{module: source}) != digest(tmp_path / "before")) == changes
+    before, after = digests(tmp_path / "before"), digests(tmp_path / "changed", **{module: source})
+    assert (before != after) == changes

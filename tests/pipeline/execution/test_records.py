@@ -178,7 +178,9 @@ def test_keys_of_another_release_are_kept_when_a_record_is_written_again(tmp_pat
     store.save_run(run)
     record = json.loads(file.read_text())
     assert (record["later"], record["unknown"], record["message"]) == ({"a": [1]}, "x", "seen")
-    assert record["steps"][0] == {"node": "Add", "state": "run", "execution": "e0", "seconds": 0.0, "worker": "w7"}
+    assert record["steps"][0] == {
+        "node": "Add", "state": "run", "execution": "e0", "seconds": 0.0, "reason": "", "worker": "w7",
+    }  # fmt: skip
 
 
 def test_a_manifest_with_keys_of_another_release_stands_and_keeps_them(session, tmp_path, capsys):

@@ -39,7 +39,7 @@ def test_tables_fit_together(tmp_path):
     assert set(tables["interactions"]["candidate_id"].to_pylist()) <= ids
     assert set(tables["interactions"]["query_id"].to_pylist()) == set(tables["queries"]["query_id"].to_pylist())
     assert tables["interactions"]["timestamp"].type == pa.timestamp("us", tz="UTC")
-    assert ExampleGen(params).prepare().fingerprint == ""
+    assert ExampleGen(params).prepare().external == {}
 
 
 def test_seed_and_settings_decide_everything():
