@@ -82,6 +82,7 @@ setup(
             "hypothesis",
             "jsonschema",
             "openapi-spec-validator",
+            "openlineage-python",  # checks the events of `lineage --openlineage`
             "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
             "flask",
             "flask-cors",

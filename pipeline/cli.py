@@ -21,6 +21,7 @@ from pipeline.commands import (
     explain,
     explore,
     init,
+    lineage,
     recommend,
     refresh_index,
     report,
@@ -40,8 +41,8 @@ from pipeline.messages import print_error
 _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
-    run, refresh_index, validate, status, report, show, explain, recommend, explore, serve, versions, rollback, clean,
-    tune, work, init, schema, doctor, completion,
+    run, refresh_index, validate, status, report, show, explain, lineage, recommend, explore, serve, versions, rollback,
+    clean, tune, work, init, schema, doctor, completion,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.
