@@ -202,7 +202,7 @@ class TrainingRun:
             self._seconds, self._first_seconds = state["seconds"], state["first"]
             self._restore(self.step)
             self._progress(
-                Decided(f"goes on from step {self.step}, which an earlier training reached", {"step": self.step})
+                Decided(f"continues the interrupted training from step {self.step}", {"step": self.step})
             )
 
     def _restore(self, step: float) -> None:

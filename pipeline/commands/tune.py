@@ -1,6 +1,7 @@
 """`tune`: searches better settings of the model and its training."""
 
 import argparse
+import shlex
 
 from dataplane.artifacts import TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError
@@ -52,6 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
         )
         with session.step("Tuner"):
             best = tuner.run()
-    text = f"The best settings are in {best}; train and publish them with: python -m pipeline run {best}"
+    again = shlex.join(["run", str(best), *options.root_given(arguments)])
+    text = f"The best settings are in {best}; train and publish them with: python -m pipeline {again}"
     options.conclude(arguments, text)
     return 0

@@ -94,7 +94,7 @@ def open_session(
     except KeyboardInterrupt:
         raise RunError(f"interrupted\n{resume}") from None
     except PipelineError as error:
-        changed = f"What is done is kept; once the reason above is dealt with, go on with: {again}"
+        changed = f"Finished work is kept; once the reason above is dealt with, continue with: {again}"
         hint = resume if error.may_pass_unchanged else changed
         raise type(error)(f"{_failed_step(run.steps)}{error}\n{hint}") from error
     except Exception as error:
@@ -103,7 +103,7 @@ def open_session(
         _LOG.exception("internal error")
         raise InternalError(
             f"{_failed_step(run.steps)}{internal_error(error)}\nThe traceback is in {log}\n"
-            f"What is done is kept; to try the rest again: {again}"
+            f"Finished work is kept; to try the rest again: {again}"
         ) from error
 
 

@@ -56,7 +56,7 @@ def refused(project: Project, *settings: str) -> str:
     result = project.run(project.directory / "shop.yaml", *options, code=3)
     assert "Traceback" not in result.err
     assert "The same command continues" not in result.err, "it would be refused again"
-    assert "once the reason above is dealt with, go on with: python -m pipeline run" in result.err
+    assert "once the reason above is dealt with, continue with: python -m pipeline run" in result.err
     report = re.search(r"^The report is (.*\.html)$", result.err, re.MULTILINE)
     assert report is not None
     assert re.search(r"<h1>Refused by \w+: nothing was published</h1>", Path(report[1]).read_text(encoding="utf-8"))

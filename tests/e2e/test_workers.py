@@ -49,7 +49,7 @@ def test_a_worker_whose_training_diverges_ends_as_the_one_that_runs(project):
         assert told.count("error: ") == 1, told
         assert "lower training.learning_rate" in told.lower(), told
         assert "Traceback" not in told
-        assert "once the reason above is dealt with, go on with: python -m pipeline" in told
+        assert "once the reason above is dealt with, continue with: python -m pipeline" in told
 
 
 def test_an_error_of_a_worker_that_nobody_foresaw_is_in_its_log(project, monkeypatch):

@@ -4,9 +4,9 @@ COMMAND = "python -m pipeline run a/rather/long/path/to/mine.yaml --root /anothe
 
 
 def test_lines_break_between_words_and_commands_stay_whole() -> None:
-    text = f"error: refused: {'word ' * 20}\nWhat is done is kept; go on with: {COMMAND}"
+    text = f"error: refused: {'word ' * 20}\nFinished work is kept; continue with: {COMMAND}"
     lines = laid_out(text, 60)
-    assert lines[-2:] == ["What is done is kept; go on with:", f"  {COMMAND}"]
+    assert lines[-2:] == ["Finished work is kept; continue with:", f"  {COMMAND}"]
     assert all(len(line) <= 60 for line in lines[:-1])
     assert " ".join(" ".join(lines).split()) == " ".join(text.split()), "nothing is lost"
 

@@ -55,7 +55,10 @@ def test_a_study_goes_on_and_ends_with_its_best_configuration(place, capsys):
     assert tune(place, "--set", "training.patience=3") == 0
     assert trials(capsys.readouterr().err) == [], "all that were asked for are done"
     assert tune(place, "--set", "training.patience=3", "--set", "tuning.trials=3") == 0
-    assert trials(capsys.readouterr().err) == ["trial 2"]
+    told = capsys.readouterr()
+    assert trials(told.err) == ["trial 2"]
+    file = place / "runs" / "tuned" / "tuning" / "best.yaml"
+    assert f"python -m pipeline run {file} --root {place / 'runs'}" in told.out
     best = load_config(place / "runs" / "tuned" / "tuning" / "best.yaml")
     assert best.training.patience == 3
     assert 1e-7 <= best.training.learning_rate <= 0.05
@@ -115,7 +118,7 @@ def test_a_study_whose_trainings_all_diverge_fails(place, capsys):
     told = capsys.readouterr()
     assert told.err.lower().count("lower training.learning_rate") == 2, "both trials say what helps"
     assert "error: no trial finished" in told.err
-    assert "once the reason above is dealt with, go on with: python -m pipeline tune" in told.err
+    assert "once the reason above is dealt with, continue with: python -m pipeline tune" in told.err
 
 
 def test_an_error_that_nobody_foresaw_ends_as_in_a_run(place, capsys, monkeypatch):

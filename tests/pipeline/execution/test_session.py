@@ -50,7 +50,7 @@ def raising(error: BaseException) -> Callable[[], None]:
 def test_what_needs_a_change_keeps_its_kind_and_says_so(
     config: PipelineConfig, tmp_path: Path, error: RunError
 ) -> None:
-    with pytest.raises(type(error), match=rf"^too high\n.* once the reason above .*, go on with: {AGAIN}$"):
+    with pytest.raises(type(error), match=rf"^too high\n.* once the reason above .*, continue with: {AGAIN}$"):
         ended_by(raising(error), config, tmp_path)
 
 
