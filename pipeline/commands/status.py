@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataplane.errors import ConfigError
 from dataplane.text_tables import text_table
@@ -10,14 +10,21 @@ from pipeline.commands import options
 from pipeline.execution.metadata import Run, Step, Store, no_such_pipeline, pipelines
 from pipeline.execution.records import to_json
 
+if TYPE_CHECKING:
+    from pipeline.reporting.overview import RunOverview
+
+_RESULTS = (3, 4, 5)
+"""Columns with metric, verdict and version."""
+
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
     parser = verbs.add_parser(
         "status",
         help="list runs, their steps and artifacts",
-        description="Lists the runs of every pipeline under the root, newest last. For the newest run of each "
-        "pipeline, lists its steps: whether cached or run, their duration and their artifacts.",
+        description="Lists the runs of every pipeline under the root, newest last, with the metric, the verdict and "
+        "the published version of each. For the newest run of each pipeline, lists its steps: whether cached or run, "
+        "their duration and their artifacts.",
     )
     parser.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="only this pipeline")
     parser.add_argument(
@@ -36,7 +43,8 @@ def execute(arguments: argparse.Namespace) -> int:
     chosen = [arguments.pipeline] if arguments.pipeline else names
     found = {name: Store(arguments.root, name) for name in chosen}
     if arguments.json:
-        report = {name: [_as_json(store, run) for run in store.runs()] for name, store in found.items()}
+        listed = {name: _overviews(store, store.runs()) for name, store in found.items()}
+        report = {name: [_as_json(found[name], it) for it in runs] for name, runs in listed.items()}
         print(json.dumps(report, indent=2, ensure_ascii=False))
         return 0
     if not found:
@@ -46,12 +54,31 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _overviews(store: Store, runs: list[Run]) -> "list[RunOverview]":
+    from pipeline.reporting.overview import overviews
+
+    return list(overviews(store, runs))
+
+
 def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
     print(name)
-    found = [[run.id, run.state, _seconds(run), _cached(run), run.message] for run in runs]
+    found = _without_empty_columns([_row(it) for it in _overviews(store, runs)])
     steps = [_step(store, step) for step in (runs[-1].steps if runs else [])]
     for line in [*text_table(found, right=[2], indent=2), *text_table(steps, right=[2], indent=4)]:
         print(line)
+
+
+def _row(found: "RunOverview") -> list[str]:
+    run = found.run
+    metric = f"{found.metrics[0].name} {found.metrics[0].value:.4f}" if found.metrics else ""
+    version = "" if found.version is None else f"version {found.version}"
+    return [run.id, run.state, _seconds(run), metric, found.verdict, version, _cached(run), run.message]
+
+
+def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
+    """Leaves out the results that no run has."""
+    kept = [place for place, column in enumerate(zip(*rows, strict=True)) if place not in _RESULTS or any(column)]
+    return [[row[place] for place in kept] for row in rows]
 
 
 def _cached(run: Run) -> str:
@@ -63,11 +90,12 @@ def _step(store: Store, step: Step) -> list[str]:
     return [step.node, step.state, spent, ", ".join(_artifacts(store, step.node, step.execution))]
 
 
-def _as_json(store: Store, run: Run) -> dict[str, Any]:
-    record = to_json(run)
+def _as_json(store: Store, found: "RunOverview") -> dict[str, Any]:
+    record = to_json(found.run)
     for step in record["steps"]:
         step["artifacts"] = _artifacts(store, step["node"], step["execution"])
-    return record
+    metrics = {it.name: {"value": it.value, "interval": it.bounds} for it in found.metrics}
+    return record | {"metrics": metrics, "blessed": found.blessed, "version": found.version}
 
 
 def _artifacts(store: Store, node: str, execution: str) -> list[str]:

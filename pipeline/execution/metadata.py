@@ -195,6 +195,16 @@ class Store:
         """Path of a run's report."""
         return self.directory / _RUNS / f"{run.id}.html"
 
+    @property
+    def index_file(self) -> Path:
+        """Path of the page that lists all runs."""
+        return self.directory / _RUNS / "index.html"
+
+    @property
+    def comparison_file(self) -> Path:
+        """Path of the page that compares runs, the first of which is this pipeline's."""
+        return self.directory / _RUNS / "compare.html"
+
     def runs(self) -> list[Run]:
         """All runs, oldest first. A run recorded as running whose process is gone counts as interrupted."""
         found = []

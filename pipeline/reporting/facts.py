@@ -79,9 +79,13 @@ class RunFacts:
 
     @property
     def main_metric(self) -> str:
-        """Metric of the first gate, otherwise the metric that chose the weights; "" without metrics."""
-        metrics, verdict, training = self.documents.metrics, self.documents.verdict, self.documents.training
-        wanted = [check.metric for check in verdict.checks] if verdict else []
-        wanted += [training.metric] if training else []
-        known = metrics.test if metrics else {}
-        return next((name for name in (*wanted, "ndcg@10", *known) if name in known), "")
+        """See `main_metric`."""
+        return main_metric(self.documents.metrics, self.documents.verdict, self.documents.training)
+
+
+def main_metric(metrics: Metrics | None, verdict: Verdict | None, training: TrainingReport | None) -> str:
+    """Metric of the first gate, otherwise the metric that chose the weights; "" without metrics."""
+    wanted = [check.metric for check in verdict.checks] if verdict else []
+    wanted += [training.metric] if training else []
+    known = metrics.test if metrics else {}
+    return next((name for name in (*wanted, "ndcg@10", *known) if name in known), "")

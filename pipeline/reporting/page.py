@@ -1,19 +1,11 @@
-"""Renders the sections of a report as one self-contained HTML page."""
+"""Renders the sections of a report as one page."""
 
-import base64
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from pipeline.reporting import words
-from pipeline.reporting.charts.drawing import can_draw
 from pipeline.reporting.facts import RunFacts
+from pipeline.reporting.rendering import rendered
 from pipeline.reporting.sections import (
     candidate_map,
     chain,
@@ -28,8 +20,6 @@ from pipeline.reporting.sections import (
     training,
     verdict,
 )
-
-_TEMPLATES = "templates"
 
 
 @dataclass(frozen=True)
@@ -67,37 +57,10 @@ SECTIONS = (
 
 def render(facts: RunFacts) -> str:
     """Renders the page as HTML that loads no other file."""
-    script = _file("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     views = [(section, section.build(facts)) for section in SECTIONS]
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            facts=facts,
-            verdict=verdict.build(facts),
-            sections=[(section, view) for section, view in views if view is not None],
-            charts_drawn=can_draw(),
-            style=Markup(_file("page.css")),  # noqa: S704  files of this package
-            script=Markup(script),  # noqa: S704
-            script_digest=digest,
-        )
+    return rendered(
+        "page.html",
+        facts=facts,
+        verdict=verdict.build(facts),
+        sections=[(section, view) for section, view in views if view is not None],
     )
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipeline.reporting", _TEMPLATES),
-        autoescape=True,  # ids, titles and messages are the user's data
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    names = ("number", "metric", "share", "signed", "seconds", "size", "moment")
-    environment.filters |= {name: getattr(words, name) for name in names}
-    return environment
-
-
-def _file(name: str) -> str:
-    return resources.files("pipeline.reporting").joinpath(_TEMPLATES, name).read_text(encoding="utf-8")

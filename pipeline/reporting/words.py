@@ -31,6 +31,13 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "−")
 
 
+def judged(bounds: tuple[float, float]) -> str:
+    """Whether a difference with this interval is more than chance."""
+    if bounds[0] > 0:
+        return "clearly better"
+    return "clearly worse" if bounds[1] < 0 else "which may be chance"
+
+
 def seconds(value: float) -> str:
     """A duration."""
     if value < 100:

@@ -1,4 +1,4 @@
-"""Writes the report of a run next to the record and the log of the run."""
+"""Writes the report of a run, and the page that lists all runs, next to the records and logs of the runs."""
 
 import logging
 from collections.abc import Iterator
@@ -10,18 +10,38 @@ from models.spec.durable import write_atomically
 from pipeline.execution.metadata import Run, Store
 from pipeline.execution.session import Session
 from pipeline.reporting.collecting import collect
+from pipeline.reporting.overview import overviews
 from pipeline.reporting.page import render
+from pipeline.reporting.runs_page import render_runs
+
+_MOST_RUNS = 365
+"""Runs on the page that lists them: a year of nights."""
 
 
 def write_report(store: Store, run: Run) -> Path:
-    """Writes the report of a run and returns its path.
+    """Writes the report of a run and the page that lists all runs; returns the path of the report.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    file = store.report_file(run)
+    write_atomically(file, render(collect(store, run)))
+    write_index(store)
+    return file
+
+
+def write_index(store: Store) -> Path:
+    """Writes the page that lists the newest runs of a pipeline and returns its path.
 
     Raises:
         OSError: the file cannot be written.
     """
-    file = store.report_file(run)
-    write_atomically(file, render(collect(store, run)))
-    return file
+    runs = store.runs()
+    shown = list(overviews(store, runs[-_MOST_RUNS:]))
+    with_report = frozenset(it.run.id for it in shown if store.report_file(it.run).is_file())
+    page = render_runs(store.directory.name, shown, with_report=with_report, left_out=len(runs) - len(shown))
+    write_atomically(store.index_file, page)
+    return store.index_file
 
 
 @contextmanager

@@ -68,6 +68,7 @@ def line_chart(
     log_x: bool = False,
     x_values: Sequence[float] = (),
     x_step: float = 0,
+    time_format: str = "",
 ) -> Markup:
     """Lines with a point for each value.
 
@@ -78,6 +79,7 @@ def line_chart(
         log_x: whether the axis is logarithmic.
         x_values: the ticks; chosen by the library if empty.
         x_step: least distance of ticks.
+        time_format: format of the ticks, such as `%H:%M`, if the axis is time in milliseconds since 1970.
     """
     rows = [
         {"x": point.x, "y": point.y, "series": str(number), "tip": point.tip, "chosen": index == line.chosen}
@@ -86,13 +88,13 @@ def line_chart(
     ]
     axis: dict[str, Any] = {"title": x, "grid": False}
     axis |= {"values": list(x_values)} if x_values else {"tickCount": 6, "tickMinStep": x_step}
+    scale: dict[str, Any] = {"type": "log" if log_x else "linear", "zero": False, "nice": False}
+    x_type: dict[str, Any] = {"type": "quantitative", "scale": scale}
+    if time_format:
+        axis |= {"format": time_format}
+        x_type = {"type": "temporal", "scale": {"type": "utc", "padding": 12}}
     encoding = {
-        "x": {
-            "field": "x",
-            "type": "quantitative",
-            "axis": axis,
-            "scale": {"type": "log" if log_x else "linear", "zero": False, "nice": False},
-        },
+        "x": {"field": "x", "axis": axis, **x_type},
         "y": {
             "field": "y",
             "type": "quantitative",

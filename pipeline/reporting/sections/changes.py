@@ -61,10 +61,11 @@ def build(facts: RunFacts) -> ChangesView | None:
 
 
 def _data(before: Documents, after: Documents) -> Iterator[Change]:
-    yield from _differences(_DATA, _facts_of(before), _facts_of(after))
+    yield from _differences(_DATA, data_facts(before), data_facts(after))
 
 
-def _facts_of(documents: Documents) -> dict[str, str]:
+def data_facts(documents: Documents) -> dict[str, str]:
+    """Sizes of the tables and of the index, and the time of the first and the last event."""
     found = {}
     for name, table in (documents.statistics.root if documents.statistics else {}).items():
         found[f"{name}, rows"] = number(table.rows)

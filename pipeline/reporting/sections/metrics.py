@@ -68,7 +68,7 @@ def build(facts: RunFacts) -> MetricsView | None:
     names = [f"{kind}@{at}" for kind in _SHOWN if f"{kind}@{at}" in metrics.test]
     names += [f"recall@{cutoffs[-1]}"] if cutoffs and f"recall@{cutoffs[-1]}" not in names else []
     charts = {f"{kind}@{at}": _estimates(metrics, rankers, f"{kind}@{at}") for kind in _CHARTED}
-    charts["recall@k"] = _recall_curve(rankers, cutoffs)
+    charts["recall@k"] = recall_curve(rankers, cutoffs)
     return MetricsView(
         columns=tuple(rankers),
         rows=tuple(_row(metrics, rankers, name) for name in names),
@@ -112,7 +112,8 @@ def _bounds(metrics: Metrics, ranker: str, values: Means, name: str) -> tuple[fl
     return None, None
 
 
-def _recall_curve(rankers: dict[str, Means], cutoffs: list[int]) -> Markup:
+def recall_curve(rankers: dict[str, Means], cutoffs: list[int]) -> Markup:
+    """Recall of each ranker at each cut-off."""
     series = [
         Series(ranker, [Point(k, values[name], f"{ranker}, {name}: {metric(values[name])}")
                         for k in cutoffs if (name := f"recall@{k}") in values])

@@ -7,8 +7,9 @@ from dataplane.artifacts.blessing import Check
 from dataplane.artifacts.evaluation import Metrics, ServedMetrics, Skipped
 from dataplane.verdict import check_text
 from pipeline.reporting.facts import RunFacts
+from pipeline.reporting.outcome import outcome, reasons
 from pipeline.reporting.sections.tiles import Tile, tiles
-from pipeline.reporting.words import metric, moment, number, seconds, signed
+from pipeline.reporting.words import judged, metric, moment, number, seconds, signed
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class VerdictView:
 
 def build(facts: RunFacts) -> VerdictView:
     """Builds the view."""
-    tone, headline = _headline(facts)
+    tone, headline = outcome(facts.run, facts.documents.push)
     verdict = facts.documents.verdict
     checks, reason = verdict.checks if verdict else (), _reason(facts)
     return VerdictView(
@@ -55,33 +56,11 @@ def build(facts: RunFacts) -> VerdictView:
     )
 
 
-def _headline(facts: RunFacts) -> tuple[str, str]:
-    run, push = facts.run, facts.documents.push
-    step = next((it for it in run.steps if it.state == run.state), None)
-    where = f" by {step.node}" if step else ""
-    if run.state == "refused":
-        return "bad", f"Refused{where}: nothing was published"
-    if run.state == "failed":
-        return "bad", f"Failed in {step.node}: nothing was published" if step else "Failed: nothing was published"
-    if run.state != "done":
-        return "neutral", "Interrupted before its end" if run.state == "interrupted" else "Still running"
-    if push is None:
-        return "neutral", "Done; nothing was to be published"
-    if push.withdrawn:
-        return "neutral", f"Not published again: version {push.version} stands since a rollback"
-    pushed_now = any(it.state == "run" and "Pusher" in it.node for it in run.steps)
-    if push.new and pushed_now:
-        return "good", f"Published as version {push.version}"
-    return "neutral", f"Nothing new: version {push.version} is already published"
-
-
 def _reason(facts: RunFacts) -> tuple[str, ...]:
     """Failed checks, otherwise the message of the run; for a finished run the lead of the model."""
     if facts.run.state == "done":
         return _lead(facts)
-    verdict = facts.documents.verdict
-    failed = [check_text(check) for check in verdict.checks if not check.passed] if verdict else []
-    return tuple(failed) or tuple(line.strip() for line in facts.run.message.splitlines() if line.strip())[:12]
+    return reasons(facts.run, facts.documents.verdict)
 
 
 def _lead(facts: RunFacts) -> tuple[str, ...]:
@@ -103,15 +82,9 @@ def _against_served(metrics: Metrics, name: str) -> Iterator[str]:
     if isinstance(served, ServedMetrics) and name in served.test:
         lead = served.model[name] - served.test[name]
         bounds = served.intervals.get(name)
-        told = f" ({signed(bounds[0])} … {signed(bounds[1])}), {_judged(bounds)}" if bounds else ""
+        told = f" ({signed(bounds[0])} … {signed(bounds[1])}), {judged(bounds)}" if bounds else ""
         where = f"{name} against version {served.version} on {number(served.queries)} queries"
         yield f"{where}: {signed(lead)}{told}."
-
-
-def _judged(bounds: tuple[float, float]) -> str:
-    if bounds[0] > 0:
-        return "clearly better"
-    return "clearly worse" if bounds[1] < 0 else "which may be chance"
 
 
 def _state(check: Check) -> str:

@@ -1,5 +1,6 @@
 """`status` prints its table whole and plain, however narrow the terminal is."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from pipeline.cli import main
 from pipeline.execution.metadata import Store
 from pipeline.execution.records import Run, Step
+from tests.pipeline.reporting.small_run import Runs
 
 _MESSAGE = "two anomalies:\n  interactions.user [odd] " + "x" * 300
 
@@ -32,3 +34,19 @@ def test_columns_are_as_wide_as_they_need_to_be(
         "    RefreshEmbeddingExporter  cached",
         "    Trainer                   refused  7.2 s",
     ]
+
+
+def test_metric_verdict_and_version_of_each_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = Runs(tmp_path)
+    runs.add("r1")
+    runs.add("r2", wrote={}, state="failed", message="no disk", ended_by="ExampleGen")
+    assert main(["status", "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        "  r1  done    125 s  ndcg@10 0.3000  blessed  version 4  0 of 8 steps cached",
+        "  r2  failed  125 s                                      0 of 8 steps cached  no disk",
+    ]
+    assert main(["status", "--json", "--root", str(tmp_path)]) == 0
+    first, second = json.loads(capsys.readouterr().out)["toy"]
+    assert first["metrics"]["ndcg@10"] == {"value": 0.3, "interval": [0.25, 0.35]}
+    assert (first["blessed"], first["version"]) == (True, 4)
+    assert (second["metrics"], second["blessed"], second["version"]) == ({}, None, None)

@@ -97,7 +97,7 @@ INDEX = example(IndexReport) | {
         ],
     },
 }  # fmt: skip
-CHECKS = {
+CHECKS: dict[str, Any] = {
     "blessed": True,
     "checks": [
         {

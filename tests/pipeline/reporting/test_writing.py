@@ -39,6 +39,15 @@ def test_the_report_is_written_at_the_end_of_a_run(session: Session, warnings: l
     assert warnings == []
 
 
+def test_the_page_of_all_runs_is_written_anew(session: Session) -> None:
+    session.store.index_file.write_text("old")
+    with reported(session):
+        pass
+    page = session.store.index_file.read_text()
+    assert "Refused by Pusher" in page
+    assert f'<a href="{report_of(session).name}">' in page
+
+
 def test_a_refusal_names_the_report(session: Session) -> None:
     with pytest.raises(RefusedError) as raised, reported(session):
         raise RefusedError("not blessed")
