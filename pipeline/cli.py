@@ -16,6 +16,7 @@ from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
 from pipeline.commands import (
     clean,
+    compare,
     completion,
     doctor,
     explain,
@@ -41,8 +42,8 @@ from pipeline.messages import print_error
 _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
-    run, refresh_index, validate, status, report, show, explain, lineage, recommend, explore, serve, versions, rollback,
-    clean, tune, work, init, schema, doctor, completion,
+    run, refresh_index, validate, status, report, compare, show, explain, lineage, recommend, explore, serve, versions,
+    rollback, clean, tune, work, init, schema, doctor, completion,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.

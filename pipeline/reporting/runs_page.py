@@ -13,6 +13,7 @@ from pipeline.reporting.rendering import rendered
 from pipeline.reporting.words import metric, moment, seconds
 
 _RANKERS = ("two-tower", "popularity")
+_AXIS = "start of the run, UTC"
 _DAY = 24 * 60 * 60 * 1000
 _LONGEST_REASON = 240
 """Characters of a reason; the report of the run has all of it."""
@@ -115,7 +116,6 @@ def _took(found: RunOverview) -> str:
 def _charts(found: Sequence[RunOverview]) -> Iterator[tuple[str, Markup]]:
     """Each metric by date, of the model and of popularity."""
     newest = _newest_published(found)
-    axis = {"x": "start of the run, UTC", "time_format": _time_format(found)}
     for name in dict.fromkeys(it.name for overview in found for it in overview.metrics):
         measured = [(run, it) for run in found for it in run.metrics if it.name == name and run.run.started]
         ours = [_point(run, "two-tower", it, it.value) for run, it in measured]
@@ -123,7 +123,7 @@ def _charts(found: Sequence[RunOverview]) -> Iterator[tuple[str, Markup]]:
         chosen = next((place for place, (run, _) in enumerate(measured) if run is newest), None)
         series = [Series("two-tower", ours, chosen), Series("popularity", popular)]
         label = f"{name} by date. " + "; ".join(point.tip for line in series for point in line.points[-3:])
-        yield name, line_chart(series, label=label, **axis)
+        yield name, line_chart(series, label=label, x=_AXIS, time_format=_time_format(found))
 
 
 def _point(found: RunOverview, ranker: str, estimated: Estimated, value: float) -> Point:

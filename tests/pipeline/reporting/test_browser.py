@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from pipeline.reporting.comparison.comparison import compare
+from pipeline.reporting.comparison.page import render_comparison
 from pipeline.reporting.writing import write_report
+from tests.pipeline.reporting.comparison.compared import collected, store_values
 from tests.pipeline.reporting.small_run import HOSTILE, Runs, documents
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
+PAGES = ("published", "refused", "runs", "compared")
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
 SERIOUS = ("serious", "critical")
@@ -29,7 +33,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The reports of a run that published, and of one that a gate refused before anything was trained."""
+    """A published run's report, one refused before anything was trained, the list of both, and a comparison."""
     runs = Runs(tmp_path_factory.mktemp("runs"))
     runs.add("r1", wrote=documents(mean=2, version=3))
     settings = {"name": HOSTILE, "training": {"max_epochs": 2}}
@@ -37,7 +41,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "published": runs.add("r2", settings=settings),
         "refused": runs.add("r3", state="refused", message=f"drift\n{HOSTILE}", ended_by="ExampleValidator"),
     }
-    return {name: write_report(runs.store, run) for name, run in made.items()}
+    pages = {name: write_report(runs.store, run) for name, run in made.items()}
+    for run, value in (("r1", 0.25), ("r2", 0.5)):
+        store_values(runs, run, {"q1": value})
+    compared = compare(collected(runs, *runs.store.runs()))
+    runs.store.comparison_file.write_text(render_comparison(compared, runs.store.comparison_file), encoding="utf-8")
+    return pages | {"runs": runs.store.index_file, "compared": runs.store.comparison_file}
 
 
 class Visit:
@@ -67,7 +76,7 @@ def visit(browser: Any, files: dict[str, Path]) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["published", "refused"])
+@pytest.mark.parametrize("name", PAGES)
 def test_the_page_opens_without_an_error_or_a_request(
     visit: Any, files: dict[str, Path], name: str, width: int
 ) -> None:
@@ -77,11 +86,12 @@ def test_the_page_opens_without_an_error_or_a_request(
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_wider_than_the_window(visit: Any, width: int) -> None:
-    page = visit("published", width=width).page
+@pytest.mark.parametrize(("name", "more_than"), [("published", 5), ("runs", 1), ("compared", 1)])
+def test_nothing_is_wider_than_the_window(visit: Any, width: int, name: str, more_than: int) -> None:
+    page = visit(name, width=width).page
     assert page.evaluate("document.documentElement.scrollWidth") == width
     charts = page.locator("svg").evaluate_all("all => all.map(it => it.getBoundingClientRect().width)")
-    assert len(charts) > 5
+    assert len(charts) > more_than
     assert all(150 < chart < width for chart in charts)
 
 
@@ -138,7 +148,7 @@ def test_a_printed_page_has_all_of_it(visit: Any) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["published", "refused"])
+@pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious(visit: Any, name: str, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = visit(name, width=width, scheme=scheme).page

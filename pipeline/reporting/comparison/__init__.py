@@ -1,0 +1,1 @@
+"""Compares runs: metrics with paired intervals, answers, data and configuration."""
