@@ -24,7 +24,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="list runs, their steps and artifacts",
         description="Lists the runs of every pipeline under the root, newest last, with the metric, the verdict and "
         "the published version of each. For the newest run of each pipeline, lists its steps: whether cached or run, "
-        "their duration and their artifacts.",
+        "their duration and their artifacts; then its whole message if it was refused or failed.",
     )
     parser.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="only this pipeline")
     parser.add_argument(
@@ -64,7 +64,9 @@ def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
     print(name)
     found = _without_empty_columns([_row(it) for it in _overviews(store, runs)])
     steps = [_step(store, step) for step in (runs[-1].steps if runs else [])]
-    for line in [*text_table(found, right=[2], indent=2), *text_table(steps, right=[2], indent=4)]:
+    message = runs[-1].message.splitlines() if runs else []
+    whole = ["", *(f"  {line}" for line in message)] if len(message) > 1 else []
+    for line in [*text_table(found, right=[2], indent=2), *text_table(steps, right=[2], indent=4), *whole]:
         print(line)
 
 
@@ -72,7 +74,7 @@ def _row(found: "RunOverview") -> list[str]:
     run = found.run
     metric = f"{found.metrics[0].name} {found.metrics[0].value:.4f}" if found.metrics else ""
     version = "" if found.version is None else f"version {found.version}"
-    return [run.id, run.state, _seconds(run), metric, found.verdict, version, _cached(run), run.message]
+    return [run.id, run.state, _seconds(run), metric, found.verdict, version, _cached(run), run.message.partition("\n")[0]]
 
 
 def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:

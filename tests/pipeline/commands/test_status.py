@@ -30,9 +30,11 @@ def test_columns_are_as_wide_as_they_need_to_be(
         "toy",
         "  1  done         1200 s  1 of 1 steps cached",
         f"  2  interrupted  1200 s  1 of 2 steps cached  {first}",
-        f"                                               {second}",
         "    RefreshEmbeddingExporter  cached",
         "    Trainer                   refused  7.2 s",
+        "",
+        f"  {first}",
+        f"  {second}",
     ]
 
 
