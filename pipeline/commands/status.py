@@ -74,7 +74,8 @@ def _row(found: "RunOverview") -> list[str]:
     run = found.run
     metric = f"{found.metrics[0].name} {found.metrics[0].value:.4f}" if found.metrics else ""
     version = "" if found.version is None else f"version {found.version}"
-    return [run.id, run.state, _seconds(run), metric, found.verdict, version, _cached(run), run.message.partition("\n")[0]]
+    reason = run.message.partition("\n")[0]
+    return [run.id, run.state, _seconds(run), metric, found.verdict, version, _cached(run), reason]
 
 
 def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
