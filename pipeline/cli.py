@@ -26,6 +26,7 @@ from pipeline.commands import (
     recommend,
     refresh_index,
     report,
+    reproduce,
     rollback,
     run,
     schema,
@@ -42,8 +43,8 @@ from pipeline.messages import print_error
 _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
-    run, refresh_index, validate, status, report, compare, show, explain, lineage, recommend, explore, serve, versions,
-    rollback, clean, tune, work, init, schema, doctor, completion,
+    run, refresh_index, validate, status, report, compare, show, explain, lineage, reproduce, recommend, explore, serve,
+    versions, rollback, clean, tune, work, init, schema, doctor, completion,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.

@@ -42,6 +42,21 @@ def chosen_run(store: Store, wanted: str | None) -> Run:
     return runs[wanted]
 
 
+def store_of_run(root: Path, wanted: str) -> tuple[Store, Run]:
+    """A run by its id, and the records of its pipeline.
+
+    Raises:
+        ConfigError: there is no such run.
+    """
+    names = pipelines(root)
+    for name in names:
+        store = Store(root, name)
+        found = next((run for run in store.runs() if run.id == wanted), None)
+        if found is not None:
+            return store, found
+    raise ConfigError(f"no run '{wanted}' in {root}; `status` lists those of {listed(names) or 'no pipeline'}")
+
+
 def chosen_artifact(root: Path, address: str) -> tuple[Store, Execution, list[str]]:
     """The execution that `PIPELINE/STEP[/EXECUTION][/OUTPUT]` names, the newest without EXECUTION, and its outputs.
 

@@ -67,7 +67,7 @@ def _first_line(explanation: Explanation) -> str:
 def _lines(comparison: Comparison) -> Iterator[str]:
     before, after = comparison.before, comparison.after
     yield f"{after.node} {before.id} → {after.id}:"
-    rows = [_row(change) for change in comparison.changes]
+    rows = [change_row(change) for change in comparison.changes]
     yield from text_table(rows, indent=2)
     if rows:
         return
@@ -77,7 +77,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield "  nothing that both records hold differs, so code or a source does"
 
 
-def _row(change: Change) -> list[str]:
+def change_row(change: Change) -> list[str]:
+    """A change as cells of a table: kind, name, and how it differs."""
     if change.kind == "input":
         return ["input", change.name, _input_told(change)]
     if change.kind in ("source", "code"):

@@ -1,4 +1,4 @@
-"""Same inputs and seed, same vocabularies, weights and metrics."""
+"""Same inputs and seed, same vocabularies, weights and metrics; `reproduce` finds every step equal."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.e2e.conftest import QUICK
+from pipeline.execution.metadata import Store
+from tests.e2e.conftest import QUICK, Project, cli
 
 pytestmark = pytest.mark.e2e
 
@@ -34,14 +35,19 @@ def variables(saved_model: Path) -> dict[str, np.ndarray]:
     return {name: reader.get_tensor(name) for name in shapes if not name.startswith("_CHECKPOINTABLE")}
 
 
-def test_two_runs_from_one_seed_are_alike_and_from_another_are_not(project, tmp_path):
+def test_a_run_can_be_repeated_and_another_seed_gives_another_model(project, tmp_path):
     run_apart(project, "first", tmp_path / "a")
-    run_apart(project, "second", tmp_path / "b", "--no-cache")
+    again = Project(tmp_path / "again")
+    run = Store(project.root, "first").runs()[-1].id
+    repeated = cli("reproduce", run, "--root", project.root, "--into", again.root)
+    assert repeated.code == 0, repeated.out + repeated.err
+    assert "Pusher" in repeated.out.partition("publishes, so it is not repeated")[0]
     run_apart(project, "third", tmp_path / "c", "--set", "seed=7")
-    found = dict.fromkeys(("first", "second", "third"), project)
+    found = {"first": (project, "first"), "second": (again, "first"), "third": (project, "third")}
 
     def output(name, node, output):
-        return found[name].artifact(name, node, output).path
+        place, pipeline = found[name]
+        return place.artifact(pipeline, node, output).path
 
     for node, artifact in (("Transform", "transformed_examples"), ("ExampleGen", "examples")):
         assert digests(output("first", node, artifact)) == digests(output("second", node, artifact))
@@ -52,4 +58,4 @@ def test_two_runs_from_one_seed_are_alike_and_from_another_are_not(project, tmp_
     np.testing.assert_equal(weights["first"], weights["second"])
     with pytest.raises(AssertionError):
         np.testing.assert_equal(weights["first"], weights["third"])
-    assert project.metrics("first")["test"] == project.metrics("second")["test"]
+    assert project.metrics("first")["test"] == again.metrics("first")["test"]

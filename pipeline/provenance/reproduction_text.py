@@ -1,0 +1,68 @@
+"""Reproductions in words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dataplane.errors.messages import listed
+from dataplane.text_tables import text_table
+from pipeline.execution.metadata import Run
+from pipeline.provenance.equality import Outcome
+from pipeline.provenance.explanation_text import change_row
+from pipeline.provenance.rebuilding import Rebuilt
+from pipeline.provenance.reproduction import Comparing, Conditions
+
+_MOST_CHANGES = 20
+_MOST_FILES = 5
+
+
+def condition_lines(run: Run, rebuilt: Rebuilt, found: Conditions) -> Iterator[str]:
+    """What differs from the run before anything is repeated."""
+    if found.older:
+        yield (
+            f"the code differs: an older release made {listed(found.older)}; it recorded no digests of code and "
+            "sources, so what differs in them cannot be named"
+        )
+    if found.changes:
+        yield f"not as in run {run.id}:"
+        yield from text_table([change_row(change) for change in found.changes[:_MOST_CHANGES]], indent=2)
+        if more := len(found.changes) - _MOST_CHANGES:
+            yield from [f"  and {more} more"] if more > 0 else []
+    for node, reason in found.gone.items():
+        later = next((name for name in _after(rebuilt, node)), "")
+        hint = f"; repeat what follows on the recorded artifacts with --from {later}" if later else ""
+        yield f"the sources of {node} are gone: {reason}{hint}"
+    if not (found.older or found.changes or found.gone):
+        yield f"sources, code and libraries are those of run {run.id}"
+
+
+def outcome_lines(rebuilt: Rebuilt, comparing: Comparing, root: Path) -> Iterator[str]:
+    """How each step came out, and the first that differs."""
+    rows = [[node, _outcome(comparing.outcomes.get(node))] for node in rebuilt.recorded]
+    rows += [[node, reason] for node, reason in rebuilt.left_out.items()]
+    yield from text_table(rows, indent=2)
+    first = comparing.first_difference
+    if not first:
+        yield f"equal: all {len(comparing.outcomes)} steps came out as recorded"
+        return
+    differences = comparing.outcomes[first].differences
+    yield f"{first} is the first step that differs:"
+    yield from (f"  {text}" for text in differences[:_MOST_FILES])
+    if len(differences) > _MOST_FILES:
+        yield f"  and {len(differences) - _MOST_FILES} more files"
+    yield f"The repetition is in {root}"
+
+
+def _after(rebuilt: Rebuilt, node: str) -> list[str]:
+    names = list(rebuilt.recorded)
+    return names[names.index(node) + 1 :]
+
+
+def _outcome(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "not repeated"
+    if outcome.differences:
+        return f"differs in {len(outcome.differences)} files"
+    told = [f"{outcome.equal} files"] if outcome.equal else []
+    told += [f"{outcome.alike} but for measured values"] if outcome.alike else []
+    told += [f"{outcome.not_compared} not compared"] if outcome.not_compared else []
+    return f"equal: {', '.join(told)}"
