@@ -113,7 +113,7 @@ def evaluate(
     compared = None
     if subject.config.min_lift_over_published:
         compared = _compare_with_served(subject, found, published, examples)
-    metrics = _metrics(subject, found, baselines, measured.get("popularity"))
+    metrics = _metrics(subject, found, baselines, measured)
     optional = {"collapsed": found.collapsed, "published": compared}
     return metrics.model_copy(update={name: value for name, value in optional.items() if value})
 
@@ -192,7 +192,7 @@ def _compare_with_served(
 
 
 def _metrics(
-    subject: _Subject, found: _Found, baselines: Mapping[str, Measured | str], popularity: Measured | None
+    subject: _Subject, found: _Found, baselines: Mapping[str, Measured | str], measured: Mapping[str, Measured]
 ) -> Metrics:
     test, validation = found.of_split["test"], found.of_split.get("validation")
     dataset, config, params = subject.dataset, subject.config, subject.params
@@ -200,7 +200,7 @@ def _metrics(
         test=test.metrics,
         validation={} if validation is None else validation.metrics,
         baselines={n: Skipped(skipped=it) if isinstance(it, str) else it.metrics for n, it in baselines.items()},
-        intervals=_intervals(test, popularity, config, params.seed),
+        intervals=_intervals(test, measured, config, params.seed),
         slices=slices(
             test.values,
             test.ranks,
@@ -264,10 +264,10 @@ def _query_inputs(
     )
 
 
-def _intervals(model: Measured, popularity: Measured | None, config: "EvaluationConfig", seed: int) -> Intervals:
+def _intervals(model: Measured, baselines: Mapping[str, Measured], config: "EvaluationConfig", seed: int) -> Intervals:
+    """Intervals of the model, and of its difference from each baseline, from the same resamples."""
     columns = {"test": model.values}
-    if popularity is not None:
-        columns["test_minus_popularity"] = differences(model, popularity)
+    columns |= {f"test_minus_{name}": differences(model, baseline) for name, baseline in baselines.items()}
     main, named = (
         intervals_of(list(columns.values()), names, seed=seed)
         for names in (config.main_metrics(), config.named_metrics())

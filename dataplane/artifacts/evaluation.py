@@ -55,6 +55,7 @@ class Intervals(Part):
     resamples: int
     test: Bounds
     test_minus_popularity: Bounds = {}
+    test_minus_item_knn: Bounds = {}
 
 
 class Slices(Part):

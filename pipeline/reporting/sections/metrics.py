@@ -92,19 +92,20 @@ def _estimates(metrics: Metrics, rankers: dict[str, Means], name: str) -> Markup
     estimates = []
     for (ranker, values), colour in zip(rankers.items(), COLOURS, strict=False):
         if name in values:
-            low, high = _bounds(metrics, ranker, values, name)
+            low, high = _bounds(metrics, ranker, name)
             estimates.append(Estimate(ranker, values[name], low, high, colour))
     told = "; ".join(it.told for it in estimates)
     return estimates_chart(estimates, label=f"{name} of each ranker. {told}")
 
 
-def _bounds(metrics: Metrics, ranker: str, values: Means, name: str) -> tuple[float | None, float | None]:
+def _bounds(metrics: Metrics, ranker: str, name: str) -> tuple[float | None, float | None]:
     """Interval of the model; for other rankers the interval of the paired difference, around the model's value."""
-    own, served = metrics.intervals.test.get(name), metrics.published
-    if ranker == "two-tower" and own:
-        return own
-    if ranker == "popularity" and name in metrics.intervals.test_minus_popularity:
-        low, high = metrics.intervals.test_minus_popularity[name]
+    found, served = metrics.intervals, metrics.published
+    if ranker == "two-tower" and name in found.test:
+        return found.test[name]
+    differences = {"popularity": found.test_minus_popularity, "item_knn": found.test_minus_item_knn}.get(ranker, {})
+    if name in differences:
+        low, high = differences[name]
         return metrics.test[name] - high, metrics.test[name] - low
     if ranker.startswith("served") and isinstance(served, ServedMetrics) and name in served.intervals:
         low, high = served.intervals[name]

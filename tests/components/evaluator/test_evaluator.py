@@ -91,8 +91,9 @@ def test_facts_show_the_main_metrics_beside_popularity(run: Run) -> None:
 def test_intervals_surround_the_means(run: Run) -> None:
     low, high = run.metrics["intervals"]["test"]["mrr@5"]
     assert low < run.metrics["test"]["mrr@5"] < high
-    low, high = run.metrics["intervals"]["test_minus_popularity"]["mrr@5"]
-    assert low < run.metrics["test"]["mrr@5"] - run.metrics["baselines"]["popularity"]["mrr@5"] < high
+    for name, baseline in run.metrics["baselines"].items():
+        low, high = run.metrics["intervals"][f"test_minus_{name}"]["mrr@5"]
+        assert low < run.metrics["test"]["mrr@5"] - baseline["mrr@5"] < high
 
 
 def test_values_of_each_query_are_kept(run: Run) -> None:
