@@ -3,6 +3,7 @@
 ROOT/PIPELINE/<node>/<execution>/<output>/      one directory per execution, never changed afterwards
 ROOT/PIPELINE/<node>/<execution>/manifest.json  written last: without it the execution does not exist
 ROOT/PIPELINE/runs/<run>.json, .log and .html   one record, one log and one report per run
+ROOT/PIPELINE/runs/index.html and compare.html  the list of all runs, and the last comparison
 ROOT/PIPELINE/.lock                             held by the process that is running the pipeline
 """
 

@@ -28,6 +28,7 @@ class VerdictView:
         tone: good, bad or neutral.
         headline: outcome of the run.
         reason: reasons of the outcome, the most important first.
+        final_fit: note that the published model is not the measured one; "" if it is.
         gates: outcomes of the checks that are not a reason.
         tiles: most important numbers.
         when: start and duration of the run.
@@ -36,6 +37,7 @@ class VerdictView:
     tone: str
     headline: str
     reason: tuple[str, ...]
+    final_fit: str
     gates: tuple[Gate, ...]
     tiles: tuple[Tile, ...]
     when: str
@@ -50,6 +52,7 @@ def build(facts: RunFacts) -> VerdictView:
         tone=tone,
         headline=headline,
         reason=reason,
+        final_fit=_final_fit(facts),
         gates=tuple(Gate(_state(check), check_text(check)) for check in checks if check_text(check) not in reason),
         tiles=tuple(tiles(facts)),
         when=_when(facts),
@@ -85,6 +88,17 @@ def _against_served(metrics: Metrics, name: str) -> Iterator[str]:
         told = f" ({signed(bounds[0])} … {signed(bounds[1])}), {judged(bounds)}" if bounds else ""
         where = f"{name} against version {served.version} on {number(served.queries)} queries"
         yield f"{where}: {signed(lead)}{told}."
+
+
+def _final_fit(facts: RunFacts) -> str:
+    final = facts.documents.final_training
+    if final is None:
+        return ""
+    return (
+        "Metrics, slices, examples and the map are of the model that was fitted without the held-out events. The model "
+        f"to publish is a second one, fitted to all events for {number(final.steps)} steps (training.final_fit). "
+        "No held-out events are left to measure it."
+    )
 
 
 def _state(check: Check) -> str:

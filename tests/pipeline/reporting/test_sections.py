@@ -1,5 +1,6 @@
 """What the sections tell of small runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from dataplane.artifacts.pushed_model import Push
 from pipeline.execution.metadata import Run
 from pipeline.reporting.collecting import collect
 from pipeline.reporting.facts import RunFacts
+from pipeline.reporting.page import render
 from pipeline.reporting.sections import (
     candidate_map,
     chain,
@@ -133,6 +135,23 @@ def test_metrics_have_intervals_around_what_they_are_of(facts: RunFacts) -> None
     assert "two-tower: 0.3000 (0.2500 … 0.3500)" in view.charts["ndcg@10"]
     assert "popularity: 0.1500 (0.1000 … 0.2000)" in view.charts["ndcg@10"]
     assert "two-tower, recall@1: 0.1000" in view.charts["recall@k"]
+
+
+@pytest.mark.parametrize("baseline", ["popularity", "item_knn"])
+def test_the_bar_of_a_baseline_is_the_interval_of_its_difference(facts: RunFacts, baseline: str) -> None:
+    intervals = {"level": 0.95, "resamples": 1000, "test": {}, f"test_minus_{baseline}": {"ndcg@10": [0.1, 0.2]}}
+    measured = Metrics.model_validate({**MEASURED, "baselines": {baseline: MEASURED["test"]}, "intervals": intervals})
+    view = metrics.build(replace(facts, documents=replace(facts.documents, metrics=measured)))
+    assert view is not None
+    assert f"{baseline}: 0.3000 (0.1000 … 0.2000)" in view.charts["ndcg@10"]
+
+
+def test_after_a_final_fit_the_measured_model_is_not_the_one_to_publish(facts: RunFacts) -> None:
+    assert verdict.build(facts).final_fit == ""
+    documents = replace(facts.documents, final_training=facts.documents.training)
+    page = render(replace(facts, documents=documents))
+    assert "fitted to all events for 20 steps" in page
+    assert page.index("fitted without the held-out events") < page.index("<main>")
 
 
 def test_slices_are_sorted_by_how_much_they_cost(facts: RunFacts) -> None:
