@@ -48,13 +48,11 @@ def store_of_run(root: Path, wanted: str) -> tuple[Store, Run]:
     Raises:
         ConfigError: there is no such run.
     """
-    names = pipelines(root)
-    for name in names:
-        store = Store(root, name)
-        found = next((run for run in store.runs() if run.id == wanted), None)
-        if found is not None:
-            return store, found
-    raise ConfigError(f"no run '{wanted}' in {root}; `status` lists those of {listed(names) or 'no pipeline'}")
+    stores = [Store(root, name) for name in pipelines(root)]
+    known = {run.id: (store, run) for store in stores for run in store.runs()}
+    if wanted not in known:
+        raise ConfigError(f"no run '{wanted}' in {root}; there is {listed(sorted(known, reverse=True)) or 'none'}")
+    return known[wanted]
 
 
 def chosen_artifact(root: Path, address: str) -> tuple[Store, Execution, list[str]]:

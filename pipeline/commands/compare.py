@@ -3,15 +3,11 @@
 import argparse
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dataplane.errors import ConfigError, RunError
-from dataplane.errors.messages import listed
 from models.spec.durable import write_atomically
 from pipeline.commands import options
-
-if TYPE_CHECKING:
-    from pipeline.execution.metadata import Run, Store
+from pipeline.commands.chosen import store_of_run
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -48,7 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
     wanted = list(dict.fromkeys(arguments.runs))
     if not 2 <= len(wanted) <= MOST_RUNS:
         raise ConfigError(f"compare takes 2 to {MOST_RUNS} different runs, not {len(wanted)}")
-    chosen = _find(arguments.root, wanted)
+    chosen = [store_of_run(arguments.root, run) for run in wanted]
     comparison = compare(collect_compared(chosen))
     file: Path = arguments.output or chosen[0][0].comparison_file
     try:
@@ -59,15 +55,3 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.open:
         webbrowser.open(file.resolve().as_uri())
     return 0
-
-
-def _find(root: Path, wanted: list[str]) -> "list[tuple[Store, Run]]":
-    """The runs in the order of the arguments."""
-    from pipeline.execution.metadata import Store, pipelines
-
-    stores = [Store(root, name) for name in pipelines(root)]
-    known = {run.id: (store, run) for store in stores for run in store.runs()}
-    for run in wanted:
-        if run not in known:
-            raise ConfigError(f"no run '{run}' in {root}; there is {listed(sorted(known, reverse=True)) or 'none'}")
-    return [known[run] for run in wanted]

@@ -162,12 +162,19 @@ class VersionsUntil(PublishedVersions):
     Args:
         directory: directory of the models.
         name: name of the models.
-        last: the newest version.
+        last: the newest version; 0 if there was none.
     """
 
     def __init__(self, directory: Path | str, name: str, last: int) -> None:
         super().__init__(directory, name)
+        self.last = last
         self.versions_of = cast(Versions, _Until(self.versions_of, last))
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the newest version is no longer published."""
+        newest = self.newest()
+        return self.last != 0 and (newest is None or newest.version != self.last)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pipeline.execution.progress import Progress
 from pipeline.execution.runner import LocalRunner, Selection, new_run
 from pipeline.provenance.changes import Change, changes
 from pipeline.provenance.equality import Outcome, compare_outputs
-from pipeline.provenance.rebuilding import Rebuilt
+from pipeline.provenance.rebuilding import Rebuilt, VersionsUntil
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Conditions:
         changes: sources, parameters, files of code, libraries and Python that differ, each once.
         older: steps whose records, of an older release, have no digests of code and sources.
         gone: sources that cannot be read, by step.
+        unpublished: the version that the model was compared with, if it is no longer published; otherwise 0.
     """
 
     changes: tuple[Change, ...]
     older: tuple[str, ...]
     gone: Mapping[str, str]
+    unpublished: int = 0
 
 
 class DiffersError(RunError):
@@ -39,7 +41,7 @@ class DiffersError(RunError):
 def conditions(store: Store, rebuilt: Rebuilt) -> Conditions:
     """Compares sources, parameters, code and libraries with those that the run recorded."""
     found: dict[tuple[str, str], Change] = {}
-    gone, older = {}, []
+    gone, older, unpublished = {}, [], 0
     for node in rebuilt.pipeline.nodes:
         execution = rebuilt.recorded[node.id]
         try:
@@ -58,7 +60,10 @@ def conditions(store: Store, rebuilt: Rebuilt) -> Conditions:
             found.setdefault((change.kind, change.name), change)
         if execution.code is None or execution.external is None:
             older.append(node.id)
-    return Conditions(tuple(found.values()), tuple(older), gone)
+        compared = getattr(node.component, "published", None)
+        if isinstance(compared, VersionsUntil) and compared.is_gone:
+            unpublished = compared.last
+    return Conditions(tuple(found.values()), tuple(older), gone, unpublished)
 
 
 def reproduce(

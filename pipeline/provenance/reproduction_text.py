@@ -27,11 +27,13 @@ def condition_lines(run: Run, rebuilt: Rebuilt, found: Conditions) -> Iterator[s
         yield from text_table([change_row(change) for change in found.changes[:_MOST_CHANGES]], indent=2)
         if more := len(found.changes) - _MOST_CHANGES:
             yield from [f"  and {more} more"] if more > 0 else []
+    if found.unpublished:
+        yield f"version {found.unpublished}, which the model was compared with, is no longer published"
     for node, reason in found.gone.items():
         later = next((name for name in _after(rebuilt, node)), "")
         hint = f"; repeat what follows on the recorded artifacts with --from {later}" if later else ""
         yield f"the sources of {node} are gone: {reason}{hint}"
-    if not (found.older or found.changes or found.gone):
+    if not (found.older or found.changes or found.gone or found.unpublished):
         yield f"sources, code and libraries are those of run {run.id}"
 
 

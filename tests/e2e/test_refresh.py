@@ -231,3 +231,12 @@ def test_a_damaged_version_is_refreshed_from_what_it_was_made_of(store_front):
     assert (refused.code, f"version {again['version']} of front in" in refused.err) == (3, True)
     assert "no readable identity" in refused.err
     assert f"version {again['version']} is damaged" in store_front.run(store_front.directory / "front.yaml").out
+
+
+@pytest.mark.slow
+def test_a_refresh_can_be_repeated_on_the_recorded_model(store_front: Project, tmp_path: Path) -> None:
+    store = Store(store_front.root, "front")
+    run = next(run for run in store.runs() if run.steps[0].node == "CatalogueGen")
+    repeated = cli("reproduce", run.id, "--root", store_front.root, "--into", tmp_path / "again")
+    assert repeated.code == 0, repeated.out + repeated.err
+    assert "equal: all 3 steps came out as recorded" in repeated.out

@@ -26,6 +26,7 @@ def test_later_versions_are_not_seen(tmp_path: Path, last: int, newest: int | No
     assert (found.version if found else None) == newest
     complete = published.newest_complete()
     assert (complete.version if complete else None) == newest
+    assert published.is_gone == (newest != (last or None))
     if newest:
         assert published.fetch(newest)[0] == tmp_path / "shop" / str(newest)
 
