@@ -138,6 +138,7 @@ class Step:
     """A step of a run: `state` is cached, run, failed, refused, interrupted or waiting.
 
     `reason` is why it was executed, see `REASONS`; "" if it was not, or in records of older releases.
+    `unfinished` is the execution of a step that failed, was refused or interrupted.
     """
 
     node: _Name
@@ -145,6 +146,7 @@ class Step:
     execution: Annotated[str, AfterValidator(_or_empty(_plain_name))] = ""
     seconds: float = 0.0
     reason: str = ""
+    unfinished: Execution | None = None
     unknown: dict[str, Any] = field(default_factory=dict)
 
 
@@ -184,7 +186,7 @@ def to_json(record: Execution | Run) -> dict[str, Any]:
     """A record as a JSON object, including keys recorded by another release."""
     values = _spread(asdict(record))
     if isinstance(record, Run):
-        values["steps"] = [_spread(step) for step in values["steps"]]
+        values["steps"] = [_step_values(step) for step in values["steps"]]
     return values
 
 
@@ -197,7 +199,7 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
     """
     value = _gathered(kind, _read_json(file))
     if kind is Run and isinstance(value.get("steps"), list):
-        value["steps"] = [_gathered(Step, step) for step in value["steps"]]
+        value["steps"] = [_gathered_step(step) for step in value["steps"]]
     try:
         record: RecordT = _CHECKS[kind].validate_python(value)
     except ValidationError as error:
@@ -205,9 +207,21 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
     return record
 
 
+def _step_values(values: dict[str, Any]) -> dict[str, Any]:
+    unfinished = values.pop("unfinished")
+    return _spread(values) | ({} if unfinished is None else {"unfinished": _spread(unfinished)})
+
+
 def _spread(values: dict[str, Any]) -> dict[str, Any]:
     unknown = values.pop("unknown")
     return {**values, **unknown}
+
+
+def _gathered_step(value: Any) -> dict[str, Any]:
+    step = _gathered(Step, value)
+    if step.get("unfinished") is not None:
+        step["unfinished"] = _gathered(Execution, step["unfinished"])
+    return step
 
 
 def _gathered(kind: type, value: Any) -> dict[str, Any]:

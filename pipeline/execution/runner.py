@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +180,8 @@ class LocalRunner:
         step.execution, started, began = self.store.new_id(), now(), time.monotonic()
         left = self.store.directory / _LEFT / node.id
         directory = self.store.execution_directory(node.id, step.execution)
-        facts = self._work(node, prepared, directory, left / key[:32])
         done = {name: self._done[ref.node] for name, ref in node.inputs.items()}
-        execution = Execution(
+        execution = step.unfinished = Execution(
             node=node.id,
             id=step.execution,
             component=ingredients.component,
@@ -194,12 +193,15 @@ class LocalRunner:
             libraries=dict(ingredients.libraries),
             external=dict(ingredients.external),
             code=dict(ingredients.code),
-            facts=dict(facts),
+            facts={},
             run=run.id,
             started=started,
-            seconds=round(time.monotonic() - began, 3),
+            seconds=0.0,
         )
-        committed = self.store.commit(execution)
+        facts = self._work(node, prepared, directory, left / key[:32])
+        seconds = round(time.monotonic() - began, 3)
+        committed = self.store.commit(replace(execution, facts=dict(facts), seconds=seconds))
+        step.unfinished = None
         self.store.remove_unreadable(node.id)
         shutil.rmtree(left, ignore_errors=True)
         return committed

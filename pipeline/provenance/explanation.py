@@ -40,7 +40,7 @@ class Explanation:
     Attributes:
         run: record of the run.
         step: record of the step.
-        execution: its execution; None if it did not finish or its record is missing.
+        execution: its execution, finished or not; None if there is none or its record is missing.
         reason: why it was executed, see `pipeline.execution.records.REASONS`; "" if it was not, or is not known.
         comparison: with the newest earlier execution; None if there is none, or the step was reused.
         upstream: the same for each step whose output is a changed input, directly or indirectly.
@@ -69,7 +69,7 @@ def explain(store: Store, run: Run, node: str) -> Explanation:
     if step is None:
         steps = listed([step.node for step in run.steps]) or "none"
         raise ConfigError(f"run {run.id} has no step '{node}'; its steps are {steps}")
-    execution = store.execution(node, step.execution) if step.execution else None
+    execution = step.unfinished or (store.execution(node, step.execution) if step.execution else None)
     if execution is None or step.state == "cached":
         return Explanation(run, step, execution, step.reason)
     earlier = [other for other in store.executions(node) if other.id < execution.id]

@@ -37,7 +37,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "execution": explanation.step.execution,
         "executed_by_run": execution.run if execution else None,
         "reason": explanation.reason,
-        "first_execution": explanation.step.state == "run" and execution is not None and comparison is None,
+        "first_execution": explanation.step.state != "cached" and execution is not None and comparison is None,
         "comparison": _comparison(comparison) if comparison else None,
         "upstream": [_comparison(it) for it in explanation.upstream],
     }
@@ -54,9 +54,7 @@ def _first_line(explanation: Explanation) -> str:
     if step.state != "run":
         told = f"{told} ({step.state})"
     if execution is None:
-        missing = "did not finish" if step.state != "run" else "is no longer recorded"
-        why = f": {REASONS.get(step.reason, step.reason)}" if step.reason else ""
-        return f"{told}{why}; the execution {missing}, so its ingredients cannot be compared"
+        return f"{told}; what it was executed with is not recorded, so it cannot be compared"
     if explanation.comparison is None:
         return f"{told}: first execution; no earlier one is recorded"
     if not explanation.reason:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from pipeline.config.config import load_config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.execution.dag import Node
@@ -35,3 +37,38 @@ def test_a_configuration_in_another_directory_is_the_same_pipeline(tmp_path: Pat
     here, there = (nodes(tmp_path / name)["ExampleGen"].component for name in ("here", "there"))
     here_key, there_key = (Ingredients.of(one, {}, one.prepare().external).key for one in (here, there))
     assert here_key == there_key
+
+
+def own_keys(directory: Path, *settings: str) -> dict[str, str]:
+    """Cache key of each step without its inputs."""
+    found = {}
+    for name, node in nodes(directory, *settings).items():
+        found[name] = Ingredients.of(node.component, {}, node.component.prepare().external).key
+    return found
+
+
+@pytest.mark.parametrize(
+    ("setting", "steps"),
+    [
+        ("seed=7", {"Transform", "Trainer", "Evaluator"}),
+        ("remove_seen=false", {"Trainer", "Evaluator", "ScannIndexer", "BulkInferrer"}),
+        ("max_events_per_query=50", {"Transform"}),
+        ("data.interactions.queries=99", {"ExampleGen"}),
+        ("data.max_bad_fraction=0.5", {"ExampleGen"}),
+        ("training.batch_size=99", {"Trainer"}),
+        ("model.embedding_dim=8", {"Trainer"}),
+        ("evaluation.at=[10,30]", {"Evaluator"}),
+        ("index.search=tree", {"ScannIndexer"}),
+        ("serving.top_k=7", {"ScannIndexer"}),
+        ("serving.push.keep_versions=9", {"Pusher"}),
+        ("recommendations.top_k=7", {"BulkInferrer"}),
+        ("beam.runner=multi_process", set()),
+        ("tuning={space: {training.batch_size: [1, 2]}}", set()),
+        ("refresh.max_removed_fraction=0.9", set()),
+    ],
+)
+def test_a_setting_is_in_the_keys_of_the_steps_that_it_can_change_and_in_no_other(
+    tmp_path: Path, setting: str, steps: set[str]
+) -> None:
+    before, after = own_keys(tmp_path), own_keys(tmp_path, setting)
+    assert {name for name in before if before[name] != after[name]} == steps

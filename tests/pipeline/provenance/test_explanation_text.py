@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli import main
-from pipeline.execution.records import DAMAGED, FORCED, NEW_KEY, OUTDATED, REASONS, RENEWED
+from pipeline.execution.records import DAMAGED, FORCED, NEW_KEY, OUTDATED, REASONS, RENEWED, Step
 from pipeline.provenance.changes import Change
 from tests.pipeline.provenance.world import TOYS, World
 from tests.pipeline.toy_components import Add
@@ -92,19 +92,38 @@ def test_an_input_that_was_made_again_with_other_content_is_told(world: World) -
     assert world.explain("Add").reason == RENEWED
 
 
-def test_a_failed_step_says_that_its_ingredients_are_not_recorded(
+def test_a_failed_step_is_compared_like_a_finished_one(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: Any) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr(Add, "execute", fail)
     world.amount = 5
-    with pytest.raises(ValueError, match="broken"):
-        world.run()
-    for node, told in (("Add", "(failed): no earlier execution has"), ("Finish", "was not reached")):
+    with monkeypatch.context() as patched:
+        patched.setattr(Add, "execute", fail)
+        with pytest.raises(ValueError, match="broken"):
+            world.run()
+    explanation = world.explain("Add")
+    assert (explanation.step.state, explanation.reason) == ("failed", NEW_KEY)
+    assert explanation.comparison.changes == (Change("parameter", "amount", "changed", 1, 5),)
+    for node, told in (("Add", f"(failed): {REASONS[NEW_KEY]}\n"), ("Finish", "was not reached")):
         assert main(["explain", node, "--root", world.root]) == 0
         assert told in capsys.readouterr().out
+    world.run()
+    record = json.loads((world.session.store.directory / "runs" / f"{explanation.run.id}.json").read_text())
+    assert record["steps"][1]["unfinished"]["params"]["amount"] == 5
+    assert "unfinished" not in record["steps"][0]
+    assert world.explain("Add").step.unfinished is None
+
+
+def test_a_failed_step_of_an_older_release_says_that_nothing_was_recorded(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = world.session.store.runs()[-1]
+    run.steps[1] = Step("Add", "failed", "20260101T000000.000000Z-0000")
+    world.session.store.save_run(run)
+    assert main(["explain", "Add", "--root", world.root]) == 0
+    assert "(failed); what it was executed with is not recorded" in capsys.readouterr().out
 
 
 def test_records_of_an_older_release_are_compared_as_far_as_they_go(
