@@ -41,7 +41,7 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     gate = pipeline.add(ExampleValidator(config.validation), statistics=statistics, schema=schema)
     fitted = _fit(pipeline, config, gate, examples=examples, schema=schema)
     asked = examples if config.evaluation.min_lift_over_published else None
-    blessing = pipeline.add(_evaluator(config, directory), examples=asked, **fitted)["blessing"]
+    evaluator = pipeline.add(_evaluator(config, directory), examples=asked, **fitted)
     if config.training.final_fit:
         fitted = _fit(pipeline, config, gate, examples=examples, schema=schema, reference=fitted["model"])
     served = pipeline.add(scann_indexer(config), **fitted)["serving_model"]
@@ -52,7 +52,13 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
         serving_model=served,
     )["infra_blessing"]
     pusher = pipeline.add(
-        _pusher(config, directory), serving_model=served, blessing=blessing, infra_blessing=infra_blessing
+        _pusher(config, directory),
+        serving_model=served,
+        blessing=evaluator["blessing"],
+        infra_blessing=infra_blessing,
+        evaluation=evaluator["evaluation"],
+        model=fitted["model"],
+        transformed_examples=fitted["transformed_examples"],
     )
     if config.recommendations is not None:
         params = BulkInferrerParams(**config.recommendations.model_dump(), remove_seen=config.remove_seen)
@@ -152,4 +158,4 @@ def _evaluator(config: PipelineConfig, directory: str) -> Evaluator:
 
 def _pusher(config: PipelineConfig, directory: str) -> Pusher:
     keep = config.serving.push.keep_versions
-    return Pusher(PusherParams(name=config.name, directory=directory, keep_versions=keep))
+    return Pusher(PusherParams(name=config.name, directory=directory, keep_versions=keep, card=config.model_card))

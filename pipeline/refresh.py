@@ -6,8 +6,8 @@ from functools import partial
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.embedding_exporter import EmbeddingExporter, EmbeddingExporterParams
 from components.infra_validator import InfraValidator
-from components.pusher import Pusher
-from dataplane.artifacts import Artifact, Blessing, Examples, Model, TransformedExamples, TransformGraph
+from components.pusher import Pusher, PusherParams
+from dataplane.artifacts import Artifact, Blessing, Evaluation, Examples, Model, TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError
 from dataplane.sources.config import MappedEntities
 from dataplane.sources.ingestion.feature_kinds import source_with_kinds
@@ -79,11 +79,16 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         catalogue=catalogue,
     )["infra_blessing"]
     pusher = add(
-        Pusher(published.pusher.model_copy(update={"keep_versions": config.serving.push.keep_versions})),
+        Pusher(_push_params(config, published)),
         node_id=REFRESHED,
         serving_model=served,
         blessing=take(maker, "blessing", Blessing),
         infra_blessing=infra_blessing,
+        # The execution that gave the blessing has the evaluation; Pushers of older releases did not read it.
+        evaluation=refresh.pipeline.given(producer(published.store, maker, "blessing").node, "evaluation", Evaluation),
+        model=fitted["model"],
+        transformed_examples=fitted["transformed_examples"],
+        catalogue=catalogue,
     )
     if config.embeddings is not None and config.embeddings.candidates:
         exporter, node_id = EmbeddingExporter(EmbeddingExporterParams(queries=False)), "RefreshEmbeddingExporter"
@@ -99,6 +104,11 @@ def _candidate_table(config: PipelineConfig) -> MappedEntities:
             "configuration " + ("takes candidates from the interactions" if source else "has none")
         )
     return source
+
+
+def _push_params(config: PipelineConfig, published: Published) -> PusherParams:
+    keep = config.serving.push.keep_versions
+    return published.pusher.model_copy(update={"keep_versions": keep, "card": config.model_card})
 
 
 def _catalogue_params(config: PipelineConfig, source: MappedEntities, published: Published) -> CatalogueGenParams:

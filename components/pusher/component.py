@@ -2,11 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.base import Component, ExecutionContext
 from components.pusher.params import PusherParams
-from dataplane.artifacts import Blessing, InfraBlessing, PushedModel, ServingModel
+from dataplane.artifacts import (
+    Blessing,
+    Catalogue,
+    Evaluation,
+    InfraBlessing,
+    Model,
+    PushedModel,
+    ServingModel,
+    TransformedExamples,
+)
 from dataplane.artifacts.blessing import Verdict
 from dataplane.artifacts.infra_blessing import InfraVerdict
 from dataplane.artifacts.pushed_model import Push
@@ -21,15 +31,24 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
 
     A model that was rolled back (`python -m pipeline rollback`) is not published again: the rollback stands until there
     is a new model. If the published version of a model is damaged, the model is published again.
+
+    Given an evaluation, a model and its data, the version has a model card: `assets.extra/model_card.json` and `.md`.
     """
 
     @dataclass(frozen=True)
     class Inputs:
-        """The models to publish, and both verdicts."""
+        """The models to publish, both verdicts, and what the model card is made from.
+
+        `catalogue` is that of a refreshed index.
+        """
 
         serving_model: ServingModel
         blessing: Blessing
         infra_blessing: InfraBlessing
+        evaluation: Evaluation | None = None
+        model: Model | None = None
+        transformed_examples: TransformedExamples | None = None
+        catalogue: Catalogue | None = None
 
     @dataclass(frozen=True)
     class Outputs:
@@ -60,7 +79,8 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
             raise RefusedError(f"not published: infra validation did not bless the serving models; see {where}")
         exact, scann = inputs.serving_model.path / "exact", inputs.serving_model.path / "scann"
         publisher = Publisher(self.params.directory, self.params.name)
-        published = publisher.publish(exact=exact, scann=scann, keep_versions=self.params.keep_versions)
+        card = self._card(inputs, context)
+        published = publisher.publish(exact=exact, scann=scann, keep_versions=self.params.keep_versions, card=card)
         pushed = Push(
             version=published.version,
             exact=published.exact,
@@ -74,6 +94,29 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         if pushed.told:
             context.progress(pushed.told)
         return pushed.model_dump(mode="json", exclude={"identity", "told"})
+
+    def _card(self, inputs: Inputs, context: ExecutionContext) -> dict[Path, bytes] | None:
+        """Files of the model card; None if the Pusher was given nothing to make it from."""
+        from components.pusher.card import make_card
+        from components.pusher.card_facts import read_facts
+        from components.pusher.card_markdown import markdown
+        from serving.published.model_cards import CARD_JSON, CARD_MARKDOWN
+
+        if inputs.evaluation is None or inputs.model is None or inputs.transformed_examples is None:
+            return None
+        facts = read_facts(
+            self.params.name,
+            self.params.card,
+            serving_model=inputs.serving_model,
+            blessing=inputs.blessing,
+            evaluation=inputs.evaluation,
+            model=inputs.model,
+            transformed_examples=inputs.transformed_examples,
+            catalogue=inputs.catalogue,
+            warn=context.warn,
+        )
+        card = make_card(facts)
+        return {CARD_JSON: card.json_text().encode(), CARD_MARKDOWN: markdown(card).encode()}
 
     def is_current(self, outputs: Outputs) -> bool:
         """Whether the newest version is the published one or a refresh of its index, and is undamaged."""
@@ -97,5 +140,6 @@ def _message(published: "Publication") -> str:
         message += "`rollback` with the version of this model brings it back"
         return f"{damaged}; {message}" if damaged else message
     if not published.new:
-        return f"version {version} is this model already; nothing was published"
+        kept = ", and its model card stays as it is" if published.has_other_card else ""
+        return f"version {version} is this model already; nothing was published{kept}"
     return f"{damaged}; the model was published again as version {version}" if damaged else ""

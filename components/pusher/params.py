@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator
 
 from components.base import Params
+from components.pusher.card_params import ModelCardConfig
 from dataplane.files import storage
 
 
@@ -40,6 +41,8 @@ class PusherParams(Params):
     """Directory or URI that holds the folders of the two models."""
     keep_versions: int = Field(default=5, ge=1)
     """Number of newest versions to keep."""
+    card: ModelCardConfig = ModelCardConfig()
+    """What the owner adds to the model card."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     """Name of the exact model; the name of the ScaNN model is the same with `-scann` appended."""
 

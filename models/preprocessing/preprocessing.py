@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.preprocessing.feature_preprocessing import FeatureEncoder, FeatureStatistics, feature_encoder, pack
-from models.saved_models.content import write_configuration
+from models.saved_models.configuration import write_configuration
 from models.spec.features import CANDIDATE_ID, EncodedColumn, EncodedSpec, FeatureSpec, Side
 
 SIDES: tuple[Side, ...] = get_args(Side)

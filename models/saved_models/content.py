@@ -6,32 +6,14 @@ file with everything else that the model depends on, which is written with the t
 """
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
-_CONFIGURATION = Path("assets.extra") / "configuration.json"
+from models.saved_models.configuration import CONFIGURATION
+
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-
-
-def write_configuration(directory: Path, configuration: Mapping[str, Any]) -> None:
-    """Writes into a SavedModel the configuration that it depends on besides variables and assets.
-
-    Args:
-        directory: directory of the SavedModel.
-        configuration: JSON values; equal for models that compute the same from equal variables and assets.
-    """
-    (directory / _CONFIGURATION).parent.mkdir(exist_ok=True)
-    text = json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    (directory / _CONFIGURATION).write_text(text + "\n", encoding="utf-8")
-
-
-def has_configuration(directory: Path) -> bool:
-    """Whether a SavedModel has a configuration; older releases did not write one."""
-    return (directory / _CONFIGURATION).is_file()
 
 
 def content_digest(directory: Path) -> str:
@@ -49,7 +31,7 @@ def content_digest(directory: Path) -> str:
 
 def _parts(directory: Path) -> Iterator[tuple[str, str, bytes]]:
     """Yields name, type and content of each part in a fixed order, with one part in memory at a time."""
-    yield "configuration", "json", (directory / _CONFIGURATION).read_bytes()
+    yield "configuration", "json", (directory / CONFIGURATION).read_bytes()
     for asset in sorted((directory / "assets").glob("*")):
         yield f"asset {asset.name}", "bytes", asset.read_bytes()
     reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from models.saved_models.content import write_configuration
+from models.saved_models.configuration import write_configuration
 from models.spec.config import ModelConfig
 from models.spec.features import EncodedSpec
 from models.towers.towers import CandidateTower, QueryTower, candidate_signature, query_signature

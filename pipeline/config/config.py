@@ -13,7 +13,7 @@ from components.evaluator import EvaluationConfig, unusable_slices
 from components.example_gen import ExampleGenParams
 from components.example_validator import ExampleValidatorParams
 from components.infra_validator import InfraValidationConfig
-from components.pusher import PushConfig
+from components.pusher import ModelCardConfig, PushConfig
 from components.scann_indexer import IndexConfig
 from components.schema_gen import SchemaGenParams
 from components.transform import MAX_EVENTS_PER_QUERY
@@ -88,6 +88,8 @@ class PipelineConfig(Strict):
     """What is published."""
     refresh: RefreshConfig = RefreshConfig()
     """How much a new candidate table may change of the served model."""
+    model_card: ModelCardConfig = ModelCardConfig()
+    """What only you know about the model, for the model card of every published version."""
     recommendations: BulkInferrerConfig | None = BulkInferrerConfig()
     """Batch recommendations for every query; `null` turns them off."""
     embeddings: EmbeddingExporterParams | None = None

@@ -5,7 +5,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from dataplane.errors import RefusedError
-from models.saved_models.content import content_digest, has_configuration
+from models.saved_models.configuration import has_configuration
+from models.saved_models.content import content_digest
 from serving.model.descriptions import CONTENT, directory_digest
 
 

@@ -26,6 +26,7 @@ class Publication:
         scann: path or URI of the ScaNN model.
         new: False if the version existed before.
         withdrawn: whether the model to publish was rolled back, so that this pair is served instead.
+        has_other_card: whether the version existed before, with another model card than the one to publish.
         notes: further messages for the user, such as that a damaged version was published again.
     """
 
@@ -34,6 +35,7 @@ class Publication:
     scann: str
     new: bool
     withdrawn: bool = False
+    has_other_card: bool = False
     notes: tuple[str, ...] = ()
 
 

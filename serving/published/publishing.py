@@ -20,6 +20,9 @@ withdrawn.
 
 Every version has digests of its files (`version_digests`). Damaged files are never copied. If the newest version is
 damaged, its model is published again as a new version. No existing version is ever written to.
+
+A push adds the files of a model card to both models of a new version. A rollback copies the card with the model. When
+half a pair is completed, its other half gets the card of the first.
 """
 
 import json
@@ -40,6 +43,7 @@ from serving.model.version_digests import (
     digests_with,
     has_digests,
 )
+from serving.published.model_cards import CARD_FILES
 from serving.published.published_versions import Publication, PublishedVersions, parsed_object
 from serving.published.rollbacks import (
     PublishedVersion,
@@ -56,13 +60,16 @@ from serving.published.versions import SCANN_SUFFIX
 class Publisher(PublishedVersions):
     """Publishes versions of one name in one directory."""
 
-    def publish(self, *, exact: Path, scann: Path, keep_versions: int) -> Publication:
+    def publish(
+        self, *, exact: Path, scann: Path, keep_versions: int, card: Mapping[Path, bytes] | None = None
+    ) -> Publication:
         """Publishes a pair of SavedModels as the newest version, unless the newest version is this pair, undamaged.
 
         Args:
             exact: SavedModel directory to copy to NAME.
             scann: SavedModel directory to copy to NAME-scann.
             keep_versions: number of newest versions to keep, including this one.
+            card: content of `model_cards.CARD_FILES`, which a new version gets.
 
         Raises:
             RunError: the identities of the two models differ, or the directory cannot be written.
@@ -83,7 +90,7 @@ class Publisher(PublishedVersions):
             record = versions[-1].rollback if versions else None
             if is_withdrawn(identity, record):
                 return replace(self._keep(versions, keep_versions), withdrawn=True)
-            return self._publish(source, identity, versions, keep_versions, record if refresh_of else None)
+            return self._publish(source, identity, versions, keep_versions, record if refresh_of else None, card)
 
     def rollback(self, version: int | None, *, keep_versions: int) -> Publication:
         """Publishes the content of an older version as the newest version; completes a rollback that was killed.
@@ -116,6 +123,7 @@ class Publisher(PublishedVersions):
         versions: Sequence[PublishedVersion],
         keep_versions: int,
         record: RollbackRecord | None,
+        card: Mapping[Path, bytes | None] | None = None,
     ) -> Publication:
         last = versions[-1] if versions else None
         is_same = last is not None and last.identity == identity
@@ -124,20 +132,33 @@ class Publisher(PublishedVersions):
         if last and is_same and not damage:
             version, record = last.version, last.rollback
             missing = [model for model in self.models if version not in self.versions_of.numbers(model)]
+            own = self._card(version, next(model for model in self.models if model not in missing))
         else:
+            own = dict(card or {})
             version, missing = self.versions_of.new_number(self.models), list(self.models)
             record = record or (last.rollback if last and is_same_model(last.identity, identity) else None)
-        self._copy({model: source(model) for model in missing}, version, record)
+        self._copy({model: source(model) for model in missing}, version, record, own)
         self._retain(keep_versions)
         self.versions_of.tidy(self.models, suffix=SCANN_SUFFIX)
         refreshed = ", with its refreshed index: run `refresh-index` again" if is_refresh else ""
         notes = (f"version {last.version} is damaged ({shortened(damage)}){refreshed}",) if last and damage else ()
-        return self._publication(version, new=bool(missing), notes=notes)
+        published = self._publication(version, new=bool(missing), notes=notes)
+        return replace(published, has_other_card=bool(card) and card != own)
 
-    def _copy(self, sources: Mapping[str, Path], version: int, record: RollbackRecord | None) -> None:
+    def _card(self, version: int, model: str) -> dict[Path, bytes | None]:
+        """The model card of a published model."""
+        return {file: self.versions_of.read(model, version, file) for file in CARD_FILES}
+
+    def _copy(
+        self,
+        sources: Mapping[str, Path],
+        version: int,
+        record: RollbackRecord | None,
+        card: Mapping[Path, bytes | None],
+    ) -> None:
         content = None if record is None else _content(record)
         for model, source in sources.items():
-            extra = {ROLLBACK: content}
+            extra = {ROLLBACK: content, **card}
             if content is not None or has_digests(source):
                 extra[DIGESTS] = digests_with(source, extra)
             self.versions_of.stage(model, version, source, extra)

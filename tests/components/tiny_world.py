@@ -15,7 +15,7 @@ from dataplane.columns.raw_features import raw_features
 from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
 from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing, encode, load_preprocessing
-from models.saved_models.content import write_configuration
+from models.saved_models.configuration import write_configuration
 from models.spec.features import FeatureSpec, Side
 
 FEATURES = FeatureSpec.model_validate(

@@ -40,7 +40,7 @@ ROOMS = {
     "evaluator": ENCODED | RANKED | {"dataplane.files"},
     "scann_indexer": ENCODED | RANKED | {"dataplane.files", "models.retrieval"},
     "infra_validator": (ENCODED - {"models.preprocessing"}) | RANKED,
-    "pusher": {"dataplane.files", "serving", "serving.model", "serving.published"},
+    "pusher": {"dataplane.files", "models.saved_models", "serving", "serving.model", "serving.published"},
     "bulk_inferrer": ENCODED | RANKED,
     "embedding_exporter": ENCODED | RANKED,
     "catalogue_gen": READING | ENCODED,

@@ -85,6 +85,22 @@ def test_exactly_the_new_table_is_answered(store_front):
     assert len(store_front.recommend("front", "--query-id", "u7", "-k", 100)) > 80
 
 
+def test_each_version_has_a_card_of_its_own(store_front):
+    for_each = []
+    for version in versions(store_front):
+        models = [store_front.root / "serving" / name / str(version["version"]) for name in ("front", "front-scann")]
+        texts = {(model / "assets.extra" / "model_card.json").read_text() for model in models}
+        assert len(texts) == 1, "both models have the same card"
+        assert (models[0] / "assets.extra" / "model_card.md").read_text().startswith("# Model card: front\n")
+        for_each.append(json.loads(texts.pop()))
+    trained, refreshed = for_each[:2]
+    assert "diff" not in trained["model_details"]["version"]
+    assert "20 candidates added, 5 removed" in refreshed["model_details"]["version"]["diff"]
+    assert "candidate_id (id), genre (categorical)" in refreshed["model_parameters"]["model_architecture"]
+    test_metrics = [card["quantitative_analysis"]["performance_metrics"][:10] for card in for_each[:2]]
+    assert test_metrics[0] == test_metrics[1], "a refresh is not measured again"
+
+
 def test_a_table_that_is_replaced_after_its_key_was_made_is_refused(store_front, monkeypatch):
     numbers = range(10, 80)
     write_items(store_front, "moving.csv", numbers)

@@ -132,6 +132,8 @@ def _references(path: str, node: Node) -> Iterator[tuple[str, str, str]]:
             yield below, name, tag or inner
     for values in _values(node):
         yield from _references(f"{path}.NAME", values)
+    if isinstance(node.get("items"), Mapping):
+        yield from _references(f"{path}[]", node["items"])
 
 
 def _values(node: Node) -> list[Node]:

@@ -33,7 +33,7 @@ def publish(world: World, path: Path) -> Path:
     outputs = ScannIndexer.Outputs(ServingModel(path / "serving_model"))
     ScannIndexer(ScannIndexerParams(top_k=5)).execute(inputs, outputs, in_process(scratch=path / ".scratch"))
     directory = path / "serving"
-    models = {name: outputs.serving_model.path / name for name in ("exact", "scann")}
+    models: dict[str, Any] = {name: outputs.serving_model.path / name for name in ("exact", "scann")}
     Publisher(directory, "shop").publish(**models, keep_versions=3)
     return directory / "shop"
 

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing
-from models.saved_models.content import content_digest, has_configuration
+from models.saved_models.configuration import has_configuration
+from models.saved_models.content import content_digest
 from models.spec.config import ModelConfig, TowerConfig
 from models.spec.features import FeatureSpec
 from models.towers.export import export_towers

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,7 +166,7 @@ def test_a_damaged_refresh_gives_way_to_its_model(directory: Path, tmp_path: Pat
     assert "refresh-index" not in told
 
 
-def unprotected(path: Path, identity: str) -> dict[str, Path]:
+def unprotected(path: Path, identity: str) -> dict[str, Any]:
     """A pair as older releases exported it."""
     serving = save_pair(path, identity)
     for name in ("exact", "scann"):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from serving.published.published_versions import PublishedVersions
 from serving.published.publishing import Publisher
@@ -9,7 +10,7 @@ from serving.published.publishing import Publisher
 
 def publish(path: Path, **description: dict[str, str]) -> None:
     """Publishes a pair of directories that look like serving models as `toy`."""
-    models = {name: path / description["identity"]["towers"] / name for name in ("exact", "scann")}
+    models: dict[str, Any] = {name: path / description["identity"]["towers"] / name for name in ("exact", "scann")}
     for model in models.values():
         (model / "assets.extra").mkdir(parents=True)
         (model / "saved_model.pb").touch()
