@@ -1,7 +1,7 @@
 """Writes the report of a run, and the page that lists all runs, next to the records and logs of the runs."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pipeline.execution.session import Session
 from pipeline.reporting.collecting import collect
 from pipeline.reporting.overview import overviews
 from pipeline.reporting.page import render
+from pipeline.reporting.projector import write_projector
 from pipeline.reporting.runs_page import render_runs
 
 _MOST_RUNS = 365
@@ -48,6 +49,8 @@ def write_index(store: Store) -> Path:
 def reported(session: Session) -> Iterator[None]:
     """Writes the report of a session's run at the end of the block, also after a failure or a refusal.
 
+    A run that indexed a model writes the candidates for TensorBoard, too.
+
     An error in the report is only a warning. An interrupted run gets no report, so that it ends without delay.
 
     Raises:
@@ -70,11 +73,16 @@ def _written(session: Session) -> Path | None:
     """Writes the report and returns its path; None if no report was written."""
     if not session.run.finished:  # not started, for example because another run holds the lock
         return None
+    _attempt(session, "candidates for TensorBoard", write_projector)
+    return _attempt(session, "report", write_report)
+
+
+def _attempt(session: Session, what: str, write: Callable[[Store, Run], Path | None]) -> Path | None:
     try:
-        return write_report(session.store, session.run)
+        return write(session.store, session.run)
     except Exception as error:
-        logging.getLogger(__name__).exception("the report could not be written")
+        logging.getLogger(__name__).exception("the %s could not be written", what)
         session.store.warn(
-            f"the report could not be written ({type(error).__name__}: {error}); the log has the traceback"
+            f"the {what} could not be written ({type(error).__name__}: {error}); the log has the traceback"
         )
         return None

@@ -109,6 +109,12 @@ def _curl(words: Sequence[str], _: pytest.MonkeyPatch) -> None:
         assert set(body) <= {"signature_name", "instances", "inputs"}
 
 
+def _tensorboard(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tests/e2e/test_tensorboard.py` starts it like this."""
+    assert words[0] == "--logdir"
+    assert re.fullmatch(r"runs/\w+", words[1])
+
+
 CHECKS: dict[str, Callable[[Sequence[str], pytest.MonkeyPatch], None]] = {
     "python": _python,
     "tfrs-pipeline": _pipeline,
@@ -116,4 +122,5 @@ CHECKS: dict[str, Callable[[Sequence[str], pytest.MonkeyPatch], None]] = {
     "pip": _pip,
     "docker": _docker,
     "curl": _curl,
+    "tensorboard": _tensorboard,
 }
