@@ -76,7 +76,7 @@ $(STAMP): requirements.lock setup.py
 
 # Resolved for the oldest supported Python, then checked to install on the newer ones as it is.
 lock:  ## make requirements.lock anew from setup.py (needs uv)
-	$(COMPILE) --upgrade --python-version 3.11 --extra dev --extra serving --extra report setup.py --output-file requirements.lock
+	$(COMPILE) --upgrade --python-version 3.11 --extra dev --extra serving --extra report --extra mlflow setup.py --output-file requirements.lock
 	for version in 3.12 3.13; do $(COMPILE) --python-version $$version requirements.lock >/dev/null; done
 
 job-server: $(JOB_SERVERS)  ## assemble the job servers of Flink and Spark from Beam's library jars (needs mvn and Java)

@@ -70,6 +70,7 @@ setup(
         "tune": ["optuna"],
         "gpu": ["tensorflow[and-cuda]==2.20.*"],  # NVIDIA's libraries; never run by us
         "report": ["vl-convert-python"],  # draws the charts of the report
+        "mlflow": ["mlflow-skinny"],  # the client that logs runs on a tracking server
         "dev": [
             "optuna",
             "vl-convert-python",

@@ -33,6 +33,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from pipeline.execution.report import summary
     from pipeline.refresh import create_refresh
     from pipeline.reporting.writing import reported
+    from pipeline.tracking.tracked import tracked
 
     config = load_config(arguments.config, arguments.settings)
     published = Published.newest(arguments.root.resolve(), config.name)
@@ -40,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if damage := published.publisher.damage(published.version):
         warning = f"version {published.version} is damaged ({shortened(damage)})"
         warning += f"; its index is rebuilt from the artifacts in {published.store.directory}"
-    with options.session(arguments, config) as session, reported(session):
+    with options.session(arguments, config) as session, tracked(session), reported(session):
         if damage:
             session.progress.warned(warning)
         executions = session.execute(refresh.pipeline, given=refresh.given)

@@ -31,12 +31,13 @@ def execute(arguments: argparse.Namespace) -> int:
     from pipeline.execution.report import summary
     from pipeline.execution.runner import Selection
     from pipeline.reporting.writing import reported
+    from pipeline.tracking.tracked import tracked
 
     config = load_config(arguments.config, arguments.settings)
     pipeline = create_pipeline(config, arguments.root.resolve())
     selection = Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache)
     selection.forced(pipeline)
-    with options.session(arguments, config) as session, reported(session):
+    with options.session(arguments, config) as session, tracked(session), reported(session):
         executions = session.execute(pipeline, selection)
     text = summary(session.store, session.run, executions, options.root_given(arguments))
     options.conclude(arguments, text)

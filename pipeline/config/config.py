@@ -30,6 +30,7 @@ from models.spec.features import FeatureSpec
 from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
 from models.spec.strict import Strict
 from pipeline.config.problems import Problem, config_error, explain
+from pipeline.config.tracking_config import TrackingConfig, missing_package
 from pipeline.config.tuning_config import TuningConfig
 from pipeline.config.yaml_file import read_document
 
@@ -96,6 +97,8 @@ class PipelineConfig(Strict):
     """Embeddings of candidates and queries as Parquet files; off if absent."""
     beam: AnyRunner = InProcess()
     """The Beam runner of the data steps."""
+    tracking: TrackingConfig = TrackingConfig()
+    """Where runs are logged besides their own records."""
     tuning: TuningConfig | None = None
     """Search space of the command `tune`; no other command reads it."""
 
@@ -178,6 +181,8 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     )
     problems += [Problem(key, message) for key, message in found]
     problems += [Problem(key, message) for key, message in pivot_problems(config.data, config.resolved_split)]
+    if missing := missing_package(config.tracking):
+        problems.append(Problem("tracking.mlflow", missing))
     return problems + _split_problems(config)
 
 
