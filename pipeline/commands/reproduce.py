@@ -63,7 +63,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Repeats the run; exit code 3 if a step differs or fails, or sources are gone; 2 if there is no such run."""
     from pipeline.provenance.rebuilding import Remake, rebuild
     from pipeline.provenance.reproduction import conditions
-    from pipeline.provenance.reproduction_text import condition_lines
+    from pipeline.provenance.reproduction_text import condition_lines, difference, gone
 
     store, run = store_of_run(arguments.root, arguments.run)
     rebuilt = rebuild(store, run, Remake(store, run, arguments.base_dir), arguments.start)
@@ -72,17 +72,19 @@ def execute(arguments: argparse.Namespace) -> int:
     for line in condition_lines(run, rebuilt, found):
         options.conclude(arguments, line)
     if found.gone:
-        return 3
+        raise RunError(gone(rebuilt, found))
     with _scratch_root(arguments) as root:
         comparing = _repeat(arguments, store, run, rebuilt, root)
-        if not comparing.first_difference and arguments.into is None:
+        if comparing.first_difference:
+            raise RunError(difference(comparing))
+        if arguments.into is None:
             shutil.rmtree(root)
-    return 3 if comparing.first_difference else 0
+    return 0
 
 
 @contextmanager
 def _scratch_root(arguments: argparse.Namespace) -> Iterator[Path]:
-    """Yields the root of the repetition; names it if a step fails."""
+    """Yields the root of the repetition; names it if a step fails or differs."""
     if arguments.into is not None and arguments.into.resolve() == arguments.root.resolve():
         raise ConfigError("--into: the repetition needs a root of its own")
     root = arguments.into or Path(tempfile.mkdtemp(prefix="reproduce-"))
@@ -108,6 +110,6 @@ def _repeat(arguments: argparse.Namespace, store: "Store", run: "Run", rebuilt: 
         comparing = reproduce(
             store, rebuilt, scratch=scratch, run=run, progress=progress, keep_going=arguments.keep_going
         )
-    for line in outcome_lines(rebuilt, comparing, root):
+    for line in outcome_lines(rebuilt, comparing):
         options.conclude(arguments, line)
     return comparing

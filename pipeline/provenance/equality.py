@@ -12,12 +12,15 @@ These are compared without such values, or not at all:
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from dataplane.artifacts.infra_blessing import InfraVerdict
+from dataplane.artifacts.model import TrainingReport
+from dataplane.artifacts.serving_model import IndexReport
 from dataplane.errors.messages import quoted
 from pipeline.execution.integrity import take_digests
 from pipeline.execution.metadata import Execution, Store
@@ -29,10 +32,12 @@ _NOT_COMPARED = (
     "*/checkpoints/checkpoint",
     "*/tensorboard/*",
 )
-_MEASURED = {
-    "seconds", "build_seconds", "load_seconds", "warm_up_seconds", "milliseconds_per_step", "memory_bytes",
-    "latency_ms", "latency_ms_batch_1", "latency_ms_batch_64", "bytes",
-}  # fmt: skip
+_MEASURED: Mapping[str, frozenset[str]] = {
+    TrainingReport.FILE: frozenset({"seconds", "milliseconds_per_step"}),
+    IndexReport.FILE: frozenset({"build_seconds", "latency_ms", "latency_ms_batch_1", "latency_ms_batch_64", "bytes"}),
+    InfraVerdict.FILE: frozenset({"load_seconds", "warm_up_seconds", "memory_bytes", "latency_ms"}),
+}
+"""Measured keys of documents, at any depth."""
 _OF_CHECKPOINT = re.compile(r"(.+)\.(?:index|data-\d+-of-\d+)")
 _SHOWN = 3
 
@@ -97,8 +102,9 @@ def _difference(before: Path, after: Path, path: str) -> str:
 
 
 def _json_difference(old: Path, new: Path) -> str:
+    measured = _MEASURED.get(old.name, frozenset())
     try:
-        before, after = (dict(_compared(json.loads(file.read_text(encoding="utf-8")))) for file in (old, new))
+        before, after = (dict(_compared(json.loads(file.read_text(encoding="utf-8")), measured)) for file in (old, new))
     except (OSError, ValueError):
         return "has another digest"
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
@@ -107,14 +113,14 @@ def _json_difference(old: Path, new: Path) -> str:
     return f"differs in {told}{more}" if keys else ""
 
 
-def _compared(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+def _compared(value: Any, measured: Collection[str], place: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values of a JSON file, without measured ones: `("curve.0.loss", 6.5)`."""
     if not isinstance(value, dict | list) or not value:
         yield place, value
         return
     for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-        if key not in _MEASURED:
-            yield from _compared(part, f"{place}.{key}" if place else str(key))
+        if key not in measured:
+            yield from _compared(part, measured, f"{place}.{key}" if place else str(key))
 
 
 def _without_comments(file: Path) -> list[bytes]:

@@ -110,23 +110,23 @@ def test_a_temporary_root_is_removed_if_all_is_equal_and_kept_if_not(
     (made.manifest("SchemaGen").parent / "schema" / "schema.pbtxt").write_text("feature {}")
     assert main(arguments) == 3
     (kept,) = (tmp_path / "temporary").glob("reproduce-*")
-    assert f"The repetition is in {kept}" in capsys.readouterr().out
+    assert f"The repetition is in {kept}" in capsys.readouterr().err
 
 
 def test_changed_sources_are_named_first_and_then_the_step_that_differs(made: Made, capsys: Output) -> None:
     with (made.directory / "data" / "events.csv").open("a") as stream:
         stream.write("u1,i1,100\n")
     assert made.reproduce("--base-dir", str(made.directory)) == 3
-    told = capsys.readouterr().out
+    told, error = capsys.readouterr()
     assert told.startswith(f"not as in run {made.run}:\n  source  interactions/data/events.csv  changed\n")
-    assert "ExampleGen is the first step that differs:\n  examples/" in told
+    assert "error: ExampleGen is the first step that differs:\n  examples/" in error
     assert [line.split(maxsplit=1)[1] for line in told.splitlines() if "not repeated" in line] == ["not repeated"] * 3
 
 
 def test_sources_that_are_gone_are_told_before_anything_is_done(made: Made, capsys: Output) -> None:
     (made.directory / "data" / "events.csv").unlink()
     assert made.reproduce("--base-dir", str(made.directory)) == 3
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     assert "the sources of ExampleGen are gone: file" in told
     assert "--from StatisticsGen" in told
     assert not (made.directory / "again").exists()
@@ -167,8 +167,8 @@ def test_the_first_step_that_differs_ends_the_repetition(
 ) -> None:
     made.rewrite("StatisticsGen", lambda record: record["digests"].update({"statistics/statistics.pb": "0" * 32}))
     assert made.reproduce("--from", "StatisticsGen", *options) == 3
-    told = capsys.readouterr().out
-    assert "StatisticsGen is the first step that differs:\n  statistics/statistics.pb has another digest" in told
+    told, error = capsys.readouterr()
+    assert "StatisticsGen is the first step that differs:\n  statistics/statistics.pb has another digest" in error
     assert 3 - told.count("not repeated") == repeated
 
 
