@@ -130,17 +130,20 @@ def _transform(config: PipelineConfig, *, is_final: bool) -> Transform:
 
 
 def _trainer(config: PipelineConfig, *, is_final: bool) -> Trainer:
-    return Trainer(
-        TrainerParams(
-            model=config.model,
-            # `final_fit` is left out of the cache key because it does not change this fit. Event weights are left
-            # out because Transform has already applied them.
-            training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
-            remove_seen=config.remove_seen,
-            seed=config.seed,
-            max_unmeasured_fraction=config.evaluation.max_unmeasured_fraction,
-            final=is_final,
-        )
+    return Trainer(trainer_params(config, is_final=is_final))
+
+
+def trainer_params(config: PipelineConfig, *, is_final: bool = False) -> TrainerParams:
+    """Parameters of a training, in a pipeline or as a trial of `tune`."""
+    return TrainerParams(
+        model=config.model,
+        # `final_fit` is left out of the cache key because it does not change this fit. Event weights are left out
+        # because Transform has already applied them.
+        training=config.training.model_copy(update={"final_fit": False, "event_weights": None}),
+        remove_seen=config.remove_seen,
+        seed=config.seed,
+        max_unmeasured_fraction=config.evaluation.max_unmeasured_fraction,
+        final=is_final,
     )
 
 

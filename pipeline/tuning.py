@@ -12,13 +12,13 @@ import optuna
 import yaml
 from optuna.trial import TrialState
 
-from components.trainer import TrainerParams
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.errors import ConfigError, DivergedError
 from models.spec.durable import write_atomically
 from models.spec.progress import Decided, Progress, Report
 from pipeline.config.config import PipelineConfig, load_config
 from pipeline.config.tuning_config import Range, TuningConfig
+from pipeline.create_pipeline import trainer_params
 from pipeline.execution.study_journal import open_journal
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -142,13 +142,7 @@ class Tuner:
                 self.examples,
                 self.graph,
                 Model(output),
-                params=TrainerParams(
-                    model=config.model,
-                    training=config.training,
-                    remove_seen=config.remove_seen,
-                    seed=config.seed,
-                    max_unmeasured_fraction=config.evaluation.max_unmeasured_fraction,
-                ),
+                params=trainer_params(config),
                 reference=None,
                 resume=None,
                 progress=of_trial,

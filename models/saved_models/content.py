@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from models.saved_models.configuration import CONFIGURATION
@@ -38,4 +39,9 @@ def _parts(directory: Path) -> Iterator[tuple[str, str, bytes]]:
     for name, shape in sorted(reader.get_variable_to_shape_map().items()):
         if name != _OBJECT_GRAPH:
             values = reader.get_tensor(name)
-            yield f"variable {name}", f"{values.dtype} {list(shape)}", values.tobytes()
+            yield f"variable {name}", f"{values.dtype} {list(shape)}", _content(values)
+
+
+def _content(values: np.ndarray) -> bytes:
+    """Bytes of a variable. Those of strings are pointers, so their serialised tensor is taken."""
+    return tf.io.serialize_tensor(values).numpy() if values.dtype == object else values.tobytes()

@@ -19,7 +19,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "overlap of the answers, and the differences in data, settings and libraries. Prints tables and writes a page "
         "that needs no network. The runs may be of several pipelines under the root.",
         epilog="example:\n  compare 20261128T085112.857127Z-4ccf 20261129T085112.857127Z-51aa --open",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="ids of two or more runs, as `status` lists them")
     parser.add_argument(

@@ -2,6 +2,8 @@
 
 import argparse
 
+from pipeline.commands import options
+
 _SHELLS = ("bash", "zsh")
 
 
@@ -14,7 +16,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         epilog="examples:\n"
         "  source <(tfrs-pipeline completion bash)                   in ~/.bashrc\n"
         "  tfrs-pipeline completion zsh > ~/.zfunc/_tfrs-pipeline    a directory of zsh's fpath",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     parser.add_argument("shell", choices=_SHELLS, metavar="SHELL", help=f"{' or '.join(_SHELLS)}")
     parser.set_defaults(execute=execute)

@@ -16,7 +16,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "differs: inputs, sources, parameters, files of code, libraries, Python. Follows changed inputs up to the "
         "steps that made them.",
         epilog="examples:\n  explain Trainer\n  explain quickstart/Trainer 20261129T085112.857127Z-4ccf --json",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     parser.add_argument(
         "step", metavar="[PIPELINE/]STEP", help="the step; PIPELINE is optional if the root has only one"

@@ -22,7 +22,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         epilog="examples:\n  lineage quickstart/Pusher --up\n  lineage quickstart/ExampleGen/examples --down --json\n"
         "  lineage quickstart/Pusher --openlineage http://marquez:5000\n\n"
         "OPENLINEAGE_API_KEY holds the key of a server that asks for one.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     parser.add_argument("artifact", metavar="ARTIFACT", help="PIPELINE/STEP[/EXECUTION][/OUTPUT]")
     which = parser.add_mutually_exclusive_group()

@@ -21,6 +21,16 @@ DEFAULT_ROOT = Path("runs")
 _LONGEST_TIME = 1_000_000_000  # in seconds 30 years; the platform refuses to wait for more than about 300 years
 
 
+class HelpWithExamples(argparse.HelpFormatter):
+    """Fills the lines of descriptions, and leaves indented lines, such as examples, as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(
+            line if line.startswith(" ") else super(HelpWithExamples, self)._fill_text(line, width, indent)
+            for line in text.splitlines()
+        )
+
+
 def positive(text: str) -> int:
     """Parses a count, at least 1."""
     if not text.isdecimal() or int(text) < 1:

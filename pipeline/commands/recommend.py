@@ -27,7 +27,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         epilog="""examples:
   recommend quickstart --query-id q7
   recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     options.add_published_pipeline(parser)
     parser.add_argument("--query-id", type=_text, metavar="ID", help="a query of the model's data")

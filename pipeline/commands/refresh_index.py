@@ -17,7 +17,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "model was replaced or rolled back in the meantime, or if more than refresh.max_removed_fraction of its "
         "candidates are missing.",
         epilog="example:\n  refresh-index mine.yaml --set data.candidates.path=movies_today.csv",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     options.add_config(parser)
     options.add_root(parser)

@@ -16,7 +16,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         description="Makes the report of a run anew from its record and its artifacts, and prints the file. `run` and "
         "`refresh-index` make it at their end. The page needs no network and can be passed on as it is.",
         epilog="examples:\n  report\n  report quickstart --open\n  report quickstart 20261129T085112.857127Z-4ccf",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     options.add_published_pipeline(parser)
     parser.add_argument("run", nargs="?", metavar="RUN", help="id of the run, as `status` lists them (default: newest)")

@@ -30,7 +30,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "a step differs.",
         epilog="examples:\n  reproduce 20261129T085112.857127Z-4ccf\n"
         "  reproduce 20261129T085112.857127Z-4ccf --from Trainer --into /tmp/again",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpWithExamples,
     )
     parser.add_argument("run", metavar="RUN", help="id of the run, as `status` lists them")
     parser.add_argument(

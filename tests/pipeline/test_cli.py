@@ -47,3 +47,16 @@ def test_files_may_be_told_on_both_sides_of_an_option(tmp_path: Path) -> None:
     assert main(["init", str(tmp_path / "ratings.csv"), "-o", str(output), str(tmp_path / "items.csv")]) == 0
     assert "ratings.csv" in output.read_text()
     assert "items.csv" in output.read_text()
+
+
+def test_help_fills_its_lines_and_leaves_examples_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        main(["explain", "--help"])
+    shown = capsys.readouterr().out
+    description = shown.split("\n\n")[1]
+    assert description.count("\n") > 2
+    assert max(map(len, description.splitlines())) <= 60
+    assert "examples:\n  explain Trainer\n  explain quickstart/Trainer 2026" in shown

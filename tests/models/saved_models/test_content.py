@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing
-from models.saved_models.configuration import has_configuration
+from models.saved_models.configuration import CONFIGURATION, has_configuration
 from models.saved_models.content import content_digest
 from models.spec.config import ModelConfig, TowerConfig
 from models.spec.features import FeatureSpec
@@ -84,3 +84,16 @@ def test_towers_differ_by_weights_and_by_configuration(tmp_path: Path) -> None:
     ]
     assert len(set(found)) == len(found)
     assert towers(tmp_path / "again", 1, temperature=0.5) == found[0], "a temperature is training's alone"
+
+
+def test_variables_of_strings_count_by_their_content(tmp_path: Path) -> None:
+    def digest(name: str, *words: str) -> str:
+        module = tf.Module()
+        module.words = tf.Variable(list(words))
+        tf.saved_model.save(module, tmp_path / name)
+        configuration = tmp_path / name / CONFIGURATION
+        configuration.parent.mkdir(exist_ok=True)
+        configuration.write_text("{}")
+        return content_digest(tmp_path / name)
+
+    assert digest("one", "a", "b") == digest("same", "a", "b") != digest("other", "a", "c")
