@@ -59,7 +59,8 @@ class Comparison:
     def causes(self) -> list[str]:
         """Names of what differs: a line each for data, settings and libraries."""
         places = dict.fromkeys(it.where for it in self.differences)
-        return [f"{place}: {_some([it.what for it in self.differences if it.where == place])}" for place in places]
+        named = {place: _some([it.what for it in self.differences if it.where == place]) for place in places}
+        return [f"Different {place.lower()}: {names}" for place, names in named.items()]
 
     @property
     def difference_columns(self) -> list[str]:

@@ -16,7 +16,7 @@ def test_the_page_tells_the_difference_first_and_has_every_section(runs: Runs) -
     page = render_comparison(compare(collected(runs, *chosen)), runs.store.comparison_file)
     told = "B against A: ndcg@10 +0.2500 (+0.2500 … +0.2500), clearly better."
     assert "<h1>B is clearly better than A</h1>" in page
-    assert page.index('<header class="good">') < page.index("Settings: name") < page.index("<main>")
+    assert page.index('<header class="good">') < page.index("Different settings: name") < page.index("<main>")
     assert page.index(told) < page.index('<section id="runs"')
     for section in ("metrics", "answers", "differences"):
         assert f'<section id="{section}"' in page
