@@ -45,7 +45,7 @@ def make_card(facts: CardFacts) -> ModelCard:
         model_details=ModelDetails(
             name=facts.name,
             overview=owner.overview or _overview(facts),
-            documentation=" ".join(_sentence(line) for line in _documentation(facts)) or None,
+            documentation="\n".join(_documentation(facts)) or None,
             owners=tuple(Owner(name=it.name, contact=it.contact) for it in owner.owners),
             version=ModelVersion(name=version_name(facts.description.identity), diff=_diff(facts)),
             licenses=() if owner.license is None else (_license(owner.license),),
@@ -90,12 +90,11 @@ def _documentation(facts: CardFacts) -> Iterator[str]:
     """The outcome of every gate, then the protocol of the measurement."""
     for check in facts.verdict.checks if facts.verdict else ():
         yield check_text(check)
-    for name, definition in facts.metrics.protocol.definitions.items() if facts.metrics else ():
-        yield f"{name}: {definition}"
-
-
-def _sentence(line: str) -> str:
-    return line if line.endswith(".") else f"{line}."
+    if facts.metrics is not None:
+        intervals = facts.metrics.intervals
+        yield f"intervals: bootstrap, {intervals.level:.0%} of {intervals.resamples:,} resamples of the queries"
+        for name, definition in facts.metrics.protocol.definitions.items():
+            yield f"{name}: {definition}"
 
 
 def _diff(facts: CardFacts) -> str | None:

@@ -27,7 +27,7 @@ def markdown(card: ModelCard) -> str:
         *_section("Limitations", _texts(about.limitations)),
         *_section("Trade-offs", _texts(about.tradeoffs)),
         *_section("Ethical considerations", map(_risk, about.ethical_considerations)),
-        *_section("How the model was measured", [_plain(details.documentation)] if details.documentation else []),
+        *_section("Gates, and how the model was measured", _items((details.documentation or "").splitlines())),
     ]
     return "\n".join(lines) + "\n"
 

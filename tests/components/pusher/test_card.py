@@ -107,7 +107,10 @@ def test_a_card_has_what_was_recorded(tmp_path: Path) -> None:
     assert details["overview"] == (
         "Two-tower retrieval model over 1,682 candidates, fitted to 100 events until 2026-01-02."
     )
-    assert details["documentation"].startswith("twice popularity: passed. ")
+    assert details["documentation"].splitlines()[:2] == [
+        "twice popularity: passed",
+        "intervals: bootstrap, 95% of 1,000 resamples of the queries",
+    ]
     assert details["version"]["name"] == version_name(IDENTITY)
     assert "history of 7 events, age (numeric)" in parameters["model_architecture"]
     assert "layers of the query tower: 32 gelu, linear projection" in parameters["model_architecture"]
@@ -201,6 +204,7 @@ def test_markdown_shows_the_card_and_nothing_of_it_is_active(tmp_path: Path) -> 
     assert "| feature country: nl | 1 | 0.1000 | 0.5000 | 0.3100 | 0.2000 |" in lines
     assert r"- \*no\* \[link\](x) \# No heading" in lines
     assert "- Owner: Films, films@example.org" in lines
+    assert "- ties: last" in lines
     assert HOSTILE not in text
     assert r"\<script\>" in text
     assert not [line for line in lines if "recall@1 " in line and "slice" not in line.lower()], (
