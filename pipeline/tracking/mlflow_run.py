@@ -23,6 +23,7 @@ _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 """Settings of the client, unless the environment has others: no news to others, and an end without long waits."""
@@ -104,7 +105,7 @@ def _log_version(client: "MlflowClient", run: "Run", name: str, push: Push) -> N
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     source = f"{run.info.artifact_uri}/{_PUBLISHED}"
-    client.create_model_version(name, source, run.info.run_id, tags=places)
+    client.create_model_version(name, source, run.info.run_id, tags=places, await_creation_for=0)
 
 
 def _card(push: Push) -> Mapping[str, str]:

@@ -45,7 +45,7 @@ def published(runs: Runs, name: str, *, new: bool) -> dict[Any, Any]:
 
 @pytest.mark.slow
 def test_published_refused_and_cached_runs_are_on_the_server(
-    mlflow_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mlflow_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from mlflow import MlflowClient
 
@@ -64,6 +64,10 @@ def test_published_refused_and_cached_runs_are_on_the_server(
     ):
         raise RefusedError("not blessed")
     assert warnings == []
+    told = capfd.readouterr()
+    assert (told.out, {line.split(" ")[2] for line in told.err.splitlines()}) == ("", {"Tracking:"}), (
+        "nothing of MLflow"
+    )
     client = MlflowClient(mlflow_server)
     experiment = client.get_experiment_by_name("toy").experiment_id
     third, second, first = client.search_runs([experiment], order_by=["tags.run DESC"])
