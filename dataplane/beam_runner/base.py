@@ -65,8 +65,12 @@ class BeamConfig(Strict, ABC):
 
         from dataplane.beam_runner.failures import as_raised, interrupts_kept, threads_to_log
         from dataplane.beam_runner.loopback import on_loopback
+        from dataplane.beam_runner.notebooks import as_in_scripts
 
-        with interrupts_kept(), as_raised(), threads_to_log(), on_loopback(), self.connected() as (runner, flags):
+        with (
+            interrupts_kept(), as_raised(), threads_to_log(), on_loopback(), as_in_scripts(),
+            self.connected() as (runner, flags),
+        ):  # fmt: skip
             # The flags are explicit, so that command-line arguments of this process do not leak into Beam's options.
             pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(flags=flags, save_main_session=False))
             yield pipeline
