@@ -9,7 +9,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 README = Path(__file__).with_name("README.md")
-PACKAGES = ("pipeline", "components", "serving", "dataplane", "models")
+PACKAGES = ("tfrs_pipeline", "pipeline", "components", "serving", "dataplane", "models")
 
 setup(
     name="tfrs-pipeline",
@@ -35,6 +35,7 @@ setup(
         "": ["py.typed"],  # PEP 561; setuptools before 69 leaves the file out otherwise
         "serving.server": ["*.html"],
         "pipeline.reporting": ["templates/*", "templates/sections/*"],
+        "tfrs_pipeline": ["templates/*"],
     },
     python_requires=">=3.11,<3.14",
     install_requires=[
@@ -63,7 +64,6 @@ setup(
         "xxhash",  # digests of artifacts and versions
     ],
     extras_require={
-        "aws": [],  # s3:// needs nothing more: pyarrow speaks to it
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
         "serving": ["starlette", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
         "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what is compared with
@@ -71,10 +71,14 @@ setup(
         "gpu": ["tensorflow[and-cuda]==2.20.*"],  # NVIDIA's libraries; never run by us
         "report": ["vl-convert-python"],  # draws the charts of the report
         "mlflow": ["mlflow-skinny"],  # the client that logs runs on a tracking server
+        "notebook": ["pandas", "ipykernel"],
         "dev": [
             "optuna",
             "vl-convert-python",
             "pyte",  # a terminal, for its picture
+            "pandas",
+            "ipykernel",
+            "nbclient",  # executes the notebooks
             "playwright",  # the report in Chromium, which is not installed with it
             "axe-playwright-python",  # what it says of accessibility
             "pytest",

@@ -60,7 +60,7 @@ class Dataflow(BeamConfig):
         """Checks Beam's Google Cloud libraries and the setup file."""
         if importlib.util.find_spec("apitools") is None:
             raise ConfigError(
-                "beam.runner: dataflow needs Beam's Google Cloud libraries: pip install 'apache-beam[gcp]'"
+                "beam.runner: dataflow needs Beam's Google Cloud libraries: pip install 'tfrs-pipeline[gcp]'"
             )
         if self.setup_file is not None and not self.setup_file.is_file():
             raise ConfigError(f"beam.setup_file: there is no file {self.setup_file}")
