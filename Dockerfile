@@ -11,6 +11,7 @@ ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.lock /build/
 RUN pip install --require-hashes -r /build/requirements.lock
 COPY setup.py pyproject.toml README.md LICENSE /build/
+COPY tfrs_pipeline /build/tfrs_pipeline
 COPY pipeline /build/pipeline
 COPY components /build/components
 COPY serving /build/serving

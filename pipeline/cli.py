@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from dataplane.errors import PipelineError, RunError
 from dataplane.errors.credentials import redacted
-from dataplane.errors.disk_errors import disk_error
+from dataplane.errors.for_users import errors_for_users
 from pipeline.commands import (
     clean,
     compare,
@@ -124,20 +124,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _execute(options: argparse.Namespace) -> int:
     try:
-        code: int = options.execute(options)
+        with errors_for_users():
+            code: int = options.execute(options)
     except PipelineError as error:
-        print_error(redacted(str(error)))
+        print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         print_error("interrupted")
         return RunError.exit_code
     except BrokenPipeError:
         return 0
-    except Exception as error:
-        if (reason := disk_error(error)) is None:
-            raise
-        print_error(f"file-system error: {redacted(reason)}")
-        return RunError.exit_code
     return code
 
 

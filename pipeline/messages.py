@@ -1,10 +1,26 @@
-"""Error messages on a terminal: lines break between words, and a command to copy stays whole."""
+"""Error messages on a terminal, in which a command to copy stays whole, and the commands that messages suggest."""
 
+import shlex
 import sys
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+DEFAULT_ROOT = Path("runs")
 
 _COMMAND = "python -m pipeline"
 _LEAST_WIDTH = 40
+
+
+def repeated(verb: str, config: Path, *, root: Path, settings: Sequence[str]) -> str:
+    """The command line that does the same again."""
+    words = (verb, str(config), *root_option(root), *(f"--set={setting}" for setting in settings))
+    return f"{_COMMAND} {shlex.join(words)}"
+
+
+def root_option(root: Path) -> list[str]:
+    """The `--root` option of a suggested command; empty if the root is the default."""
+    return [] if root == DEFAULT_ROOT else ["--root", str(root)]
 
 
 def print_error(text: str) -> None:

@@ -29,6 +29,10 @@ class RunError(PipelineError):
     may_pass_unchanged = True
 
 
+class InterruptedRunError(RunError):
+    """Somebody interrupted a run; the same command continues it."""
+
+
 class DataError(RunError):
     """The input data cannot be used: for example too many unusable rows, no rows at all, or a broken file."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from dataplane.errors import ConfigError, RunError
 from models.spec.durable import write_atomically
 from pipeline.commands import options
-from pipeline.commands.chosen import store_of_run
+from pipeline.execution.chosen import store_of_run
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from pipeline.commands import options
-from pipeline.commands.chosen import chosen_run, chosen_store
+from pipeline.execution.chosen import chosen_run, chosen_store
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import tempfile
 from pathlib import Path
 
 from pipeline.commands import options
@@ -34,30 +33,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Writes the draft."""
-    from dataplane.errors import ConfigError
-    from pipeline.drafting.infer import infer_draft
+    from pipeline.drafting.checked import checked_draft, write_draft
 
     output: Path | None = arguments.output
-    if output is not None and output.exists():
-        raise ConfigError(f"{output} exists already; remove it or choose another name")
-    draft = infer_draft(arguments.files, output.stem if output else "")
-    _check(draft.text())
     if output is None:
-        print(draft.text(), end="")
+        print(checked_draft(arguments.files).text(), end="")
         return 0
-    try:
-        output.write_text(draft.text(written_to=output), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from None
+    write_draft(arguments.files, output)
     print(f"wrote {output}; read it, then: python -m pipeline run {shlex.quote(str(output))}")
     return 0
-
-
-def _check(text: str) -> None:
-    """Checks that `validate` accepts the draft."""
-    from pipeline.config.config import load_config
-
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "draft.yaml"
-        file.write_text(text, encoding="utf-8")
-        load_config(file)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.commands import options
-from pipeline.commands.chosen import chosen_artifact
+from pipeline.execution.chosen import chosen_artifact
 
 if TYPE_CHECKING:
     from pipeline.provenance.lineage import Direction

@@ -2,8 +2,8 @@
 
 import argparse
 import math
-import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataplane.files.storage import is_remote
-from pipeline.messages import laid_out
+from pipeline.messages import DEFAULT_ROOT, laid_out, repeated, root_option
 
 if TYPE_CHECKING:
     from pipeline.config.config import PipelineConfig
+    from pipeline.execution.display import Display
     from pipeline.execution.session import Session
 
-DEFAULT_ROOT = Path("runs")
 _LONGEST_TIME = 1_000_000_000  # in seconds 30 years; the platform refuses to wait for more than about 300 years
 
 
@@ -123,23 +123,33 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 
 def root_given(arguments: argparse.Namespace) -> list[str]:
     """The `--root` option to repeat in a suggested command; empty if it is the default."""
-    return [] if arguments.root == DEFAULT_ROOT else ["--root", str(arguments.root)]
+    return root_option(arguments.root)
 
 
 def session(arguments: argparse.Namespace, config: "PipelineConfig") -> "AbstractContextManager[Session]":
     """Opens the session of a command that has CONFIG, `--set`, `--root` and a `verb`; see `open_session`."""
-    from pipeline.execution.display import Display
     from pipeline.execution.session import open_session
 
-    settings = (f"--set={setting}" for setting in arguments.settings)
-    again = shlex.join([arguments.verb, str(arguments.config), *root_given(arguments), *settings])
+    interrupted_by_sigterm()
     return open_session(
         config,
         file=arguments.config.resolve(),
         root=arguments.root.resolve(),
-        again=f"python -m pipeline {again}",
-        display=Display(arguments.amount, arguments.log_format),
+        again=repeated(arguments.verb, arguments.config, root=arguments.root, settings=arguments.settings),
+        display=display(arguments),
     )
+
+
+def display(arguments: argparse.Namespace) -> "Display":
+    """What `--quiet`, `--verbose` and `--log-format` say."""
+    from pipeline.execution.display import Display
+
+    return Display(arguments.amount, arguments.log_format)
+
+
+def interrupted_by_sigterm() -> None:
+    """Lets SIGTERM, a scheduler's stop, end a command in order, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def conclude(arguments: argparse.Namespace, text: str) -> None:

@@ -3,9 +3,7 @@
 import argparse
 import webbrowser
 
-from dataplane.errors import RunError
 from pipeline.commands import options
-from pipeline.commands.chosen import chosen_run, chosen_store
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,14 +25,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Makes the report; exit code 2 if there is no such run, 3 if the file cannot be written."""
-    from pipeline.reporting.writing import write_report
+    from pipeline.execution.chosen import chosen_run, chosen_store
+    from pipeline.reporting.writing import remake_report
 
     store = chosen_store(arguments.root, arguments.pipeline)
-    run = chosen_run(store, arguments.run)
-    try:
-        file = write_report(store, run)
-    except OSError as error:
-        raise RunError(f"{store.report_file(run)} cannot be written: {error.strerror or error}") from None
+    file = remake_report(store, chosen_run(store, arguments.run))
     print(file)
     if arguments.open:
         webbrowser.open(file.resolve().as_uri())

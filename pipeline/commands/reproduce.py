@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.errors import ConfigError, PipelineError, RunError
 from pipeline.commands import options
-from pipeline.commands.chosen import store_of_run
+from pipeline.execution.chosen import store_of_run
 
 if TYPE_CHECKING:
     from pipeline.execution.metadata import Run, Store

@@ -26,19 +26,17 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the pipeline; exit code 3 if a step failed or a gate refused, 1 on an internal error."""
-    from pipeline.config.config import load_config
-    from pipeline.create_pipeline import create_pipeline
     from pipeline.execution.report import summary
     from pipeline.execution.runner import Selection
-    from pipeline.reporting.writing import reported
-    from pipeline.tracking.tracked import tracked
+    from pipeline.running import run_pipeline
 
-    config = load_config(arguments.config, arguments.settings)
-    pipeline = create_pipeline(config, arguments.root.resolve())
-    selection = Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache)
-    selection.forced(pipeline)
-    with options.session(arguments, config) as session, tracked(session), reported(session):
-        executions = session.execute(pipeline, selection)
-    text = summary(session.store, session.run, executions, options.root_given(arguments))
-    options.conclude(arguments, text)
+    options.interrupted_by_sigterm()
+    done = run_pipeline(
+        arguments.config,
+        root=arguments.root,
+        settings=arguments.settings,
+        selection=Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache),
+        display=options.display(arguments),
+    )
+    options.conclude(arguments, summary(done.store, done.run, done.executions, options.root_given(arguments)))
     return 0

@@ -9,7 +9,7 @@ from dataplane.errors.messages import shown
 from dataplane.json_tables import json_tables
 from dataplane.text_tables import text_table
 from pipeline.commands import options
-from pipeline.commands.chosen import chosen_artifact
+from pipeline.execution.chosen import chosen_artifact
 from pipeline.execution.metadata import Execution, Store
 from pipeline.execution.records import to_json
 

@@ -8,15 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.pusher import PusherParams
-from dataplane.artifacts import Examples, PushedModel, TransformedExamples, TransformGraph
+from dataplane.artifacts import PushedModel
 from dataplane.artifacts.identity import Identity
 from dataplane.artifacts.pushed_model import Push
-from dataplane.artifacts.transform_graph import read_spec
 from dataplane.errors import ConfigError, RefusedError, RunError, UnreadableDocumentError
 from dataplane.errors.messages import first_problem
 from dataplane.files.digests import shortened
+from pipeline.execution.chosen import chosen_store
 from pipeline.execution.lineage import artifact, producer
-from pipeline.execution.metadata import Execution, Store, no_such_pipeline, pipelines
+from pipeline.execution.metadata import Execution, Store
+from pipeline.execution.model_data import candidate_table, stored_queries
 from serving.model.descriptions import read_description, read_identity
 from serving.model.version_digests import check_version
 from serving.published.publishing import Publisher
@@ -52,13 +53,8 @@ class Published:
         Raises:
             ConfigError: there is no such pipeline, there are several, or nothing is published.
         """
-        names = pipelines(root)
-        if pipeline is None and len(names) != 1:
-            raise ConfigError(f"which pipeline? Pipelines in {root}: {', '.join(names) or 'none'}")
-        name = pipeline or names[0]
-        if name not in names:
-            raise ConfigError(no_such_pipeline(root, name))
-        store = Store(root, name)
+        store = chosen_store(root, pipeline)
+        name = store.directory.name
         usable = (_params(store, execution) for execution in reversed(pushers(store)))
         pusher = next((params for params in usable if params is not None), None)
         if pusher is None:
@@ -111,16 +107,7 @@ class Published:
         Raises:
             ConfigError: the query is unknown.
         """
-        from dataplane.dataset.sequences import read_dataset
-        from serving.model.requests import stored_requests
-
-        transformed = TransformedExamples(self._lineage("serving_model", "transformed_examples"))
-        graph = TransformGraph(self._lineage("serving_model", "transform_graph"))
-        examples = Examples(self._lineage("serving_model", "transformed_examples", "examples"))
-        spec = read_spec(graph)
-        request = stored_requests(examples, read_dataset(transformed), spec.features, [query_id])[0]
-        inputs = read_description(self.exact).inputs()
-        return {name: value for name, value in request.items() if name in inputs}
+        return stored_queries(self.store, self._indexer(), [query_id], read_description(self.exact).inputs())[0]
 
     def query_ids(self, most: int) -> list[str]:
         """Ids of the first stored queries.
@@ -131,7 +118,7 @@ class Published:
         """
         from dataplane.dataset.sequences import read_ids
 
-        ids = read_ids(self._lineage("serving_model", "transformed_examples") / "queries")
+        ids = read_ids(artifact(self.store, self._indexer(), "transformed_examples") / "queries")
         found: list[str] = ids.slice(0, most).to_pylist()
         return found
 
@@ -142,19 +129,11 @@ class Published:
             ConfigError: the records of the version no longer exist.
             RunError: a record between the version and the table no longer exists.
         """
-        indexer = producer(self.store, self.maker(), "serving_model")
-        if "catalogue" in indexer.inputs:  # of a refreshed index
-            maker = producer(self.store, indexer, "catalogue")
-            return self.store.output(maker, "examples") / "candidates"
-        transform = producer(self.store, indexer, "transformed_examples")
-        return self.store.output(producer(self.store, transform, "examples"), "examples") / "candidates"
+        return candidate_table(self.store, self._indexer())
 
-    def _lineage(self, *inputs: str) -> Path:
-        """Follows inputs upstream from the execution that published the current version; returns the last artifact."""
-        execution = self.maker()
-        for name in inputs[:-1]:
-            execution = producer(self.store, execution, name)
-        return artifact(self.store, execution, inputs[-1])
+    def _indexer(self) -> Execution:
+        """The execution that exported the current version, or an equal one."""
+        return producer(self.store, self.maker(), "serving_model")
 
     def maker(self) -> Execution:
         """The newest execution of Pusher that was given the current model; after a rollback, an older one.

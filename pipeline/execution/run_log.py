@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from dataplane.errors import ConfigError, RunError
 from dataplane.errors.credentials import RedactingFormatter
 from pipeline.execution.json_lines import JsonStream
 
-_OWN = ("pipeline", "components", "serving", "dataplane", "models")
+_OWN = ("tfrs_pipeline", "pipeline", "components", "serving", "dataplane", "models")
 _STDERR = 2
 
 
@@ -44,6 +45,27 @@ def log_to(file: Path, *, verbose: bool) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a log that cannot be written, as on a full disk, is not what went wrong
+
+
+@contextmanager
+def logging_restored() -> Iterator[None]:
+    """Undoes at the end of the block what `log_to` changed in it."""
+    root, raises = logging.root, logging.raiseExceptions
+    handlers, level = root.handlers, root.level
+    levels = {name: logging.getLogger(name).level for name in _OWN}
+    captures = warnings.showwarning
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
+        root.handlers, logging.raiseExceptions = handlers, raises
+        root.setLevel(level)
+        for name, before in levels.items():
+            logging.getLogger(name).setLevel(before)
+        if warnings.showwarning is not captures:
+            logging.captureWarnings(False)
 
 
 @contextmanager

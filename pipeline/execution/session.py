@@ -1,14 +1,13 @@
 """What commands that execute steps share: a record, a log, a display, and an end in order."""
 
 import logging
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataplane.errors import InternalError, PipelineError, RunError
+from dataplane.errors import InternalError, InterruptedRunError, PipelineError, RunError
 from dataplane.errors.disk_errors import disk_error
 from pipeline.config.config import PipelineConfig
 from pipeline.config.settings import settings_given
@@ -66,7 +65,7 @@ def open_session(
 ) -> Iterator[Session]:
     """Yields a session. Whatever ends its block early is told in one line, with the command that continues.
 
-    SIGTERM, a scheduler's stop, ends the block as Ctrl-C does. What libraries log goes to the run's log.
+    What libraries log goes to the run's log.
 
     Args:
         config: the checked configuration.
@@ -79,9 +78,8 @@ def open_session(
         ConfigError: the root cannot be written to.
         InternalError: nobody foresaw what went wrong; the log has the traceback.
         PipelineError: what the block raised, with a hint whether the same command continues or a change is needed;
-            `RunError` also if it was interrupted or the file system failed.
+            `InterruptedRunError` if it was interrupted, `RunError` also if the file system failed.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = new_run(file, settings_given(config), config.data.base_dir)
     log = Store(root, config.name).log_file(run)
     log_to(log, verbose=display.amount == "verbose")
@@ -92,7 +90,7 @@ def open_session(
             progress = Both(screen, LogProgress())
             yield Session(config, Store(root, config.name, progress.warned), run, progress)
     except KeyboardInterrupt:
-        raise RunError(f"interrupted\n{resume}") from None
+        raise InterruptedRunError(f"interrupted\n{resume}") from None
     except PipelineError as error:
         changed = f"Finished work is kept; once the reason above is dealt with, continue with: {again}"
         hint = resume if error.may_pass_unchanged else changed

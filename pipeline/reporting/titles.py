@@ -1,6 +1,6 @@
 """Finds titles and categories of candidates in the candidate table."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 from dataplane.artifacts import Artifact
 from dataplane.artifacts.answers import Answers
 from dataplane.artifacts.statistics import ColumnReport, StatisticsReport
+from dataplane.errors import PipelineError
 from dataplane.shards import shards_of
 from models.spec.features import CANDIDATE_ID
 
@@ -88,6 +89,20 @@ def titles_of(candidates: Path, ids: Collection[str], display: str | None = None
     rows = _rows(table, [title] if title else [], ids)
     found = zip(rows[CANDIDATE_ID].to_pylist(), _texts(rows, title), strict=True)
     return {name: text for name, text in found if text}
+
+
+def titles_if_any(find: Callable[[], Path], ids: Collection[str], display: str | None = None) -> dict[str, str]:
+    """As `titles_of`, but empty if the table or its records are damaged or missing, because answers need no titles.
+
+    Args:
+        find: finds the candidate table.
+        ids: ids of the candidates.
+        display: column of the titles; guessed if None or missing.
+    """
+    try:
+        return titles_of(find(), ids, display)
+    except (PipelineError, OSError, pa.ArrowException):
+        return {}
 
 
 def _table(directory: Path) -> ds.Dataset | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dataplane.errors import PipelineError
+from dataplane.errors import PipelineError, RunError
 from models.spec.durable import write_atomically
 from pipeline.execution.metadata import Run, Store
 from pipeline.execution.session import Session
@@ -43,6 +43,18 @@ def write_index(store: Store) -> Path:
     page = render_runs(store.directory.name, shown, with_report=with_report, left_out=len(runs) - len(shown))
     write_atomically(store.index_file, page)
     return store.index_file
+
+
+def remake_report(store: Store, run: Run) -> Path:
+    """Writes the report of a run anew and returns its path.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    try:
+        return write_report(store, run)
+    except OSError as error:
+        raise RunError(f"{store.report_file(run)} cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.paths import PROJECT
 
-PACKAGES = ("pipeline", "components", "serving", "dataplane", "models")
+PACKAGES = ("tfrs_pipeline", "pipeline", "components", "serving", "dataplane", "models")
 
 
 def module_of(file: Path) -> str:

@@ -10,7 +10,9 @@ from tests.paths import PROJECT
 
 FILES = sorted({*PROJECT.glob("*.md"), *PAGES})
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([\w-]+))?\)")
-PATH = re.compile(r"`((?:tfx_config|docs|examples|tools|dataplane|pipeline|models|components|serving)/[\w./-]+)`")
+PATH = re.compile(
+    r"`((?:notebooks|tfx_config|docs|examples|tools|dataplane|pipeline|models|components|serving)/[\w./-]+)`"
+)
 
 
 def anchors(page: Path) -> set[str]:

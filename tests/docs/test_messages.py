@@ -10,7 +10,7 @@ from tests.paths import PROJECT
 
 PAGE = (PROJECT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 MESSAGES = re.findall(r"^### `(.+)`$", PAGE, re.MULTILINE)
-ROOMS = ("pipeline", "components", "serving", "dataplane", "models")
+ROOMS = ("tfrs_pipeline", "pipeline", "components", "serving", "dataplane", "models")
 GAP = "…"
 
 

@@ -1,4 +1,4 @@
-"""Finds the pipeline, run or artifact that arguments name."""
+"""Finds the pipeline, run or artifact that a user names."""
 
 from pathlib import Path
 

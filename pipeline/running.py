@@ -1,0 +1,66 @@
+"""Runs a pipeline from its configuration file, for the command line and for Python."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config.config import load_config
+from pipeline.create_pipeline import create_pipeline
+from pipeline.execution.display import NORMAL, Display
+from pipeline.execution.metadata import Execution, Run, Store
+from pipeline.execution.runner import Selection
+from pipeline.execution.session import open_session
+from pipeline.messages import repeated
+from pipeline.reporting.writing import reported
+from pipeline.tracking.tracked import tracked
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is done.
+
+    Attributes:
+        store: the records of its pipeline.
+        run: its record.
+        executions: the execution that stands for each step.
+    """
+
+    store: Store
+    run: Run
+    executions: Mapping[str, Execution]
+
+
+def run_pipeline(
+    file: Path,
+    *,
+    root: Path,
+    settings: Sequence[str] = (),
+    selection: Selection | None = None,
+    display: Display = NORMAL,
+) -> Finished:
+    """Runs every step whose inputs, parameters or code have changed, and writes the report.
+
+    Args:
+        file: the configuration.
+        root: where artifacts and records are kept.
+        settings: `key=value` settings that override the file.
+        selection: steps to execute even if they are cached.
+        display: how much is shown, and in which form.
+
+    Raises:
+        ConfigError: the configuration is invalid, a step does not exist, or the root cannot be written to.
+        InternalError: nobody foresaw what went wrong; the log has the traceback.
+        RunError: a step failed, a gate refused, or somebody interrupted the run.
+    """
+    config = load_config(file, settings)
+    pipeline = create_pipeline(config, root.resolve())
+    selection = selection or Selection()
+    selection.forced(pipeline)
+    again = repeated("run", file, root=root, settings=settings)
+    with (
+        open_session(config, file=file.resolve(), root=root.resolve(), again=again, display=display) as session,
+        tracked(session),
+        reported(session),
+    ):
+        executions = session.execute(pipeline, selection)
+    return Finished(session.store, session.run, executions)
