@@ -24,7 +24,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --generate-hashes --python-platf
 
 JOB_SERVERS := $(foreach runner,flink spark,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tfrs-pipeline/$(runner)-job-server.jar)
 
-.PHONY: help run test coverage test.slow test.benchmarks lint docs docs.generate docs.pictures format lock job-server clean
+.PHONY: help run test coverage test.docs test.slow test.benchmarks lint docs docs.generate docs.pictures format lock job-server clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
@@ -41,6 +41,9 @@ coverage: $(STAMP)  ## run the whole test suite, report the lines and branches i
 
 test.slow: $(STAMP)  ## kill every command at a hundred places and run the tutorial, which takes an hour
 	@$(BIN)/python -m pytest -m slow
+
+test.docs: $(STAMP)  ## run the tutorial, the notebooks and the page on Python, which takes some minutes
+	@$(BIN)/python -m pytest -m 'slow or not slow' tests/docs
 
 test.benchmarks: $(STAMP)  ## run every benchmark at its quick size, which takes some minutes
 	@$(BIN)/python -m pytest -m 'benchmark or not slow' tests/benchmarks

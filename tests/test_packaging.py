@@ -22,7 +22,7 @@ PACKAGES = sorted({path.parent.name for path in PROJECT.glob("*/__init__.py")} -
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with `dist/`, its source distribution, and `installed/`, what that would install."""
     copy = tmp_path_factory.mktemp("built")
-    for name in [*PACKAGES, "tfx_config", "docs", "examples"]:
+    for name in [*PACKAGES, "tfx_config", "docs", "examples", "notebooks"]:
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for file in PROJECT.iterdir():
         if file.is_file():
@@ -69,7 +69,7 @@ def test_every_module_is_shipped(archived: dict[str, bytes]) -> None:
 
 
 def test_the_source_distribution_has_what_the_readme_sends_its_users_to(archived: dict[str, bytes]) -> None:
-    folders = (PROJECT / name for name in ("tfx_config", "docs", "examples"))
+    folders = (PROJECT / name for name in ("tfx_config", "docs", "examples", "notebooks"))
     examples = {str(path.relative_to(PROJECT)) for folder in folders for path in folder.rglob("*") if path.is_file()}
     documents = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "LICENSE"}
     assert (examples | documents | {"setup.py", "pyproject.toml", "requirements.lock"}) - set(archived) == set()
@@ -86,7 +86,7 @@ def test_ci_checks_the_pythons_that_are_promised(metadata: Message) -> None:
 def test_ci_runs_what_contributors_run() -> None:
     jobs = read_yaml(".github/workflows/checks.yml")["jobs"]
     commands = {step["run"] for job in jobs.values() for step in job["steps"] if "run" in step}
-    assert {".ci/run", "make coverage", "make test.benchmarks"} <= commands
+    assert {".ci/run", "make coverage", "make test.docs", "make test.benchmarks"} <= commands
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"^coverage:.*\n.*pytest.* --cov .*--cov-fail-under [1-9]", makefile, re.MULTILINE)
 
