@@ -44,7 +44,8 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     evaluator = pipeline.add(_evaluator(config, directory), examples=asked, **fitted)
     if config.training.final_fit:
         fitted = _fit(pipeline, config, gate, examples=examples, schema=schema, reference=fitted["model"])
-    served = pipeline.add(scann_indexer(config), **fitted)["serving_model"]
+    items = examples if config.serves_columns else None
+    served = pipeline.add(scann_indexer(config), **fitted, examples=items)["serving_model"]
     infra_blessing = pipeline.add(
         InfraValidator(config.serving.validation),
         examples=examples,
@@ -70,8 +71,15 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
 
 def scann_indexer(config: PipelineConfig) -> ScannIndexer:
     """The ScannIndexer of a configuration; an index refresh uses the same parameters."""
-    params = ScannIndexerParams(index=config.index, top_k=config.serving.top_k, remove_seen=config.remove_seen)
-    return ScannIndexer(params)
+    return ScannIndexer(
+        ScannIndexerParams(
+            index=config.index,
+            top_k=config.serving.top_k,
+            remove_seen=config.remove_seen,
+            display=config.display_column,
+            item_columns=config.serving.item_columns,
+        )
+    )
 
 
 class Fitted(TypedDict):

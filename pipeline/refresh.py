@@ -64,12 +64,15 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         transform_graph=take(indexer, "transform_graph", TransformGraph),
         model=take(indexer, "model", Model),
     )
-    catalogue = add(
+    made = add(
         CatalogueGen(_catalogue_params(config, source, published)),
         transformed_examples=fitted["transformed_examples"],
         transform_graph=fitted["transform_graph"],
-    )["catalogue"]
-    served = add(scann_indexer(config), node_id="RefreshScannIndexer", **fitted, catalogue=catalogue)["serving_model"]
+    )
+    catalogue, items = made["catalogue"], made["examples"] if config.serves_columns else None
+    served = add(scann_indexer(config), node_id="RefreshScannIndexer", **fitted, catalogue=catalogue, examples=items)[
+        "serving_model"
+    ]
     infra_blessing = add(
         InfraValidator(config.serving.validation),
         node_id="RefreshInfraValidator",

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.base import Component, ExecutionContext
 from components.scann_indexer.params import ScannIndexerParams
-from dataplane.artifacts import Catalogue, Model, ServingModel, TransformedExamples, TransformGraph
+from dataplane.artifacts import Catalogue, Examples, Model, ServingModel, TransformedExamples, TransformGraph
 from dataplane.artifacts.serving_model import Target
 from dataplane.errors import RefusedError
 
@@ -20,12 +20,21 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
 
     @dataclass(frozen=True)
     class Inputs:
-        """Encoded catalogue and queries, preprocessing and towers; `catalogue` replaces the candidates of the data."""
+        """Inputs of ScannIndexer.
+
+        Attributes:
+            transformed_examples: the encoded catalogue and queries.
+            transform_graph: the preprocessing.
+            model: the towers.
+            catalogue: replaces the candidates of the data.
+            examples: the candidate table, if columns of it are stored with the models.
+        """
 
         transformed_examples: TransformedExamples
         transform_graph: TransformGraph
         model: Model
         catalogue: Catalogue | None = None
+        examples: Examples | None = None
 
     @dataclass(frozen=True)
     class Outputs:
@@ -53,7 +62,7 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
         report.write(serving_model)
         _refuse_missed(report.target)
         expected_answers(subject, embedded).write(serving_model)
-        sizes = export_models(subject, embedded, chosen, serving_model.path)
+        sizes = export_models(subject, embedded, chosen, serving_model.path, examples=inputs.examples)
         report.model_copy(update={"bytes": sizes}).write(serving_model)
         return report.model_dump(include={"candidates", "dimension", "search", "recall", "latency_ms"})
 

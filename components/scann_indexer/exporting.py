@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from components.scann_indexer.executor import EXPECTED_QUERIES, ChosenIndex, Embedded, Subject
 from components.scann_indexer.query_index import vectors_digest
+from dataplane.artifacts import Examples
 from dataplane.artifacts.identity import Identity
 from dataplane.artifacts.serving_model import ExpectedAnswer, ExpectedAnswers
 from dataplane.artifacts.transform_graph import read_spec
@@ -18,6 +19,7 @@ from models.retrieval.index import Search
 from models.retrieval.serving import ServingModule, export, signature_inputs
 from models.spec.features import FeatureSpec
 from serving.model.descriptions import FittedTo, InputSpec, ModelDescription, Signature, write_description
+from serving.model.item_columns import columns_digest, item_columns, write_item_columns
 from serving.model.version_digests import PROMISE, write_digests
 from serving.model.warm_up import write_warm_up
 
@@ -41,13 +43,24 @@ def expected_answers(subject: Subject, embedded: Embedded) -> ExpectedAnswers:
     )
 
 
-def export_models(subject: Subject, embedded: Embedded, chosen: ChosenIndex, directory: Path) -> dict[str, int]:
-    """Saves `exact/` and `scann/`, with the same identity, below `directory`; returns their sizes in bytes."""
+def export_models(
+    subject: Subject, embedded: Embedded, chosen: ChosenIndex, directory: Path, *, examples: Examples | None
+) -> dict[str, int]:
+    """Saves `exact/` and `scann/`, with the same identity, below `directory`; returns their sizes in bytes.
+
+    Args:
+        subject: the data and the model.
+        embedded: the embedded candidates.
+        chosen: the index.
+        directory: where the models go.
+        examples: the candidate table, for the columns that are stored with the models.
+    """
     features = read_spec(subject.graph).features
     preprocessing = tf.saved_model.load(str(subject.graph.path / "saved_model"))
     towers = tf.saved_model.load(str(subject.model.path / "towers"))
     candidate_ids = CandidateIds(subject.ids.to_numpy(zero_copy_only=False))
-    description = _description(subject, embedded, chosen, features)
+    items = _items(subject, examples)
+    description = _description(subject, embedded, chosen, features, items)
     searches: dict[str, Search] = {"exact": embedded.exact, "scann": chosen.tuned.search}
     for name, search in searches.items():
         subject.context.progress(f"exporting the {name} model")
@@ -65,15 +78,31 @@ def export_models(subject: Subject, embedded: Embedded, chosen: ChosenIndex, dir
         imports = ("scann",) if name == "scann" else ()
         write_description(directory / name, description.model_copy(update={"imports": imports}))
         write_warm_up(directory / name, description, candidate=subject.ids[0].as_py())
+        if items is not None:
+            write_item_columns(directory / name, items)
         write_digests(directory / name)
     return {name: _size(directory / name) for name in searches}
 
 
-def _description(subject: Subject, embedded: Embedded, chosen: ChosenIndex, features: FeatureSpec) -> ModelDescription:
+def _items(subject: Subject, examples: Examples | None) -> pa.Table | None:
+    """The columns of the candidates that are stored with the models; None if there are none."""
+    params = subject.params
+    columns = [*([params.display] if params.display else []), *params.item_columns]
+    if examples is None or not columns:
+        return None
+    items = item_columns(examples, subject.ids, columns, params.display)
+    if missing := sorted({*columns} - {*items.column_names}):
+        subject.context.progress(f"not stored, because the candidate table lacks them: {', '.join(missing)}")
+    return items
+
+
+def _description(
+    subject: Subject, embedded: Embedded, chosen: ChosenIndex, features: FeatureSpec, items: pa.Table | None
+) -> ModelDescription:
     metadata, params = subject.dataset.metadata, subject.params
     inputs = signature_inputs(features, remove_seen=params.remove_seen, queries=chosen.query_index is not None)
     return ModelDescription(
-        identity=_identity(subject, embedded, chosen),
+        identity=_identity(subject, embedded, chosen, items),
         refresh_of=subject.catalogue.refresh_of,
         top_k=subject.top_k,
         remove_seen=params.remove_seen,
@@ -90,7 +119,7 @@ def _description(subject: Subject, embedded: Embedded, chosen: ChosenIndex, feat
     )
 
 
-def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex) -> Identity:
+def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex, items: pa.Table | None) -> Identity:
     settings, query_index = chosen.tuned.search.settings, chosen.query_index
     return {
         **subject.digests,
@@ -101,6 +130,7 @@ def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex) -> Iden
         "index": None if settings is None else asdict(settings),
         "top_k": subject.top_k,
         "remove_seen": subject.params.remove_seen,
+        **({} if items is None else {"item_columns": columns_digest(items)}),
     }
 
 

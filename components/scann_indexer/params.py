@@ -69,3 +69,7 @@ class ScannIndexerParams(Params):
     """Number of answers to a request, at most the number of candidates."""
     remove_seen: bool = True
     """Leaves candidates in the request's history out of its answers."""
+    display: str | None = None
+    """Column of the candidate table that people read beside the ids; it is stored with the models."""
+    item_columns: tuple[str, ...] = ()
+    """Further columns of the candidate table that are stored with the models."""

@@ -4,9 +4,10 @@ Imports pyarrow only for Parquet footers, so that checking a configuration is fa
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dataplane.errors import DataError
@@ -87,11 +88,17 @@ def check_headers(
     spec: FeatureSpec,
     *,
     event_weights: EventWeights | None = None,
-    display: str | None = None,
+    shown: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[HeaderProblem]:
     """Lists configured columns that the data lack, and files that are missing or unreadable.
 
     Reads the header of one file per table. Skips tables whose columns are unknown until their data are read.
+
+    Args:
+        params: the sources.
+        spec: the features.
+        event_weights: names a column of the interactions.
+        shown: columns of the candidate table that answers are shown with, by the key that names them.
     """
     problems: list[HeaderProblem] = []
     headers: dict[str, Columns | None] = {}
@@ -118,8 +125,8 @@ def check_headers(
     if event_weights is not None and events is not None and event_weights.column not in ROLES:
         problems.extend(_missing("training.event_weights.column", [event_weights.column], events))
     candidates = available["candidate"]
-    if display is not None and candidates is not None:
-        problems.extend(_missing("display", [display], candidates))
+    for key, columns in shown.items():
+        problems.extend(_missing(key, columns, candidates) if candidates is not None else ())
     return problems
 
 

@@ -2,13 +2,16 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from dataplane.errors import ConfigError
 from dataplane.errors.messages import quoted, shown
 from pipeline.commands import options
+
+if TYPE_CHECKING:
+    from pipeline.execution.published import Published
 
 Ranked: TypeAlias = Sequence[tuple[str, float]]
 """Ids and scores of candidates, best first."""
@@ -50,7 +53,6 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit or nothing is published, 3 if the model is damaged."""
     from pipeline.execution.published import Published
-    from pipeline.reporting.published_titles import published_titles
     from serving.model.ask import ask
     from serving.model.descriptions import read_description
     from serving.model.version_digests import require_whole
@@ -72,12 +74,23 @@ def execute(arguments: argparse.Namespace) -> int:
     ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[: arguments.k]
     history = [name for name in given.get("history") or [] if isinstance(name, str)]
     names = {*history, *(name for name, _ in ranked)}
-    titles = published_titles(published, names) if published else {}
+    titles = _titles(model, published, names)
     if arguments.json:
         print(json.dumps(_document(model, ranked, history, titles)))
     else:
         print("\n".join(_lines(model, ranked, history, titles)))
     return 0
+
+
+def _titles(model: Path, published: "Published | None", ids: Collection[str]) -> Mapping[str, str]:
+    """Titles that are stored with the model, or else from the pipeline's records."""
+    from pipeline.reporting.published_titles import published_titles
+    from serving.model.item_columns import read_item_columns
+
+    items = read_item_columns(model)
+    if items is not None and items.display is not None:
+        return items.titles(ids)
+    return published_titles(published, ids) if published else {}
 
 
 def _document(model: Path, ranked: Ranked, history: Sequence[str], titles: Mapping[str, str]) -> dict[str, Any]:

@@ -43,6 +43,9 @@ class ServingConfig(Strict):
 
     top_k: int = Field(default=100, ge=1, le=10_000)
     """Number of candidates in an answer; clipped to the catalogue."""
+    item_columns: tuple[ColumnName, ...] = ()
+    """Columns of the candidate table that are stored with the published models, besides `display`. `serve` answers with
+    them on request."""
     validation: InfraValidationConfig = InfraValidationConfig()
     """Checks that a model must pass in a fresh process before it is published."""
     push: PushConfig = PushConfig()
@@ -109,6 +112,11 @@ class PipelineConfig(Strict):
         return feature.column or self.display if feature else self.display
 
     @property
+    def serves_columns(self) -> bool:
+        """Whether columns of the candidate table are stored with the published models."""
+        return bool(self.display or self.serving.item_columns)
+
+    @property
     def resolved_split(self) -> SplitConfig:
         """The configured split, or the default that suits the source."""
         if self.split is not None:
@@ -154,13 +162,14 @@ def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineCon
 
 def _contradictions(config: PipelineConfig) -> list[Problem]:
     """Problems between sections that are each valid alone."""
+    display = [config.display_column] if config.display_column else []
     problems = [
         Problem(found.key, f"{found.value}: {found.message}" + _allowed(found.allowed))
         for found in check_headers(
             config.data,
             config.features,
             event_weights=config.training.event_weights,
-            display=config.display_column,
+            shown={"display": display, "serving.item_columns": config.serving.item_columns},
         )
     ]
     problems += [

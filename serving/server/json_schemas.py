@@ -5,13 +5,14 @@ of `inputs` have one length, the lists of a request together are not too long, a
 7.0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from serving.model.descriptions import SIGNATURE, Inputs, InputSpec
-from serving.server.predict_json import MOST_LISTED_VALUES
+from serving.server.predict_json import MOST_LISTED_VALUES, Interface
 
 Schema = dict[str, Any]
 
@@ -59,15 +60,16 @@ def instance_schema(inputs: Inputs) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def request_schema(signature: str, inputs: Inputs, *, instance: Schema, max_rows: int) -> Schema:
+def request_schema(signature: str, interface: Interface, *, instance: Schema, max_rows: int) -> Schema:
     """Schema of a request to a signature, by row or by column.
 
     Args:
         signature: name of the signature.
-        inputs: dtype and shape of the signature's inputs by name.
+        interface: what the model can be asked for.
         instance: schema of one row, or a reference to one.
         max_rows: the most rows of a request.
     """
+    inputs = interface.signatures[signature]
 
     def rows_of(schema: Schema) -> Schema:
         return {"type": "array", "items": schema, "minItems": 1, "maxItems": max_rows}
@@ -86,30 +88,59 @@ def request_schema(signature: str, inputs: Inputs, *, instance: Schema, max_rows
         by_column.append(alone)
     return {
         "type": "object",
-        "properties": {"signature_name": _signature_name(signature)},
+        "properties": {"signature_name": _signature_name(signature), **_options(signature, interface)},
         "required": [] if signature == SIGNATURE else ["signature_name"],
         "oneOf": [_with_only("instances", by_row), _with_only("inputs", by_column)],
     }
 
 
-def answer_schema(outputs: Mapping[str, Mapping[str, Any]]) -> Schema:
+def answer_schema(outputs: Mapping[str, Mapping[str, Any]], *, most: int | None, columns: Sequence[str]) -> Schema:
     """Schema of the answer to a request, by row or by column like the request.
 
     Args:
         outputs: TensorInfo of the signature's outputs by name, as JSON.
+        most: the most answers per row of a signature that ranks, of which a request may ask for fewer; None otherwise.
+        columns: columns of the candidates that the answer may have.
     """
-    values = {name: _output_schema(tensor) for name, tensor in outputs.items()}
-    lists = {name: {"type": "array", "items": schema} for name, schema in values.items()}
+    values = {name: _output_schema(tensor, fewer=most is not None) for name, tensor in outputs.items()}
+    lists = {name: _list_of(schema) for name, schema in values.items()}
+    asked = {"items": _items_schema(columns)} if columns else {}
     if len(values) == 1:
         (items,) = lists.values()
-        rows = columns = items
+        rows = by_column = items
     else:
-        rows, columns = {"type": "array", "items": _exactly(values)}, _exactly(lists)
-    return {"oneOf": [_exactly({"predictions": rows}), _exactly({"outputs": columns})]}
+        rows = _list_of(_exactly(values, asked))
+        by_column = _exactly(lists, {name: _list_of(schema) for name, schema in asked.items()})
+    return {"oneOf": [_exactly({"predictions": rows}), _exactly({"outputs": by_column})]}
 
 
 def _signature_name(signature: str) -> Schema:
     return {"enum": [SIGNATURE, "", None]} if signature == SIGNATURE else {"const": signature}
+
+
+def _options(signature: str, interface: Interface) -> dict[str, Schema]:
+    """Options of a request that TensorFlow Serving does not know."""
+    most, columns = interface.rankings.get(signature), interface.columns.get(signature, ())
+    k = {"type": "null"} if most is None else {"type": ["integer", "null"], "minimum": 1, "maximum": most}
+    names = {"items": {"enum": list(columns)}} if columns else {"maxItems": 0}
+    return {
+        "k": {"description": "Number of answers per row; null for as many as there are", **k},
+        "columns": {
+            "description": "Columns of the candidates to answer with, as `items`",
+            "type": ["array", "null"],
+            **names,
+        },
+    }
+
+
+def _items_schema(columns: Sequence[str]) -> Schema:
+    """Schema of the columns of one row's candidates."""
+    values: Schema = {"type": "object", "properties": {name: {} for name in columns}, "additionalProperties": False}
+    return {"description": "The columns that the request names, for each of `candidate_ids`", **_list_of(values)}
+
+
+def _list_of(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema}
 
 
 def _with_only(key: str, alternatives: list[Schema]) -> Schema:
@@ -118,10 +149,10 @@ def _with_only(key: str, alternatives: list[Schema]) -> Schema:
     return {"properties": {key: {"anyOf": alternatives}, other: False}, "required": [key]}
 
 
-def _exactly(properties: Mapping[str, Schema]) -> Schema:
+def _exactly(properties: Mapping[str, Schema], optional: Mapping[str, Schema] = MappingProxyType({})) -> Schema:
     return {
         "type": "object",
-        "properties": dict(properties),
+        "properties": {**properties, **optional},
         "required": list(properties),
         "additionalProperties": False,
     }
@@ -137,12 +168,12 @@ def _input_schema(spec: InputSpec) -> Schema:
     return {"type": ["array", "null"], "items": value, "minItems": width, "maxItems": width}
 
 
-def _output_schema(tensor: Mapping[str, Any]) -> Schema:
-    """Schema of one row of an output; its first dimension is the batch."""
+def _output_schema(tensor: Mapping[str, Any], *, fewer: bool) -> Schema:
+    """Schema of one row of an output, whose first dimension is the batch; `fewer` values may have been asked for."""
     schema = _GIVEN.get(tensor["dtype"], {})
     for dimension in reversed(tensor["tensor_shape"]["dim"][1:]):
         size = int(dimension["size"])
         schema = {"type": "array", "items": schema}
         if size >= 0:
-            schema |= {"minItems": size, "maxItems": size}
+            schema |= {"minItems": 1 if fewer else size, "maxItems": size}
     return schema

@@ -13,12 +13,13 @@ from dataplane.errors import ConfigError, RunError
 from dataplane.errors.messages import shown
 from dataplane.files.digests import shortened
 from serving.model.descriptions import SIGNATURE, ModelDescription, read_description
+from serving.model.item_columns import read_item_columns
 from serving.model.requests import Request, as_batch
 from serving.model.version_digests import check_version
 from serving.model.warm_up import read_warm_up
 from serving.server.batching import Batcher, BatchingOptions
-from serving.server.model_metadata import defined_inputs, signature_definitions
-from serving.server.predict_json import PredictRequest, Signatures, answer_json
+from serving.server.model_metadata import CANDIDATE_IDS, defined_inputs, ranking, signature_definitions
+from serving.server.predict_json import Interface, PredictRequest, Signatures, answer_json
 
 _MOST_VALUES = 1_000_000  # of one input after padding
 _JOINED_WIDTH = 64  # lists up to this length share batches; longer ones with those of about their length
@@ -30,7 +31,8 @@ class LoadedModel:
 
     Attributes:
         version: number of the version.
-        signatures: inputs of each signature by name, from the model's description.
+        interface: what the model can be asked for: the inputs of its description, and the sizes of its answers.
+        items: columns of the candidates that are stored with the model; None if there are none.
         definitions: TensorFlow's SignatureDef of each signature, as JSON.
         batcher: joins requests that arrive at the same time.
     """
@@ -51,11 +53,13 @@ class LoadedModel:
             if damage := check_version(path):
                 raise ValueError(f"it is damaged: {shortened(damage)}")
             description = read_description(path)
-            self.signatures = _described_signatures(description)
+            signatures = _described_signatures(description)
             for module in description.imports:
                 importlib.import_module(module)
             self.definitions = signature_definitions(path)
-            _check_definitions(self.signatures, self.definitions)
+            _check_definitions(signatures, self.definitions)
+            self.items = read_item_columns(path)
+            self.interface = _interface(signatures, self.definitions, self.items.names if self.items else ())
             self._model = tf.saved_model.load(str(path))
             for signature, inputs in read_warm_up(path):
                 self._model.signatures[signature](**inputs)
@@ -82,7 +86,7 @@ class LoadedModel:
 
     def _width(self, request: PredictRequest) -> int:
         """Length of the longest list in a request."""
-        lists = [name for name, spec in self.signatures[request.signature].items() if len(spec.shape) == 2]
+        lists = [name for name, spec in self.interface.signatures[request.signature].items() if len(spec.shape) == 2]
         return max((len(row[name]) for row in request.rows for name in lists), default=0)
 
     def _answers(self, requests: Sequence[PredictRequest]) -> list[bytes | Exception]:
@@ -94,14 +98,24 @@ class LoadedModel:
             stop = start + len(request.rows)
             part = {name: values[start:stop] for name, values in outputs.items()}
             try:
-                answers.append(answer_json(part, is_by_row=request.is_by_row))
+                answers.append(answer_json(self._as_asked(part, request), is_by_row=request.is_by_row))
             except ConfigError as error:
                 answers.append(error)
             start = stop
         return answers
 
+    def _as_asked(self, outputs: Mapping[str, np.ndarray], request: PredictRequest) -> dict[str, Any]:
+        """The first `k` answers of each row, and the columns that the request names."""
+        kept: dict[str, Any] = {
+            name: values if request.k is None else values[:, : request.k] for name, values in outputs.items()
+        }
+        if self.items is not None and request.columns:
+            ids = [[name.decode("utf-8", "replace") for name in row] for row in kept[CANDIDATE_IDS].tolist()]
+            kept["items"] = [self.items.of(row, request.columns) for row in ids]
+        return kept
+
     def _predict(self, signature: str, rows: Sequence[Request]) -> dict[str, np.ndarray]:
-        specs = self.signatures[signature]
+        specs = self.interface.signatures[signature]
         batch = as_batch(specs, rows)
         tensors = {name: tf.constant(batch[name], spec.dtype) for name, spec in specs.items()}
         return {name: value.numpy() for name, value in self._model.signatures[signature](**tensors).items()}
@@ -116,6 +130,16 @@ def _described_signatures(description: ModelDescription) -> Signatures:
     if SIGNATURE not in description.signatures:
         raise ValueError(f"model.json: there is no signature '{SIGNATURE}'")
     return {name: signature.inputs for name, signature in description.signatures.items()}
+
+
+def _interface(signatures: Signatures, definitions: Mapping[str, Any], columns: Sequence[str]) -> Interface:
+    """Adds the number of answers and the columns of the signatures that rank."""
+    ranked = {name: ranking(definitions[name]) for name in signatures}
+    return Interface(
+        signatures,
+        rankings={name: found.width for name, found in ranked.items() if found},
+        columns={name: columns for name, found in ranked.items() if found and found.output == CANDIDATE_IDS},
+    )
 
 
 def _check_definitions(signatures: Signatures, definitions: Mapping[str, Any]) -> None:

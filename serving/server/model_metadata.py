@@ -1,6 +1,7 @@
 """Reads the signatures of a SavedModel in the form of TensorFlow Serving's metadata API."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,22 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
+
+CANDIDATE_IDS, QUERY_IDS = "candidate_ids", "query_ids"
+"""Outputs of signatures that rank, best first."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a signature ranks.
+
+    Attributes:
+        output: name of the output with the ids.
+        width: number of ids for each row of a request.
+    """
+
+    output: str
+    width: int
 
 
 def signature_definitions(model: Path) -> dict[str, Any]:
@@ -33,6 +50,15 @@ def signature_definitions(model: Path) -> dict[str, Any]:
 def defined_inputs(definition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Dtype and shape of each input of a SignatureDef, in the form of a model's description."""
     return {name: {"dtype": _dtype(tensor), "shape": _shape(tensor)} for name, tensor in definition["inputs"].items()}
+
+
+def ranking(definition: Mapping[str, Any]) -> Ranking | None:
+    """The ids that a signature answers with, a fixed number for each row; None if it does not rank."""
+    for output in (CANDIDATE_IDS, QUERY_IDS):
+        shape = _shape(definition["outputs"].get(output, {"tensor_shape": {"unknown_rank": True}}))
+        if shape is not None and len(shape) == 2 and (width := shape[1]) is not None:
+            return Ranking(output, width)
+    return None
 
 
 def _dtype(tensor: Mapping[str, Any]) -> str:

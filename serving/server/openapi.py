@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from serving.server.json_schemas import Schema, answer_schema, instance_schema, request_schema
 from serving.server.loaded_model import LoadedModel
+from serving.server.openapi_parts import error_responses, get_operation, json_content
+from serving.server.openapi_try_page import PAGE_SCHEMAS, page_paths
 
 _PREDICT_ERRORS = {
     "400": "The request does not fit the model; the error says where",
@@ -71,11 +73,12 @@ def openapi_document(models: Mapping[str, LoadedModel], *, max_rows: int) -> dic
         max_rows: the most rows of a request.
     """
     paths: dict[str, Any] = {
-        "/healthz": {"get": _get("Which versions answer", _json("Health"))},
-        "/metrics": {"get": _get("Prometheus metrics", {"text/plain": {"schema": {"type": "string"}}})},
-        "/openapi.json": {"get": _get("This document", {"application/json": {"schema": {"type": "object"}}})},
+        "/healthz": {"get": get_operation("Which versions answer", json_content("Health"))},
+        "/metrics": {"get": get_operation("Prometheus metrics", {"text/plain": {"schema": {"type": "string"}}})},
+        **page_paths(),
+        "/openapi.json": {"get": get_operation("This document", {"application/json": {"schema": {"type": "object"}}})},
     }
-    schemas = dict(_SCHEMAS)
+    schemas = {**_SCHEMAS, **PAGE_SCHEMAS}
     for name, model in models.items():
         paths |= _paths(name, model)
         schemas |= _model_schemas(name, model, max_rows)
@@ -94,8 +97,8 @@ def openapi_document(models: Mapping[str, LoadedModel], *, max_rows: int) -> dic
 def _paths(name: str, model: LoadedModel) -> dict[str, Any]:
     base = f"/v1/models/{quote(name)}"
     predict = {"post": _predict(name, model)}
-    metadata = {"get": _get(f"Signatures of {name}", _json("Metadata"), _NOT_SERVED)}
-    status = {"get": _get(f"Versions of {name} and their states", _json("Status"), _NOT_SERVED)}
+    metadata = {"get": get_operation(f"Signatures of {name}", json_content("Metadata"), _NOT_SERVED)}
+    status = {"get": get_operation(f"Versions of {name} and their states", json_content("Status"), _NOT_SERVED)}
     one = {"parameters": [_VERSION]}
     return {
         f"{base}:predict": predict,
@@ -108,27 +111,31 @@ def _paths(name: str, model: LoadedModel) -> dict[str, Any]:
 
 
 def _predict(name: str, model: LoadedModel) -> dict[str, Any]:
-    requests = [_reference(name, signature, "Request") for signature in model.signatures]
-    answers = [_reference(name, signature, "Answer") for signature in model.signatures]
+    requests = [_reference(name, signature, "Request") for signature in model.interface.signatures]
+    answers = [_reference(name, signature, "Answer") for signature in model.interface.signatures]
     return {
         "summary": f"Ask {name}, of which version {model.version} answers",
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": requests}}}},
         "responses": {
             "200": {"description": "The answers", "content": {"application/json": {"schema": {"anyOf": answers}}}},
-            **_errors(_PREDICT_ERRORS),
+            **error_responses(_PREDICT_ERRORS),
         },
     }
 
 
 def _model_schemas(name: str, model: LoadedModel, max_rows: int) -> dict[str, Schema]:
-    schemas = {}
-    for signature, inputs in model.signatures.items():
+    schemas, interface = {}, model.interface
+    for signature, inputs in interface.signatures.items():
         instance = _reference(name, signature, "Instance")
         schemas[_schema_name(name, signature, "Instance")] = instance_schema(inputs)
         schemas[_schema_name(name, signature, "Request")] = request_schema(
-            signature, inputs, instance=instance, max_rows=max_rows
+            signature, interface, instance=instance, max_rows=max_rows
         )
-        schemas[_schema_name(name, signature, "Answer")] = answer_schema(model.definitions[signature]["outputs"])
+        schemas[_schema_name(name, signature, "Answer")] = answer_schema(
+            model.definitions[signature]["outputs"],
+            most=interface.rankings.get(signature),
+            columns=interface.columns.get(signature, ()),
+        )
     return schemas
 
 
@@ -140,16 +147,3 @@ def _schema_name(model: str, signature: str, kind: str) -> str:
 
 def _reference(model: str, signature: str, kind: str) -> Schema:
     return {"$ref": f"#/components/schemas/{_schema_name(model, signature, kind)}"}
-
-
-def _get(summary: str, content: Mapping[str, Any], errors: Mapping[str, str] | None = None) -> dict[str, Any]:
-    answered = {"200": {"description": "OK", "content": dict(content)}}
-    return {"summary": summary, "responses": answered | _errors(errors or {})}
-
-
-def _json(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-
-
-def _errors(reasons: Mapping[str, str]) -> dict[str, Any]:
-    return {code: {"description": reason, "content": _json("Error")} for code, reason in reasons.items()}

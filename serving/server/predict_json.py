@@ -6,7 +6,7 @@ Absent inputs and nulls stand for missing values; TensorFlow Serving accepts nei
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,22 @@ from serving.model.requests import Request, complete_request
 
 Signatures = Mapping[str, Inputs]
 """Dtype and shape of each input by name, by signature."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model can be asked for.
+
+    Attributes:
+        signatures: the inputs of each signature.
+        rankings: the most answers per row, by each signature that ranks.
+        columns: columns of the candidates that answers may have, by each signature that ranks candidates.
+    """
+
+    signatures: Signatures
+    rankings: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
 
 MOST_LISTED_VALUES = 100_000
 """The most items of all lists of a request; parsing more would keep other requests waiting."""
@@ -33,21 +49,25 @@ class PredictRequest:
         signature: name of a signature of the model.
         rows: completed requests, at least one.
         is_by_row: whether the rows came as `instances`, not as `inputs`; the answer has the same format.
+        k: number of answers per row; None for as many as the signature has.
+        columns: columns of the candidates to answer with.
     """
 
     signature: str
     rows: Sequence[Request]
     is_by_row: bool
+    k: int | None = None
+    columns: Sequence[str] = ()
 
 
 def parse_request(
-    body: bytes, signatures: Signatures, *, max_rows: int, max_values: int = MOST_LISTED_VALUES
+    body: bytes, interface: Interface, *, max_rows: int, max_values: int = MOST_LISTED_VALUES
 ) -> PredictRequest:
     """Reads a predict request. Nothing here recurses, so no nesting of the JSON can exhaust the stack.
 
     Args:
         body: JSON.
-        signatures: signatures of the model.
+        interface: what the model can be asked for.
         max_rows: the most rows of a request.
         max_values: the most items of all its lists together.
 
@@ -61,9 +81,10 @@ def parse_request(
     if not isinstance(asked, dict) or ("instances" in asked) == ("inputs" in asked):
         raise ConfigError("request: must be a JSON object with either 'instances' (rows) or 'inputs' (columns)")
     signature = SIGNATURE if asked.get("signature_name") in (None, "") else asked["signature_name"]
-    if not isinstance(signature, str) or signature not in signatures:
-        raise ConfigError(f"request: no signature {quoted(signature)}; there is {', '.join(signatures)}")
-    specs = signatures[signature]
+    if not isinstance(signature, str) or signature not in interface.signatures:
+        raise ConfigError(f"request: no signature {quoted(signature)}; there is {', '.join(interface.signatures)}")
+    specs = interface.signatures[signature]
+    k, columns = _k(asked.get("k"), signature, interface), _wanted(asked.get("columns"), signature, interface)
     is_by_row = "instances" in asked
     rows = _rows(asked["instances"], specs) if is_by_row else _columns(asked["inputs"], specs)
     if not 1 <= len(rows) <= max_rows:
@@ -73,14 +94,15 @@ def parse_request(
         raise ConfigError(f"request: its lists have {values:,} items together, at most {max_values:,} are allowed")
     if _B64.encode() in body:
         rows = [{name: _decoded(value) for name, value in row.items()} for row in rows]
-    return PredictRequest(signature, [complete_request(specs, row) for row in rows], is_by_row)
+    return PredictRequest(signature, [complete_request(specs, row) for row in rows], is_by_row, k, columns)
 
 
-def answer_json(outputs: Mapping[str, np.ndarray], *, is_by_row: bool) -> bytes:
+def answer_json(outputs: Mapping[str, np.ndarray | list[Any]], *, is_by_row: bool) -> bytes:
     """The answer to a predict request.
 
     Args:
-        outputs: arrays by output name, with a row for each row of the request, of numbers or of UTF-8 byte strings.
+        outputs: by output name, with a row for each row of the request: arrays of numbers or of UTF-8 byte strings, or
+            lists of JSON values.
         is_by_row: whether the request came by row.
 
     Raises:
@@ -100,12 +122,42 @@ def _dumps(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _json_values(array: np.ndarray) -> Any:
+def _json_values(array: np.ndarray | list[Any]) -> Any:
+    if isinstance(array, list):
+        return array
     if array.dtype == object:
         return [[text.decode("utf-8", "replace") for text in row] for row in array.tolist()]
     if not np.isfinite(array).all():
         raise ConfigError("request: a number is out of range, the answer to it is not finite")
     return np.ascontiguousarray(array)
+
+
+def _k(given: Any, signature: str, interface: Interface) -> int | None:
+    if given is None:
+        return None
+    if signature not in interface.rankings:
+        raise ConfigError(f"request: signature '{signature}' does not rank, so it takes no 'k'")
+    most = interface.rankings[signature]
+    if isinstance(given, bool) or given not in range(1, most + 1):
+        raise ConfigError(
+            f"request: 'k' is {quoted(given)}, it must be a whole number from 1 to {most}, the number of answers that "
+            "the model was exported with (serving.top_k)"
+        )
+    return int(given)
+
+
+def _wanted(given: Any, signature: str, interface: Interface) -> tuple[str, ...]:
+    """The columns that a request names."""
+    known = interface.columns.get(signature, ())
+    if given is None or given == []:
+        return ()
+    if not isinstance(given, list):
+        raise ConfigError("request: 'columns' must be a list of names")
+    for name in given:
+        if name not in known:
+            there = f"there is {', '.join(known)}" if known else f"'{signature}' of this model has none"
+            raise ConfigError(f"request: no column {quoted(name)} of the candidates; {there}")
+    return tuple(dict.fromkeys(given))
 
 
 def _rows(instances: Any, specs: Inputs) -> list[dict[str, Any]]:

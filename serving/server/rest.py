@@ -25,7 +25,7 @@ from serving.server.compression import TooLargeError, accepts_gzip, content_enco
 from serving.server.loaded_model import LoadedModel, without_paths
 from serving.server.model_host import ModelHost
 from serving.server.openapi import openapi_document
-from serving.server.predict_json import PredictRequest, Signatures, parse_request
+from serving.server.predict_json import Interface, PredictRequest, parse_request
 from serving.server.server_metrics import ServerMetrics
 from serving.server.try_page import Lookup, TryPage
 
@@ -188,20 +188,20 @@ class _Api:
             raise HTTPException(415, f"Content-Encoding {quoted(encoding)} is not supported; use gzip")
         body = await _read(receive, self._max_body_bytes)
         if len(body) <= _PARSED_AT_ONCE and not encoding:
-            asked = parse_request(body, model.signatures, max_rows=self._max_rows)
+            asked = parse_request(body, model.interface, max_rows=self._max_rows)
         else:
             async with self._long_parse:
-                asked = await run_in_threadpool(self._parse, body, model.signatures, is_compressed=bool(encoding))
+                asked = await run_in_threadpool(self._parse, body, model.interface, is_compressed=bool(encoding))
         return await model.answer(asked)
 
-    def _parse(self, body: bytes, signatures: Signatures, *, is_compressed: bool) -> PredictRequest:
+    def _parse(self, body: bytes, interface: Interface, *, is_compressed: bool) -> PredictRequest:
         try:
             content = gunzip(body, self._max_body_bytes) if is_compressed else body
         except TooLargeError:
             raise HTTPException(413, f"the request is larger than {self._max_body_bytes} bytes") from None
         except ValueError as error:
             raise HTTPException(400, f"the body is not gzip: {error}") from None
-        return parse_request(content, signatures, max_rows=self._max_rows)
+        return parse_request(content, interface, max_rows=self._max_rows)
 
 
 def _left_aside(host: ModelHost) -> list[int]:

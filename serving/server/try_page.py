@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PAGE = Path(__file__).with_name("try_page.html")
 _MOST_BYTES = 1_000_000
+MOST_TITLES = 20_000
+"""The most ids whose titles are looked up at once."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -48,7 +50,7 @@ class Lookup(Protocol):
 
 
 class _Wanted(Part):
-    ids: list[str] = Field(max_length=20_000)
+    ids: list[str] = Field(max_length=MOST_TITLES)
 
 
 class TryPage:
@@ -91,8 +93,9 @@ class TryPage:
                 "version": host.current.version,
                 "signatures": {
                     signature: {key: spec.model_dump(mode="json") for key, spec in inputs.items()}
-                    for signature, inputs in host.current.signatures.items()
+                    for signature, inputs in host.current.interface.signatures.items()
                 },
+                "rankings": dict(host.current.interface.rankings),
             }
             for name, host in self._hosts.items()
         }
@@ -121,8 +124,14 @@ class TryPage:
             raise HTTPException(400, first_problem(error)) from None
         except ValueError as error:
             raise HTTPException(400, f"the request is not JSON: {error}") from None
-        titles = {} if self._lookup is None else await run_in_threadpool(self._lookup.titles, set(wanted.ids))
-        return JSONResponse({"titles": dict(titles)})
+        return JSONResponse({"titles": await run_in_threadpool(self._find_titles, set(wanted.ids))})
+
+    def _find_titles(self, ids: Collection[str]) -> dict[str, str]:
+        """Titles that are stored with a model, or else from the pipeline's records."""
+        for host in self._hosts.values():
+            if (items := host.current.items) is not None and items.display is not None:
+                return items.titles(ids)
+        return {} if self._lookup is None else dict(self._lookup.titles(ids))
 
     def _query_ids(self) -> list[str]:
         try:

@@ -106,7 +106,7 @@ def _curl(words: Sequence[str], _: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"v1/models/[\w-]+(:predict|/metadata|/versions/\d+)?|healthz|metrics|openapi\.json", path)
     if "-d" in words:
         body = json.loads(words[words.index("-d") + 1])
-        assert set(body) <= {"signature_name", "instances", "inputs"}
+        assert set(body) <= {"signature_name", "instances", "inputs", "k", "columns"}
 
 
 def _tensorboard(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from dataplane.files.digests import file_damage
 from pipeline.execution.metadata import Store
 from pipeline.execution.progress import PlainProgress
 from serving.model.descriptions import directory_digest
+from serving.model.item_columns import read_item_columns
 from serving.model.version_digests import check_version
 from tests.components.damage import flip
 from tests.e2e.conftest import QUICK, Project, Result, cli, killed_when
@@ -45,6 +46,7 @@ def store_front(tmp_path_factory) -> Project:
             "candidates": {"format": "csv", "path": "items.csv", "id": "id"},
         },
         features={"candidate": {"genre": {"type": "categorical"}}},
+        display="genre",
         serving={"top_k": 100},
         recommendations=None,
         **{**QUICK, "training": {"max_epochs": 6, "batch_size": 128}},
@@ -99,6 +101,14 @@ def test_each_version_has_a_card_of_its_own(store_front):
     assert "candidate_id (id), genre (categorical)" in refreshed["model_parameters"]["model_architecture"]
     test_metrics = [card["quantitative_analysis"]["performance_metrics"][:10] for card in for_each[:2]]
     assert test_metrics[0] == test_metrics[1], "a refresh is not measured again"
+
+
+def test_the_new_table_is_shown(store_front):
+    before, after = (
+        read_item_columns(store_front.root / "serving" / "front" / str(version["version"])).titles(["i3", "i105"])
+        for version in versions(store_front)[:2]
+    )
+    assert (before, after) == ({"i3": "g0"}, {"i105": "g1"})
 
 
 def test_a_table_that_is_replaced_after_its_key_was_made_is_refused(store_front, monkeypatch):

@@ -31,6 +31,15 @@ def test_asking_for_a_final_fit_keeps_the_first_one(tmp_path: Path) -> None:
     assert Ingredients.of(with_it.component, inputs, {}).key == Ingredients.of(without.component, inputs, {}).key
 
 
+def test_columns_of_candidates_go_with_the_models_only_where_the_configuration_names_some(tmp_path: Path) -> None:
+    assert "examples" not in nodes(tmp_path)["ScannIndexer"].inputs
+    for setting in ("display=title", "serving.item_columns=[title]"):
+        indexer = nodes(tmp_path, setting)["ScannIndexer"]
+        assert indexer.inputs["examples"].node == "ExampleGen"
+        params = indexer.component.params.model_dump()
+        assert (params["display"], params["item_columns"]) in (("title", ()), (None, ("title",)))
+
+
 def test_a_configuration_in_another_directory_is_the_same_pipeline(tmp_path: Path) -> None:
     for name in ("here", "there"):
         (tmp_path / name).mkdir()

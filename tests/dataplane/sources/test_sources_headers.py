@@ -51,7 +51,7 @@ def test_existing_columns_are_no_problem(files):
 @pytest.mark.parametrize(("display", "found"), [("title", []), ("titel", [("display", "titel")])])
 def test_what_candidates_are_shown_by_is_a_column_of_their_table(files, display, found):
     data = {**events(), "candidates": {"format": "jsonl", "path": "items.jsonl", "id": "i"}}
-    problems = check_headers(ExampleGenParams(base_dir=files, **data), NO_FEATURES, display=display)
+    problems = check_headers(ExampleGenParams(base_dir=files, **data), NO_FEATURES, shown={"display": [display]})
     assert [(problem.key, problem.value) for problem in problems] == found
 
 

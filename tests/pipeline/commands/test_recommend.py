@@ -15,6 +15,8 @@ from components.scann_indexer import IndexConfig, RecallTarget
 from pipeline.cli import main
 from pipeline.execution.metadata import Execution, Store
 from serving.model.ask import ask
+from serving.model.item_columns import write_item_columns
+from serving.model.version_digests import write_digests
 from tests.components.tiny_world import make_world
 from tests.pipeline.serving_process import index, publish
 
@@ -92,6 +94,20 @@ def test_titles_are_beside_answers_and_history(with_titles: Path, capsys: pytest
         [name, f"Tale\\x1b[2J {int(name[1:])}"] for name, _ in answers
     ]
     assert "\x1b" not in printed
+
+
+def test_titles_that_the_model_stores_need_no_records(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(root / "model" / "exact", model)
+    ids = [f"c{number:05d}" for number in range(400)]
+    table = pa.table({"candidate_id": ids, "name": [f"Tale of {name}" for name in ids]})
+    write_item_columns(model, table.replace_schema_metadata({"display": "name"}))
+    write_digests(model)
+    assert main(["recommend", "--model", str(model), "-k", "2", "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)["candidates"]
+    assert [it["title"] for it in answers] == [f"Tale of {it['id']}" for it in answers]
 
 
 def test_without_records_answers_have_no_titles(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,8 +21,8 @@ def draft(*files):
     """The draft as parsed YAML, after checking that it could be run."""
     document = yaml.safe_load(draft_config([str(file) for file in files]))
     params = ExampleGenParams.model_validate(document["data"])
-    spec, display = FeatureSpec.model_validate(document["features"]), document.get("display")
-    assert check_headers(params, spec, display=display) == []
+    shown = {"display": [document["display"]]} if "display" in document else {}
+    assert check_headers(params, FeatureSpec.model_validate(document["features"]), shown=shown) == []
     return document
 
 

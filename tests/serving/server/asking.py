@@ -12,9 +12,9 @@ from serving.server.predict_json import parse_request
 JOINED = BatchingOptions(num_batch_threads=1, wait_ms=1000)
 
 
-def asked(model: LoadedModel, instances: Sequence[Any], signature: str = "serving_default") -> Any:
-    body = json.dumps({"signature_name": signature, "instances": instances}).encode()
-    return parse_request(body, model.signatures, max_rows=10_000)
+def asked(model: LoadedModel, instances: Sequence[Any], signature: str = "serving_default", **options: Any) -> Any:
+    body = json.dumps({"signature_name": signature, "instances": instances, **options}).encode()
+    return parse_request(body, model.interface, max_rows=10_000)
 
 
 def answers(model: LoadedModel, requests: Sequence[Any]) -> list[Any]:

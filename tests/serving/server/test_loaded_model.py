@@ -58,11 +58,38 @@ def test_lists_too_long_for_a_batch_are_refused_before_they_are_padded(model: Lo
     assert len(answered[0]["candidate_ids"]) == TOP_K
 
 
+def test_fewer_answers_are_the_first_ones_whatever_the_neighbours_ask_for(model: LoadedModel) -> None:
+    options: list[dict[str, Any]] = [{}, {"k": 3}, {"k": 1, "columns": ["title"]}, {"k": TOP_K}]
+    requests = [asked(model, [{"history": ["c00007"]}] * 2, **given) for given in options]
+    every, three, one, same = answers(model, requests)
+    assert [row["candidate_ids"] for row in three] == [row["candidate_ids"][:3] for row in every]
+    assert [len(row["scores"]) for row in three + one] == [3, 3, 1, 1]
+    assert same == every
+    assert [row.keys() - {"candidate_ids", "scores"} for row in every + one] == [set()] * 2 + [{"items"}] * 2
+
+
+def test_columns_stand_beside_the_ids(model: LoadedModel) -> None:
+    columns = {"columns": ["year", "title"]}
+    allowed = {"allow_ids": ["c00002", "c00003", "c00150"]}
+    ((row,),) = answers(model, [asked(model, [allowed], "recommend_filtered", **columns)])
+    assert dict(zip(row["candidate_ids"], row["items"], strict=True)) == {
+        "c00002": {"year": 1902, "title": None},
+        "c00003": {"year": None, "title": None},
+        "c00150": {"year": 2050, "title": "Tale 150"},
+        "": {"year": None, "title": None},
+    }
+    (nothing,) = answers(model, [asked(model, ["unknown"], "similar_candidates", **columns)])
+    assert nothing[0]["items"] == [{"year": None, "title": None}] * TOP_K
+    assert model.items is not None
+    assert (model.items.display, model.items.names) == ("title", ("title", "year"))
+    assert model.items.titles(["c00002", "c00003", "c00004", "c00200", ""]) == {"c00004": "Tale 4"}
+
+
 def test_definitions_are_tensorflows_own(model: LoadedModel) -> None:
-    assert set(model.definitions) == set(model.signatures)
+    assert set(model.definitions) == set(model.interface.signatures)
     for signature, definition in model.definitions.items():
         ParseDict(definition, meta_graph_pb2.SignatureDef())
-        assert set(definition["inputs"]) == set(model.signatures[signature])
+        assert set(definition["inputs"]) == set(model.interface.signatures[signature])
     outputs = model.definitions["serving_default"]["outputs"]
     assert outputs["scores"]["dtype"] == "DT_FLOAT"
     sizes = [dimension["size"] for dimension in outputs["candidate_ids"]["tensor_shape"]["dim"]]

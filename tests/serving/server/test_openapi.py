@@ -77,17 +77,38 @@ def test_it_is_a_document_of_every_signature(served: Served) -> None:
     document = served.get("/openapi.json")
     OpenAPIV31SpecValidator(document).validate()
     for name, host in served.hosts.items():
-        for signature in host.current.signatures:
+        for signature in host.current.interface.signatures:
             assert f"{name}.{signature}.Request" in document["components"]["schemas"]
     instance = document["components"]["schemas"]["toy.serving_default.Instance"]["properties"]
     assert instance["taste"]["maxItems"] == 2
     assert "context" not in instance
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/v1/models/toy", "/v1/models/toy/metadata", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/v1/models/toy", "/v1/models/toy/metadata", "/openapi.json", "/page/models"]
+)
 def test_what_is_read_is_described(served: Served, path: str) -> None:
     content = ("paths", path, "get", "responses", "200", "content", "application/json", "schema")
     validator(served.get("/openapi.json"), *content).validate(served.get(path))
+
+
+def test_the_look_ups_of_the_page_are_described(served: Served) -> None:
+    document, content = served.get("/openapi.json"), ("content", "application/json", "schema")
+    post = ("paths", "/page/titles", "post")
+    every: list[Any] = [
+        {"ids": ["c00004", "c00002"]},
+        {"ids": []},
+        {"ids": [4]},
+        {"ids": "c00004"},
+        {},
+        {"ids": [], "a": 1},
+    ]
+    for asked in every:
+        status, _, answer = asyncio.run(call(served.app, "/page/titles", json.dumps(asked).encode()))
+        assert validator(document, *post, "requestBody", *content).is_valid(asked) == (status == 200)
+        validator(document, *post, "responses", str(status), *content).validate(answer)
+    status, _, answer = asyncio.run(call(served.app, "/page/query", method="GET", query=b"id=q1"))
+    validator(document, "paths", "/page/query", "get", "responses", str(status), *content).validate(answer)
 
 
 numbers = st.one_of(st.integers(-(2**70), 2**70), st.sampled_from([0.5, -2.25, 1e39, 2**63, 2**64, -(2**63), 3e38]))
@@ -120,10 +141,15 @@ def requests(draw: st.DrawFn, signatures: Mapping[str, Any], *, by_column: bool)
             items = st.one_of(st.none(), st.lists(items, min_size=width or 0, max_size=width or 4))
         return st.one_of(*[items] * 20, junk)
 
+    options = {
+        "k": st.one_of(st.none(), st.integers(-1, 10), st.just(8.0), junk),
+        "columns": st.one_of(st.none(), st.lists(st.sampled_from(["title", "year", "gone"]), max_size=3), junk),
+    }
     named = {name: value(spec) for name, spec in inputs.items()}
     strange = draw(st.one_of(*[st.just({})] * 9, st.dictionaries(st.sampled_from(["colour", "age"]), junk, max_size=1)))
     names = [*[st.just({"signature_name": signature})] * 6, st.just({})]
-    asked = draw(st.one_of(*names, st.fixed_dictionaries({"signature_name": st.one_of(st.just(""), junk)})))
+    asked = draw(st.one_of(st.just({}), st.fixed_dictionaries({}, optional=options)))
+    asked |= draw(st.one_of(*names, st.fixed_dictionaries({"signature_name": st.one_of(st.just(""), junk)})))
     if by_column:
         rows = draw(st.integers(1, MAX_ROWS))
         lists = {name: st.lists(items, min_size=rows, max_size=rows) for name, items in named.items()}
@@ -142,7 +168,7 @@ def test_what_it_allows_is_answered_as_it_says_and_all_else_is_refused(
     served: Served, data: st.DataObject, by_column: bool
 ) -> None:
     request, answer, error = predict_validators(served.get("/openapi.json"))
-    asked = data.draw(requests(served.hosts["toy"].current.signatures, by_column=by_column))
+    asked = data.draw(requests(served.hosts["toy"].current.interface.signatures, by_column=by_column))
     status, _, answered = served.predict(asked)
     assert status in (200, 400)
     (answer if status == 200 else error).validate(answered)
@@ -171,5 +197,7 @@ def test_another_version_is_described_once_it_answers(
     status, _, answered = swapped.predict({"instances": [{"age": 3}]})
     assert status == 200
     assert predict_validators(after)[1].is_valid(answered)
-    assert not predict_validators(before)[1].is_valid(answered)  # of 4 candidates, not 8
+    of_eight = served.predict(old)[2]
+    assert predict_validators(before)[1].is_valid(of_eight)
+    assert not predict_validators(after)[1].is_valid(of_eight)  # of 4 candidates
     assert swapped.predict(new)[0] == 200

@@ -10,9 +10,9 @@ import pytest
 
 from dataplane.errors import ConfigError
 from serving.model.descriptions import InputSpec
-from serving.server.predict_json import PredictRequest, Signatures, answer_json, parse_request
+from serving.server.predict_json import Interface, PredictRequest, answer_json, parse_request
 
-SIGNATURES: Signatures = {
+SIGNATURES = {
     "serving_default": {
         "country": InputSpec(dtype="string", shape=(None,)),
         "age": InputSpec(dtype="float32", shape=(None,)),
@@ -22,11 +22,16 @@ SIGNATURES: Signatures = {
     "similar_candidates": {"candidate_id": InputSpec(dtype="string", shape=(None,))},
     "score": {"candidate_ids": InputSpec(dtype="string", shape=(None, None))},
 }
+INTERFACE = Interface(
+    SIGNATURES,
+    rankings={"serving_default": 10, "similar_candidates": 10},
+    columns={"serving_default": ("title", "year"), "similar_candidates": ()},
+)
 
 
 def parse(asked: Any) -> PredictRequest:
     body = asked if isinstance(asked, bytes) else json.dumps(asked).encode()
-    return parse_request(body, SIGNATURES, max_rows=4)
+    return parse_request(body, INTERFACE, max_rows=4)
 
 
 def b64(text: str) -> dict[str, str]:
@@ -55,6 +60,15 @@ def test_a_single_input_needs_no_name() -> None:
     assert listed.rows == [{"candidate_ids": ["x", "y"]}, {"candidate_ids": []}]
 
 
+def test_fewer_answers_and_columns_may_be_asked_for() -> None:
+    asked = parse({"instances": [{}], "k": 3, "columns": ["year", "title", "year"]})
+    assert (asked.k, asked.columns) == (3, ("year", "title"))
+    nothings: list[dict[str, Any]] = [{}, {"k": None, "columns": None}, {"columns": []}]
+    for nothing in nothings:
+        asked = parse({"signature_name": "score", "instances": [[]], **nothing})
+        assert (asked.k, asked.columns) == (None, ())
+
+
 def test_strings_may_come_as_base64() -> None:
     request = parse({"instances": [{"country": b64("né"), "history": [b64("a"), "b"]}]})
     assert request.rows[0]["country"] == "né".encode()
@@ -80,6 +94,16 @@ def test_strings_may_come_as_base64() -> None:
         ({"signature_name": ["x"], "instances": [{}]}, "no signature ['x']"),
         ({"signature_name": 0, "instances": [{}]}, "no signature 0"),
         ({"signature_name": False, "instances": [{}]}, "no signature False"),
+        ({"instances": [{}], "k": 11}, "'k' is 11, it must be a whole number from 1 to 10"),
+        ({"instances": [{}], "k": 0}, "'k' is 0"),
+        ({"instances": [{}], "k": 2.5}, "'k' is 2.5"),
+        ({"instances": [{}], "k": True}, "'k' is True"),
+        ({"instances": [{}], "k": [3]}, "'k' is [3]"),
+        ({"signature_name": "score", "instances": [[]], "k": 3}, "signature 'score' does not rank, so it takes no 'k'"),
+        ({"instances": [{}], "columns": "title"}, "'columns' must be a list"),
+        ({"instances": [{}], "columns": ["titel"]}, "no column 'titel' of the candidates; there is title, year"),
+        ({"instances": [{}], "columns": [["title"]]}, "no column ['title']"),
+        ({"signature_name": "score", "instances": [[]], "columns": ["title"]}, "'score' of this model has none"),
         ({"instances": {}}, "'instances' must be a list"),
         ({"instances": [{}, 3]}, "each instance must be an object with some of: country, age, joined, history"),
         ({"instances": [{"b64": "eA=="}]}, "each instance must be an object"),
@@ -143,6 +167,8 @@ def test_messages_repeat_little_of_a_value() -> None:
         {"instances": [{"history": long}]},
         {"instances": [{"country": {"b64": long + "?"}}]},
         {"signature_name": long, "instances": [{}]},
+        {"instances": [{}], "k": long},
+        {"instances": [{}], "columns": [long]},
     ):
         with pytest.raises(ConfigError) as refused:
             parse(asked)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from serving.model.descriptions import InputSpec
 from serving.server.batching import QueueFullError
 from serving.server.model_host import VersionState
-from serving.server.predict_json import PredictRequest
+from serving.server.predict_json import Interface, PredictRequest
 from serving.server.rest import create_app
 from serving.server.server_metrics import ServerMetrics
 from tests.serving.server.asgi import Reply, call
@@ -40,7 +40,7 @@ class Gate(dict[str, Any]):
 class Model:
     version = 7
     batcher = SimpleNamespace(queued_rows=0)
-    signatures: Mapping[str, Any] = {"serving_default": {"country": InputSpec(dtype="string", shape=(None,))}}
+    interface = Interface({"serving_default": {"country": InputSpec(dtype="string", shape=(None,))}})
 
     async def answer(self, request: PredictRequest) -> bytes:
         country = request.rows[0]["country"]
@@ -146,7 +146,7 @@ def test_long_answers_are_compressed_for_those_who_ask() -> None:
 def test_short_requests_are_answered_while_long_ones_are_parsed_one_at_a_time(is_compressed: bool) -> None:
     inputs = {"country": InputSpec(dtype="string", shape=(None,))}
     gate = Gate({"serving_default": inputs, "gated": inputs})
-    app = app_over(type("Gated", (Model,), {"signatures": gate})(), timeout_seconds=60)
+    app = app_over(type("Gated", (Model,), {"interface": Interface(gate)})(), timeout_seconds=60)
     long = json.dumps({"signature_name": "gated", "instances": [{"country": "x" * 20_000 * (not is_compressed)}]})
     body, told = (
         (gzip.compress(long.encode()), {b"content-encoding": b"gzip"}) if is_compressed else (long.encode(), {})

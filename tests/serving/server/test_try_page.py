@@ -6,8 +6,10 @@ import hashlib
 import re
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from serving.model.item_columns import ItemColumns
 from tests.serving.server.asgi import Reply, call
 from tests.serving.server.try_page_app import HOSTILE, Model, Records, app_with_page
 
@@ -44,6 +46,7 @@ def test_the_models_are_told_with_their_inputs() -> None:
     told = get("/page/models")[2]
     assert told["queries"] == ["q1"]
     assert told["models"]["toy"]["version"] == 7
+    assert told["models"]["toy"]["rankings"]["serving_default"] == 100
     inputs = told["models"]["toy"]["signatures"]["serving_default"]
     assert inputs["history"] == {"dtype": "string", "shape": [None, None]}
 
@@ -51,6 +54,16 @@ def test_the_models_are_told_with_their_inputs() -> None:
 def test_titles_are_looked_up_by_id() -> None:
     assert post(b'{"ids": ["a", "b", "gone"]}')[::2] == (200, {"titles": {"a": "Alien", "b": HOSTILE}})
     assert post(b'{"ids": ["a"]}', WITHOUT_RECORDS)[::2] == (200, {"titles": {}})
+
+
+def test_titles_that_a_model_stores_need_no_records() -> None:
+    table = pa.table({"candidate_id": ["a", "b"], "name": ["Aliens", None]}).replace_schema_metadata(
+        {"display": "name"}
+    )
+    model = Model(["a", "b"], ItemColumns(table))
+    for records in (None, Records()):
+        app = app_with_page({"toy": Model(["a"]), "toy-scann": model}, records=records)
+        assert post(b'{"ids": ["a", "b", "c"]}', app)[2] == {"titles": {"a": "Aliens"}}
 
 
 @pytest.mark.parametrize(

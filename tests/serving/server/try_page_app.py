@@ -9,7 +9,8 @@ from starlette.types import ASGIApp
 
 from dataplane.errors import ConfigError
 from serving.model.descriptions import InputSpec
-from serving.server.predict_json import PredictRequest
+from serving.model.item_columns import ItemColumns
+from serving.server.predict_json import Interface, PredictRequest
 from serving.server.rest import create_app
 from serving.server.server_metrics import ServerMetrics
 
@@ -25,20 +26,23 @@ class Model:
     version = 7
     batcher = SimpleNamespace(queued_rows=0)
     definitions: Mapping[str, Any] = {}
-    signatures: Mapping[str, Any] = {
-        "serving_default": QUERY,
-        "recommend_filtered": {**QUERY, "exclude_ids": TEXTS, "allow_ids": TEXTS},
-        "similar_candidates": {"candidate_id": TEXT},
-    }
+    interface = Interface(
+        {
+            "serving_default": QUERY,
+            "recommend_filtered": {**QUERY, "exclude_ids": TEXTS, "allow_ids": TEXTS},
+            "similar_candidates": {"candidate_id": TEXT},
+        },
+        rankings=dict.fromkeys(("serving_default", "recommend_filtered", "similar_candidates"), 100),
+    )
 
-    def __init__(self, answers: Sequence[str]) -> None:
-        self.answers = answers
+    def __init__(self, answers: Sequence[str], items: ItemColumns | None = None) -> None:
+        self.answers, self.items = answers, items
         self.asked: list[PredictRequest] = []
 
     async def answer(self, request: PredictRequest) -> bytes:
         self.asked.append(request)
         row = request.rows[0]
-        most = 2 if request.signature == "similar_candidates" else None
+        most = 2 if request.signature == "similar_candidates" else request.k
         ids = [name for name in self.answers if name not in row.get("exclude_ids", ())][:most]
         row_answer = {"candidate_ids": [*ids, ""], "scores": [0.5] * (len(ids) + 1)}
         return json.dumps({"predictions": [row_answer]}).encode()
