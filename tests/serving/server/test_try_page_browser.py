@@ -75,12 +75,13 @@ def test_a_stored_query_shows_history_and_both_answers_by_title(browser: Any, si
     page.fill("#query", "q1")
     page.press("#query", "Tab")
     page.wait_for_selector("#answers section")
+    assert [it.inner_text() for it in page.query_selector_all(".tag")] == ["only here"] * 2
     assert columns(page) == {
         "History": ["c", HOSTILE, "Alien"],
         "toy": ["Alien", HOSTILE, "d"],
         "toy-scann": [HOSTILE, "e", "f"],
     }
-    assert re.search(r"[\d.]+ ms .*, 1 of 3 as in toy", page.inner_text("#answers"))
+    assert re.search(r"[\d.]+ ms round trip, 1 of 3 shared", page.inner_text("#answers"))
     assert page.title() == "Try the model"
     assert site.exact.asked[-1].rows[0]["history"] == ["a", "b", "c"]
     assert wrong == []
@@ -100,6 +101,7 @@ def test_typed_features_filters_and_the_number_of_answers_are_asked_for(browser:
     asked = site.scann.asked[-1]
     assert asked.signature == "recommend_filtered"
     row = asked.rows[0]
+    assert asked.k == 1
     assert (row["country"], row["age"], row["history"], row["exclude_ids"]) == ("NL", 33, ["x,y"], ["a", "e"])
     assert wrong == []
 
@@ -115,6 +117,24 @@ def test_a_candidate_shows_similar_ones_and_an_error_is_told(browser: Any, site:
     page.press("#query", "Tab")
     page.wait_for_selector("#error:not(:empty)")
     assert "'q9' is not among" in page.inner_text("#error")
+
+
+def test_an_example_is_asked_for_at_once(browser: Any, site: Site) -> None:
+    page, wrong = visit(browser, site)
+    page.click("#examples button")
+    page.wait_for_selector("#answers section")
+    assert page.input_value("#query") == "q1"
+    assert site.exact.asked[-1].rows[0]["history"] == ["a", "b", "c"]
+    assert page.get_attribute("#k", "max") == "100"
+    assert wrong == []
+
+
+def test_without_stored_queries_there_is_no_field_for_one(browser: Any, site: Site) -> None:
+    page = browser.new_page()
+    page.route("**/page/models", lambda route: route.fulfill(json={**route.fetch().json(), "queries": []}))
+    page.goto(site.base)
+    page.wait_for_selector("#features input")
+    assert [page.is_visible(part) for part in ("#k", "#query", "#examples")] == [True, False, False]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
