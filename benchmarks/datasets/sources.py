@@ -1,5 +1,6 @@
 """The data sets by name: configurations, and where their files are."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.datasets import DatasetName
+from benchmarks.datasets.large_static import write_large_static
 from dataplane.errors import RunError
 from models.spec.split_config import TimeSplit
 from pipeline.config.config import load_config
@@ -22,13 +24,13 @@ class Source:
     """A data set.
 
     Attributes:
-        config: its configuration, with the default model unless that file says otherwise.
-        folder: of its files, below the data directory; absent if the data set needs no files.
-        at: the cut-off k of the metrics that are compared.
-        metric: chooses on validation, and is compared.
-        epochs: passes that training with another system's configuration makes at most.
-        withheld: share of the candidates, drawn at random, that are released when validation begins: their training
-            events are left out. MovieLens by itself has few new movies, and nobody rates most of those.
+            config: its configuration, with the default model unless that file says otherwise.
+            folder: of its files, below the data directory; absent if the data set needs no files.
+            at: the cut-off k of the metrics that are compared.
+            metric: chooses on validation, and is compared.
+            epochs: passes that training with another system's configuration makes at most.
+            withheld: share of the candidates, drawn at random, that are released when validation begins: their training
+    XX
     """
 
     config: Path
@@ -37,6 +39,7 @@ class Source:
     metric: str
     epochs: int = 30
     withheld: float = 0.0
+    makes: Callable[[Path], Path] | None = None
 
 
 SOURCES: dict[DatasetName, Source] = {
@@ -46,6 +49,7 @@ SOURCES: dict[DatasetName, Source] = {
     "untuned": Source(_CONFIGS / "movie_export.yaml", "movie-export", 10, "ndcg@10"),
     "ml-1m cold": Source(_OWN / "movielens_1m_cold.yaml", "ml-1m", 100, "recall@100", withheld=0.1),
     "synthetic cold": Source(_OWN / "synthetic_cold.yaml", None, 100, "recall@100"),
+    "large static": Source(_OWN / "large_static.yaml", None, 20, "ndcg@20", makes=write_large_static),
 }
 
 
@@ -55,11 +59,13 @@ def settings(source: Source, data: Path | None, work: Path) -> list[str]:
     Args:
         source: the data set.
         data: the directory that has its folder.
-        work: keeps the interactions without withheld events.
+        work: keeps the interactions that are generated, or from which events are withheld.
 
     Raises:
         RunError: the data set has files, but `data` does not have its folder.
     """
+    if source.makes is not None:
+        return [f"data.interactions.path={source.makes(work)}"]
     if source.folder is None:
         return []
     if data is None or not (data / source.folder).is_dir():

@@ -4,8 +4,12 @@ from pathlib import Path
 
 SYSTEMS = Path(__file__).parents[2] / "tfx_config" / "systems"
 DEFAULT, ID_ONLY = "default", "default, ids only"
+BAG, CLOSED_FORM = "bag", "closed form"
 
 
 def system_names() -> list[str]:
-    """The data set's own configuration, the same without features, and every file of tfx_config/systems."""
-    return [DEFAULT, ID_ONLY, *sorted(file.stem for file in SYSTEMS.glob("*.yaml"))]
+    """The data set's own configuration, the same without features, two recipes, and every file of tfx_config/systems.
+
+    The recipes read no features: bags of ids without projection, and a closed form.
+    """
+    return [DEFAULT, ID_ONLY, BAG, CLOSED_FORM, *sorted(file.stem for file in SYSTEMS.glob("*.yaml"))]

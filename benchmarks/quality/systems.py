@@ -7,10 +7,15 @@ from typing import Any
 import yaml
 
 from benchmarks.datasets.sources import Source, settings
-from benchmarks.quality.names import DEFAULT, ID_ONLY, SYSTEMS
+from benchmarks.quality.names import BAG, CLOSED_FORM, DEFAULT, ID_ONLY, SYSTEMS
 from pipeline.config.yaml_file import read_document
 
 _QUICK_EPOCHS = 2
+_BARE = {"projection": False}
+_RECIPES: Mapping[str, Mapping[str, Any]] = {
+    BAG: {"model": {"query_tower": _BARE, "candidate_tower": _BARE}},
+    CLOSED_FORM: {"training": {"method": "closed_form"}},
+}
 
 
 def slug(name: str) -> str:
@@ -48,12 +53,16 @@ def _values(system: str, source: Source, data: Path | None, work: Path) -> dict[
         return own
     if system == ID_ONLY:
         return own | {"features": {}, "evaluation": {}}
+    metric = source.metric if source.at < 100 else "recall@50"
+    training = {"metric": own.get("training", {}).get("metric", metric), "max_epochs": source.epochs}
+    if system in _RECIPES:
+        recipe = _RECIPES[system]
+        fitted = {"model": recipe.get("model", {}), "training": recipe.get("training", {}) | training}
+        return own | fitted | {"features": {}, "evaluation": {}}
     other = read_document(SYSTEMS / f"{system}.yaml").values
     features = other.get("features", {})
     with_features = any(features.get(side) for side in ("query", "context", "candidate"))
     kept = own.get("features", {}) if with_features else {}
-    metric = source.metric if source.at < 100 else "recall@50"
-    training = {"metric": own.get("training", {}).get("metric", metric), "max_epochs": source.epochs}
     fitted = own | {
         "features": kept | {name: features[name] for name in ("history", "candidate_id") if name in features},
         "model": other.get("model", {}),
