@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from components.trainer.closed_form import closed_form
 from components.trainer.data import Prepared, prepare
+from components.trainer.fitted import Fitted, export, report_of
 from components.trainer.settings import Settings
 from components.trainer.trials import Scores, best_of, run_trials
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.artifacts.model import TrainingReport
-from dataplane.dataset.held_out import held_out, notes
 from dataplane.errors import ConfigError, DataError, DivergedError, RunError
 from models.negatives.negatives import build_sampler
 from models.spec.progress import Progress
 from models.spec.trials import TRIAL_VALIDATIONS, Trial, labels_to_try, temperatures_to_try
-from models.towers.export import export_towers
 from models.training.batches import StepBatches
 from models.training.distribution import TooFewRowsError, build_strategy, is_chief
 from models.training.loop import Fit, fit_steps, fit_until_best, run_trial
@@ -29,23 +29,6 @@ from models.training.run import TrainingPaths
 from models.training.two_tower import TwoTower
 from models.training.validation import Validation
 from models.training.windows import build_batches
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """A fitted model.
-
-    Attributes:
-        model: model with the chosen weights.
-        fit: course of the training.
-        trial: settings that replace `auto`.
-        scores: validation metric of each short trial run, if there were any.
-    """
-
-    model: TwoTower
-    fit: Fit
-    trial: Trial
-    scores: Scores
 
 
 @contextmanager
@@ -97,11 +80,13 @@ def train(
     prepared = prepare(examples, graph, params, reference=reference, scratch=scratch)
     written = scratch if output is None else output.path
     job = _Job(prepared, params, strategy, written, resume or written / "unfinished", progress)
-    progress(f"{len(prepared.events):,} events, loss {prepared.training.loss.type}")
-    fitted = job.fit_best(validated) if reference is None else job.fit_like(reference)
+    closed = params.training.method == "closed_form"
+    how = "in closed form" if closed else f"loss {prepared.training.loss.type}"
+    progress(f"{len(prepared.events):,} events, {how}")
+    fitted = job.fit(reference, validated)
     if output is not None:
-        _export(fitted.model, prepared, params, output)
-    return _report(fitted, prepared, params, seconds=time.perf_counter() - start)
+        export(fitted, prepared, output)
+    return report_of(fitted, prepared, params, seconds=time.perf_counter() - start)
 
 
 def _strategy(params: Settings, *, wants_chief: bool) -> tf.distribute.Strategy:
@@ -112,43 +97,6 @@ def _strategy(params: Settings, *, wants_chief: bool) -> tf.distribute.Strategy:
     if is_chief(strategy) != wants_chief:
         raise RunError("only worker 0 of TF_CONFIG runs the command `run`; the others run `work`")
     return strategy
-
-
-def _export(model: TwoTower, prepared: Prepared, params: Settings, output: Model) -> None:
-    export_towers(
-        prepared.spec,
-        model.query_tower,
-        model.candidate_tower,
-        output.path / "towers",
-        config=params.model,
-        ordered=prepared.dataset.ordered,
-    )
-
-
-def _report(fitted: _Fitted, prepared: Prepared, params: Settings, *, seconds: float) -> TrainingReport:
-    fit, model, validation = fitted.fit, fitted.model, prepared.validation
-    return TrainingReport(
-        steps=fit.steps,
-        events=len(prepared.events),
-        batch_size=fit.batch_size,
-        loss=model.loss_name,
-        temperature=float(model.temperature),
-        labels=fitted.trial.labels,
-        tried=tuple({**asdict(tried), params.training.metric: score} for tried, score in fitted.scores.items()),
-        metric=params.training.metric,
-        validation=fit.validation,
-        validation_queries=len(validation.relevant) if validation else 0,
-        notes=tuple(_notes(prepared, params)) if validation else (),
-        embedding_dim=params.model.embedding_dim + params.model.popularity_bias,
-        parameters=int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
-        seconds=round(seconds, 3),
-        milliseconds_per_step=round(1000 * fit.seconds_per_step, 3),
-        curve=tuple(fit.curve),
-    )
-
-
-def _notes(prepared: Prepared, params: Settings) -> list[str]:
-    return notes("validation", held_out(prepared.dataset, "validation", remove_seen=params.remove_seen))
 
 
 @dataclass(frozen=True)
@@ -162,7 +110,15 @@ class _Job:
     unfinished: Path
     progress: Progress
 
-    def fit_best(self, validated: Callable[[Mapping[str, float]], None]) -> _Fitted:
+    def fit(self, reference: TrainingReport | None, validated: Callable[[Mapping[str, float]], None]) -> Fitted:
+        """Fits by the configured method, with validation unless there is a reference."""
+        if self.params.training.method == "closed_form":
+            width = None if reference is None else reference.embedding_dim
+            found = closed_form(self.prepared, self.params, self.progress, width=width)
+            return found.fitted(self.written, metric=self.params.training.metric, events=len(self.prepared.events))
+        return self.fit_best(validated) if reference is None else self.fit_like(reference)
+
+    def fit_best(self, validated: Callable[[Mapping[str, float]], None]) -> Fitted:
         """Trains until validation stops improving, with the best trial settings for `auto`."""
         validation, training = self.prepared.validation, self.prepared.training
         assert validation is not None
@@ -189,9 +145,9 @@ class _Job:
             progress=self.progress,
             validated=validated,
         )
-        return _Fitted(model, fit, trial, scores)
+        return self._fitted(model, fit, trial, scores)
 
-    def fit_like(self, reference: TrainingReport) -> _Fitted:
+    def fit_like(self, reference: TrainingReport) -> Fitted:
         """Trains for as many epochs as the reference, in proportion to the number of events."""
         temperature, kind = self.params.model.temperature, self.params.training.labels
         trial = Trial(
@@ -201,7 +157,21 @@ class _Job:
         model, batches = self._compiled(trial)
         steps = max(1, round(reference.steps * len(self.prepared.events) / reference.events))
         fit = fit_steps(model, batches, steps=steps, paths=self._paths(trial), progress=self.progress)
-        return _Fitted(model, fit, trial, {})
+        return self._fitted(model, fit, trial, {})
+
+    def _fitted(self, model: TwoTower, fit: Fit, trial: Trial, scores: Scores) -> Fitted:
+        metric = self.params.training.metric
+        return Fitted(
+            config=self.params.model,
+            query_tower=model.query_tower,
+            candidate_tower=model.candidate_tower,
+            loss=model.loss_name,
+            temperature=float(model.temperature),
+            labels=trial.labels,
+            tried=tuple({**asdict(tried), metric: score} for tried, score in scores.items()),
+            parameters=int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
+            fit=fit,
+        )
 
     def _run_trial(self, validation: Validation, trial: Trial) -> float:
         """Returns the validation metric after a short trial run, which `fit_until_best` can continue."""

@@ -5,9 +5,15 @@ from collections.abc import Collection, Iterator
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import EXAMPLE_AGE, CategoricalFeature, FeatureSpec, IdFeature
 from models.spec.loss_config import UNSCALED
+from models.spec.strict import Strict
 from models.spec.trials import labels_to_try, temperatures_to_try
 
 _IN_ORDER = ("gru", "self_attention")
+_OF_CLOSED_FORM = {
+    "model": ("embedding_dim",),
+    "training": ("method", "max_epochs", "metric", "validation_queries", "use_weights", "event_weights", "final_fit"),
+}
+"""The settings of each section that a closed form uses."""
 
 
 def contradictions(
@@ -22,6 +28,9 @@ def contradictions(
         orderings: columns that order the events, out of `timestamp` and `order`; may be empty.
         split: method by which events are divided.
     """
+    if training.method == "closed_form":
+        yield from _closed_form(features, model, training)
+        return
     encoder, key = model.history_encoder.type, "model.history_encoder"
     if encoder in _IN_ORDER and not orderings:
         yield (
@@ -46,6 +55,22 @@ def contradictions(
     if model.example_age and EXAMPLE_AGE in {**features.query, **features.context}:
         yield "model.example_age", f"adds a feature of this name; rename the feature '{EXAMPLE_AGE}'"
     yield from _siamese(features, model)
+
+
+def _closed_form(features: FeatureSpec, model: ModelConfig, training: TrainingConfig) -> Iterator[tuple[str, str]]:
+    """A closed form knows the history and the candidate id, and has few settings."""
+    others = sorted({*features.query, *features.context, *features.candidate})
+    if others:
+        fix = f"leave out the features {', '.join(others)}, or use method: gradient"
+        yield "training.method", f"a closed form reads only the history and the candidate id; {fix}"
+    if features.history is None:
+        yield "training.method", "a closed form needs features.history, which is null"
+    sections: dict[str, Strict] = {"model": model, "training": training}
+    for section, config in sections.items():
+        for name, field in type(config).model_fields.items():
+            changed = getattr(config, name) != field.get_default()
+            if changed and name not in _OF_CLOSED_FORM[section]:
+                yield f"{section}.{name}", "has no effect on a closed form; leave it out, or use method: gradient"
 
 
 def _auto_on_several_machines(

@@ -46,11 +46,16 @@ class TowerConfig(Strict):
         return self
 
 
+DEFAULT_WIDTH = 64
+"""Length of the embeddings of trained towers where the configuration names none."""
+
+
 class ModelConfig(Strict):
     """Two towers whose embeddings meet in a dot product."""
 
-    embedding_dim: int = Field(default=64, ge=1, le=4096)
-    """Length of the query and candidate embeddings, and of each row in the table of candidate ids."""
+    embedding_dim: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
+    """Length of the query and candidate embeddings, and of each row in the table of candidate ids. `auto`: 64 if the
+    towers are trained in steps; for a closed form, the one from 64 to 512 that validates best."""
     query_tower: TowerConfig = TowerConfig(layers=(128,))
     """Maps the query features, the context features and the pooled history to the query embedding."""
     candidate_tower: TowerConfig = TowerConfig()
@@ -84,6 +89,11 @@ class ModelConfig(Strict):
     augmentation: DualAugmentation | None = None
     """Vectors that describe the other tower's side (DAT); see `models.spec.augmentation_config`."""
 
+    @property
+    def width(self) -> int:
+        """Length of the embeddings of towers that are trained."""
+        return DEFAULT_WIDTH if self.embedding_dim == "auto" else self.embedding_dim
+
     @model_validator(mode="after")
     def _augmentation_has_embeddings_to_mimic(self) -> "ModelConfig":
         if self.augmentation is not None and (self.siamese or self.popularity_bias):
@@ -101,8 +111,8 @@ class ModelConfig(Strict):
     @model_validator(mode="after")
     def _heads_divide_the_embedding(self) -> "ModelConfig":
         encoder = self.history_encoder
-        if isinstance(encoder, SelfAttention) and self.embedding_dim % encoder.heads:
-            raise ValueError(f"embedding_dim {self.embedding_dim} is not divisible by {encoder.heads} heads")
+        if isinstance(encoder, SelfAttention) and self.width % encoder.heads:
+            raise ValueError(f"embedding_dim {self.width} is not divisible by {encoder.heads} heads")
         return self
 
     @model_validator(mode="after")
@@ -119,6 +129,10 @@ class ModelConfig(Strict):
 class TrainingConfig(Strict):
     """How the model is fitted and when training stops."""
 
+    method: Literal["gradient", "closed_form"] = "gradient"
+    """`gradient`: trains the towers of `model` in steps. `closed_form`: computes the vectors of the candidate ids from
+    a truncated SVD of the interactions, without steps (see `models.training.spectrum`). It reads only the history and
+    the candidate id, and no setting of the towers but `model.embedding_dim`."""
     batch_size: int = Field(default=1024, ge=2)
     """Events per step. With in-batch negatives, also the number of candidates that compete."""
     examples: ExamplesConfig = EVERY_EVENT

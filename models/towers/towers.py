@@ -53,11 +53,11 @@ class CommonVector(tf.keras.layers.Layer):
 
     def __init__(self, dim: int, *, name: str) -> None:
         super().__init__(name=name)
-        self._vector = self.add_weight("vector", (1, dim), initializer="zeros")
+        self.vector = self.add_weight("vector", (1, dim), initializer="zeros")
 
     def call(self, inputs: Sequence[tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
         """See the class; the inputs are ignored."""
-        return tf.convert_to_tensor(self._vector)
+        return tf.convert_to_tensor(self.vector)
 
 
 _ToEmbedding: TypeAlias = Projection | CommonVector
@@ -74,7 +74,7 @@ class _Tower(tf.keras.layers.Layer):
         self, tower: TowerConfig, model: ModelConfig, *, name: str, projection: _ToEmbedding | None = None
     ) -> None:
         super().__init__(name=name)
-        self.projection = projection or _to_embedding(tower, model.embedding_dim)
+        self.projection = projection or _to_embedding(tower, model.width)
         self._residual = tower.residual
         self._cosine = model.score == "cosine"
 
@@ -87,6 +87,8 @@ class _Tower(tf.keras.layers.Layer):
 
 class CandidateTower(_Tower):
     """Embeds encoded candidate columns, `[rows, dim]`.
+
+    Attribute `items` is the table of candidate ids.
 
     Args:
         spec: the encoded columns.
@@ -104,10 +106,10 @@ class CandidateTower(_Tower):
     ) -> None:
         tower = config.query_tower if config.siamese else config.candidate_tower
         super().__init__(tower, config, name="candidate_tower", projection=projection)
-        self._items = items
+        self.items = items
         self._id_dropout = config.id_dropout
         others = {name: column for name, column in spec.candidate.items() if name != CANDIDATE_ID}
-        self._features = ColumnsEncoder(others, widest=config.embedding_dim, name="features")
+        self._features = ColumnsEncoder(others, widest=config.width, name="features")
         self._augmented = augmented_vectors(config, spec.candidate[CANDIDATE_ID].vocabulary_size)
         self._bias: tf.keras.layers.Embedding | None = None
         if config.popularity_bias:
@@ -118,7 +120,7 @@ class CandidateTower(_Tower):
         """See the class; a `seed` turns on dropout."""
         tokens = inputs[CANDIDATE_ID][:, 0]
         tokens = tf.where(chosen(tokens, self._id_dropout, seed, 100), OOV_TOKEN, tokens)
-        item = self._items(tokens)
+        item = self.items(tokens)
         vectors = [item, *self._features(inputs)]
         if self._augmented is not None:
             vectors.append(self._augmented(tokens))
@@ -134,6 +136,8 @@ class CandidateTower(_Tower):
 class QueryTower(_Tower):
     """Embeds encoded query and context columns and the history, `[rows, dim]`.
 
+    Attribute `items` is the table of candidate ids for the history.
+
     Args:
         spec: the encoded columns.
         config: the model's settings.
@@ -145,13 +149,13 @@ class QueryTower(_Tower):
         self, spec: EncodedSpec, config: ModelConfig, items: tf.keras.layers.Embedding, *, ordered: bool
     ) -> None:
         super().__init__(config.query_tower, config, name="query_tower")
-        self._items = items
+        self.items = items
         self._example_age, self._bias = config.example_age, config.popularity_bias
         self._augmented: tf.keras.layers.Embedding | None = None
         if config.augmentation is not None:
             self._query_id = config.augmentation.query_id
             self._augmented = augmented_vectors(config, spec.query[self._query_id].vocabulary_size)
-        self._features = ColumnsEncoder({**spec.query, **spec.context}, widest=config.embedding_dim, name="features")
+        self._features = ColumnsEncoder({**spec.query, **spec.context}, widest=config.width, name="features")
         self._history: HistoryPooling | SequenceEncoder | None = None
         if spec.features.history is not None:
             self._history = _history_encoder(config, spec.features.history.max_length, ordered=ordered)
@@ -170,7 +174,7 @@ class QueryTower(_Tower):
         vectors, history = self._features(inputs), None
         if self._history is not None:
             states = {} if positions is None else {"positions": positions}
-            history = self._history(inputs[HISTORY], self._items, seed, **states)
+            history = self._history(inputs[HISTORY], self.items, seed, **states)
             vectors = [history, *vectors]
         if self._augmented is not None:
             vectors.append(self.augmented(inputs))
@@ -191,7 +195,7 @@ def augmented_vectors(config: ModelConfig, rows: int) -> tf.keras.layers.Embeddi
     """A table `[rows, dim]` initialised with zeros; None without augmentation."""
     if config.augmentation is None:
         return None
-    return tf.keras.layers.Embedding(rows, config.embedding_dim, embeddings_initializer="zeros", name="augmented")
+    return tf.keras.layers.Embedding(rows, config.width, embeddings_initializer="zeros", name="augmented")
 
 
 def _history_encoder(config: ModelConfig, length: int, *, ordered: bool) -> HistoryPooling | SequenceEncoder:
@@ -199,9 +203,9 @@ def _history_encoder(config: ModelConfig, length: int, *, ordered: bool) -> Hist
     if isinstance(encoder, GRU | SelfAttention) and not ordered:
         raise ValueError(f"history_encoder '{encoder.type}' needs ordered events; this dataset has none")
     if isinstance(encoder, GRU):
-        return GRUEncoder(encoder, dim=config.embedding_dim)
+        return GRUEncoder(encoder, dim=config.width)
     if isinstance(encoder, SelfAttention):
-        return SelfAttentionEncoder(encoder, dim=config.embedding_dim, length=length)
+        return SelfAttentionEncoder(encoder, dim=config.width, length=length)
     return HistoryPooling(length, ordered=ordered, attention=encoder.type == "attention")
 
 
@@ -219,10 +223,10 @@ def build_towers(spec: EncodedSpec, config: ModelConfig, *, ordered: bool) -> tu
     if config.siamese:
         _check_sides_match(spec)
     rows = spec.candidate[CANDIDATE_ID].vocabulary_size
-    items = embedding(rows, config.embedding_dim, "candidate_id")
+    items = embedding(rows, config.width, "candidate_id")
     history_items = items
     if spec.features.history is not None and not config.share_item_embedding:
-        history_items = embedding(rows, config.embedding_dim, "history")
+        history_items = embedding(rows, config.width, "history")
     query = QueryTower(spec, config, history_items, ordered=ordered)
     candidate = CandidateTower(spec, config, items, query.projection if config.siamese else None)
     query(_zeros(query_signature(spec)))

@@ -45,7 +45,7 @@ def resolve_auto(model: ModelConfig, training: TrainingConfig, *, events: int, c
     """
     if training.loss.type != "auto":
         return training
-    operations = 6.0 * events * candidates * model.embedding_dim  # one matrix product forward, two backward
+    operations = 6.0 * events * candidates * model.width  # one matrix product forward, two backward
     if operations <= training.full_softmax_budget:
         return training.model_copy(update={"loss": Softmax(type="full_softmax")})
     negatives = MixedNegatives(type="mixed", n=min(_MIXED, candidates), chosen_only=True)
@@ -106,7 +106,7 @@ class TwoTower(tfrs.Model):
         self._seed = seed
         if self.loss_name == "full_softmax":
             self._chosen_row, self._chosen = _chosen_candidates(catalogue, train_count)
-        dim = model.embedding_dim + model.popularity_bias
+        dim = model.width + model.popularity_bias
         self.queue = _queue(training.negatives, dim)
         self.miner = _miner(training.negatives, catalogue, dim)
         self._augmentation = model.augmentation

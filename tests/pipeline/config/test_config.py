@@ -121,6 +121,24 @@ REFUSED = {
         "features.history is null",
     ),
     "unknown loss": (put("training.loss", "hinge"), "training.loss", "full_softmax"),
+    "closed form with features": (put("training.method", "closed_form"), "training.method", "country, price"),
+    "closed form of layers": (
+        lambda values: (
+            values.update(features={}),
+            put("training.method", "closed_form")(values),
+            put("model.query_tower", {"layers": [8]})(values),
+        ),
+        "model.query_tower",
+        "has no effect on a closed form",
+    ),
+    "closed form without history": (
+        lambda values: (
+            values.update(features={"history": None, "query": {"country": {"type": "categorical"}}}),
+            put("training.method", "closed_form")(values),
+        ),
+        "training.method",
+        "a closed form needs features.history",
+    ),
     "siamese towers of different inputs": (put("model.siamese", True), "model.siamese", "country, price"),
     "features that nothing would read": (
         put("model.query_tower", {"projection": False}),

@@ -1,0 +1,82 @@
+"""A fitted model of any method: its export and its report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.trainer.data import Prepared
+from components.trainer.settings import Settings
+from dataplane.artifacts import Model
+from dataplane.artifacts.document import JsonValue
+from dataplane.artifacts.model import TrainingReport
+from dataplane.dataset.held_out import held_out, notes
+from models.spec.config import ModelConfig
+from models.spec.trials import Labels
+from models.towers.export import export_towers
+from models.towers.towers import CandidateTower, QueryTower
+from models.training.loop import Fit
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model.
+
+    Attributes:
+        config: settings of the towers.
+        query_tower: with the chosen weights.
+        candidate_tower: with the chosen weights.
+        loss: name of the loss, or `closed_form`.
+        temperature: divisor of the scores.
+        labels: what a history had to predict.
+        tried: settings that were compared on validation, each with its metric.
+        parameters: number of weights.
+        fit: course of the training.
+    """
+
+    config: ModelConfig
+    query_tower: QueryTower
+    candidate_tower: CandidateTower
+    loss: str
+    temperature: float
+    labels: Labels
+    tried: tuple[Mapping[str, JsonValue], ...]
+    parameters: int
+    fit: Fit
+
+
+def export(fitted: Fitted, prepared: Prepared, output: Model) -> None:
+    """Writes the towers as a SavedModel."""
+    export_towers(
+        prepared.spec,
+        fitted.query_tower,
+        fitted.candidate_tower,
+        output.path / "towers",
+        config=fitted.config,
+        ordered=prepared.dataset.ordered,
+    )
+
+
+def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: float) -> TrainingReport:
+    """The document `training.json` of a fitted model."""
+    fit, validation = fitted.fit, prepared.validation
+    return TrainingReport(
+        steps=fit.steps,
+        events=len(prepared.events),
+        batch_size=fit.batch_size,
+        loss=fitted.loss,
+        temperature=fitted.temperature,
+        labels=fitted.labels,
+        tried=fitted.tried,
+        metric=params.training.metric,
+        validation=fit.validation,
+        validation_queries=len(validation.relevant) if validation else 0,
+        notes=tuple(_notes(prepared, params)) if validation else (),
+        embedding_dim=fitted.config.width + fitted.config.popularity_bias,
+        parameters=fitted.parameters,
+        seconds=round(seconds, 3),
+        milliseconds_per_step=round(1000 * fit.seconds_per_step, 3),
+        curve=tuple(fit.curve),
+    )
+
+
+def _notes(prepared: Prepared, params: Settings) -> list[str]:
+    return notes("validation", held_out(prepared.dataset, "validation", remove_seen=params.remove_seen))

@@ -1,0 +1,85 @@
+"""Towers whose tables come from a spectrum of the interactions, without training."""
+
+import numpy as np
+
+from models.spec.config import ModelConfig, TowerConfig
+from models.spec.features import CANDIDATE_ID, EncodedSpec
+from models.towers.towers import CandidateTower, CommonVector, QueryTower, build_towers
+from models.training.batches import TrainingData
+from models.training.spectrum import Interactions, Spectrum, spectrum
+
+WIDEST = 512
+"""Most dimensions of a closed form whose configuration names none."""
+_MAX_VALUES = 1 << 28
+"""Most values of a table of ids, 1 GB, that a closed form takes unasked."""
+_NARROWEST = 64
+
+
+def widths_to_try(model: ModelConfig, data: TrainingData, *, items: int) -> list[int]:
+    """Lengths of the embeddings to compare on validation, the widest first.
+
+    Args:
+        model: names the length, unless it is `auto`.
+        data: the training events.
+        items: rows of the table of ids.
+    """
+    if model.embedding_dim != "auto":
+        return [model.embedding_dim]
+    most = min((len(data.offsets) - 1) // 2, items // 2, _MAX_VALUES // items)
+    widths = [WIDEST]
+    while widths[-1] > max(most, _NARROWEST):
+        widths[0] //= 2
+    while widths[-1] > _NARROWEST:
+        widths.append(widths[-1] // 2)
+    return widths
+
+
+def closed_form_model(width: int) -> ModelConfig:
+    """The settings of towers that a closed form fills."""
+    bare = TowerConfig(projection=False)
+    return ModelConfig(
+        embedding_dim=width,
+        query_tower=bare,
+        candidate_tower=bare,
+        score="dot",
+        share_item_embedding=False,
+        temperature=1.0,
+    )
+
+
+def spectrum_of(data: TrainingData, *, items: int, rank: int, seed: int) -> Spectrum:
+    """The spectrum of the training events, an item for each row of the table of ids.
+
+    Args:
+        data: the training events; those of weight 0 do not count, and other weights are not used.
+        items: rows of the table of ids.
+        rank: number of dimensions.
+        seed: decides the start of the iteration.
+    """
+    tokens = data.candidates[CANDIDATE_ID][:, 0]
+    interactions = Interactions.of_events(data.offsets, tokens[data.candidate], items, data.weight)
+    return spectrum(interactions, rank=rank, seed=seed)
+
+
+def closed_form_towers(
+    spec: EncodedSpec, found: Spectrum, *, width: int, candidate_tokens: np.ndarray, ordered: bool
+) -> tuple[QueryTower, CandidateTower]:
+    """Builds the towers and fills their tables.
+
+    The query vector is the mean of the history's vectors, plus a small vector that ranks by popularity, for queries
+    without a history. If events are ordered, recent ones weigh more, as in `models.towers.encoders.HistoryPooling`.
+
+    Args:
+        spec: the encoded columns; only the history and the candidate id are read.
+        found: of the training events.
+        width: length of the embeddings.
+        candidate_tokens: token of each candidate, `[candidates]`.
+        ordered: whether events have an order.
+    """
+    query, candidate = build_towers(spec, closed_form_model(width), ordered=ordered)
+    shared_by = np.bincount(candidate_tokens, minlength=len(found.degrees))
+    query.items.embeddings.assign(found.history_table(width))
+    candidate.items.embeddings.assign(found.candidate_table(width, shared_by))
+    assert isinstance(query.projection, CommonVector)
+    query.projection.vector.assign(found.popularity(width)[None, :])
+    return query, candidate

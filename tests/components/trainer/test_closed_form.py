@@ -1,0 +1,111 @@
+"""A Trainer without training steps: the towers in closed form."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+
+from components.base import ExecutionContext
+from components.trainer import Trainer, TrainerParams
+from components.trainer.data import validation_of
+from dataplane.artifacts import Model, TransformedExamples, TransformGraph
+from dataplane.artifacts.transformed_examples import DatasetMetadata
+from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
+from models.ragged import offsets_of
+from models.ranking.baselines import PopularityScorer
+from models.ranking.ranking import rank_candidates
+from models.spec.config import ModelConfig, TrainingConfig
+from models.spec.features import CANDIDATE_ID, HISTORY, EncodedColumn, EncodedSpec, FeatureSpec
+
+ITEMS, QUERIES, TASTES = 120, 400, 6
+SPEC = EncodedSpec(
+    features=FeatureSpec(),
+    query={},
+    context={},
+    candidate={CANDIDATE_ID: EncodedColumn(feature=CANDIDATE_ID, kind="tokens", width=1, vocabulary_size=ITEMS + 2)},
+)
+PARAMS = TrainerParams(training=TrainingConfig(method="closed_form"))
+
+
+def tastes() -> Dataset:
+    """Queries like every sixth item; a quarter of their events is for validation. The last item is new."""
+    random = np.random.default_rng(0)
+    alike = np.arange(ITEMS) % TASTES == random.integers(TASTES, size=QUERIES)[:, None]
+    chosen = random.random((QUERIES, ITEMS)) < np.where(alike, 0.6, 0.02)
+    chosen[:, -1] = False
+    candidate = np.nonzero(chosen)[1].astype(np.int32)
+    split = (random.random(len(candidate)) < 0.25).astype(np.int8)
+    tokens = np.arange(2, ITEMS + 2, dtype=np.int32)[:, None]
+    tokens[-1] = 1
+    return Dataset(
+        events=Events(offsets=offsets_of(chosen.sum(axis=1)), candidate=candidate, split=split, context={}),
+        queries=Entities(pa.array([f"q{row}" for row in range(QUERIES)]), {}),
+        candidates=Entities(pa.array([f"c{row:03}" for row in range(ITEMS)]), {CANDIDATE_ID: tokens}),
+        train_count=np.bincount(candidate[split == 0], minlength=ITEMS),
+        metadata=DatasetMetadata(ordered=False),
+    )
+
+
+def run(
+    path: Path, params: TrainerParams = PARAMS, reference: Model | None = None, dataset: Dataset | None = None
+) -> Model:
+    examples, graph = TransformedExamples(path / "examples"), TransformGraph(path / "graph")
+    write_dataset(examples, dataset or tastes())
+    graph.write_json("spec.json", SPEC.model_dump(mode="json"))
+    model = Model(path / "model")
+    inputs = Trainer.Inputs(examples, graph, reference)
+    Trainer(params).execute(inputs, Trainer.Outputs(model), ExecutionContext())
+    return model
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return run(tmp_path_factory.mktemp("closed"))
+
+
+def test_exported_towers_have_the_metrics_of_the_report_and_beat_popularity(fitted: Model) -> None:
+    towers, dataset = tf.saved_model.load(str(fitted.path / "towers")), tastes()
+    task, report = validation_of(dataset, SPEC, PARAMS), fitted.read_json("training.json")
+    assert task.metrics(towers.embed_query, towers.embed_candidate) == pytest.approx(report["validation"], abs=1e-6)
+    popular = rank_candidates(
+        PopularityScorer(dataset.train_count), relevant=task.relevant, excluded=task.excluded, depth=10
+    )
+    assert report["validation"]["recall@10"] > 2 * np.mean(popular.ranks < 10)
+
+
+def test_the_report_names_the_method(fitted: Model) -> None:
+    report = fitted.read_json("training.json")
+    assert (report["loss"], report["steps"], report["batch_size"]) == ("closed_form", 0, report["events"])
+    assert report["embedding_dim"] == 64, "the narrowest, as the data are small"
+    assert list((fitted.path / "checkpoints").glob("ckpt-*.index"))
+
+
+def test_a_query_without_history_is_answered_by_popularity(fitted: Model) -> None:
+    towers, dataset = tf.saved_model.load(str(fitted.path / "towers")), tastes()
+    length = SPEC.features.history.max_length  # type: ignore[union-attr]
+    query = towers.embed_query({HISTORY: tf.zeros([1, length], tf.int32)}).numpy()
+    tokens = {CANDIDATE_ID: tf.constant(dataset.candidates.columns[CANDIDATE_ID])}
+    scores = (towers.embed_candidate(tokens).numpy() @ query[0])[:-1]
+    assert np.corrcoef(scores, dataset.train_count[:-1])[0, 1] > 0.95
+    assert not towers.embed_candidate(tokens).numpy()[-1].any(), "a new candidate is neither near nor far"
+
+
+@pytest.mark.parametrize("width", [7, 300])
+def test_a_named_width_is_kept(tmp_path: Path, width: int) -> None:
+    model = run(tmp_path, PARAMS.model_copy(update={"model": ModelConfig(embedding_dim=width)}))
+    report = model.read_json("training.json")
+    assert report["embedding_dim"] == width
+    assert report["tried"] == []
+
+
+def test_a_final_fit_repeats_the_width_on_all_events(fitted: Model, tmp_path: Path) -> None:
+    dataset = tastes()
+    everything = replace(dataset, events=replace(dataset.events, split=np.zeros_like(dataset.events.split)))
+    final = run(tmp_path, PARAMS.model_copy(update={"final": True}), reference=fitted, dataset=everything)
+    reports = [model.read_json("training.json") for model in (final, fitted)]
+    assert reports[0]["embedding_dim"] == reports[1]["embedding_dim"]
+    assert reports[0]["events"] > reports[1]["events"]
+    assert reports[0]["validation"] == {}
