@@ -11,6 +11,7 @@ from benchmarks.baselines.history import History, LinearScorer
 from benchmarks.baselines.lenskit_methods import LensKit
 from dataplane.dataset.sequences import Dataset, Events
 from models.ranking.baselines import PopularityScorer, co_occurrences, item_similarities
+from models.ranking.ease import ease_weights
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, Scorer
 
 RECENCY = 0.9
@@ -115,13 +116,7 @@ class Ease:
 
     def fit(self, dataset: Dataset, train: Events, choice: Choice) -> Any:
         """Item-to-item weights, float32 `[candidates, candidates]`."""
-        everybody = History(train, np.arange(len(train.offsets) - 1)).matrix(len(dataset.candidates))
-        gram = (everybody.T @ everybody).toarray().astype(np.float64)
-        gram[np.diag_indices_from(gram)] += choice["ridge"]
-        inverse = np.linalg.inv(gram)
-        weights = -inverse / np.diag(inverse)
-        np.fill_diagonal(weights, 0)
-        return weights.astype(np.float32)
+        return ease_weights(CandidateLists(train.offsets, train.candidate), len(dataset.candidates), **choice)
 
     def scorer(self, fitted: Any, history: History, choice: Choice) -> Scorer:
         """Sums of weights."""

@@ -17,6 +17,7 @@ FEWEST_COMPARED = 10
 """Fewest queries for which an interval counts as evidence."""
 
 _POPULARITY = "evaluation.min_lift_over_popularity"
+_BASELINES = "evaluation.min_lift_over_baselines"
 _PUBLISHED = "evaluation.min_lift_over_published"
 
 
@@ -32,6 +33,7 @@ def blessing(config: "EvaluationConfig", metrics: Metrics) -> Verdict:
         *_unmeasured(config, metrics.not_measured["test"]),
         *_thresholds(config, metrics),
         *_popularity(config, metrics),
+        *_baselines(config, metrics),
         *_published(config, metrics),
     ]
     shown = dict.fromkeys((*config.main_metrics(), *config.named_metrics()))
@@ -99,6 +101,22 @@ def _popularity(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]
         passed = ours > 0 if lift is None else lift >= gate[metric]
         text += f", at least {gate[metric]:g} times popularity required"
         yield _check("lift_over_popularity", metric, lift, gate[metric], text, passed=passed, setting=_POPULARITY)
+
+
+def _baselines(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:
+    for name, ratios in config.min_lift_over_baselines.items():
+        baseline, setting = metrics.baselines[name], f"{_BASELINES}.{name}"
+        for metric, least in ratios.items():
+            ours = metrics.test[metric]
+            if isinstance(baseline, Skipped):
+                text, lift, passed = f"{metric} {ours:.4f}, {name} was not measured: {baseline.skipped}", None, False
+            else:
+                theirs = baseline[metric]
+                # If the baseline has no hit, every model passes.
+                lift = ours / theirs if theirs else None
+                passed = lift is None or lift >= least
+                text = f"{metric} {ours:.4f} against {name}'s {theirs:.4f}, at least {least:g} times that required"
+            yield _check(f"lift_over_{name}", metric, lift, least, text, passed=passed, setting=setting)
 
 
 def _published(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:

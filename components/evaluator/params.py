@@ -22,12 +22,13 @@ _MAIN = ("recall", "hit_rate", "ndcg", "mrr")
 
 
 _GATES = ("thresholds", "min_lift_over_popularity", "min_lift_over_published")
+_OF_BASELINES = "min_lift_over_baselines"
 
 
 Cutoff = Annotated[int, Field(ge=1, le=10_000)]
 
 
-Baseline = Literal["popularity", "item_knn"]
+Baseline = Literal["popularity", "item_knn", "recent_popularity", "ease", "ials"]
 
 
 Ratios = dict[str, Annotated[float, Field(ge=0)]]
@@ -49,7 +50,10 @@ class EvaluationConfig(Params):
     main_at: Cutoff = 10
     """The cut-off of slices, confidence intervals and per-query values; one of `at`."""
     baselines: tuple[Baseline, ...] = ("popularity", "item_knn")
-    """Baselines to compare the model with. `item_knn` is skipped, with a note, if it would take minutes."""
+    """Baselines to compare the model with. `recent_popularity` counts the events of the last 7 days, `ease` is a linear
+    model (Steck 2019), `ials` a matrix factorisation with 64 factors (Hu et al. 2008). A baseline that does not suit
+    the data is skipped with its reason: `item_knn` if it would take minutes, `ease` above 20,000 candidates,
+    `recent_popularity` without timestamps."""
     slices: tuple[FeatureName, ...] = ()
     """Features by whose values the metrics are broken down: id, categorical, timestamp or quantile features of any
     side. Slices by history length, and by new and known queries and candidates, are always computed."""
@@ -59,6 +63,9 @@ class EvaluationConfig(Params):
     """Gate against the popularity baseline. `auto`: NDCG at `main_at` on the test events must be above that of
     popularity. Ratios by metric, e.g. `ndcg@10: 1.5`, are minimum ratios to popularity instead. The gate is off if it
     is `null`, or if `baselines` lacks `popularity`."""
+    min_lift_over_baselines: dict[Baseline, Ratios] = Field(default_factory=dict)
+    """Gates against other baselines: minimum ratios by metric for each, e.g. `{ials: {recall@20: 1.0}}`. They must be
+    among `baselines`. A baseline that is skipped fails its gate."""
     min_lift_over_published: Lift = "auto"
     """Gate against the served model, on the same test events. `auto`: NDCG at `main_at` must not be clearly worse. It
     is clearly worse if the whole paired 95 % interval of the difference lies below -2 % of the served model's value.
@@ -94,8 +101,10 @@ class EvaluationConfig(Params):
         if self.main_at not in self.at:
             raise ValueError(f"'main_at' is {self.main_at}, which is not among 'at': {', '.join(map(str, self.at))}")
         allowed = [f"{metric}@{k}" for metric in _HIGHER_IS_BETTER for k in self.at]
-        for key in _GATES:
-            unknown = [name for name in self._ratios(key) if name not in allowed]
+        gates = {key: self._ratios(key) for key in _GATES}
+        gates |= {f"{_OF_BASELINES}.{name}": ratios for name, ratios in self.min_lift_over_baselines.items()}
+        for key, ratios in gates.items():
+            unknown = [name for name in ratios if name not in allowed]
             if unknown:
                 raise ValueError(f"'{key}' has unknown metric '{unknown[0]}'; allowed: {', '.join(allowed)}")
         # Coverage depends on the number of queries that are compared.
@@ -104,6 +113,9 @@ class EvaluationConfig(Params):
             raise ValueError(f"'min_lift_over_published' cannot compare '{relative[0]}'")
         if self._ratios("min_lift_over_popularity") and "popularity" not in self.baselines:
             raise ValueError("'min_lift_over_popularity' needs 'popularity' among 'baselines'")
+        missing = [name for name in self.min_lift_over_baselines if name not in self.baselines]
+        if missing:
+            raise ValueError(f"'{_OF_BASELINES}' needs '{missing[0]}' among 'baselines'")
         return self
 
     def main_metrics(self) -> tuple[str, ...]:
@@ -117,6 +129,7 @@ class EvaluationConfig(Params):
     def named_metrics(self) -> tuple[str, ...]:
         """Names of the metrics that gates of the configuration name, each once."""
         named = [metric for key in _GATES for metric in self._ratios(key)]
+        named += [metric for ratios in self.min_lift_over_baselines.values() for metric in ratios]
         return tuple(dict.fromkeys(named))
 
     def _ratios(self, key: str) -> Mapping[str, float]:

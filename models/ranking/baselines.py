@@ -1,4 +1,4 @@
-"""Baselines that a model should beat: popularity and item-based nearest neighbours, both as scorers."""
+"""Baselines that a model should beat: popularity and item-based nearest neighbours, as scorers."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -30,23 +30,42 @@ class PopularityScorer:
         return np.tile(self._popularity_ranks, (stop - start, 1))
 
 
-class ItemKnnScorer:
-    """Scores a candidate by the summed similarity of its nearest neighbours in the query's history.
+class ItemToItemScorer:
+    """Scores a candidate by the sum of its weights from the candidates of the query's history.
 
     Args:
-        similarities: from `item_similarities`; row = candidate in the history, column = scored candidate.
+        weights: dense or sparse, such as `item_similarities`; row = candidate in the history, column = scored one.
         histories: the candidates each query interacted with; repeats count once.
     """
 
-    def __init__(self, similarities: sparse.csr_matrix, histories: CandidateLists) -> None:
-        self.candidates = similarities.shape[1]
-        self._similarities = similarities
-        self._histories = _incidence(histories, self.candidates)
+    def __init__(self, weights: sparse.csr_matrix | np.ndarray, histories: CandidateLists) -> None:
+        self.candidates = weights.shape[1]
+        self._weights = weights
+        self._histories = incidence(histories, self.candidates)
 
     def scores(self, start: int, stop: int) -> np.ndarray:
         """See `models.ranking.ranking.Scorer`."""
-        dense: np.ndarray = (self._histories[start:stop] @ self._similarities).toarray()
+        product = self._histories[start:stop] @ self._weights
+        dense: np.ndarray = product.toarray() if sparse.issparse(product) else product
         return dense
+
+
+def recent_counts(candidate: np.ndarray, timestamp: np.ndarray, candidates: int, *, window: int) -> np.ndarray:
+    """Orders candidates by their events within a window before the newest event, and equal ones by all their events.
+
+    Args:
+        candidate: candidate of each event.
+        timestamp: time of each event.
+        candidates: size of the catalogue.
+        window: length of the window, in the unit of the timestamps.
+
+    Returns:
+        Whole numbers to rank by, int64 `[candidates]`.
+    """
+    total = np.bincount(candidate, minlength=candidates)
+    recent = np.bincount(candidate[timestamp > timestamp.max() - window], minlength=candidates)
+    counts: np.ndarray = recent * (int(total.max()) + 1) + total
+    return counts
 
 
 def co_occurrences(interactions: CandidateLists) -> int:
@@ -70,7 +89,7 @@ def item_similarities(
     Returns:
         float32 `[candidates, candidates]`, column `j` has the neighbours of `j`.
     """
-    by_query = _incidence(interactions, candidates)
+    by_query = incidence(interactions, candidates)
     by_candidate = by_query.T.tocsr()
     lengths = np.sqrt(np.asarray(by_query.sum(axis=0)).ravel())
     blocks = [
@@ -104,7 +123,8 @@ def _nearest(
     return sparse.csr_matrix((similarity, column, offsets), shape=shared.shape)
 
 
-def _incidence(lists: CandidateLists, candidates: int) -> sparse.csr_matrix:
+def incidence(lists: CandidateLists, candidates: int) -> sparse.csr_matrix:
+    """1 for each candidate of a list, float32 `[lists, candidates]`; repeats count once."""
     ones = np.ones(len(lists.rows), np.float32)
     matrix = sparse.csr_matrix((ones, lists.rows, lists.offsets), shape=(len(lists), candidates), copy=True)
     matrix.sum_duplicates()

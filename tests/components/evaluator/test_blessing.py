@@ -193,7 +193,12 @@ def test_equal_query_embeddings_are_refused_with_the_table(tmp_path: Path, graph
         ({"at": [10, 10]}, "has a duplicate entry"),
         ({"at": []}, "at least one"),
         ({"at": [0, 10]}, "greater than or equal to 1"),
-        ({"baselines": ["item_knn", "random"]}, "'popularity' or 'item_knn'"),
+        ({"baselines": ["item_knn", "random"]}, "'popularity', 'item_knn', 'recent_popularity', 'ease' or 'ials'"),
+        ({"min_lift_over_baselines": {"ease": {"recall@10": 1}}}, "needs 'ease' among 'baselines'"),
+        (
+            {"min_lift_over_baselines": {"item_knn": {"recall@7": 1}}},
+            "'min_lift_over_baselines.item_knn' has unknown metric 'recall@7'",
+        ),
         ({"max_unmeasured_fraction": 1.5}, "less than or equal to 1"),
         ({"threshold": {}}, "unknown key 'threshold'"),
     ],

@@ -124,6 +124,24 @@ def test_a_missing_popularity_baseline_is_noted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ours", "theirs", "blessed"), [(0.2, 0.2, True), (0.2, 0.21, False), (0.0, 0.0, True), (0.2, None, False)]
+)
+def test_a_gate_may_name_any_baseline(ours: float, theirs: float | None, blessed: bool) -> None:
+    metrics = measured(ours)
+    metrics["baselines"]["ease"] = {"skipped": "too large"} if theirs is None else values(theirs)
+    gates = {
+        "baselines": ["ease"],
+        "min_lift_over_popularity": None,
+        "min_lift_over_baselines": {"ease": {"ndcg@10": 1}},
+    }
+    found = verdict(metrics, **gates)
+    assert found.blessed is blessed
+    (check,) = [check for check in found.checks if check.name == "lift_over_ease"]
+    assert ("too large" if theirs is None else f"ease's {theirs:.4f}") in check.message
+    assert check.message.endswith("passed" if blessed else "refused (evaluation.min_lift_over_baselines.ease)")
+
+
+@pytest.mark.parametrize(
     ("published", "blessed"),
     [
         (served(0.3, 0.2, width=0.02), False),

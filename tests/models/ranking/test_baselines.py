@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 import models.ranking.baselines
-from models.ranking.baselines import ItemKnnScorer, PopularityScorer, co_occurrences, item_similarities
+from models.ranking.baselines import (
+    ItemToItemScorer,
+    PopularityScorer,
+    co_occurrences,
+    item_similarities,
+    recent_counts,
+)
 from models.ranking.ranking import CandidateLists, rank_candidates
 
 
@@ -38,7 +44,7 @@ def test_scores_may_be_overwritten() -> None:
 def test_item_knn_equals_dense_arithmetic(neighbours: int) -> None:
     train, histories = random_lists(60, 17, seed=1), random_lists(9, 17, seed=2)
     given = train.rows.copy()
-    scorer = ItemKnnScorer(item_similarities(train, 17, neighbours=neighbours, shrinkage=2.0), histories)
+    scorer = ItemToItemScorer(item_similarities(train, 17, neighbours=neighbours, shrinkage=2.0), histories)
     matrix = dense(train, 17)
     shared = matrix.T @ matrix
     norms = np.sqrt(np.diag(shared))
@@ -62,7 +68,7 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_item_knn_without_history_scores_everything_alike() -> None:
     similarities = item_similarities(random_lists(20, 5, seed=3), 5)
-    assert not ItemKnnScorer(similarities, CandidateLists.empty(2)).scores(0, 2).any()
+    assert not ItemToItemScorer(similarities, CandidateLists.empty(2)).scores(0, 2).any()
 
 
 def test_item_knn_of_lone_events_has_no_neighbours() -> None:
@@ -80,3 +86,11 @@ def test_baselines_can_be_ranked() -> None:
     ranking = rank_candidates(PopularityScorer(np.array([9, 3, 5])), relevant=relevant, excluded=excluded, depth=2)
     assert ranking.ranks.tolist() == [2]
     assert ranking.top.tolist() == [[2, 1]]
+
+
+def test_recent_counts_order_by_the_window_and_then_by_all_events() -> None:
+    candidate, timestamp = np.array([0, 0, 0, 1, 2, 2, 3]), np.array([1, 2, 3, 10, 4, 9, 3])
+    counts = recent_counts(candidate, timestamp, 5, window=5)
+    assert np.argsort(-counts, kind="stable").tolist() == [2, 1, 0, 3, 4]
+    everything = recent_counts(candidate, timestamp, 5, window=100)
+    assert np.argsort(-everything, kind="stable").tolist() == [0, 2, 1, 3, 4]
