@@ -11,6 +11,7 @@ import tensorflow as tf
 from components.trainer.data import Prepared
 from components.trainer.fitted import Fitted
 from components.trainer.settings import Settings
+from dataplane.artifacts.document import JsonValue
 from models.spec.features import CANDIDATE_ID
 from models.spec.progress import Decided, Progress
 from models.towers.towers import CandidateTower, QueryTower
@@ -26,6 +27,8 @@ class ClosedForm:
         width: length of the embeddings.
         query_tower: with its table.
         candidate_tower: with its table.
+        events: number of training events.
+        metric: the validation metric that decides.
         metrics: on validation; empty without validation.
         seconds: time of the computation.
         scores: validation metric of each width that was compared.
@@ -34,28 +37,37 @@ class ClosedForm:
     width: int
     query_tower: QueryTower
     candidate_tower: CandidateTower
+    events: int
+    metric: str
     metrics: Mapping[str, float]
     seconds: float
     scores: Mapping[int, float]
 
-    def fitted(self, written: Path, *, metric: str, events: int) -> Fitted:
+    def tried(self) -> tuple[Mapping[str, JsonValue], ...]:
+        """The widths that were compared, as a report names them."""
+        return tuple(
+            {"recipe": "closed_form", "embedding_dim": width, self.metric: score}
+            for width, score in self.scores.items()
+        )
+
+    def fitted(self, written: Path) -> Fitted:
         """Saves the towers as a checkpoint in `written`, and returns the fitted model."""
         directory = written / "checkpoints"
         shutil.rmtree(directory, ignore_errors=True)
         checkpoint = tf.train.Checkpoint(query_tower=self.query_tower, candidate_tower=self.candidate_tower)
         tf.train.CheckpointManager(checkpoint, str(directory), max_to_keep=1).save(0)
-        tried = tuple({"embedding_dim": width, metric: score} for width, score in self.scores.items())
         variables = (*self.query_tower.trainable_variables, *self.candidate_tower.trainable_variables)
         return Fitted(
+            recipe="closed_form",
             config=closed_form_model(self.width),
             query_tower=self.query_tower,
             candidate_tower=self.candidate_tower,
             loss="closed_form",
             temperature=1.0,
             labels="next",
-            tried=tried if len(tried) > 1 else (),
+            tried=self.tried() if len(self.scores) > 1 else (),
             parameters=int(sum(tf.size(variable) for variable in variables)),
-            fit=Fit(0, dict(self.metrics), [{"step": 0, "seconds": self.seconds, **self.metrics}], 0.0, events),
+            fit=Fit(0, dict(self.metrics), [{"step": 0, "seconds": self.seconds, **self.metrics}], 0.0, self.events),
         )
 
 
@@ -89,6 +101,6 @@ def closed_form(prepared: Prepared, params: Settings, progress: Progress, *, wid
             progress(Decided(f"closed form of {each} dimensions: {metric} {metrics[metric]:.4f}", facts))
         if best is not None and metrics[metric] < best.metrics[metric]:
             break
-        best = ClosedForm(each, *towers, metrics, seconds, scores)
+        best = ClosedForm(each, *towers, len(prepared.events), metric, metrics, seconds, scores)
     assert best is not None
     return best

@@ -67,6 +67,6 @@ class Trainer(Component["Trainer.Inputs", "Trainer.Outputs", TrainerParams]):
                 scratch=scratch,
             )
         report.write(outputs.model)
-        facts = ("loss", "steps", "milliseconds_per_step", "parameters", "validation", "notes")
+        facts = ("recipe", "loss", "steps", "milliseconds_per_step", "parameters", "validation", "notes")
         values = report.model_dump(mode="json")
         return {name: values[name] for name in facts}

@@ -1,26 +1,28 @@
 """Executor of the Trainer: opens the data, fits the model with the best trial settings, and exports the towers."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from components.trainer.choice import better_of
 from components.trainer.closed_form import closed_form
 from components.trainer.data import Prepared, prepare
 from components.trainer.fitted import Fitted, export, report_of
 from components.trainer.settings import Settings
-from components.trainer.trials import Scores, best_of, run_trials
+from components.trainer.trials import Scores, best_of, run_trials, tried_trials
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.artifacts.model import TrainingReport
 from dataplane.errors import ConfigError, DataError, DivergedError, RunError
 from models.negatives.negatives import build_sampler
 from models.spec.progress import Progress
-from models.spec.trials import TRIAL_VALIDATIONS, Trial, labels_to_try, temperatures_to_try
+from models.spec.recipes import Recipe, recipes_to_try, trained_model
+from models.spec.trials import TRIAL_VALIDATIONS, Trial, TrialSpace, labels_to_try, temperatures_to_try
 from models.training.batches import StepBatches
 from models.training.distribution import TooFewRowsError, build_strategy, is_chief
 from models.training.loop import Fit, fit_steps, fit_until_best, run_trial
@@ -80,9 +82,8 @@ def train(
     prepared = prepare(examples, graph, params, reference=reference, scratch=scratch)
     written = scratch if output is None else output.path
     job = _Job(prepared, params, strategy, written, resume or written / "unfinished", progress)
-    closed = params.training.method == "closed_form"
-    how = "in closed form" if closed else f"loss {prepared.training.loss.type}"
-    progress(f"{len(prepared.events):,} events, {how}")
+    loss = "" if params.training.method == "closed_form" else f", loss {prepared.training.loss.type}"
+    progress(f"{len(prepared.events):,} events{loss}")
     fitted = job.fit(reference, validated)
     if output is not None:
         export(fitted, prepared, output)
@@ -111,30 +112,37 @@ class _Job:
     progress: Progress
 
     def fit(self, reference: TrainingReport | None, validated: Callable[[Mapping[str, float]], None]) -> Fitted:
-        """Fits by the configured method, with validation unless there is a reference."""
-        if self.params.training.method == "closed_form":
+        """Fits the recipe that validates best, or the recipe of the reference."""
+        params, prepared = self.params, self.prepared
+        recipes = recipes_to_try(prepared.spec.features, params.model, params.training)
+        if reference is not None and reference.recipe != "closed_form":
+            return self.fit_like(reference)
+        if reference is not None or recipes == ("closed_form",):
             width = None if reference is None else reference.embedding_dim
-            found = closed_form(self.prepared, self.params, self.progress, width=width)
-            return found.fitted(self.written, metric=self.params.training.metric, events=len(self.prepared.events))
-        return self.fit_best(validated) if reference is None else self.fit_like(reference)
+            return closed_form(prepared, params, self.progress, width=width).fitted(self.written)
+        if "closed_form" not in recipes:
+            return self.fit_best(recipes, validated)
+        closed = closed_form(prepared, params, self.progress)
+        trained = self.fit_best([recipe for recipe in recipes if recipe != "closed_form"], validated)
+        chosen = better_of(trained, closed, self.written)
+        self.progress(chosen.notes[0])
+        return chosen
 
-    def fit_best(self, validated: Callable[[Mapping[str, float]], None]) -> Fitted:
-        """Trains until validation stops improving, with the best trial settings for `auto`."""
+    def fit_best(self, recipes: Sequence[Recipe], validated: Callable[[Mapping[str, float]], None]) -> Fitted:
+        """Trains until validation stops improving, with the best recipe and trial settings for `auto`."""
         validation, training = self.prepared.validation, self.prepared.training
         assert validation is not None
-        temperatures = temperatures_to_try(self.params.model, training.loss.type)
         labels = labels_to_try(
             training,
             split=self.prepared.dataset.metadata.split_method,
             history=self.prepared.spec.features.history is not None,
         )
-        trial = Trial(temperatures[0], labels[0])
-        scores: Scores = {}
-        if len(temperatures) * len(labels) > 1:
-            try_one = partial(self._run_trial, validation)
-            scores = run_trials(temperatures, labels, try_one, self.unfinished, self.progress)
+        space = TrialSpace(recipes, temperatures_to_try(self.params.model, training.loss.type), labels)
+        trial, scores = space.first, dict[Trial, float]()
+        if not space.is_decided:
+            scores = dict(run_trials(space, partial(self._run_trial, validation), self.unfinished, self.progress))
             trial = best_of(scores)
-            self.progress(f"training with temperature {trial.temperature}, {trial.labels} labels")
+            self.progress(f"training with {trial.described()}")
         model, batches = self._compiled(trial)
         fit = fit_until_best(
             model,
@@ -153,6 +161,7 @@ class _Job:
         trial = Trial(
             reference.temperature if temperature == "auto" else temperature,
             reference.labels if kind == "auto" else kind,
+            reference.recipe,
         )
         model, batches = self._compiled(trial)
         steps = max(1, round(reference.steps * len(self.prepared.events) / reference.events))
@@ -160,15 +169,15 @@ class _Job:
         return self._fitted(model, fit, trial, {})
 
     def _fitted(self, model: TwoTower, fit: Fit, trial: Trial, scores: Scores) -> Fitted:
-        metric = self.params.training.metric
         return Fitted(
-            config=self.params.model,
+            recipe=trial.recipe,
+            config=trained_model(trial.recipe, self.params.model),
             query_tower=model.query_tower,
             candidate_tower=model.candidate_tower,
             loss=model.loss_name,
             temperature=float(model.temperature),
             labels=trial.labels,
-            tried=tuple({**asdict(tried), metric: score} for tried, score in scores.items()),
+            tried=tried_trials(scores, self.params.training.metric),
             parameters=int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
             fit=fit,
         )
@@ -193,7 +202,7 @@ class _Job:
         with self.strategy.scope():
             model = TwoTower(
                 self.prepared.spec,
-                self.params.model,
+                trained_model(trial.recipe, self.params.model),
                 training,
                 temperature=trial.temperature,
                 ordered=dataset.ordered,

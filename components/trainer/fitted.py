@@ -10,6 +10,7 @@ from dataplane.artifacts.document import JsonValue
 from dataplane.artifacts.model import TrainingReport
 from dataplane.dataset.held_out import held_out, notes
 from models.spec.config import ModelConfig
+from models.spec.recipes import Recipe
 from models.spec.trials import Labels
 from models.towers.export import export_towers
 from models.towers.towers import CandidateTower, QueryTower
@@ -21,6 +22,7 @@ class Fitted:
     """A fitted model.
 
     Attributes:
+        recipe: how the towers were made.
         config: settings of the towers.
         query_tower: with the chosen weights.
         candidate_tower: with the chosen weights.
@@ -30,8 +32,10 @@ class Fitted:
         tried: settings that were compared on validation, each with its metric.
         parameters: number of weights.
         fit: course of the training.
+        notes: why this recipe was chosen, if there was a choice.
     """
 
+    recipe: Recipe
     config: ModelConfig
     query_tower: QueryTower
     candidate_tower: CandidateTower
@@ -41,6 +45,7 @@ class Fitted:
     tried: tuple[Mapping[str, JsonValue], ...]
     parameters: int
     fit: Fit
+    notes: tuple[str, ...] = ()
 
 
 def export(fitted: Fitted, prepared: Prepared, output: Model) -> None:
@@ -62,6 +67,7 @@ def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: 
         steps=fit.steps,
         events=len(prepared.events),
         batch_size=fit.batch_size,
+        recipe=fitted.recipe,
         loss=fitted.loss,
         temperature=fitted.temperature,
         labels=fitted.labels,
@@ -69,7 +75,7 @@ def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: 
         metric=params.training.metric,
         validation=fit.validation,
         validation_queries=len(validation.relevant) if validation else 0,
-        notes=tuple(_notes(prepared, params)) if validation else (),
+        notes=(*fitted.notes, *(_notes(prepared, params) if validation else ())),
         embedding_dim=fitted.config.width + fitted.config.popularity_bias,
         parameters=fitted.parameters,
         seconds=round(seconds, 3),

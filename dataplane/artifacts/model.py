@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from dataplane.artifacts.document import Document, JsonValue, Number
+from models.spec.recipes import Recipe
 from models.spec.trials import Labels
 
 
@@ -17,12 +18,15 @@ class TrainingReport(Document):
     events: int
     """Number of training events."""
     batch_size: int
+    recipe: Recipe = "towers"
+    """How the towers were made; see `models.spec.recipes`."""
     loss: str
-    """Name of the loss, never `auto`."""
+    """Name of the loss, never `auto`; `closed_form` without one."""
     temperature: float
     labels: Labels
     tried: tuple[Mapping[str, JsonValue], ...]
-    """Short trial runs: `temperature`, `labels` and the validation metric of each."""
+    """Short trial runs: `temperature`, `labels` and the validation metric of each, and `recipe` where several were
+    compared. Trained towers that a closed form surpassed have their `steps`."""
     metric: str
     """The validation metric that chose the weights."""
     validation: Mapping[str, float]

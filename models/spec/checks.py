@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import EXAMPLE_AGE, CategoricalFeature, FeatureSpec, IdFeature
 from models.spec.loss_config import UNSCALED
+from models.spec.recipes import changed_settings
 from models.spec.strict import Strict
 from models.spec.trials import labels_to_try, temperatures_to_try
 
@@ -63,13 +64,10 @@ def _closed_form(features: FeatureSpec, model: ModelConfig, training: TrainingCo
     if others:
         fix = f"leave out the features {', '.join(others)}, or use method: gradient"
         yield "training.method", f"a closed form reads only the history and the candidate id; {fix}"
-    if features.history is None:
-        yield "training.method", "a closed form needs features.history, which is null"
     sections: dict[str, Strict] = {"model": model, "training": training}
     for section, config in sections.items():
-        for name, field in type(config).model_fields.items():
-            changed = getattr(config, name) != field.get_default()
-            if changed and name not in _OF_CLOSED_FORM[section]:
+        for name in changed_settings(config):
+            if name not in _OF_CLOSED_FORM[section]:
                 yield f"{section}.{name}", "has no effect on a closed form; leave it out, or use method: gradient"
 
 

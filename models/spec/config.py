@@ -129,10 +129,12 @@ class ModelConfig(Strict):
 class TrainingConfig(Strict):
     """How the model is fitted and when training stops."""
 
-    method: Literal["gradient", "closed_form"] = "gradient"
+    method: Literal["auto", "gradient", "closed_form"] = "auto"
     """`gradient`: trains the towers of `model` in steps. `closed_form`: computes the vectors of the candidate ids from
     a truncated SVD of the interactions, without steps (see `models.training.spectrum`). It reads only the history and
-    the candidate id, and no setting of the towers but `model.embedding_dim`."""
+    the candidate id, and no setting of the towers but `model.embedding_dim`. `auto`: with ids alone and no setting of
+    the towers or the loss other than its default, the one of three recipes that validates best (see
+    `models.spec.recipes`); otherwise `gradient`."""
     batch_size: int = Field(default=1024, ge=2)
     """Events per step. With in-batch negatives, also the number of candidates that compete."""
     examples: ExamplesConfig = EVERY_EVENT

@@ -1,4 +1,4 @@
-"""The settings that `auto` compares in short trial runs: temperatures, and the labels of a history.
+"""The settings that `auto` compares in short trial runs: recipes, temperatures, and the labels of a history.
 
 Free of TensorFlow.
 """
@@ -9,6 +9,7 @@ from typing import Literal
 
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.loss_config import UNSCALED
+from models.spec.recipes import Recipe
 
 Temperature = float | Literal["learned"]
 Labels = Literal["next", "later"]
@@ -25,9 +26,34 @@ class Trial:
 
     temperature: Temperature
     labels: Labels
+    recipe: Recipe = "towers"
 
     def __str__(self) -> str:
-        return f"temperature-{self.temperature}-{self.labels}"
+        return f"{self.recipe}-temperature-{self.temperature}-{self.labels}"
+
+    def described(self) -> str:
+        """The settings in words; the configured towers go without saying."""
+        recipe = "" if self.recipe == "towers" else f"{self.recipe}, "
+        return f"{recipe}temperature {self.temperature}, {self.labels} labels"
+
+
+@dataclass(frozen=True)
+class TrialSpace:
+    """The values that trial runs compare, each with the first of the others first."""
+
+    recipes: Sequence[Recipe]
+    temperatures: Sequence[Temperature]
+    labels: Sequence[Labels]
+
+    @property
+    def first(self) -> Trial:
+        """The first value of each."""
+        return Trial(self.temperatures[0], self.labels[0], self.recipes[0])
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether there is nothing to compare."""
+        return len(self.recipes) == len(self.temperatures) == len(self.labels) == 1
 
 
 def temperatures_to_try(model: ModelConfig, loss: str) -> Sequence[Temperature]:

@@ -93,6 +93,27 @@ def test_a_query_without_history_is_answered_by_popularity(fitted: Model) -> Non
     assert not towers.embed_candidate(tokens).numpy()[-1].any(), "a new candidate is neither near nor far"
 
 
+@pytest.fixture(scope="module")
+def by_auto(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    training = TrainingConfig(batch_size=512, max_epochs=2)
+    return run(tmp_path_factory.mktemp("auto"), TrainerParams(training=training))
+
+
+def test_auto_compares_every_recipe_and_takes_the_best_on_validation(by_auto: Model) -> None:
+    report = by_auto.read_json("training.json")
+    assert {tried["recipe"] for tried in report["tried"]} == {"towers", "bag", "closed_form"}
+    assert report["validation"]["recall@10"] >= max(tried["recall@10"] for tried in report["tried"])
+    assert report["recipe"] in report["notes"][0].partition(":")[0]
+
+
+def test_a_closed_form_that_is_better_replaces_the_trained_towers(by_auto: Model) -> None:
+    towers, report = tf.saved_model.load(str(by_auto.path / "towers")), by_auto.read_json("training.json")
+    assert report["recipe"] == "closed_form", "few steps are not enough for the others"
+    assert [tried["steps"] > 0 for tried in report["tried"] if "steps" in tried] == [True]
+    metrics = validation_of(tastes(), SPEC, PARAMS).metrics(towers.embed_query, towers.embed_candidate)
+    assert metrics == pytest.approx(report["validation"], abs=1e-6)
+
+
 @pytest.mark.parametrize("width", [7, 300])
 def test_a_named_width_is_kept(tmp_path: Path, width: int) -> None:
     model = run(tmp_path, PARAMS.model_copy(update={"model": ModelConfig(embedding_dim=width)}))

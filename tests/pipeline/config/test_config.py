@@ -131,14 +131,6 @@ REFUSED = {
         "model.query_tower",
         "has no effect on a closed form",
     ),
-    "closed form without history": (
-        lambda values: (
-            values.update(features={"history": None, "query": {"country": {"type": "categorical"}}}),
-            put("training.method", "closed_form")(values),
-        ),
-        "training.method",
-        "a closed form needs features.history",
-    ),
     "siamese towers of different inputs": (put("model.siamese", True), "model.siamese", "country, price"),
     "features that nothing would read": (
         put("model.query_tower", {"projection": False}),
