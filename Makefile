@@ -71,7 +71,7 @@ $(VENV): $(STAMP)  ## make the virtual environment from requirements.lock
 
 $(STAMP): requirements.lock setup.py
 	@python=$$($(FIND_PYTHON)); \
-	echo "making $(VENV) with $$python ($$($$python --version)); the first time takes a few minutes"; \
+	echo "making $(VENV) with $$python ($$($$python --version)): 4 GB, which takes a few minutes the first time"; \
 	rm -rf $(VENV); $$python -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

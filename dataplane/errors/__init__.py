@@ -33,6 +33,10 @@ class InterruptedRunError(RunError):
     """Somebody interrupted a run; the same command continues it."""
 
 
+class InUseError(RunError):
+    """Another process works under the same root; this one has not begun."""
+
+
 class DataError(RunError):
     """The input data cannot be used: for example too many unusable rows, no rows at all, or a broken file."""
 

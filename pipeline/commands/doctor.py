@@ -2,13 +2,18 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataplane.text_tables import text_table
 from pipeline.commands import options
 
 if TYPE_CHECKING:
     from pipeline.diagnosis.finding import Finding
+
+_MARKS = {"sound": "✓", "absent": "–", "wrong": "✗"}
+_STYLES = {"sound": "green", "absent": "dim", "wrong": "red"}
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -42,7 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
         findings.append(_runner(arguments.config))
     _show(findings)
     wrong = [each.name for each in findings if each.fix]
-    print(f"\nTo be mended: {', '.join(wrong)}" if wrong else "\nNothing is to be mended")
+    print(f"\nTo fix: {', '.join(wrong)}" if wrong else "\nNothing to fix")
     return 3 if wrong else 0
 
 
@@ -65,14 +70,19 @@ def _show(findings: "list[Finding]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    if not sys.stdout.isatty():
+        rows = [
+            [_MARKS[each.state], each.name, f"{each.found} → {each.fix}" if each.fix else each.found]
+            for each in findings
+        ]
+        print("\n".join(text_table(rows)))
+        return
     table = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(3):
         table.add_column(overflow="fold")
     for each in findings:
-        mark = Text("✗", style="red") if each.fix else Text("✓", style="green")
         told = Text(each.found)
         if each.fix:
             told.append(f"\n→ {each.fix}", style="bold")
-        table.add_row(mark, Text(each.name), told)
-    console.print(table)
+        table.add_row(Text(_MARKS[each.state], style=_STYLES[each.state]), Text(each.name), told)
+    Console(highlight=False).print(table)

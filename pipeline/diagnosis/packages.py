@@ -110,6 +110,8 @@ def _extras(required: list[Requirement]) -> Iterator[Finding]:
         own += [needed for each in own for needed in _needs(each.name, each.extras)]
         missing = [each.name for each in own if _version(each.name) is None]
         wrong = list(_mismatches([each for each in own if each.name not in missing]))
-        found = f"not installed ({', '.join(missing)})" if missing else "installed"
+        lacks = f": lacks {', '.join(missing)}" if len(missing) < len(own) else ""
+        found = f"not installed{lacks}; pip install '{_DISTRIBUTION}[{extra}]'" if missing else "installed"
         if own:
-            yield Finding(f"extra {extra}", "; ".join(wrong) or found, _REINSTALL if wrong else "")
+            is_there = not missing
+            yield Finding(f"extra {extra}", "; ".join(wrong) or found, _REINSTALL if wrong else "", is_there=is_there)

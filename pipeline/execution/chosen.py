@@ -69,7 +69,8 @@ def chosen_artifact(root: Path, address: str) -> tuple[Store, Execution, list[st
     found = {execution.id: execution for execution in store.executions(node)} if node else {}
     if not found:
         finished = [known for known in store.nodes() if known != node and store.executions(known)]
-        raise ConfigError(f"{address}: no finished step '{node}'; there is {', '.join(finished) or 'none'}")
+        missing = f"no finished step '{node}'" if node else "name a step, as in PIPELINE/STEP"
+        raise ConfigError(f"{address}: {missing}; there is {', '.join(finished) or 'none'}")
     first, _, second = rest.partition("/")
     execution = found.get(first) or found[max(found)]
     output = second if first in found else first

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from dataplane.errors import RunError
+from dataplane.errors import InUseError, RunError
 from dataplane.files.locks import try_lock
 
 RUN, CLEAN = "run", "clean"
@@ -36,7 +36,8 @@ def held(file: Path, purpose: str, tell: Callable[[str], None]) -> Iterator[None
         tell: receives a line if the lock has to be waited for.
 
     Raises:
-        RunError: another process holds it, or the file cannot be opened or locked.
+        InUseError: another process holds it.
+        RunError: the file cannot be opened or locked.
     """
     try:
         stream = _opened(file)
@@ -76,7 +77,7 @@ def _take(stream: IO[str], file: Path, tell: Callable[[str], None]) -> None:
     while not _taken(stream, file):
         pid, _, purpose = _holder(file).partition(" ")
         if purpose != CLEAN or time.monotonic() > last_look:
-            raise RunError(f"{file.parent} is in use by process {pid or 'unknown'}; wait for it to end")
+            raise InUseError(f"{file.parent} is in use by process {pid or 'unknown'}; wait for it to end")
         if not has_told:
             tell(f"waiting for process {pid}, which is cleaning {file.parent}")
         has_told = True

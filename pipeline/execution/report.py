@@ -16,6 +16,7 @@ from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.progress import notes
 from pipeline.execution.published import REFRESHED, TRAINED
 
+_DATA_STEPS = ("ExampleGen", "CatalogueGen", "ExampleValidator")
 _METRICS = ("recall@10", "hit_rate@10", "ndcg@10", "recall@100", "coverage@10")
 
 
@@ -29,8 +30,7 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         options: of the command line, such as `--root`, that a next command needs as well.
     """
     parts = [_steps(run)]
-    if "ExampleValidator" in executions:
-        parts.append(_data(executions["ExampleValidator"].facts))
+    parts.append(_data(executions))
     if "CatalogueGen" in executions:
         parts.append(_catalogue(executions["CatalogueGen"].facts))
     if "Evaluator" in executions:
@@ -64,10 +64,12 @@ def _steps(run: Run) -> str:
     return f"{total}, cached: {', '.join(cached)}" if cached else total
 
 
-def _data(facts: Mapping[str, Any]) -> str:
-    """What tables describe, and what is suspicious, also where the step was cached."""
-    lines = [f"{table} {facts[table]}" for table in ("queries", "candidates") if table in facts]
-    lines += notes(facts)
+def _data(executions: Mapping[str, Execution]) -> str:
+    """What tables describe, and what is suspicious, also where the steps were cached."""
+    facts = {node: executions[node].facts for node in _DATA_STEPS if node in executions}
+    described = facts.get("ExampleValidator", {})
+    lines = [f"{table} {described[table]}" for table in ("queries", "candidates") if table in described]
+    lines += [note for each in facts.values() for note in notes(each)]
     return "Data       " + "\n  ".join(lines) if lines else ""
 
 

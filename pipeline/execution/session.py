@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataplane.errors import InternalError, InterruptedRunError, PipelineError, RunError
+from dataplane.errors import InternalError, InterruptedRunError, InUseError, PipelineError, RunError
 from dataplane.errors.disk_errors import disk_error
 from pipeline.config.config import PipelineConfig
 from pipeline.config.settings import settings_given
@@ -83,7 +83,7 @@ def open_session(
     run = new_run(file, settings_given(config), config.data.base_dir)
     log = Store(root, config.name).log_file(run)
     log_to(log, verbose=display.amount == "verbose")
-    resume = f"The same command continues from there: {again}"
+    resume = f"Finished work is kept; the same command continues: {again}"
     natives = nullcontext() if display.amount == "verbose" else native_lines_in(log)
     try:
         with natives, shown(display, config.name, run) as screen, _end_in_log():
@@ -91,6 +91,8 @@ def open_session(
             yield Session(config, Store(root, config.name, progress.warned), run, progress)
     except KeyboardInterrupt:
         raise InterruptedRunError(f"interrupted\n{resume}") from None
+    except InUseError:
+        raise
     except PipelineError as error:
         changed = f"Finished work is kept; once the reason above is dealt with, continue with: {again}"
         hint = resume if error.may_pass_unchanged else changed

@@ -125,7 +125,7 @@ def test_an_interrupt_stays_one(config: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt, match="The same command continues from there"):
+    with pytest.raises(KeyboardInterrupt, match="Finished work is kept; the same command continues"):
         ingest(config, data={"interactions": {"queries": 300_000}})
     assert tp.load(config.parent / "runs").state == "interrupted"
 

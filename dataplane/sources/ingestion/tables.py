@@ -57,7 +57,8 @@ def ingest(
         context: Beam runner, progress and scratch space.
 
     Returns:
-        Facts: rows, dead rows and filtered rows of each table, the time unit, and the columns left out with reasons.
+        Facts: rows, dead rows and filtered rows of each table, the time unit, the columns left out with reasons, and a
+        note for each table that has dead rows.
 
     Raises:
         DataError: see `ExampleGen.execute`.
@@ -217,4 +218,16 @@ def _facts(reports: Mapping[str, Report], plans: Mapping[str, TablePlan]) -> dic
     dropped = {name: dict(plan.dropped) for name, plan in plans.items() if plan.dropped}
     if dropped:
         facts["columns_left_out"] = dropped
+    if notes := [_dead_rows(report) for report in reports.values() if report.dead]:
+        facts["notes"] = notes
     return facts
+
+
+def _dead_rows(report: Report) -> str:
+    """The dead rows of a table in one line, with the first of the most frequent reason."""
+    (reason, count), *others = report.reasons.most_common()
+    rest = f", {report.dead - count:,} for other reasons" if others else ""
+    return (
+        f"{report.dead:,} of {report.rows_in:,} rows of {report.table} are unusable and in dead_letters: "
+        f"{count:,} x {reason}, such as {report.examples[reason]}{rest}"
+    )

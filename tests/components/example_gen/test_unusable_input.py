@@ -52,6 +52,18 @@ def test_unusable_rows_are_kept_with_file_row_and_reason(run):
     assert summary["reasons"]["weight is negative"] == 1
 
 
+def test_unusable_rows_are_told_of_with_the_most_frequent_reason(run):
+    run.write("events.csv", "u,i\na,x\na,\nb,\n,y\n")
+    (note,) = run(interactions=csv(columns=PAIR), max_bad_fraction=0.9)["notes"]
+    assert note.startswith(
+        "3 of 4 rows of interactions are unusable and in dead_letters: 2 x candidate_id is empty, such"
+    )
+    assert "events.csv, row 1: " in note
+    assert note.endswith(", 1 for other reasons")
+    run.write("events.csv", "u,i\na,x\n")
+    assert "notes" not in run(interactions=csv(columns=PAIR))
+
+
 def test_too_many_unusable_rows_refuse_the_run(run):
     run.write("events.csv", "u,i\n" + "a,x\n" * 8 + ",x\n,y\n")
     with pytest.raises(DataError) as refused:

@@ -22,7 +22,7 @@ def test_a_sound_environment_ends_with_0(tmp_path: Path, capsys: pytest.CaptureF
     for name in ("Python", "packages", "processor", "memory", "disk of --root", "Java", "credentials s3", "GPU"):
         assert name in told
     assert "has what it needs" in told
-    assert told.rstrip().endswith("Nothing is to be mended")
+    assert told.rstrip().endswith("Nothing to fix")
 
 
 def test_what_is_wrong_ends_with_3_and_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,4 +33,4 @@ def test_what_is_wrong_ends_with_3_and_what_to_do(tmp_path: Path, capsys: pytest
     told = capsys.readouterr().out
     assert "→ choose another --root" in told
     assert "job_server_jar: there is no file" in told
-    assert told.rstrip().endswith("To be mended: disk of --root, runner flink")
+    assert told.rstrip().endswith("To fix: disk of --root, runner flink")

@@ -146,7 +146,11 @@ def test_a_study_that_is_told_to_stop_ends_in_order(place, number):
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 3, told
     assert told.strip().splitlines()[-2] == "error: interrupted"
-    assert told.strip().splitlines()[-1].startswith("The same command continues from there: python -m pipeline tune ")
+    assert (
+        told.strip()
+        .splitlines()[-1]
+        .startswith("Finished work is kept; the same command continues: python -m pipeline tune ")
+    )
     assert not list(directory.glob("trial-*"))
 
 

@@ -56,7 +56,9 @@ def test_what_a_required_package_wants_in_turn_counts(monkeypatch: pytest.Monkey
 def test_an_extra_that_is_not_installed_is_told_and_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     found = found_with(monkeypatch, {})
     assert found["extra tune"] == Finding("extra tune", "installed")
-    assert found["extra serving"] == Finding("extra serving", "not installed (nosuchthing)")
+    absent = "not installed; pip install 'tfrs-pipeline[serving]'"
+    assert found["extra serving"] == Finding("extra serving", absent, is_there=False)
+    assert (found["extra tune"].state, found["extra serving"].state) == ("sound", "absent")
 
 
 def test_a_library_that_does_not_load_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,8 @@ def test_an_unreadable_manifest_is_named_and_its_step_executed_again(session, tm
     assert capsys.readouterr().err.count(f"warning: {damaged} cannot be used and is treated as missing: ") >= 3
     assert command(tmp_path, "show", "toy/Add") == 2
     assert "no finished step 'Add'; there is Finish, Source" in capsys.readouterr().err
+    assert command(tmp_path, "show", "toy") == 2
+    assert "toy: name a step, as in PIPELINE/STEP; there is Finish, Source" in capsys.readouterr().err
     assert damaged.exists(), "what may be wanted back is left until the step has been executed again"
     fresh = Session(tmp_path)
     assert fresh.run() == {"Source": "cached", "Add": "run", "Finish": "cached"}

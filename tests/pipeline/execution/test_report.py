@@ -41,12 +41,13 @@ def test_what_the_data_and_the_catalogue_told_is_shown_each_time(tmp_path: Path)
     text = told(
         Store(tmp_path, "toy"),
         {
+            "ExampleGen": execution("ExampleGen", candidates=50, notes=["2 of 9 rows"]),
             "ExampleValidator": execution("ExampleValidator", candidates="describe 50 % of ids", notes=["warning: x"]),
             "CatalogueGen": execution("CatalogueGen", candidates=1200, added=30, removed=4),
         },
         Step("ExampleValidator", "cached"),
     )
-    assert "Data candidates describe 50 % of ids warning: x " in text
+    assert "Data candidates describe 50 % of ids 2 of 9 rows warning: x " in text
     assert "Catalogue 1,200 candidates: 30 not in the training's, 4 of its removed" in text
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from components.base import Params
 from dataplane.beam_runner import InProcess
-from dataplane.errors import ConfigError, DataError, RunError
+from dataplane.errors import ConfigError, DataError, InUseError, RunError
 from pipeline.execution.dag import Pipeline
 from pipeline.execution.metadata import Run, Store
 from pipeline.execution.progress import PlainProgress
@@ -210,7 +210,7 @@ Session(Path({str(tmp_path)!r})).run(make_pipeline(crash=Path({str(crash)!r})))
 
 
 def test_one_runner_at_a_time(session, tmp_path):
-    with session.store.lock(), pytest.raises(RunError, match="is in use by process"):
+    with session.store.lock(), pytest.raises(InUseError, match=r"is in use by process \d+; wait for it to end$"):
         session.run()
 
 
@@ -247,6 +247,6 @@ def test_stopped_from_outside_says_how_to_continue(tmp_path, stop):
     process.send_signal(stop)
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 3
-    assert "error: interrupted\nThe same command continues from there: python -m pipeline run" in told
+    assert "error: interrupted\nFinished work is kept; the same command continues: python -m pipeline run" in told
     assert "Traceback" not in told
     assert Store(tmp_path, "quickstart").runs()[-1].finished

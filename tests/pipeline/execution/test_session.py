@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dataplane.errors import DataError, DivergedError, InternalError, RefusedError, RunError
+from dataplane.errors import DataError, DivergedError, InternalError, InUseError, RefusedError, RunError
 from models.spec.progress import Decided
 from pipeline.config.config import PipelineConfig, load_config
 from pipeline.execution.dag import Pipeline
@@ -43,6 +43,11 @@ def raising(error: BaseException) -> Callable[[], None]:
     return work
 
 
+def test_a_session_that_has_not_begun_is_told_of_nothing_to_continue(config: PipelineConfig, tmp_path: Path) -> None:
+    with pytest.raises(InUseError, match=r"^wait for process 7$"):
+        ended_by(raising(InUseError("wait for process 7")), config, tmp_path)
+
+
 @pytest.mark.parametrize("error", [DivergedError("too high"), DataError("too high"), RefusedError("too high")])
 def test_what_needs_a_change_keeps_its_kind_and_says_so(
     config: PipelineConfig, tmp_path: Path, error: RunError
@@ -62,7 +67,7 @@ def test_what_needs_a_change_keeps_its_kind_and_says_so(
 def test_what_may_pass_is_continued_by_the_same_command(
     config: PipelineConfig, tmp_path: Path, work: Callable[[], object], told: str
 ) -> None:
-    with pytest.raises(RunError, match=rf"^{told}\nThe same command continues from there: {AGAIN}$"):
+    with pytest.raises(RunError, match=rf"^{told}\nFinished work is kept; the same command continues: {AGAIN}$"):
         ended_by(work, config, tmp_path)
 
 
