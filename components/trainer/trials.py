@@ -32,6 +32,7 @@ def run_trials(space: TrialSpace, score: Callable[[Trial], float], directory: Pa
     def best_among(trials: list[Trial]) -> Trial:
         for trial in trials:
             if trial not in scores:
+                progress(f"short training {len(scores) + 1} of {space.runs} with {trial.described()}")
                 _record(trial, score, scores, file, progress)
             for other in scores.keys() - {best_of(scores)}:
                 shutil.rmtree(directory / str(other), ignore_errors=True)
@@ -46,7 +47,6 @@ def run_trials(space: TrialSpace, score: Callable[[Trial], float], directory: Pa
 def _record(
     trial: Trial, score: Callable[[Trial], float], scores: dict[Trial, float], file: Path, progress: Progress
 ) -> None:
-    progress(f"short training with {trial.described()}")
     scores[trial] = score(trial)
     rows = [[tried.temperature, tried.labels, tried.recipe, found] for tried, found in scores.items()]
     write_sealed(file, rows)

@@ -51,9 +51,14 @@ class TrialSpace:
         return Trial(self.temperatures[0], self.labels[0], self.recipes[0])
 
     @property
+    def runs(self) -> int:
+        """Number of trial runs: each value once, the best so far with the first of the next."""
+        return len(self.recipes) + len(self.temperatures) + len(self.labels) - 2
+
+    @property
     def is_decided(self) -> bool:
         """Whether there is nothing to compare."""
-        return len(self.recipes) == len(self.temperatures) == len(self.labels) == 1
+        return self.runs == 1
 
 
 def temperatures_to_try(model: ModelConfig, loss: str) -> Sequence[Temperature]:
