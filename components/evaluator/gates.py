@@ -191,7 +191,18 @@ def _notes(config: "EvaluationConfig", metrics: Metrics) -> Iterator[str]:
         yield "not compared with popularity: it is not among evaluation.baselines"
     elif not config.min_lift_over_popularity:
         yield f"no gate against popularity: {_POPULARITY} is turned off"
+    yield from _better_baselines(config, metrics)
     if not config.min_lift_over_published:
         yield f"not compared with a served model: {_PUBLISHED} is turned off"
     for split, counts in metrics.not_measured.items():
         yield from notes(split, counts)
+
+
+def _better_baselines(config: "EvaluationConfig", metrics: Metrics) -> Iterator[str]:
+    """Baselines that are ahead of the model although no gate compares it with them."""
+    metric = config.gate_metric()
+    ours = metrics.test[metric]
+    gated = {*config.min_lift_over_baselines, *(["popularity"] if config.min_lift_over_popularity else [])}
+    for name, values in metrics.baselines.items():
+        if name not in gated and not isinstance(values, Skipped) and values[metric] > ours:
+            yield f"{name} is ahead of the model: {metric} {values[metric]:.4f} against {ours:.4f}"

@@ -110,11 +110,20 @@ def test_each_gate_can_be_turned_off_with_a_note(off: Any) -> None:
     assert (found.blessed, found.checks) == (True, ())
     assert found.notes == (
         "no gate against popularity: evaluation.min_lift_over_popularity is turned off",
+        "popularity is ahead of the model: ndcg@10 0.1000 against 0.0500",
         "not compared with a served model: evaluation.min_lift_over_published is turned off",
     )
     only_popularity = verdict(worse, min_lift_over_popularity=off)
     assert [check.name for check in only_popularity.checks] == ["not_worse_than_published"]
     assert not only_popularity.blessed
+
+
+def test_a_baseline_ahead_of_a_blessed_model_is_noted() -> None:
+    metrics = measured(0.2)
+    metrics["baselines"] |= {"item_knn": values(0.3), "ease": values(0.1), "ials": {"skipped": "too large"}}
+    found = verdict(metrics)
+    assert found.blessed
+    assert found.notes == ("item_knn is ahead of the model: ndcg@10 0.3000 against 0.2000",)
 
 
 def test_a_missing_popularity_baseline_is_noted() -> None:
