@@ -70,7 +70,8 @@ setup(
         "tune": ["optuna"],
         "gpu": ["tensorflow[and-cuda]==2.20.*"],  # NVIDIA's libraries; never run by us
         "report": ["vl-convert-python"],  # draws the charts of the report
-        "mlflow": ["mlflow-skinny"],  # the client that logs runs on a tracking server
+        # The client that logs runs on a tracking server; Beam's extra `gcp` wants an older cachetools.
+        "mlflow": ["mlflow-skinny", "cachetools<7"],
         "notebook": ["pandas", "ipykernel"],
         "dev": [
             "optuna",
