@@ -12,7 +12,7 @@ from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.model_data import candidate_table, stored_queries
 from pipeline.reporting.titles import titles_if_any
-from serving.model.ask import Answer, Question, ask_batches
+from serving.model.ask import Answer, Question, ask_batches, unpadded
 from serving.model.descriptions import read_description
 from serving.model.requests import complete_request
 
@@ -71,7 +71,7 @@ class RunModels:
         inputs = read_description(model).inputs()
         batch = [complete_request(inputs, request) for request in requests]
         (answer,) = ask_batches(model, [batch], timeout=_SECONDS).answers
-        return [_answer(*row) for row in zip(answer.candidate_ids, answer.scores, strict=True)]
+        return [unpadded(*row) for row in zip(answer.candidate_ids, answer.scores, strict=True)]
 
     def similar(self, candidate_id: str, *, exact: bool = False) -> Answer:
         """The candidates whose embeddings are most like that of one candidate, which is left out.
@@ -82,15 +82,9 @@ class RunModels:
         model, signature = self.model(exact=exact), "similar_candidates"
         request = complete_request(read_description(model).inputs(signature), {"candidate_id": candidate_id})
         (reply,) = ask_batches(model, [], timeout=_SECONDS, questions=[Question(signature, [request])]).replies
-        return _answer(reply["candidate_ids"][0], reply["scores"][0])
+        return unpadded(reply["candidate_ids"][0], reply["scores"][0])
 
     def titles(self, ids: Collection[str]) -> dict[str, str]:
         """Titles by candidate id; candidates without a title are left out."""
         find = partial(candidate_table, self.store, self.indexer)
         return titles_if_any(find, ids, display_column(self.run.settings))
-
-
-def _answer(ids: Sequence[str], scores: Sequence[float]) -> Answer:
-    """An answer without padding."""
-    found = [(name, score) for name, score in zip(ids, scores, strict=True) if name]
-    return Answer([name for name, _ in found], [score for _, score in found])

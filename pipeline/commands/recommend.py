@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -71,6 +72,8 @@ def execute(arguments: argparse.Namespace) -> int:
         if arguments.query_id is not None:
             given = {**published.stored_request(arguments.query_id), **given}
     answer = ask(model, given)
+    if arguments.k > answer.places:
+        print(f"note: the model gives at most {answer.places} answers (serving.top_k)", file=sys.stderr)
     ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[: arguments.k]
     history = [name for name in given.get("history") or [] if isinstance(name, str)]
     names = {*history, *(name for name, _ in ranked)}

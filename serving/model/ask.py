@@ -28,10 +28,12 @@ class Answer:
     Attributes:
         candidate_ids: ids of candidates, best first, without padding.
         scores: scores of the candidates.
+        places: how many candidates the model gives at most, its serving.top_k.
     """
 
     candidate_ids: list[str]
     scores: list[float]
+    places: int
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,13 @@ def ask(model: Path, request: Mapping[str, Any], *, timeout: float = 120) -> Ans
     """
     completed = complete_request(read_description(model).inputs(), request)
     answer = ask_batches(model, [[completed]], timeout=timeout).answers[0]
-    found = [(name, score) for name, score in zip(answer.candidate_ids[0], answer.scores[0], strict=True) if name]
-    return Answer([name for name, _ in found], [score for _, score in found])
+    return unpadded(answer.candidate_ids[0], answer.scores[0])
+
+
+def unpadded(ids: Sequence[str], scores: Sequence[float]) -> Answer:
+    """A row of a model's answer without its padding."""
+    found = [(name, score) for name, score in zip(ids, scores, strict=True) if name]
+    return Answer([name for name, _ in found], [score for _, score in found], places=len(ids))
 
 
 def ask_batches(

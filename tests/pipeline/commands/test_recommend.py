@@ -110,6 +110,13 @@ def test_titles_that_the_model_stores_need_no_records(
     assert [it["title"] for it in answers] == [f"Tale of {it['id']}" for it in answers]
 
 
+def test_more_answers_than_the_model_gives_are_noted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recommend", "toy", "--root", str(root), "-k", "21"]) == 0
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 1 + 20
+    assert told.err == "note: the model gives at most 20 answers (serving.top_k)\n"
+
+
 def test_without_records_answers_have_no_titles(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend", "toy", "--root", str(root), "-k", "1"]) == 0
     first, answer = capsys.readouterr().out.splitlines()
