@@ -43,7 +43,8 @@ class TimeSplit(Strict):
         if self.validation_from is None or self.test_from is None:
             _leave_something_to_train_on(self.validation_fraction, self.test_fraction)
             return self
-        if {"validation_fraction", "test_fraction"} & self.model_fields_set:
+        # Compares with the defaults, so that a configuration written out in full can be read again.
+        if (self.validation_fraction, self.test_fraction) != (0.1, 0.1):
             raise ValueError("give either moments (…_from) or fractions (…_fraction)")
         if self.validation_from >= self.test_from:
             raise ValueError("'validation_from' must lie before 'test_from'")
@@ -66,7 +67,8 @@ class RatioSplit(Strict):
 
     @model_validator(mode="after")
     def _fractions_fit(self) -> "RatioSplit":
-        if self.by == "row" and "history_fraction" in self.model_fields_set:
+        # Compares with the default, so that a configuration written out in full can be read again.
+        if self.by == "row" and self.history_fraction != 0.8:
             raise ValueError("'history_fraction' needs by: query")
         _leave_something_to_train_on(self.validation_fraction, self.test_fraction)
         return self

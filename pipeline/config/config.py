@@ -141,14 +141,15 @@ def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
         config = PipelineConfig.model_validate(document.values)
     except ValidationError as error:
         raise config_error(file, document, explain(error, document)) from None
-    config = _with_absolute_paths(config, file.absolute().parent)
+    config = with_absolute_paths(config, file.absolute().parent)
     problems = _contradictions(config)
     if problems:
         raise config_error(file, document, problems)
     return config
 
 
-def _with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConfig:
+def with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConfig:
+    """A copy whose relative paths start from `directory`; paths of tables keep to `data.base_dir`."""
     data = config.data.model_copy(update={"base_dir": directory / (config.data.base_dir or "")})
     updates: dict[str, object] = {"data": data, "beam": config.beam.anchored(directory)}
     if config.pinned_schema.path is not None:

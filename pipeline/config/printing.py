@@ -1,14 +1,15 @@
-"""A configuration in full, as YAML: every value, defaults too, and where it comes from."""
+"""A configuration in full, as YAML: every value, defaults too, where it comes from and what `auto` stands for."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from dataplane.errors.credentials import redacted
-from pipeline.config.config import PipelineConfig
+from pipeline.config.config import PipelineConfig, with_absolute_paths
+from pipeline.config.resolved import Key, resolved
 from pipeline.config.written import Written
 from pipeline.config.yaml_file import read_document
 
@@ -17,7 +18,7 @@ _COMMENT_COLUMN = 56
 
 
 def print_config(file: Path, settings: Sequence[str] = ()) -> str:
-    """The whole configuration, which can be saved beside the file and used as it is.
+    """The whole configuration, which can be saved anywhere on this machine and used as it is.
 
     Args:
         file: the YAML file; a valid one.
@@ -25,24 +26,39 @@ def print_config(file: Path, settings: Sequence[str] = ()) -> str:
     """
     document = read_document(file, settings)
     config = PipelineConfig.model_validate(document.values)
-    values = config.model_dump(mode="json", by_alias=True)
+    meanings = resolved(config)
     lines = [
-        f"{text:<{_COMMENT_COLUMN}}  # {_told(origin, file)}" if origin else text
-        for text, origin in _lines(values, document.written, 0)
+        f"{line.text:<{_COMMENT_COLUMN}}  # {_told(line.origin, file, meanings.get(line.key, ''))}"
+        if line.origin
+        else line.text
+        for line in _lines(_values(with_absolute_paths(config, file.absolute().parent)), document.written, ())
     ]
     return "\n".join(lines)
 
 
-def _lines(values: Mapping[str, Any], written: Written | None, depth: int) -> Iterator[tuple[str, str]]:
-    """Each line with its origin; "" for the beginning of a mapping, whose entries have their own."""
+def _values(config: PipelineConfig) -> dict[str, Any]:
+    """The values with the directory that relative paths of tables start from, which is no part of cache keys."""
+    values = config.model_dump(mode="json", by_alias=True)
+    return {**values, "data": {"base_dir": str(config.data.base_dir), **values["data"]}}
+
+
+class _Line(NamedTuple):
+    """A line of the text; `origin` is "" at the beginning of a mapping, whose entries have their own."""
+
+    text: str
+    key: Key = ()
+    origin: str = ""
+
+
+def _lines(values: Mapping[str, Any], written: Written | None, above: Key) -> Iterator[_Line]:
     for key, value in values.items():
         part, origin = _origin(written, key)
-        start = f"{'  ' * depth}{_scalar(key)}:"
+        start = f"{'  ' * len(above)}{_scalar(key)}:"
         if isinstance(value, Mapping) and value:
-            yield start, ""
-            yield from _lines(value, part, depth + 1)
+            yield _Line(start)
+            yield from _lines(value, part, (*above, key))
         else:
-            yield f"{start} {_value(value)}", origin
+            yield _Line(f"{start} {_value(value)}", (*above, key), origin)
 
 
 def _origin(written: Written | None, key: str) -> tuple[Written | None, str]:
@@ -55,9 +71,10 @@ def _origin(written: Written | None, key: str) -> tuple[Written | None, str]:
     return part, _DEFAULT if part is None else part.origin
 
 
-def _told(origin: str, file: Path) -> str:
+def _told(origin: str, file: Path, meaning: str) -> str:
     of_other_file = origin not in (_DEFAULT, "--set") and origin.rpartition(":")[0] != str(file)
-    return f"{origin} (extended)" if of_other_file else origin
+    told = f"{origin} (extended)" if of_other_file else origin
+    return f"{told}: {redacted(meaning)}" if meaning else told
 
 
 def _value(value: Any) -> str:
