@@ -108,7 +108,7 @@ def check_headers(
         try:
             headers[table] = Columns.of(column_names(source, params.base_dir))
         except DataError as error:
-            problems.append(HeaderProblem(f"data.{table}", _where(source), str(error)))
+            problems.append(HeaderProblem(_place(table, source), _where(source), str(error)))
             headers[table] = None
         if not isinstance(source, SyntheticInteractions):
             found = list(_check_mapping(table, source, headers[table]))
@@ -264,6 +264,12 @@ def _missing(key: str, columns: Iterable[str], present: Columns) -> Iterator[Hea
     for column in columns:
         if not present.may_have(column):
             yield HeaderProblem(key, column, f"there is no column {column!r}", present.names)
+
+
+def _place(table: str, source: MappedInteractions | MappedEntities | SyntheticInteractions) -> str:
+    """The key of the setting that says where a table is."""
+    setting = next((name for name in ("path", "dataset") if hasattr(source, name)), "")
+    return f"data.{table}.{setting}".rstrip(".")
 
 
 def _where(source: MappedInteractions | MappedEntities | SyntheticInteractions) -> str:

@@ -63,7 +63,7 @@ def _overviews(store: Store, runs: list[Run]) -> "list[RunOverview]":
 def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
     print(name)
     found = _without_empty_columns([_row(it) for it in _overviews(store, runs)])
-    steps = [_step(store, step) for step in (runs[-1].steps if runs else [])]
+    steps = [_step(store, runs[-1], step) for step in (runs[-1].steps if runs else [])]
     message = runs[-1].message.splitlines() if runs else []
     whole = ["", *(f"  {line}" for line in message)] if len(message) > 1 else []
     for line in [*text_table(found, right=[2], indent=2), *text_table(steps, right=[2], indent=4), *whole]:
@@ -88,14 +88,17 @@ def _cached(run: Run) -> str:
     return f"{sum(step.state == 'cached' for step in run.steps)} of {len(run.steps)} steps cached"
 
 
-def _step(store: Store, step: Step) -> list[str]:
+def _step(store: Store, run: Run, step: Step) -> list[str]:
+    state = "running" if step is run.step_at_work else step.state
     spent = f"{step.seconds:.1f} s" if step.seconds else ""
-    return [step.node, step.state, spent, ", ".join(_artifacts(store, step.node, step.execution))]
+    return [step.node, state, spent, ", ".join(_artifacts(store, step.node, step.execution))]
 
 
 def _as_json(store: Store, found: "RunOverview") -> dict[str, Any]:
     record = to_json(found.run)
     for step in record["steps"]:
+        if found.run.step_at_work and step["node"] == found.run.step_at_work.node:
+            step["state"] = "running"
         step["artifacts"] = _artifacts(store, step["node"], step["execution"])
     metrics = {it.name: {"value": it.value, "interval": it.bounds} for it in found.metrics}
     return record | {"metrics": metrics, "blessed": found.blessed, "version": found.version}

@@ -106,7 +106,7 @@ class _Files:
                     raise ConfigError(f"{place}: cannot be read: it is a device, pipe or socket, not a file")
                 content = stream.read(self.bytes_left + 1)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{place}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+            raise ConfigError(_unreadable(place, error)) from None
         self.bytes_left -= len(content)
         if self.bytes_left < 0:
             raise ConfigError(f"{place}: the files of the configuration have more than {MAX_BYTES >> 20} MiB in total")
@@ -118,6 +118,19 @@ class _Files:
                 f"{place}: cannot be read: line {line} is not UTF-8 text (byte 0x{content[error.start]:02x}); save the "
                 "file as UTF-8"
             ) from None
+
+
+def _unreadable(place: str, error: OSError | ValueError) -> str:
+    """Says why a file cannot be read; `place` ends with its name."""
+    before, separator, name = place.rpartition(": extends: ")
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return f"{before}{separator}there is no file {name}"
+        case IsADirectoryError():
+            return f"{place} is a directory; name a YAML file"
+        case PermissionError():
+            return f"{place} cannot be read: this user lacks the permission"
+    return f"{place}: cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _bases(written: Written) -> list[Written]:

@@ -58,6 +58,10 @@ class Published:
         usable = (_params(store, execution) for execution in reversed(pushers(store)))
         pusher = next((params for params in usable if params is not None), None)
         if pusher is None:
+            if at_work := next((run.id for run in store.runs() if run.state == "running"), None):
+                raise ConfigError(
+                    f"pipeline '{name}' has published nothing yet, but its run {at_work} is under way; wait for its end"
+                )
             raise ConfigError(f"pipeline '{name}' has published nothing yet; run it first")
         publisher = Publisher(pusher.directory, pusher.name)
         newest = publisher.newest()

@@ -177,6 +177,13 @@ class Run:
             return None
         return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
 
+    @property
+    def step_at_work(self) -> Step | None:
+        """The step that a running run works on, the first without an outcome; None if the run has ended."""
+        if self.state != "running":
+            return None
+        return next((step for step in self.steps if step.state == "waiting"), None)
+
 
 RecordT = TypeVar("RecordT", Execution, Run)
 _CHECKS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Execution, Run)}

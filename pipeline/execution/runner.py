@@ -120,7 +120,8 @@ class LocalRunner:
                     self.store.save_run(run)
                 run.state = "done"
             except BaseException as error:
-                run.state, run.message = state_after(error), redacted(str(error)) or type(error).__name__
+                run.state = state_after(error)
+                run.message = redacted(str(error)) or ("" if run.state == "interrupted" else type(error).__name__)
                 raise
             finally:
                 run.finished = now()

@@ -117,7 +117,7 @@ def test_files_that_cannot_be_read(files, changes, expected):
     (files / "empty.csv").write_text("")
     (files / "latin.csv").write_bytes("u,i,é\n".encode("latin-1"))
     problems = check(files, events(**changes))
-    assert [problem.key for problem in problems] == ["data.interactions"]
+    assert [problem.key for problem in problems] == ["data.interactions.path"]
     assert expected in problems[0].message
 
 

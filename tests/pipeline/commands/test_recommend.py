@@ -1,6 +1,7 @@
 """`recommend` on a published pair whose index is so poor that it finds other candidates than exact search."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from components.pusher import PusherParams
 from components.scann_indexer import IndexConfig, RecallTarget
 from pipeline.cli import main
-from pipeline.execution.metadata import Execution, Store
+from pipeline.execution.metadata import Execution, Run, Store
 from serving.model.ask import ask
 from serving.model.item_columns import write_item_columns
 from serving.model.version_digests import write_digests
@@ -47,6 +48,16 @@ def test_exact_asks_the_exact_model(root: Path, capsys: pytest.CaptureFixture[st
     named, approximate = recommended(root, capsys)
     assert named == "toy-scann"
     assert approximate != ids
+
+
+def test_a_run_under_way_is_named_if_nothing_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path, "ml")
+    store.save_run(Run("1", "ml.yaml", os.getpid()))
+    with store.lock():
+        assert main(["recommend", "ml", "--root", str(tmp_path)]) == 2
+    assert "published nothing yet, but its run 1 is under way" in capsys.readouterr().err
+    assert main(["recommend", "ml", "--root", str(tmp_path)]) == 2
+    assert "published nothing yet; run it first" in capsys.readouterr().err, "its process is gone"
 
 
 HISTORY = [f"c{number:05d}" for number in range(12)]

@@ -1,6 +1,7 @@
 """`status` prints its table whole and plain, however narrow the terminal is."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,26 @@ def test_metric_verdict_and_version_of_each_run(tmp_path: Path, capsys: pytest.C
     assert first["metrics"]["ndcg@10"] == {"value": 0.3, "interval": [0.25, 0.35]}
     assert (first["blessed"], first["version"]) == (True, 4)
     assert (second["metrics"], second["blessed"], second["version"]) == ({}, None, None)
+
+
+def test_the_step_at_work_is_running_as_long_as_its_run_lives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shown() -> tuple[list[str], list[str]]:
+        assert main(["status", "--root", str(tmp_path)]) == 0
+        text = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:]]
+        assert main(["status", "--json", "--root", str(tmp_path)]) == 0
+        return text, [step["state"] for step in json.loads(capsys.readouterr().out)["toy"][0]["steps"]]
+
+    store = Store(tmp_path, "toy")
+    steps = [Step("ExampleGen", "cached"), Step("Trainer"), Step("Pusher")]
+    store.save_run(Run("1", "toy.yaml", os.getpid(), steps=steps))
+    with store.lock():
+        assert shown() == (
+            ["ExampleGen cached", "Trainer running", "Pusher waiting"],
+            ["cached", "running", "waiting"],
+        )
+    assert shown() == (
+        ["ExampleGen cached", "Trainer waiting", "Pusher waiting"],
+        ["cached", "waiting", "waiting"],
+    ), "its process is gone"

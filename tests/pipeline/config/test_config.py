@@ -206,7 +206,7 @@ REFUSED = {
         "price",
     ),
     "feature of a table that is not given": (drop("data.queries"), "features.query.country", "data.queries"),
-    "missing file": (put("data.queries.path", "nobody.csv"), "data.queries", "nobody.csv"),
+    "missing file": (put("data.queries.path", "nobody.csv"), "data.queries.path", "nobody.csv"),
     "unknown feature type": (put("features.query.country.type", "color"), "features.query.country.type", "categorical"),
     "buckets without quantiles": (put("features.candidate.price.buckets", 5), "features.candidate.price", "quantile"),
     "feature name with a dash": (put("features.query.a-b", {"type": "id"}), "features.query", "pattern"),
@@ -257,6 +257,22 @@ def test_all_problems_are_listed_at_once(write, capsys):
     output = capsys.readouterr().err
     assert "2 problems" in output
     assert "shop.yaml:" in output, "the line it was written on"
+
+
+def test_a_missing_file_is_reported_with_the_line_of_its_path(write, capsys):
+    file = write(put("data.candidates.path", "nothing.csv"))
+    line = 1 + next(at for at, text in enumerate(file.read_text().splitlines()) if "nothing.csv" in text)
+    assert main(["validate", str(file)]) == 2
+    assert f"nothing.csv does not exist  [{file}:{line}]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "is_long"),
+    [("feature", False), ("xyzzy", True), ("training.batchsize", False), ("serving.topk", True)],
+)
+def test_allowed_keys_are_listed_unless_many_and_one_is_meant(path, is_long, write, capsys):
+    assert main(["validate", str(write(put(path, {})))]) == 2
+    assert ("; allowed: " in capsys.readouterr().err) == is_long
 
 
 def test_settings_are_checked_like_the_file(write, capsys):

@@ -146,7 +146,7 @@ def test_extending_anything_but_a_regular_file_is_refused(tmp_path, target):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
     (tmp_path / "c.yaml").write_text(f"name: x\nextends: [{target}]\n")
-    with pytest.raises(ConfigError, match=r"c\.yaml:2: extends: .*cannot be read"):
+    with pytest.raises(ConfigError, match=r"c\.yaml:2: extends: .*(cannot be read|is a directory|there is no file)"):
         read_document(tmp_path / "c.yaml")
 
 

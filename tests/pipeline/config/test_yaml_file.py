@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from dataplane.errors import ConfigError
@@ -51,7 +53,7 @@ def test_later_extended_files_override_earlier_ones(tmp_path):
         ("a: [1\n", "not valid YAML"),
         ("a: 1\na: 2\n", "'a' occurs twice"),
         ("extends: bad.yaml\n", "the file extends itself"),
-        ("extends: absent.yaml\n", "cannot be read"),
+        ("extends: absent.yaml\n", r"bad\.yaml:1: extends: there is no file .*/absent\.yaml$"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
         ("a: !!int\n", "a: '' is not a"),
         ("a: !!float ''\n", "a: '' is not a"),
@@ -63,6 +65,29 @@ def test_later_extended_files_override_earlier_ones(tmp_path):
 def test_bad_files_are_refused(tmp_path, text, message):
     file = write(tmp_path / "bad.yaml", text)
     with pytest.raises(ConfigError, match=message):
+        read_document(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.yaml", "there is no file FOLDER/absent.yaml"),
+        ("a.yaml/b.yaml", "there is no file FOLDER/a.yaml/b.yaml"),
+        ("", "FOLDER is a directory; name a YAML file"),
+    ],
+)
+def test_a_file_that_is_not_there_is_said_to_be_absent(tmp_path, name, message):
+    write(tmp_path / "a.yaml", "name: x\n")
+    with pytest.raises(ConfigError) as refused:
+        read_document(tmp_path / name)
+    assert str(refused.value) == message.replace("FOLDER", str(tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_refused_for_that(tmp_path):
+    file = write(tmp_path / "a.yaml", "name: x\n")
+    file.chmod(0)
+    with pytest.raises(ConfigError, match=r"a\.yaml cannot be read: this user lacks the permission"):
         read_document(file)
 
 

@@ -105,6 +105,16 @@ def test_a_failed_step_leaves_nothing_that_counts_and_the_next_run_continues(ses
     assert len(list((session.store.directory / "Add").iterdir())) == 1, "the failed execution is gone"
 
 
+def test_an_interruption_is_a_state_and_no_message(session, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Source, "_write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        session.run()
+    assert [(run.state, run.message) for run in session.store.runs()] == [("interrupted", "")]
+
+
 @pytest.mark.parametrize("damage", ["removed", "cut"])
 def test_a_step_whose_files_were_lost_is_executed_again(session, damage):
     session.run()
