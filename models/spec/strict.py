@@ -28,6 +28,7 @@ class Strict(BaseModel):
                     "unknown_key",
                     "unknown key '{unknown}'{hint}{allowed}",
                     {
+                        "first": unknown[0],
                         "unknown": "', '".join(unknown),
                         "hint": f" (did you mean '{matches}'?)" if (matches := _joined(close)) else "",
                         "allowed": "" if is_clear else f"; allowed: {', '.join(allowed)}",

@@ -59,7 +59,7 @@ def _explain(details: ErrorDetails, values: Any) -> Problem:
     context = details.get("ctx", {})
     match details["type"]:
         case "unknown_key":
-            return Problem(f"{key}.{context['unknown']}".lstrip("."), details["msg"])
+            return Problem(f"{key}.{context['first']}".lstrip("."), details["msg"])
         case "missing":
             return Problem(key, "is required and missing")
         case "union_tag_not_found":

@@ -275,6 +275,15 @@ def test_allowed_keys_are_listed_unless_many_and_one_is_meant(path, is_long, wri
     assert ("; allowed: " in capsys.readouterr().err) == is_long
 
 
+def test_several_unknown_keys_are_reported_with_the_line_of_the_first(write, capsys):
+    file = write(lambda values: (put("feature", {})(values), put("xyzzy", 1)(values)))
+    line = 1 + file.read_text().splitlines().index("feature: {}")
+    assert main(["validate", str(file)]) == 2
+    output = capsys.readouterr().err
+    assert "  feature: unknown key 'feature', 'xyzzy' (did you mean 'features'?); allowed: " in output
+    assert f"[{file}:{line}]" in output
+
+
 def test_settings_are_checked_like_the_file(write, capsys):
     assert main(["validate", str(write()), "--set", "training.batch_size=none"]) == 2
     assert "[--set]" in capsys.readouterr().err
