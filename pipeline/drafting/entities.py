@@ -17,6 +17,7 @@ Side: TypeAlias = Literal["queries", "candidates"]
 
 _NATURE: Mapping[Side, str] = {"queries": "query", "candidates": "candidate"}
 _CERTAIN = 0.5
+_SECTION = "docs/data.md, Files that the draft does not use"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def find_entities(roles: Roles, tables: Sequence[Table]) -> Entities:
     unused = [table for table in tables if not any(table is other for other in used)]
     joins = [_needs_join(link, roles) for link in every["queries"]]
     long_forms = tuple(form for table in unused if (form := find_long_form(table, roles)) and form.side not in found)
-    remarks = [*filter(None, joins), *_remarks(unused, columns, every, roles, long_forms)]
+    remarks = [*filter(None, joins), *_remarks(unused, columns, every, roles, found, long_forms)]
     return Entities(found, long_forms, tuple(remarks))
 
 
@@ -81,14 +82,14 @@ def _worth(link: Link | None, side: Side) -> float:
 
 def _remarks(
     unused: Sequence[Table], columns: Mapping[Side, Column], every: Mapping[Side, Sequence[Link]], roles: Roles,
-    long_forms: Sequence[LongForm],
+    found: Mapping[Side, Link], long_forms: Sequence[LongForm],
 ) -> Iterator[str]:  # fmt: skip
     for table in unused:
         of_table = [(side, link) for side in columns for link in every[side] if link.table is table]
         reason = (
             _why_disjoint(of_table, columns)
             or ("it has one property per row, see below" if any(table is form.table for form in long_forms) else "")
-            or _also_describes(of_table)
+            or _also_describes(of_table, found)
             or _also_interactions(table, roles)
             or "its columns match no id of the interactions"
         )
@@ -128,11 +129,22 @@ def _needs_join(link: Link, roles: Roles) -> str:
     )
 
 
-def _also_describes(of_table: Sequence[tuple[Side, Link]]) -> str:
-    side = next((side for side, link in of_table if _joins(link, side)), None)
-    return f"it could also describe the {side}; join it to the other table to use it" if side else ""
+def _also_describes(of_table: Sequence[tuple[Side, Link]], found: Mapping[Side, Link]) -> str:
+    side, link = next(((side, link) for side, link in of_table if _joins(link, side)), (None, None))
+    if side is None or link is None:
+        return ""
+    used = found[side].table.name if side in found else "the table"
+    return (
+        f"it could also describe the {side}, but only one table can. To use its columns, add them to {used}, row by "
+        f"row where {link.key.name} is equal ({_SECTION})"
+    )
 
 
 def _also_interactions(table: Table, roles: Roles) -> str:
     both = {roles.query.name, roles.candidate.name} <= table.columns.keys()
-    return f"it also has {roles.query.name} and {roles.candidate.name}" if both else ""
+    return (
+        f"it also has {roles.query.name} and {roles.candidate.name}, but only one table can be the interactions. To "
+        f"use its rows as events, name it in `interactions`, or append them to the file there ({_SECTION})"
+        if both
+        else ""
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow.compute as pc
@@ -47,7 +48,8 @@ def find_time(left: Sequence[Column], *, has_header: bool) -> EventOrder:
         return "other_time" not in said, "time" in said, column.distinct, column.moments.typed
 
     time = max(times, key=fitness, default=None)
-    remarks = [f"{short(column.name)[1:-1]} also holds times" for column in times if column is not time]
+    remarks = [] if time is None else [_why_time(time, named[time.name])]
+    remarks += [f"{short(column.name)[1:-1]} also holds times" for column in times if column is not time]
     others = [column for column in left if "time" in named[column.name] and column not in times]
     relative = next((column for column in others if _orders(column)), None) if time is None else None
     if relative is not None:
@@ -95,6 +97,13 @@ def _is_time_of_event(column: Column, named: frozenset[Concept]) -> bool:
     if set(words(column.name)) & _NEVER_OF_AN_EVENT or column.missing_share > _MOST_MISSING or column.distinct < 2:
         return False
     return column.moments.typed or "time" in named or not named & {"attribute", "key"}
+
+
+def _why_time(column: Column, named: frozenset[Concept]) -> str:
+    moments = column.moments
+    first, last = (datetime.fromtimestamp((at or 0) // 1_000_000, UTC).date() for at in (moments.first, moments.last))
+    reason = "by its name" if "time" in named else "by its values"
+    return f"took {short(column.name)[1:-1]} as timestamp: {reason}; nearly all times are from {first} to {last}"
 
 
 def _orders(column: Column) -> bool:

@@ -13,6 +13,8 @@ from pipeline.drafting.tables import Table
 _SMALL_TABLE = 10
 _CLEAR = 0.8
 _NAMED = 0.5
+_MOSTLY_DISTINCT = 0.75
+"""Ids of events repeat from row to row; a column with more distinct values describes the rows of a table of things."""
 _COST_OF_MISSING = 2.2
 """Weight of missing values: if little more than half of the rows have a user, sessions are the better queries."""
 _MOST_IDS = 24
@@ -50,6 +52,11 @@ class Id:
     def link_to(self, nature: str) -> float:
         """How clearly it refers to a table of the given nature."""
         return self.link.strength if self.link and nature_of(self.link.table) == nature else 0.0
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its values repeat from row to row."""
+        return self.column.distinct <= _MOSTLY_DISTINCT * self.column.present
 
 
 def find_pair(table: Table, others: Sequence[Table]) -> tuple[float, Id, Id] | None:
@@ -122,11 +129,21 @@ def _may_be_pair(query: Id, candidate: Id, table: Table) -> bool:
         return min(query.who, candidate.who) >= _CLEAR and not table.keys  # who follows whom
     if _is_of_entities(table) and not (is_key(query.column.name) and is_key(candidate.column.name)):
         return False
-    if query.named or candidate.named or query.link or candidate.link:
-        return all(each.named or each.link or _many_values(each.column) for each in (query, candidate))
-    # Without names and other tables: two columns with many values, in a table whose rows have no names.
-    many = len(table.columns) == 2 or all(_many_values(each.column) for each in (query, candidate))
-    return many and not row_keys(table)
+    if not (query.named or candidate.named):
+        return _may_be_pair_by_values(query, candidate, table)
+    if row_keys(table) and not (query.named or query.link):
+        return False
+    return all(each.named or each.link or _many_values(each.column) for each in (query, candidate))
+
+
+def _may_be_pair_by_values(query: Id, candidate: Id, table: Table) -> bool:
+    """Whether both refer to other tables, or have many values that repeat in a table whose rows have no names."""
+    unlinked = [each for each in (query, candidate) if each.link is None]
+    if not unlinked:
+        return True
+    if row_keys(table) or not all(each.repeats for each in unlinked):
+        return False
+    return (len(unlinked) == len(table.columns) == 2) or all(_many_values(each.column) for each in unlinked)
 
 
 def _is_of_entities(table: Table) -> bool:

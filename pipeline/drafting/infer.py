@@ -14,6 +14,11 @@ from pipeline.drafting.tables import Table
 from pipeline.drafting.writing import Draft
 
 _MOST_LISTED = 10
+_WANTED = (
+    "Looked for one row per event, with two id columns: named such as user_id and item_id, or with values that are ids "
+    "of another table or repeat from row to row. If a table below is that, give its columns such names in its first "
+    "line."
+)
 
 
 def infer_draft(paths: Sequence[str], name: str = "") -> Draft:
@@ -70,6 +75,8 @@ def _nothing_found(tables: Sequence[Table], problems: Sequence[str]) -> list[str
     messages = [why_no_interactions(table) for table in tables] + list(problems)
     more = [f"… and {len(messages) - _MOST_LISTED} more"] if len(messages) > _MOST_LISTED else []
     return [
-        "no table of interactions: no table has two columns that could be the ids of queries and candidates. Found:",
+        "no table of interactions: no table has two columns that could be the ids of queries and candidates",
+        _WANTED,
+        "Found:",
         *(f"  {line}" for line in [*messages[:_MOST_LISTED], *more]),
     ]

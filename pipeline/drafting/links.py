@@ -22,6 +22,8 @@ from pipeline.drafting.tables import Table
 
 _LEAST_FOUND = 0.1
 _FEW_VALUES = 12
+_NARROW = 0.25
+"""Ids that are drawn from a table spread over more than this share of its range of numbers."""
 _MOST_SEXES = 4
 _SEXES = ({"m", "f"}, {"m", "w"}, {"male", "female"}, {"man", "woman"}, {"h", "f"}, {"homme", "femme"})
 
@@ -38,6 +40,7 @@ class Link:
         same_name: whether both columns have the same name in the files.
         found_ids: number of distinct values that are in the key.
         ids: number of distinct values.
+        is_chance: whether the values are numbers from a small part of a dense range of ids, as ages and counts are.
         values: the distinct values.
     """
 
@@ -48,6 +51,7 @@ class Link:
     same_name: bool
     found_ids: int
     ids: int
+    is_chance: bool
     values: pa.Array = field(repr=False, compare=False)
 
     @property
@@ -72,7 +76,7 @@ class Link:
     @property
     def strength(self) -> float:
         """How clearly this is a foreign key, from 0 to 1. A few small numbers match any column of whole numbers."""
-        if not self.holds or (self.ids < _FEW_VALUES and self.covered < 0.5):
+        if not self.holds or self.is_chance or (self.ids < _FEW_VALUES and self.covered < 0.5):
             return 0.0
         return 0.6 * self.found + 0.4 * self.covered
 
@@ -101,7 +105,7 @@ def links(column: Column, tables: Sequence[Table]) -> list[Link]:
         return []
     values = pc.unique(column.ids.drop_null())
     pairs = [(table, key) for table in tables for key in table.keys]
-    return [_link(column.name, values, table, key) for table, key in pairs if not _named_apart(column.name, key)]
+    return [_link(column, values, table, key) for table, key in pairs if not _named_apart(column.name, key)]
 
 
 def nature_of(table: Table) -> str:
@@ -129,9 +133,24 @@ def _named_apart(name: str, key: str) -> bool:
     return clear and of_attribute and not same_name(name, key)
 
 
-def _link(name: str, values: pa.Array, table: Table, key: str) -> Link:
+def _link(column: Column, values: pa.Array, table: Table, key: str) -> Link:
     known = table.keys[key]
     common = pc.sum(pc.is_in(values, known)).as_py() or 0
     found, covered = common / len(values), common / max(len(known), 1)
-    named_alike = table.has_header and same_name(name, key)
-    return Link(table, table.columns[key], found, covered, named_alike, common, len(values), values)
+    named_alike = table.has_header and same_name(column.name, key)
+    named = named_alike or max(says_who(column.name), says_what(column.name)) > 0
+    is_chance = not named and _is_narrow(column, table.columns[key])
+    return Link(table, table.columns[key], found, covered, named_alike, common, len(values), is_chance, values)
+
+
+def _is_narrow(column: Column, key: Column) -> bool:
+    """Whether most numbers are ids, and the range of the column's numbers is a small part of theirs.
+
+    Example: ages from 7 to 73 are all among the ids 1 to 1682, whatever they mean.
+    """
+    if not (column.kind == key.kind == "int64"):
+        return False
+    low, high = pc.min_max(column.numbers()).as_py().values()
+    least, most = pc.min_max(key.numbers()).as_py().values()
+    is_dense = key.distinct > (most - least) / 2
+    return bool(is_dense and high - low < _NARROW * (most - least))

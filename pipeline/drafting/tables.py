@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 from dataplane.errors import DataError
 from dataplane.sources.config import Split
 from dataplane.sources.files import SourceFile
+from dataplane.sources.formats.quote_guard import QuoteError
 from dataplane.sources.ingestion.column_types import cast
 from dataplane.sources.ingestion.id_values import ids_of
 from dataplane.sources.ingestion.moment_texts import parse_dates
 from dataplane.sources.ingestion.piece_rows import partition_types, rows_of
 from dataplane.sources.partitions import is_partition
 from dataplane.sources.readers import make_reader
-from dataplane.sources.reading import SAMPLE, Piece, Rows
+from dataplane.sources.reading import SAMPLE, Piece, Reject, Rows
 from pipeline.drafting.file_names import split_of
 from pipeline.drafting.layouts import SOURCES, Layout, Settings, source_of
 from pipeline.drafting.names import concepts, words
@@ -44,7 +45,7 @@ class Table:
         settings: settings of the table in `data`, without paths and roles.
         columns: profiles of the columns in a sample.
         complete: whether the sample has all rows.
-        broken: share of the sampled rows that cannot be parsed.
+        rejects: the sampled rows that cannot be parsed.
         notation: notation of its texts; its settings are part of `settings`.
     """
 
@@ -52,7 +53,7 @@ class Table:
     settings: Settings
     columns: Mapping[str, Column]
     complete: bool
-    broken: float = 0.0
+    rejects: Sequence[Reject] = field(default=(), repr=False)
     notation: Notation = field(default_factory=Notation)
 
     @property
@@ -71,6 +72,11 @@ class Table:
     def rows(self) -> int:
         """Number of rows in the sample."""
         return max((len(column.values) for column in self.columns.values()), default=0)
+
+    @property
+    def broken(self) -> float:
+        """Share of the sampled rows that cannot be parsed."""
+        return len(self.rejects) / max(len(self.rejects) + self.rows, 1)
 
     @property
     def size(self) -> int:
@@ -119,11 +125,11 @@ def read_table(files: Sequence[SourceFile], layout: Layout, *, named_by_user: bo
     Raises:
         DataError: the table has no rows, cannot be read, or too many rows are broken.
     """
-    table = _read(files, layout.settings)
+    table = _read_quotes(files, layout.settings)
     notation = find_notation(table.columns)
-    wanted = _settings_for(notation, layout.settings)
+    wanted = _settings_for(notation, table.settings)
     if wanted:
-        table = replace(_read(files, {**layout.settings, **wanted}), notation=notation)
+        table = replace(_read(files, {**table.settings, **wanted}), notation=notation)
     if table.rows == 0:
         raise DataError(f"{files[0].name} has no rows")
     if table.broken > (_MOST_BROKEN if named_by_user else _MOST_BROKEN_UNNAMED):
@@ -141,6 +147,32 @@ def _settings_for(notation: Notation, settings: Settings) -> dict[str, object]:
     return {key: value for key, value in wanted.items() if value and key in known}
 
 
+def _read_quotes(files: Sequence[SourceFile], settings: Settings) -> Table:
+    """Reads a table. If a quote would be misread, and quotes enclose no fields, they are ordinary characters.
+
+    Raises:
+        QuoteError: quotes enclose fields, and one of them would be misread.
+    """
+    try:
+        return _read(files, settings)
+    except QuoteError:
+        table = _read(files, {**settings, "quote": None})
+        if _has_quoted_fields(table):
+            raise
+        return table
+
+
+def _has_quoted_fields(table: Table) -> bool:
+    """Whether quotes enclose more fields than they merely begin, or hold delimiters."""
+    enclosed = begun = 0
+    for column in table.columns.values():
+        if column.is_text:
+            whole = pc.match_substring_regex(column.texts(), r'^".*"$')
+            enclosed += pc.sum(whole).as_py() or 0
+            begun += pc.sum(pc.starts_with(column.texts(), '"')).as_py() or 0
+    return 2 * enclosed > begun or any('"' in reject.record for reject in table.rejects)
+
+
 def _read(files: Sequence[SourceFile], settings: Settings) -> Table:
     chosen = list(files[:: math.ceil(len(files) / _FILES)])
     reader = make_reader(SAMPLE, source_of(settings, chosen[0].location), chosen)
@@ -149,10 +181,10 @@ def _read(files: Sequence[SourceFile], settings: Settings) -> Table:
     parts = [_first_rows(rows_of(reader, piece, None, None), _ROWS // len(first)) for piece in first]
     table = _joined([part.rows for part in parts], first)
     complete = len(chosen) == len(files) and len(first) == len(pieces) and all(part.complete for part in parts)
-    broken = sum(part.broken for part in parts)
+    rejects = [reject for part in parts for reject in part.rejects]
     table = _with_iso_dates(table, settings.get("date_formats", {}))
     columns = profile(table, texts=settings["format"] == "csv")
-    return Table(tuple(files), settings, columns, complete, broken / max(broken + table.num_rows, 1))
+    return Table(tuple(files), settings, columns, complete, rejects)
 
 
 def _with_iso_dates(table: pa.Table, date_formats: Mapping[str, str]) -> pa.Table:
@@ -195,21 +227,22 @@ def read_column(table: Table, name: str) -> pa.Array:
 @dataclass(frozen=True)
 class _Part:
     rows: list[pa.Table]
-    broken: int
+    rejects: list[Reject]
     complete: bool
 
 
 def _first_rows(batches: Iterator[Rows], most: int) -> _Part:
     taken: list[pa.Table] = []
-    broken = rows = 0
+    rejects: list[Reject] = []
+    rows = 0
     for batch in islice(batches, _BATCHES):
-        broken += len(batch.rejects)
+        rejects += batch.rejects
         if batch.batch.num_rows:
             taken.append(pa.Table.from_batches([batch.batch]).slice(0, most - rows))
             rows += batch.batch.num_rows
         if rows > most:
-            return _Part(taken, broken, complete=False)
-    return _Part(taken, broken, complete=next(batches, None) is None)
+            return _Part(taken, rejects, complete=False)
+    return _Part(taken, rejects, complete=next(batches, None) is None)
 
 
 def _joined(parts: Iterable[list[pa.Table]], pieces: Sequence[Piece]) -> pa.Table:

@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 from dataplane.sources.config import ROLES
 from pipeline.drafting.entities import Entities, Side
 from pipeline.drafting.facts import Facts
-from pipeline.drafting.guesses import Named, guess_features, why_left_out
+from pipeline.drafting.faults import fault_remarks
+from pipeline.drafting.guesses import Named, guess_feature, guess_features, why_left_out
 from pipeline.drafting.kinds import weights_of
 from pipeline.drafting.links import Link
 from pipeline.drafting.long_form import LongForm
-from pipeline.drafting.names import is_key, title_rank
+from pipeline.drafting.names import concepts, is_key, title_rank
 from pipeline.drafting.paths import path_of
-from pipeline.drafting.profile import Column
+from pipeline.drafting.profile import Column, short
 from pipeline.drafting.roles import Roles
 from pipeline.drafting.tables import Table, read_column
 from pipeline.drafting.yaml_text import comment, to_yaml
@@ -96,9 +97,10 @@ class Draft:
         yield f"    columns: {to_yaml(self.roles.mapped())}"
         yield from _whole_number_ids(self.roles.query, self.roles.candidate)
         if self.roles.time is not None:
-            yield "    # time_unit: s  # inferred from the values if absent; s, ms, us or iso"
+            unit = self.roles.time.moments.unit
+            yield f"    # time_unit: {unit}  # detected from the values, as a run does without this key"
         if self.roles.weight is not None:
-            yield _weight_line(self.roles.weight)
+            yield from _weight_lines(self.roles.weight)
 
     def _entities(self, side: Side) -> Iterator[str]:
         link = self.entities.found.get(side)
@@ -135,6 +137,7 @@ class Draft:
                 if key == "encoding" and value != "utf-16":
                     note = "  # check: guessed, because the texts are not UTF-8"
                 yield f"    {key}: {to_yaml(value)}{note}"
+        yield from (f"    # {comment(remark)}" for remark in fault_remarks(table))
 
     def _features(self) -> Iterator[str]:
         yield "features:"
@@ -197,12 +200,17 @@ def _remarks(remarks: Sequence[str]) -> Iterator[str]:
 
 
 def _display(link: Link | None) -> Iterator[str]:
-    """The text column whose name most clearly means a title, if there is one; of equal ones the most distinct."""
+    """The text column whose name most clearly means a title, or else the first one of words whose name says nothing."""
     columns = [] if link is None else [it for it in link.table.columns.values() if it is not link.key]
     titles = [it for it in columns if it.is_text and title_rank(it.name) < _NO_TITLE and not is_key(it.name)]
     if titles:
         best = min(titles, key=lambda it: (title_rank(it.name), -it.distinct))
         yield f"display: {to_yaml(best.name)}  # shown beside candidate ids"
+        return
+    unnamed = [it for it in columns if link is not None and not (link.table.has_header and concepts(it.name))]
+    alike = next((it for it in unnamed if it.is_text and guess_feature(it).settings.get("type") == "text"), None)
+    if alike is not None:
+        yield f"display: {to_yaml(alike.name)}  # check: its texts look like titles; shown beside candidate ids"
 
 
 def _repetition(repeated: float) -> Iterator[str]:
@@ -243,11 +251,15 @@ def _whole_number_ids(*columns: Column) -> Iterator[str]:
         yield f"    whole_number_ids: true  # {comment(written[0].examples())} are ids without the decimal point"
 
 
-def _weight_line(column: Column) -> str:
+def _weight_lines(column: Column) -> Iterator[str]:
     values = sorted(set(column.numbers().to_pylist()))
     if values == [0.0, 1.0]:
-        return "    min_weight: 1  # drops events of weight 0, which would count as choices"
-    return f"    # min_weight: {values[len(values) * 3 // 5]:g}  # keeps only events with at least this weight"
+        yield "    min_weight: 1  # drops events of weight 0, which would count as choices"
+        return
+    name = comment(short(column.name)[1:-1])
+    yield f"    # Every event counts as a choice, a low {name} too; {name} is its weight in training. min_weight keeps"
+    yield "    # only the events with at least this weight."
+    yield f"    # min_weight: {values[len(values) * 3 // 5]:g}"
 
 
 def _event_weights(column: Column | None, table: Table) -> Iterator[str]:

@@ -17,7 +17,7 @@ from dataplane.sources.formats.csv_rows import as_meant, labels_of, without_furt
 from dataplane.sources.formats.csv_stream import CsvStream, CsvTextError
 from dataplane.sources.formats.csv_translation import Translation, parsed
 from dataplane.sources.formats.opening import UNREADABLE, open_bytes, unreadable
-from dataplane.sources.formats.quote_guard import QuoteGuard, QuoteSigns
+from dataplane.sources.formats.quote_guard import QuoteError, QuoteGuard, QuoteSigns
 from dataplane.sources.formats.text_files import file_pieces
 from dataplane.sources.reading import Piece, Reject, Rows
 
@@ -126,7 +126,7 @@ class CsvReader:
         """Checks all quotes of a file.
 
         Raises:
-            DataError: the settings would misread a quote.
+            QuoteError: the settings would misread a quote.
         """
         translation = translation_of(self.source)
         if translation.quote is None:
@@ -139,7 +139,7 @@ class CsvReader:
                     pass
         except CsvTextError as error:
             where = "" if error.offset is None else f", line {self._line(piece.file, error.offset)}"
-            raise DataError(f"{piece.name}{where}: {error}") from error
+            raise QuoteError(f"{piece.name}{where}: {error}") from error
 
     def _line(self, location: str, offset: int) -> int:
         """Line number, from 1, of an offset into the text of a file."""
@@ -199,7 +199,8 @@ class _Rejects:
                 "set 'quote: null' if quotes are ordinary characters in this file"
             )
             return "error"  # Arrow would swallow an exception
-        reason = f"{row.actual_columns} fields instead of {row.expected_columns}"
+        fields = "1 field" if row.actual_columns == 1 else f"{row.actual_columns} fields"
+        reason = f"{fields} instead of {row.expected_columns}"
         if self._looks_escaped(text, row.expected_columns):
             reason += "; backslashes look like escapes: set escape: '\\'"
         self.found.append(Reject(position, reason, text))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from dataplane.errors import DataError
 from dataplane.sources.formats.csv_stream import CsvTextError, end_of_lines
 
 _SHOWN_BYTES = 80
@@ -72,6 +73,10 @@ class _Field:
     begins: bytes
     over_lines: bool = False
     has_backslash: bool = False
+
+
+class QuoteError(DataError):
+    """The settings would misread a quote of a file; the message names the line."""
 
 
 class QuoteGuard:

@@ -28,6 +28,7 @@ _LONGER = (
 """Forms of longer delimiters; `{0}` is the character that was found."""
 _STYLES = (('"', None), (None, None), (None, "\\"))
 _MOSTLY = 0.9
+_CLEARLY = 10
 _ONLY_IN_WINDOWS = re.compile(rb"[\x80-\x9f]")
 _OF_EXCEL = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -169,6 +170,8 @@ def _quoting(lines: Sequence[str], delimiter: str) -> Translation:
     stray = seen.stray > seen_escaped.stray == 0
     if seen_escaped.odd < seen.odd or stray or _agreeing(lines, escaped) > _agreeing(lines, usual):
         return escaped
+    if 0 < seen.odd * _CLEARLY <= seen.clean:  # a mistake in one line, which reading reports
+        return usual
     return bare if seen.odd > seen.clean or _agreeing(lines, bare) > _agreeing(lines, usual) else usual
 
 

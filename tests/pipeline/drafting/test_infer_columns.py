@@ -50,7 +50,30 @@ def test_channel_quantity_and_price_are_not_weights(write, drafted):
 
 def test_a_time_of_milliseconds_without_a_name(write, drafted):
     write("a.txt", [(who(), what(), (START + n) * 1000) for n in range(ROWS)])
-    assert columns_of(drafted()[0])["timestamp"] == "column3"
+    document, text = drafted()
+    assert columns_of(document)["timestamp"] == "column3"
+    assert "took column3 as timestamp: by its values; nearly all times are from 2020-09-13 to 2020-09-13" in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "at"), [("s", lambda n: START + n), ("ms", lambda n: (START + n) * 1000), ("iso", lambda n: moment(n))]
+)
+def test_the_unit_in_the_comment_is_that_of_the_times(write, drafted, tmp_path, unit, at):
+    write("a.csv", [(who(), what(), at(n)) for n in range(ROWS)], "user,item,ts")
+    _, text = drafted()
+    assert "took ts as timestamp: by its name; nearly all times are from 2020-09-13 to " in text
+    file = tmp_path / "draft.yaml"
+    file.write_text(text.replace("# time_unit:", "time_unit:"), encoding="utf-8")
+    assert load_config(file).data.interactions.time_unit == unit
+
+
+def test_a_draft_says_what_a_low_rating_counts_as(write, drafted, tmp_path):
+    write("a.csv", [(who(), what(), 1 + n % 5) for n in range(ROWS)], "user,item,rating")
+    _, text = drafted()
+    assert "# Every event counts as a choice, a low rating too; rating is its weight in training." in text
+    file = tmp_path / "draft.yaml"
+    file.write_text(text.replace("# min_weight:", "min_weight:"), encoding="utf-8")
+    assert load_config(file).data.interactions.min_weight == 4
 
 
 def test_a_column_of_splits(write, drafted):

@@ -10,7 +10,7 @@ import pytest
 from dataplane.errors import ConfigError
 from pipeline.drafting.infer import infer_draft
 from tests.e2e.conftest import cli
-from tests.pipeline.drafting.drafts import ROWS, titles, what, who
+from tests.pipeline.drafting.drafts import ROWS, draft_config, titles, what, who
 
 
 def refusal(*paths):
@@ -37,6 +37,36 @@ def test_a_table_without_interactions_is_refused(write, name, rows, header, mess
     result = cli("init", path)
     assert (result.code, result.out) == (2, "")
     assert message in result.err
+
+
+ITEMS = [(n, f"The story of number {n}", n % 2) for n in range(1, 801)]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "header", "message"),
+    [
+        # ages are all among the ids of items, and zip codes hardly repeat
+        ("u.user", [(n, 7 + n * 13 % 66, "MF"[n % 2], 10_000 + n * 37 % 270) for n in range(300)], "",
+         "every row has its own column1"),
+        ("people.csv", [(7 + n * 13 % 66, "MF"[n % 2], 10_000 + n * 37 % 270) for n in range(300)], "",
+         "no two columns could be the ids"),
+        ("books.csv", [(n, f"The book {n}", f"Author {n % 40}", n * 7 % 90) for n in range(300)],
+         "id,title,author,shelf", "every row has its own id"),
+    ],
+)  # fmt: skip
+def test_a_table_of_things_beside_a_table_of_items_is_refused(write, name, rows, header, message):
+    paths = write("u.item", ITEMS, delimiter="|"), write(name, rows, header)
+    found = refusal(*paths)
+    assert message in found
+    assert "give its columns such names in its first line" in found
+
+
+def test_few_of_many_dense_ids_are_ids_if_they_are_spread(write):
+    write("u.item", ITEMS, delimiter="|")
+    events = write("events.csv", [(who(), 1 + n * 41 % 40 * 20) for n in range(ROWS)])
+    assert "took column2 as candidate_id: 100% of its values are column1 of u.item" in draft_config(
+        [str(events.parent)]
+    )
 
 
 def test_fractional_ids_are_refused_and_not_replaced_by_another_column(tmp_path):

@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.config.config import load_config
 from tests.e2e.conftest import cli
-from tests.paths import SHARED
+from tests.paths import PROJECT, SHARED
 from tests.pipeline.drafting.drafts import ROWS, START, columns_of, titles, what, who
 
 CASES = SHARED / "cases"
@@ -74,8 +74,20 @@ def test_ratings_outrank_tags_and_lists_of_links(write, drafted):
     assert document["data"]["candidates"]["path"] == "movies.csv"
     assert document["data"]["candidates"]["list_columns"] == {"genres": "|"}
     assert "queries" not in document["data"]
-    assert "not used: tags.csv; it also has userId and movieId" in text
-    assert "not used: links.csv; it could also describe the candidates" in text
+    assert "not used: tags.csv; it also has userId and movieId, but only one table can be the interactions" in text
+    assert "not used: links.csv; it could also describe the candidates, but only one table can" in text
+    assert "add them to movies.csv, row by row where movieId is equal" in text
+    assert text.count("docs/data.md, Files that the draft does not use") == 2
+    assert "## Files that the draft does not use" in (PROJECT / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("header", ["", "nr,aufschrift,genres"])
+def test_a_column_of_titles_without_a_name_is_shown(write, drafted, header):
+    write("events.csv", [(who(), what(), START + n) for n in range(ROWS)])
+    write("items.csv", titles(), header)
+    document, text = drafted()
+    assert document["display"] == (header.split(",")[1] if header else "column2")
+    assert "# check: its texts look like titles" in text
 
 
 def test_values_outrank_a_name_that_means_other_ids(write, drafted):
