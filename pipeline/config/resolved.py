@@ -5,6 +5,7 @@ from typing import TypeAlias, get_args
 
 from components.scann_indexer import IndexConfig
 from models.spec.features import CANDIDATE_ID, Feature, NumericFeature, Side
+from models.spec.recipes import recipes_to_try
 from models.spec.split_config import TimeSplit
 from models.spec.trials import labels_to_try, temperatures_to_try
 from pipeline.config.config import SERVING, PipelineConfig
@@ -95,21 +96,33 @@ def _feature(place: Key, name: str, feature: Feature) -> Iterator[tuple[Key, str
 
 def _training(config: PipelineConfig) -> Iterator[tuple[Key, str]]:
     model, training = config.model, config.training
+    recipes = recipes_to_try(config.features, model, training)
+    if training.method == "auto":
+        yield ("training", "method"), "gradient" if recipes == ("towers",) else _choice(recipes)
+    if model.embedding_dim == "auto":
+        trained = [str(model.width)] if "towers" in recipes else []
+        closed = ["64 to 512 for a closed form"] if "closed_form" in recipes else []
+        yield ("model", "embedding_dim"), _choice(trained) if not closed else _by_data("Trainer", _or(trained + closed))
+    unused = "unused, since method is closed_form" if recipes == ("closed_form",) else ""
     if model.temperature == "auto":
-        temperatures = temperatures_to_try(model, training.loss.type)
-        yield ("model", "temperature"), _choice([str(value) for value in temperatures])
+        temperatures = [str(value) for value in temperatures_to_try(model, training.loss.type)]
+        yield ("model", "temperature"), unused or _choice(temperatures)
     if training.labels == "auto":
         has_history = config.features.history is not None
         labels = labels_to_try(training, split=config.resolved_split.method, history=has_history)
-        yield ("training", "labels"), _choice(labels)
+        yield ("training", "labels"), unused or _choice(labels)
     if training.loss.type == "auto":
-        yield ("training", "loss", "type"), _choice(["full_softmax", "in_batch_softmax with mixed negatives"])
+        yield ("training", "loss", "type"), unused or _choice(["full_softmax", "in_batch_softmax with mixed negatives"])
     if training.validation_steps is None:
-        yield ("training", "validation_steps"), "one epoch"
+        yield ("training", "validation_steps"), unused or "one epoch"
+
+
+def _or(values: Sequence[str]) -> str:
+    return " or ".join(values)
 
 
 def _choice(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else _by_data("Trainer", " or ".join(values))
+    return values[0] if len(values) == 1 else _by_data("Trainer", _or(values))
 
 
 def _evaluation(config: PipelineConfig) -> Iterator[tuple[Key, str]]:

@@ -82,6 +82,10 @@ def test_without_an_order_the_split_is_by_ratio(file: Path) -> None:
     [
         ("temperature: auto", [], "0.1 or 0.05 or 0.2, decided by the data in Trainer"),
         ("temperature: auto", ["model.score=dot"], "1.0"),
+        ("temperature: auto", ["training.method=closed_form"],
+         "unused, since method is closed_form"),
+        ("method: auto", [], "gradient"),
+        ("embedding_dim: auto", [], "64"),
         ("labels: auto", [], "next"),
         ("labels: auto", ["split={method: time}"], "next or later, decided by the data in Trainer"),
         ("leaves: auto", [], "decided by the data in ScannIndexer"),
@@ -91,9 +95,16 @@ def test_without_an_order_the_split_is_by_ratio(file: Path) -> None:
         ("staging_location: null", [f"beam={BEAMS['dataflow']}"], "gs://b/t"),
         ("column: null", [], "joined"),
     ],
-)
+)  # fmt: skip
 def test_what_configuration_alone_decides(line: str, settings: list[str], told: str, file: Path) -> None:
     assert meaning(file, f" +{line}", *settings) == told
+
+
+def test_with_ids_alone_the_data_decide_the_recipe(file: Path) -> None:
+    file.write_text(CONFIG.partition("features:")[0])
+    assert meaning(file, "  method: auto") == "towers or bag or closed_form, decided by the data in Trainer"
+    told = meaning(file, "  embedding_dim: auto")
+    assert told == "64 or 64 to 512 for a closed form, decided by the data in Trainer"
 
 
 def test_values_that_are_given_have_no_meaning_beside_them() -> None:
