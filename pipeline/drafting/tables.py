@@ -156,6 +156,8 @@ def _read_quotes(files: Sequence[SourceFile], settings: Settings) -> Table:
     try:
         return _read(files, settings)
     except QuoteError:
+        if {"quote", "escape"} & settings.keys():  # fields in such quotes were found
+            raise
         table = _read(files, {**settings, "quote": None})
         if _has_quoted_fields(table):
             raise

@@ -33,6 +33,12 @@ def test_a_quote_that_does_not_close_among_quoted_fields_is_refused_by_its_line(
         infer_draft([str(path)])
 
 
+def test_single_quotes_around_fields_are_not_taken_for_ordinary_characters(tmp_path):
+    rows = [row.replace('"', "'") for row in (*QUOTED[:400], UNCLOSED, *QUOTED[400:])]
+    with pytest.raises(ConfigError, match=r"events\.csv, line 402: a field begins with a quote"):
+        infer_draft([str(written(tmp_path, rows))])
+
+
 def test_several_quotes_are_counted(tmp_path, drafted):
     rows = [f"{row},{chr(34) * (n % 9 == 0)}Big{chr(34) * (n % 9 == 0)} Al {n % 5}" for n, row in enumerate(ROWS)]
     _, text = drafted(written(tmp_path, rows, "user,item,ts,shop"))
