@@ -1,5 +1,6 @@
 """The pipeline that refreshes the index of the published model, and the artifacts it starts from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -59,11 +60,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
     transform = producer(published.store, indexer, "transformed_examples")
     refresh = Refresh(Pipeline(config.name))
     add, take = refresh.pipeline.add, partial(refresh.take, published.store)
-    fitted = Fitted(
-        transformed_examples=take(indexer, "transformed_examples", TransformedExamples),
-        transform_graph=take(indexer, "transform_graph", TransformGraph),
-        model=take(indexer, "model", Model),
-    )
+    fitted = _fitted(take, indexer)
     made = add(
         CatalogueGen(_catalogue_params(config, source, published)),
         transformed_examples=fitted["transformed_examples"],
@@ -87,8 +84,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         serving_model=served,
         blessing=take(maker, "blessing", Blessing),
         infra_blessing=infra_blessing,
-        # The execution that gave the blessing has the evaluation; Pushers of older releases did not read it.
-        evaluation=refresh.pipeline.given(producer(published.store, maker, "blessing").node, "evaluation", Evaluation),
+        evaluation=_evaluation(refresh, published, maker),
         model=fitted["model"],
         transformed_examples=fitted["transformed_examples"],
         catalogue=catalogue,
@@ -97,6 +93,19 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         exporter, node_id = EmbeddingExporter(EmbeddingExporterParams(queries=False)), "RefreshEmbeddingExporter"
         add(exporter, node_id=node_id, **fitted, serving_model=served, catalogue=catalogue, after=[pusher])
     return refresh
+
+
+def _fitted(take: Callable[[Execution, str, type[Artifact]], OutputRef], indexer: Execution) -> Fitted:
+    return Fitted(
+        transformed_examples=take(indexer, "transformed_examples", TransformedExamples),
+        transform_graph=take(indexer, "transform_graph", TransformGraph),
+        model=take(indexer, "model", Model),
+    )
+
+
+def _evaluation(refresh: Refresh, published: Published, maker: Execution) -> OutputRef:
+    """The evaluation of the execution that gave the blessing; Pushers of older releases did not read it."""
+    return refresh.pipeline.given(producer(published.store, maker, "blessing").node, "evaluation", Evaluation)
 
 
 def _candidate_table(config: PipelineConfig) -> MappedEntities:

@@ -1,73 +1,10 @@
 """What `validate` refuses, and with which message."""
 
-import subprocess
-import sys
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from dataplane.errors import ConfigError
 from pipeline.cli import main
 from pipeline.config.config import load_config
-from tests.paths import PROJECT
-
-GOOD = """
-schema_version: 1
-name: shop
-data:
-  interactions:
-    format: csv
-    path: clicks.csv
-    columns: {query_id: user, candidate_id: item, timestamp: at}
-  queries: {format: csv, path: users.csv, id: user}
-  candidates: {format: parquet, path: items.parquet, id: item}
-features:
-  query:
-    country: {type: categorical}
-  candidate:
-    price: {type: numeric}
-"""
-
-
-@pytest.fixture
-def write(tmp_path):
-    (tmp_path / "clicks.csv").write_text("user,item,at,device\nu1,i1,1,phone\n")
-    (tmp_path / "users.csv").write_text("user,country\nu1,NL\n")
-    pq.write_table(pa.table({"item": ["i1"], "price": [1.5]}), tmp_path / "items.parquet")
-
-    def write(change=None, text=None):
-        values = yaml.safe_load(GOOD)
-        if change:
-            change(values)
-        file = tmp_path / "shop.yaml"
-        file.write_text(text if text is not None else yaml.safe_dump(values, sort_keys=False))
-        return file
-
-    return write
-
-
-def put(path, value):
-    """Returns a function that sets a dotted key."""
-
-    def change(values):
-        *parents, last = path.split(".")
-        for parent in parents:
-            values = values.setdefault(parent, {})
-        values[last] = value
-
-    return change
-
-
-def drop(path):
-    def change(values):
-        *parents, last = path.split(".")
-        for parent in parents:
-            values = values[parent]
-        del values[last]
-
-    return change
+from tests.pipeline.config.changes import drop, put
 
 
 def test_a_valid_configuration_is_loaded(write):
@@ -293,32 +230,3 @@ def test_several_workers_need_no_temperature_if_the_loss_has_none(write):
     training = {"distribution": "multi_worker", "loss": "triplet"}
     file = write(lambda values: values.update(training=training))
     assert load_config(file).model.temperature == "auto"
-
-
-def test_missing_configuration_file(tmp_path, capsys):
-    assert main(["validate", str(tmp_path / "absent.yaml")]) == 2
-    assert "absent.yaml" in capsys.readouterr().err
-
-
-def test_a_configuration_is_checked_before_tensorflow_loads(write):
-    script = (
-        "import sys; from pipeline.cli import main; code = main(['validate', sys.argv[1]]);"
-        "heavy = {'tensorflow', 'apache_beam', 'scann', 'scipy'} & set(sys.modules);"
-        "sys.exit(str(heavy) if heavy else code)"
-    )
-    done = subprocess.run([sys.executable, "-c", script, write()], cwd=PROJECT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    "file", sorted(path for path in (PROJECT / "tfx_config").rglob("*.yaml") if "format: synthetic" in path.read_text())
-)
-def test_shipped_configurations_that_need_no_files_are_valid(file):
-    assert load_config(file).schema_version == 1
-
-
-def test_paths_start_from_the_configuration_file(write, tmp_path, monkeypatch):
-    monkeypatch.chdir("/")
-    assert load_config(write()).data.base_dir == tmp_path
-    with pytest.raises(ConfigError):
-        load_config(write(), ["data.base_dir=/nowhere"])
