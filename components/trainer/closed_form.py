@@ -80,11 +80,9 @@ def closed_form(prepared: Prepared, params: Settings, progress: Progress, *, wid
         progress: told about each width and its validation metric.
         width: length of the embeddings that a final fit repeats; None to choose it.
     """
-    items, start, metric = (
-        prepared.spec.candidate[CANDIDATE_ID].vocabulary_size,
-        time.perf_counter(),
-        params.training.metric,
-    )
+    start = time.perf_counter()
+    metric = params.training.metric
+    items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
     widths = widths_to_try(params.model, prepared.events, items=items) if width is None else [width]
     progress(f"decomposing {len(prepared.events):,} events to {widths[0]} dimensions")
     found = spectrum_of(prepared.events, items=items, rank=widths[0], seed=params.seed)
