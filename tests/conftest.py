@@ -1,4 +1,4 @@
-"""Object stores on the loopback interface, for tests of everything that reads or writes URIs; no test is timed."""
+"""Object stores on the loopback interface, a browser, and tests that are never timed."""
 
 import logging
 import os
@@ -10,11 +10,23 @@ import uuid
 import pytest
 from hypothesis import settings
 
+from tests.chromium import CHROMIUM
+
 # A shell starts what runs in the background with interrupts ignored, and so would be what tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A fitted model of any method: its export and its report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.trainer.data import Prepared
@@ -15,6 +15,9 @@ from models.spec.trials import Labels
 from models.towers.export import export_towers
 from models.towers.towers import CandidateTower, QueryTower
 from models.training.loop import Fit
+
+_FEWEST_VALIDATIONS = 3
+"""Validations of which the first has to be the best before memorising is suspected."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: 
         metric=params.training.metric,
         validation=fit.validation,
         validation_queries=len(validation.relevant) if validation else 0,
-        notes=(*fitted.notes, *(_notes(prepared, params) if validation else ())),
+        notes=(*fitted.notes, *(_notes(fit, prepared, params) if validation else ())),
         embedding_dim=fitted.config.width + fitted.config.popularity_bias,
         parameters=fitted.parameters,
         seconds=round(seconds, 3),
@@ -84,5 +87,20 @@ def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: 
     )
 
 
-def _notes(prepared: Prepared, params: Settings) -> list[str]:
-    return notes("validation", held_out(prepared.dataset, "validation", remove_seen=params.remove_seen))
+def _notes(fit: Fit, prepared: Prepared, params: Settings) -> list[str]:
+    queries = notes("validation", held_out(prepared.dataset, "validation", remove_seen=params.remove_seen))
+    return [*memorising(fit.curve, params.training.metric), *queries]
+
+
+def memorising(curve: Sequence[Mapping[str, float]], metric: str) -> list[str]:
+    """A note if the first validation was the best of several, although the loss went on falling."""
+    values = [entry[metric] for entry in curve]
+    if len(values) < _FEWEST_VALIDATIONS or max(values[1:]) >= values[0] or curve[-1]["loss"] >= curve[0]["loss"]:
+        return []
+    shown = ", ".join(f"{value:.4f}" for value in values)
+    return [
+        f"validation {metric} fell from the first validation on ({shown}), while the loss fell from "
+        f"{curve[0]['loss']:.2f} to {curve[-1]['loss']:.2f}: the towers memorise. training.method: auto with default "
+        "towers, projection: false in both towers, or more dropout may help; so may training.validation_steps below an "
+        "epoch"
+    ]

@@ -1,6 +1,5 @@
 """The page in a real browser: nothing fails, nothing is loaded, everyone can read it."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,16 @@ import pytest
 from pipeline.reporting.comparison.comparison import compare
 from pipeline.reporting.comparison.page import render_comparison
 from pipeline.reporting.writing import write_report
+from tests.chromium import needs_chromium
 from tests.pipeline.reporting.comparison.compared import collected, store_values
 from tests.pipeline.reporting.small_run import HOSTILE, Runs, documents
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 PAGES = ("published", "refused", "runs", "compared")
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
 SERIOUS = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The page in a real browser, over a real server with stand-ins for models."""
 
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -11,10 +10,10 @@ from typing import Any
 import pytest
 import uvicorn
 
+from tests.chromium import needs_chromium
 from tests.serving.server.try_page_app import HOSTILE, Model, Records, app_with_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,6 @@ def site() -> Iterator[Site]:
     yield Site(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", exact, scann)
     server.should_exit = True
     running.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def visit(browser: Any, site: Site, *, width: int = 1280, scheme: str = "light") -> tuple[Any, list[str]]:
