@@ -43,7 +43,9 @@ test.slow: $(STAMP)  ## kill every command at a hundred places and run the tutor
 	@$(BIN)/python -m pytest -m slow
 
 test.docs: $(STAMP)  ## run the tutorial, the notebooks and the page on Python, which takes some minutes
-	@$(BIN)/python -m pytest -m 'slow or not slow' tests/docs
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-notebook.lock
+	@$(BIN)/python -m pytest -m 'slow or not slow' tests/docs tests/tfrs_pipeline \
+		tests/dataplane/beam_runner/test_beam_notebooks.py
 
 test.benchmarks: $(STAMP)  ## run every benchmark at its quick size, which takes some minutes
 	@$(BIN)/python -m pytest -m 'benchmark or not slow' tests/benchmarks
@@ -81,6 +83,7 @@ $(STAMP): requirements.lock setup.py
 lock:  ## make requirements.lock anew from setup.py (needs uv)
 	$(COMPILE) --upgrade --python-version 3.11 --extra dev --extra serving --extra report --extra mlflow setup.py --output-file requirements.lock
 	for version in 3.12 3.13; do $(COMPILE) --python-version $$version requirements.lock >/dev/null; done
+	printf 'pandas\nipykernel\nnbclient\n' | $(COMPILE) --python-version 3.11 --constraint requirements.lock - --output-file requirements-notebook.lock
 
 job-server: $(JOB_SERVERS)  ## assemble the job servers of Flink and Spark from Beam's library jars (needs mvn and Java)
 	@printf '%s\n' $(JOB_SERVERS)

@@ -72,14 +72,12 @@ setup(
         "report": ["vl-convert-python"],  # draws the charts of the report
         # The client that logs runs on a tracking server; Beam's extra `gcp` wants an older cachetools.
         "mlflow": ["mlflow-skinny", "cachetools<7"],
-        "notebook": ["pandas", "ipykernel"],
+        # Not in the lock file: where pandas is installed, pyarrow and Beam import it into every process.
+        "notebook": ["pandas", "ipykernel", "nbclient"],
         "dev": [
             "optuna",
             "vl-convert-python",
             "pyte",  # a terminal, for its picture
-            "pandas",
-            "ipykernel",
-            "nbclient",  # executes the notebooks
             "playwright",  # the report in Chromium, which is not installed with it
             "axe-playwright-python",  # what it says of accessibility
             "pytest",

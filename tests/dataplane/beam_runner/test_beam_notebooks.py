@@ -11,6 +11,7 @@ def test_a_pipeline_in_a_notebook_imports_nothing_interactive(monkeypatch: pytes
     import apache_beam as beam
     from apache_beam.utils import interactive_utils
 
+    pytest.importorskip("IPython", reason="needs the extra 'notebook', which `make test.docs` installs")
     monkeypatch.setattr("IPython.get_ipython", lambda: object())
     assert interactive_utils.is_in_ipython()
     with InProcess().pipeline() as pipeline:
