@@ -45,7 +45,7 @@ test.slow: $(STAMP)  ## kill every command at a hundred places and run the tutor
 test.docs: $(STAMP)  ## run the tutorial, the notebooks and the page on Python, which takes some minutes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-notebook.lock
 	@$(BIN)/python -m pytest -m 'slow or not slow' tests/docs tests/tfrs_pipeline \
-		tests/dataplane/beam_runner/test_beam_notebooks.py
+		tests/dataplane/beam_runner/test_beam_notebooks.py tests/e2e/test_python.py
 
 test.benchmarks: $(STAMP)  ## run every benchmark at its quick size, which takes some minutes
 	@$(BIN)/python -m pytest -m 'benchmark or not slow' tests/benchmarks

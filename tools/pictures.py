@@ -29,6 +29,7 @@ from rich.text import Text
 _PROJECT = Path(__file__).parents[1]
 _PICTURES = _PROJECT / "docs/pictures"
 _LAST_LINE = "Published"  # what follows are paths of this machine
+_SHAPING = ("NO_COLOR", "COLUMNS", "LINES")  # would be taken for the terminal's
 _REPORT = (1280, 1000)  # pixels
 
 
@@ -42,7 +43,7 @@ def final_screen(command: Sequence[str], *, columns: int = 100, rows: int = 80) 
     stream = pyte.ByteStream(screen)
     terminal, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm-256color"}
+    environment = {key: value for key, value in os.environ.items() if key not in _SHAPING} | {"TERM": "xterm-256color"}
     process = subprocess.Popen(  # noqa: S603
         command, stdin=end, stdout=end, stderr=end, cwd=_PROJECT, env=environment
     )

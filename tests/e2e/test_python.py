@@ -5,7 +5,7 @@ import pytest
 import tfrs_pipeline as tp
 from tests.e2e.conftest import Project
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]  # `make test.docs` runs it
 
 
 def test_python_is_answered_as_the_command_line_is(shop: Project) -> None:

@@ -204,4 +204,4 @@ def test_dataflow_options_are_those_of_beam(tmp_path):
     assert (workers.machine_type, workers.max_num_workers, workers.subnetwork) == ("n2", 7, "s")
     assert (workers.sdk_container_image, workers.use_public_ips) == ("image", False)
     assert options.view_as(SetupOptions).setup_file == str(tmp_path / "setup.py")
-    refused(config, r"apache-beam\[gcp\]|setup_file")
+    refused(config, r"tfrs-pipeline\[gcp\]|setup_file")
