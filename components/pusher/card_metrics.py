@@ -36,10 +36,9 @@ def _compared(metrics: Metrics) -> Iterator[PerformanceMetric]:
     for baseline, means in metrics.baselines.items():
         if not isinstance(means, Skipped):
             yield from _of(means, {}, f" of {baseline}")
-    bounds = {"popularity": metrics.intervals.test_minus_popularity, "item_knn": metrics.intervals.test_minus_item_knn}
-    for baseline, lifts in bounds.items():
-        other = metrics.baselines.get(baseline)
-        if other is not None and not isinstance(other, Skipped):
+    for baseline, other in metrics.baselines.items():
+        if not isinstance(other, Skipped):
+            lifts = metrics.intervals.minus(baseline)
             known = [name for name in lifts if name in metrics.test and name in other]
             lift = {name: metrics.test[name] - other[name] for name in known}
             yield from _of(lift, lifts, f" minus {baseline}")

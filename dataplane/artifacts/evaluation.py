@@ -56,6 +56,14 @@ class Intervals(Part):
     test: Bounds
     test_minus_popularity: Bounds = {}
     test_minus_item_knn: Bounds = {}
+    test_minus_recent_popularity: Bounds = {}
+    test_minus_ease: Bounds = {}
+    test_minus_ials: Bounds = {}
+
+    def minus(self, baseline: str) -> Bounds:
+        """Intervals of the paired difference from a baseline; empty if it was not measured."""
+        found: Bounds = getattr(self, f"test_minus_{baseline}", {})
+        return found
 
 
 class Slices(Part):

@@ -103,8 +103,7 @@ def _bounds(metrics: Metrics, ranker: str, name: str) -> tuple[float | None, flo
     found, served = metrics.intervals, metrics.published
     if ranker == "two-tower" and name in found.test:
         return found.test[name]
-    differences = {"popularity": found.test_minus_popularity, "item_knn": found.test_minus_item_knn}.get(ranker, {})
-    if name in differences:
+    if name in (differences := found.minus(ranker)):
         low, high = differences[name]
         return metrics.test[name] - high, metrics.test[name] - low
     if ranker.startswith("served") and isinstance(served, ServedMetrics) and name in served.intervals:

@@ -21,6 +21,8 @@ def test_optional_baselines_are_measured_beside_the_others(tmp_path: Path, graph
     run = Run(tmp_path, graph, model, of=timed, evaluation={"at": AT, "main_at": 5, "baselines": optional})
     assert tuple(run.metrics["baselines"]) == optional
     assert all(values.keys() == run.metrics["test"].keys() for values in run.metrics["baselines"].values())
+    for name in optional:
+        assert run.metrics["intervals"][f"test_minus_{name}"].keys() >= {"mrr@5", "ndcg@5"}
     # The last week of what is known has b twice and c once, so a comes third. q0 wants d and q1 e, and only three
     # candidates without events are left; q3 wants f and b.
     assert run.metrics["baselines"]["recent_popularity"]["mrr@5"] == pytest.approx((1 / 3 + 1 / 3 + 1) / 3)
