@@ -112,9 +112,7 @@ def _baselines(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:
                 text, lift, passed = f"{metric} {ours:.4f}, {name} was not measured: {baseline.skipped}", None, False
             else:
                 theirs = baseline[metric]
-                # If the baseline has no hit, every model passes.
-                lift = ours / theirs if theirs else None
-                passed = lift is None or lift >= least
+                lift, passed = _ratio(ours, theirs, least)
                 text = f"{metric} {ours:.4f} against {name}'s {theirs:.4f}, at least {least:g} times that required"
             yield _check(f"lift_over_{name}", metric, lift, least, text, passed=passed, setting=setting)
 
@@ -149,11 +147,15 @@ def _against_published(metric: str, least: float | None, published: ServedMetric
         text += f", must not be clearly below {threshold:.4f} ({100 * CLEARLY_WORSE:g}% tolerance)"
         text += f"; fewer than {FEWEST_COMPARED} queries are no evidence" if few else ""
         return _check(name, metric, value, threshold, text, passed=passed, setting=_PUBLISHED, version=version)
-    # If the served model has no hit, every model passes.
-    ratio = ours / theirs if theirs else None
+    ratio, passed = _ratio(ours, theirs, least)
     text += f", at least {least:g} times that required"
-    passed = ratio is None or ratio >= least
     return _check(name, metric, ratio, least, text, passed=passed, setting=_PUBLISHED, version=version)
+
+
+def _ratio(ours: float, theirs: float, least: float) -> tuple[float | None, bool]:
+    """Ratio to the metric of another, and whether it suffices. If the other has no hit, every model passes."""
+    ratio = ours / theirs if theirs else None
+    return ratio, ratio is None or ratio >= least
 
 
 def _check(
