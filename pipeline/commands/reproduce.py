@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +66,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     store, run = store_of_run(arguments.root, arguments.run)
     rebuilt = rebuild(store, run, Remake(store, run, arguments.base_dir), arguments.start)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options.interrupted_by_sigterm()
     found = conditions(store, rebuilt)
     for line in condition_lines(run, rebuilt, found):
         options.conclude(arguments, line)

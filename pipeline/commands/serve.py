@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,7 +129,7 @@ def execute(arguments: argparse.Namespace, on_ready: Callable[[str], object] = l
         arguments: the options.
         on_ready: called with the server's URL once the server accepts connections.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options.interrupted_by_sigterm()
     publisher = _publisher(arguments)
     _log()
     _LOG.info("starting: loading TensorFlow")
