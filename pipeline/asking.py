@@ -10,13 +10,12 @@ from dataplane.errors import RunError
 from pipeline.config.settings import display_column
 from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Store
-from pipeline.execution.model_data import candidate_table, stored_queries
+from pipeline.execution.model_data import INDEXERS, candidate_table, stored_queries
 from pipeline.reporting.titles import titles_if_any
 from serving.model.ask import Answer, Question, ask_batches, unpadded
 from serving.model.descriptions import read_description
 from serving.model.requests import complete_request
 
-_INDEXERS = ("RefreshScannIndexer", "ScannIndexer")
 _SECONDS = 120.0
 
 
@@ -42,7 +41,7 @@ class RunModels:
             RunError: the run made none, or they are damaged.
         """
         made = {step.node: step.execution for step in run.steps}
-        found = (store.execution(node, made[node]) for node in _INDEXERS if made.get(node))
+        found = (store.execution(node, made[node]) for node in INDEXERS if made.get(node))
         indexer = next((execution for execution in found if execution is not None), None)
         if indexer is None:
             raise RunError(f"run {run.id} has no model to ask; it is {run.state}")

@@ -10,6 +10,9 @@ from pipeline.execution.lineage import artifact, producer
 from pipeline.execution.metadata import Execution, Store
 from serving.model.descriptions import Inputs
 
+INDEXERS = ("RefreshScannIndexer", "ScannIndexer")
+"""Nodes that index: in an index refresh, and in a run of the pipeline."""
+
 
 def stored_queries(store: Store, indexer: Execution, query_ids: Sequence[str], inputs: Inputs) -> list[dict[str, Any]]:
     """The requests of known queries: features, and all events as history, as far as the model uses them.

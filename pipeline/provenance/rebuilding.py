@@ -30,6 +30,7 @@ from pipeline.config.config import SERVING
 from pipeline.execution.dag import OutputRef, Pipeline
 from pipeline.execution.lineage import producer
 from pipeline.execution.metadata import Execution, Run, Store
+from pipeline.execution.published import REFRESHED, TRAINED
 from serving.published.published_versions import PublishedVersions
 from serving.published.versions import Versions
 
@@ -150,7 +151,7 @@ class Remake:
     def _published(self, evaluator: Execution) -> PublishedVersions:
         """The versions that were published when the Evaluator compared."""
         compared = Verdict.read(Blessing(self.store.output(evaluator, "blessing"))).served.version
-        pushes = [self.store.latest(node) for node in (LEFT_OUT, f"Refresh{LEFT_OUT}")]
+        pushes = [self.store.latest(node) for node in (TRAINED, REFRESHED)]
         directory = next((push.params.get("directory") for push in pushes if push), None)
         name = self.store.directory.name
         return VersionsUntil(directory or self.store.directory.parent / SERVING, name, compared or 0)

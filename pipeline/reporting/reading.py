@@ -29,6 +29,7 @@ from dataplane.artifacts.serving_model import IndexReport
 from dataplane.artifacts.statistics import StatisticsReport
 from dataplane.errors import UnreadableDocumentError
 from pipeline.execution.metadata import Execution, Run, Store
+from pipeline.execution.model_data import INDEXERS
 from pipeline.execution.published import REFRESHED, TRAINED
 from pipeline.reporting.facts import Documents
 
@@ -56,7 +57,6 @@ class DocumentReader:
     def documents(self) -> Documents:
         """Reads all documents."""
         anomalies = self.read(AnomalyList, ("ExampleValidator",), "anomalies", Anomalies)
-        indexers = ("RefreshScannIndexer", "ScannIndexer")
         return Documents(
             rows=self.read(IngestSummary, ("ExampleGen",), "examples", Examples),
             statistics=self.statistics(),
@@ -66,7 +66,7 @@ class DocumentReader:
             metrics=self.metrics(),
             answers=self.read(Answers, ("Evaluator",), "evaluation", Evaluation),
             verdict=self.verdict(),
-            index=self.read(IndexReport, indexers, "serving_model", ServingModel),
+            index=self.read(IndexReport, INDEXERS, "serving_model", ServingModel),
             infra=self.read(InfraVerdict, ("RefreshInfraValidator", "InfraValidator"), "infra_blessing", InfraBlessing),
             push=self.push(),
             catalogue=self.read(CatalogueChanges, ("CatalogueGen",), "catalogue", Catalogue),
