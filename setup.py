@@ -84,7 +84,6 @@ setup(
             "pytest-cov",  # `make coverage`
             "pytest-xdist",
             "hypothesis",
-            "jsonschema",
             "openapi-spec-validator",
             "openlineage-python",  # checks the events of `lineage --openlineage`
             "moto[s3]",  # an S3-compatible store for the tests; flask and flask-cors are its server
@@ -97,7 +96,6 @@ setup(
             "types-jsonschema",
             "mkdocs-material",  # `make docs`
             "types-PyYAML",
-            "types-jsonschema",
             "polars",  # the reference of benchmarks/data_plane, which the tests run on little data
             "setuptools>=77",  # builds the editable install without a download
         ],

@@ -1,8 +1,7 @@
-"""Where Chromium is, for tests of pages."""
-
-import shutil
+"""Tests of pages need Chromium."""
 
 import pytest
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tools.chromium import CHROMIUM
+
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")

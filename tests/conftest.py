@@ -10,7 +10,7 @@ import uuid
 import pytest
 from hypothesis import settings
 
-from tests.chromium import CHROMIUM
+from tools.chromium import CHROMIUM
 
 # A shell starts what runs in the background with interrupts ignored, and so would be what tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

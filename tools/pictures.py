@@ -11,7 +11,6 @@ import itertools
 import os
 import pty
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from pyte.screens import Char
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
+
+from tools.chromium import CHROMIUM
 
 _PROJECT = Path(__file__).parents[1]
 _PICTURES = _PROJECT / "docs/pictures"
@@ -92,9 +93,8 @@ def page_picture(page: Path, file: Path) -> None:
     """Writes the head of a page as PNG, seen in Chromium."""
     from playwright.sync_api import sync_playwright
 
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         width, height = _REPORT
         view = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         view.goto(page.as_uri())
