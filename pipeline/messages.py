@@ -1,5 +1,6 @@
 """Error messages on a terminal, in which a command to copy stays whole, and the commands that messages suggest."""
 
+import re
 import shlex
 import sys
 import textwrap
@@ -10,11 +11,14 @@ DEFAULT_ROOT = Path("runs")
 
 _COMMAND = "python -m pipeline"
 _LEAST_WIDTH = 40
+_WEBHOOK = re.compile(r"^(notify\b.*?\bhttps?://[^/\s]+/).*")
+"""A setting with the address of a webhook, whose path may be a secret."""
 
 
 def repeated(verb: str, config: Path, *, root: Path, settings: Sequence[str]) -> str:
     """The command line that does the same again."""
-    words = (verb, str(config), *root_option(root), *(f"--set={setting}" for setting in settings))
+    shown = (_WEBHOOK.sub(r"\1***", setting) for setting in settings)
+    words = (verb, str(config), *root_option(root), *(f"--set={setting}" for setting in shown))
     return f"{_COMMAND} {shlex.join(words)}"
 
 

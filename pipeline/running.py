@@ -6,13 +6,12 @@ from pathlib import Path
 
 from pipeline.config.config import load_config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.ending import ended
 from pipeline.execution.display import NORMAL, Display
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.runner import Selection
 from pipeline.execution.session import open_session
 from pipeline.messages import repeated
-from pipeline.reporting.writing import reported
-from pipeline.tracking.tracked import tracked
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def run_pipeline(
     again = repeated("run", file, root=root, settings=settings)
     with (
         open_session(config, file=file.resolve(), root=root.resolve(), again=again, display=display) as session,
-        tracked(session),
-        reported(session),
+        ended(session),
     ):
         executions = session.execute(pipeline, selection)
     return Finished(session.store, session.run, executions)

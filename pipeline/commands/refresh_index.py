@@ -29,11 +29,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Refreshes the index; exit codes as `run`, 2 if nothing is published or there is no candidate table."""
     from dataplane.files.digests import shortened
     from pipeline.config.config import load_config
+    from pipeline.ending import ended
     from pipeline.execution.published import Published
     from pipeline.execution.report import summary
     from pipeline.refresh import create_refresh
-    from pipeline.reporting.writing import reported
-    from pipeline.tracking.tracked import tracked
 
     config = load_config(arguments.config, arguments.settings)
     published = Published.newest(arguments.root.resolve(), config.name)
@@ -41,7 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if damage := published.publisher.damage(published.version):
         warning = f"version {published.version} is damaged ({shortened(damage)})"
         warning += f"; its index is rebuilt from the artifacts in {published.store.directory}"
-    with options.session(arguments, config) as session, tracked(session), reported(session):
+    with options.session(arguments, config) as session, ended(session):
         if damage:
             session.progress.warned(warning)
         executions = session.execute(refresh.pipeline, given=refresh.given)

@@ -29,6 +29,7 @@ from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import FeatureSpec
 from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
 from models.spec.strict import Strict
+from pipeline.config.notify_config import NotifyConfig
 from pipeline.config.problems import Problem, config_error, explain
 from pipeline.config.tracking_config import TrackingConfig, missing_package
 from pipeline.config.tuning_config import TuningConfig
@@ -102,6 +103,8 @@ class PipelineConfig(Strict):
     """The Beam runner of the data steps."""
     tracking: TrackingConfig = TrackingConfig()
     """Where runs are logged besides their own records."""
+    notify: NotifyConfig = NotifyConfig()
+    """Who is told that a run was refused, failed or published a version."""
     tuning: TuningConfig | None = None
     """Search space of the command `tune`; no other command reads it."""
 

@@ -144,6 +144,8 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
             raise self._refused(event, path, "a key must be text, not a mapping or a list")
         value = self._value(event, path)
+        if value.scalar is True and isinstance(event, yaml.ScalarEvent) and event.value == "on":
+            return "on"  # true to YAML 1.1, and a key of `notify`
         if not isinstance(value.scalar, str):
             written = shown(event.value) if isinstance(event, yaml.ScalarEvent) else "this one"
             raise self._refused(event, path, f"a key must be text, but {written} is not; write it in quotes")

@@ -32,6 +32,11 @@ def test_files_and_settings_override_what_they_extend(tmp_path):
     assert document.origin("name").endswith("base.yaml:1")
 
 
+def test_on_is_a_key_and_true_elsewhere(tmp_path):
+    file = write(tmp_path / "a.yaml", "notify:\n  on: [failed]\n  'x': on\n")
+    assert read_document(file).values == {"notify": {"on": ["failed"], "x": True}}
+
+
 def test_later_extended_files_override_earlier_ones(tmp_path):
     write(tmp_path / "a.yaml", "name: a\ntraining: {batch_size: 1, layers: [1]}\n")
     write(tmp_path / "b.yaml", "training: {batch_size: 2}\nbeam: {runner: in_process}\n")

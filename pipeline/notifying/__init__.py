@@ -1,0 +1,1 @@
+"""Tells people how a run ended: by a webhook or by a command."""
