@@ -15,10 +15,10 @@ _WEBHOOK = re.compile(r"^(notify\b.*?\bhttps?://[^/\s]+/).*")
 """A setting with the address of a webhook, whose path may be a secret."""
 
 
-def repeated(verb: str, config: Path, *, root: Path, settings: Sequence[str]) -> str:
+def repeated(verb: str, config: Path, *, root: Path, settings: Sequence[str], options: Sequence[str] = ()) -> str:
     """The command line that does the same again."""
     shown = (_WEBHOOK.sub(r"\1***", setting) for setting in settings)
-    words = (verb, str(config), *root_option(root), *(f"--set={setting}" for setting in shown))
+    words = (verb, str(config), *options, *root_option(root), *(f"--set={setting}" for setting in shown))
     return f"{_COMMAND} {shlex.join(words)}"
 
 

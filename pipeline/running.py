@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataplane.sources.spans.window import await_spans
 from pipeline.config.config import load_config
+from pipeline.config.settings import span_setting
 from pipeline.create_pipeline import create_pipeline
 from pipeline.ending import ended
 from pipeline.execution.display import NORMAL, Display
@@ -36,6 +38,8 @@ def run_pipeline(
     settings: Sequence[str] = (),
     selection: Selection | None = None,
     display: Display = NORMAL,
+    span: str = "",
+    again: Sequence[str] = (),
 ) -> Finished:
     """Runs every step whose inputs, parameters or code have changed, and writes the report.
 
@@ -45,20 +49,24 @@ def run_pipeline(
         settings: `key=value` settings that override the file.
         selection: steps to execute even if they are cached.
         display: how much is shown, and in which form.
+        span: the run's span; "" for the newest.
+        again: options that the command that continues has instead of `--span`.
 
     Raises:
         ConfigError: the configuration is invalid, a step does not exist, or the root cannot be written to.
         InternalError: nobody foresaw what went wrong; the log has the traceback.
         RunError: a step failed, a gate refused, or somebody interrupted the run.
     """
-    config = load_config(file, settings)
+    config = load_config(file, [*settings, span_setting(span)] if span else settings)
     pipeline = create_pipeline(config, root.resolve())
     selection = selection or Selection()
     selection.forced(pipeline)
-    again = repeated("run", file, root=root, settings=settings)
+    options = again or (["--span", span] if span else [])
+    command = repeated("run", file, root=root, settings=settings, options=options)
     with (
-        open_session(config, file=file.resolve(), root=root.resolve(), again=again, display=display) as session,
+        open_session(config, file=file.resolve(), root=root.resolve(), again=command, display=display) as session,
         ended(session),
     ):
+        await_spans(config.data, session.progress.warned)
         executions = session.execute(pipeline, selection)
     return Finished(session.store, session.run, executions)

@@ -11,6 +11,7 @@ from dataplane.artifacts import Examples
 
 if TYPE_CHECKING:
     from dataplane.sources.files import Snapshot
+    from dataplane.sources.spans.window import Window
 
 
 class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
@@ -38,31 +39,45 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
             RunError: an object store cannot be reached.
         """
         from dataplane.sources.snapshots import take_snapshot
+        from dataplane.sources.spans.window import resolved
 
-        return self._read(take_snapshot(self.params.tables(), self.params.base_dir), inputs, outputs, context)
+        params, window = resolved(self.params)
+        return self._read(params, window, take_snapshot(params.tables(), params.base_dir), inputs, outputs, context)
 
     def prepare(self) -> Prepared[NoInputs, Outputs]:
         """Lists all files and digests their content, see `dataplane.sources.snapshots.file_digests`.
 
         Raises:
-            DataError: a file is missing, or a dataset is not prepared and cannot be downloaded.
+            DataError: a file or span is missing, or a dataset is not prepared and cannot be downloaded.
             RunError: an object store cannot be reached.
         """
         from dataplane.sources.snapshots import file_digests, take_snapshot
+        from dataplane.sources.spans.window import resolved
 
-        files = take_snapshot(self.params.tables(), self.params.base_dir)
-        return Prepared(file_digests(self.params.tables(), files), partial(self._read, files))
+        params, window = resolved(self.params)
+        files = take_snapshot(params.tables(), params.base_dir)
+        return Prepared(file_digests(params.tables(), files), partial(self._read, params, window, files))
 
     def _read(
-        self, files: "Snapshot", inputs: NoInputs, outputs: Outputs, context: ExecutionContext
+        self,
+        params: ExampleGenParams,
+        window: "Window | None",
+        files: "Snapshot",
+        inputs: NoInputs,
+        outputs: Outputs,
+        context: ExecutionContext,
     ) -> Mapping[str, Any]:
         from dataplane.sources.ingestion.tables import ingest
 
-        return ingest(
-            self.params.tables(),
+        facts = ingest(
+            params.tables(),
             files,
-            base_dir=self.params.base_dir,
+            base_dir=params.base_dir,
             max_bad_fraction=self.params.max_bad_fraction,
             output=outputs.examples,
             context=context,
         )
+        if window is None:
+            return facts
+        told = window.facts()
+        return {**facts, **told, "notes": [*told["notes"], *facts.get("notes", [])]}

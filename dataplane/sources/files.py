@@ -143,11 +143,16 @@ def content_digest(file: SourceFile) -> str:
     return digest.hexdigest()
 
 
+def absolute(pattern: str, base: Path) -> str:
+    """The location that a path or pattern of the settings names."""
+    # Path.expanduser would raise if there is no such user.
+    return pattern if storage.is_remote(pattern) else str(base / os.path.expanduser(pattern))  # noqa: PTH111
+
+
 def _expand(paths: Paths, base: Path, file_format: str, split: Split | None) -> Iterator[SourceFile]:
     for pattern in [paths] if isinstance(paths, str) else paths:
-        # Path.expanduser would raise if there is no such user.
-        location = pattern if storage.is_remote(pattern) else str(base / os.path.expanduser(pattern))  # noqa: PTH111
-        found = _matches(location, file_format)
+        location = absolute(pattern, base)
+        found = files_at(location, file_format)
         if not found:
             raise DataError(_no_files_message(location, file_format))
         for file in found:
@@ -155,22 +160,26 @@ def _expand(paths: Paths, base: Path, file_format: str, split: Split | None) -> 
             yield SourceFile(file.location, name, file.size, split, partitions_of(name))
 
 
-def _matches(location: str, file_format: str) -> list[storage.StoredFile]:
+def files_at(location: str, file_format: str) -> list[storage.StoredFile]:
     """Files at a location, which is a file, a directory (with its partitions) or a glob of files and partitions."""
     file = storage.stat(location)
     if file is not None:
         return [file]
     if not glob.has_magic(location):
         return _in_directory(location, file_format)
-    found = _glob_store(location) if storage.is_remote(location) else _glob_local(location)
     files: list[storage.StoredFile] = []
-    for match in sorted(found):
+    for match in sorted(names_at(location)):
         name = match.rpartition("/")[2]
         if is_partition(name):
             files += _in_directory(match, file_format)
         elif not name.startswith((".", "_")) and (file := storage.stat(match)) is not None:
             files.append(file)
     return files
+
+
+def names_at(pattern: str) -> set[str]:
+    """Files and directories that match a glob."""
+    return _glob_store(pattern) if storage.is_remote(pattern) else _glob_local(pattern)
 
 
 def _in_directory(directory: str, file_format: str) -> list[storage.StoredFile]:

@@ -1,8 +1,13 @@
 """`run`: from source data to a published model."""
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.commands import options
+
+if TYPE_CHECKING:
+    from pipeline.running import Finished
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -17,6 +22,20 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     options.add_config(parser)
     options.add_root(parser)
     options.add_display(parser)
+    spans = parser.add_mutually_exclusive_group()
+    spans.add_argument(
+        "--span",
+        type=_span,
+        metavar="SPAN",
+        help="the newest span to read, such as 2026-11-21, if data.interactions.path has {SPAN} (default: the newest)",
+    )
+    spans.add_argument(
+        "--spans",
+        type=_extent,
+        metavar="FIRST..LAST",
+        help="one run for each span from FIRST to LAST, oldest first; stops at the first that fails, and the same "
+        "command continues there",
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all steps after it")
     which.add_argument("--only", default="", metavar="STEP", help="execute only STEP, on the artifacts of earlier runs")
@@ -26,17 +45,55 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the pipeline; exit code 3 if a step failed or a gate refused, 1 on an internal error."""
-    from pipeline.execution.report import summary
+    options.interrupted_by_sigterm()
+    if arguments.spans is None:
+        _conclude(arguments, _run(arguments, arguments.span or ""))
+        return 0
+    if arguments.start or arguments.only:
+        arguments.parser.error("--spans runs all steps; use --from or --only with --span")
+    from pipeline.backfill import Backfill
+
+    first, last = arguments.spans
+    again = ["--spans", f"{first}..{last}"]
+    backfill = Backfill.between(
+        arguments.config, first, last, root=arguments.root, settings=arguments.settings, again=arguments.no_cache
+    )
+    for done in backfill.run(lambda span: _run(arguments, span, again), lambda line: options.conclude(arguments, line)):
+        _conclude(arguments, done)
+    return 0
+
+
+def _run(arguments: argparse.Namespace, span: str, again: Sequence[str] = ()) -> "Finished":
     from pipeline.execution.runner import Selection
     from pipeline.running import run_pipeline
 
-    options.interrupted_by_sigterm()
-    done = run_pipeline(
+    return run_pipeline(
         arguments.config,
         root=arguments.root,
         settings=arguments.settings,
         selection=Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache),
         display=options.display(arguments),
+        span=span,
+        again=again,
     )
+
+
+def _conclude(arguments: argparse.Namespace, done: "Finished") -> None:
+    from pipeline.execution.report import summary
+
     options.conclude(arguments, summary(done.store, done.run, done.executions, options.root_given(arguments)))
-    return 0
+
+
+def _span(text: str) -> str:
+    from dataplane.sources.spans.notation import EXAMPLES, notation_of
+
+    if notation_of(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span; allowed: {EXAMPLES}")
+    return text
+
+
+def _extent(text: str) -> tuple[str, str]:
+    first, separator, last = text.partition("..")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form FIRST..LAST, such as 2026-11-01..2026-11-21")
+    return _span(first), _span(last)

@@ -13,8 +13,8 @@ from pipeline.execution.records import to_json
 if TYPE_CHECKING:
     from pipeline.reporting.overview import RunOverview
 
-_RESULTS = (3, 4, 5)
-"""Columns with metric, verdict and version."""
+_RESULTS = (3, 4, 5, 6)
+"""Columns with metric, verdict, version and span."""
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,9 +22,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "status",
         help="list runs, their steps and artifacts",
-        description="Lists the runs of every pipeline under the root, newest last, with the metric, the verdict and "
-        "the published version of each. For the newest run of each pipeline, lists its steps: whether cached or run, "
-        "their duration and their artifacts; then its whole message if it was refused or failed.",
+        description="Lists the runs of every pipeline under the root, newest last, with the metric, the verdict, the "
+        "published version and the span of each. For the newest run of each pipeline, lists its steps: whether cached "
+        "or run, their duration and their artifacts; then its whole message if it was refused or failed.",
     )
     parser.add_argument("pipeline", nargs="?", metavar="PIPELINE", help="only this pipeline")
     parser.add_argument(
@@ -75,7 +75,8 @@ def _row(found: "RunOverview") -> list[str]:
     metric = f"{found.metrics[0].name} {found.metrics[0].value:.4f}" if found.metrics else ""
     version = "" if found.version is None else f"version {found.version}"
     reason = run.message.partition("\n")[0]
-    return [run.id, run.state, _seconds(run), metric, found.verdict, version, _cached(run), reason]
+    span = f"span {run.span}" if run.span else ""
+    return [run.id, run.state, _seconds(run), metric, found.verdict, version, span, _cached(run), reason]
 
 
 def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
@@ -101,7 +102,7 @@ def _as_json(store: Store, found: "RunOverview") -> dict[str, Any]:
             step["state"] = "running"
         step["artifacts"] = _artifacts(store, step["node"], step["execution"])
     metrics = {it.name: {"value": it.value, "interval": it.bounds} for it in found.metrics}
-    return record | {"metrics": metrics, "blessed": found.blessed, "version": found.version}
+    return record | {"span": found.run.span, "metrics": metrics, "blessed": found.blessed, "version": found.version}
 
 
 def _artifacts(store: Store, node: str, execution: str) -> list[str]:

@@ -23,6 +23,8 @@ from dataplane.files import storage
 from dataplane.sources.config import SyntheticInteractions
 from dataplane.sources.headers import check_headers
 from dataplane.sources.ingestion.pivot_cut import pivot_problems
+from dataplane.sources.spans.listing import SpanError
+from dataplane.sources.spans.window import at_newest, pinned
 from dataplane.sources.value_config import ColumnName
 from models.spec.checks import contradictions
 from models.spec.config import ModelConfig, TrainingConfig
@@ -132,6 +134,8 @@ class PipelineConfig(Strict):
 def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
     """Reads and checks a configuration; relative paths in it start from the directory of the file.
 
+    If the interactions have spans, `data.spans.span` of the result is the run's span, the newest by default.
+
     Args:
         file: the YAML file.
         settings: `key=value` settings that override the file.
@@ -145,6 +149,10 @@ def load_config(file: Path, settings: Sequence[str] = ()) -> PipelineConfig:
     except ValidationError as error:
         raise config_error(file, document, explain(error, document)) from None
     config = with_absolute_paths(config, file.absolute().parent)
+    try:
+        config = config.model_copy(update={"data": pinned(config.data)})
+    except SpanError as error:
+        raise config_error(file, document, [Problem(error.key, str(error))]) from None
     problems = _contradictions(config)
     if problems:
         raise config_error(file, document, problems)
@@ -170,7 +178,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     problems = [
         Problem(found.key, f"{found.value}: {found.message}" + _allowed(found.allowed))
         for found in check_headers(
-            config.data,
+            at_newest(config.data),
             config.features,
             event_weights=config.training.event_weights,
             shown={"display": display, "serving.item_columns": config.serving.item_columns},

@@ -1,5 +1,6 @@
 """The settings of a configuration as a flat list: what the user set, and what was left at its default."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,11 @@ class Setting:
     key: str
     value: Any
     default: bool
+
+
+def span_setting(span: str) -> str:
+    """The setting, as `--set` takes it, that makes a span the run's."""
+    return f"data.spans.span={json.dumps(span)}"
 
 
 def settings_given(config: PipelineConfig) -> dict[str, Any]:

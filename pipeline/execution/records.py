@@ -178,6 +178,13 @@ class Run:
         return (datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds()
 
     @property
+    def span(self) -> str:
+        """The newest span of the data that the run read; "" if the data have no spans."""
+        data = self.settings.get("data")
+        spans = data.get("spans") if isinstance(data, dict) else None
+        return str(spans.get("span") or "") if isinstance(spans, dict) else ""
+
+    @property
     def step_at_work(self) -> Step | None:
         """The step that a running run works on, the first without an outcome; None if the run has ended."""
         if self.state != "running":

@@ -11,6 +11,7 @@ from dataplane.artifacts.evaluation import Metrics
 from dataplane.artifacts.infra_blessing import InfraVerdict, ModelTimes
 from dataplane.artifacts.pushed_model import Push
 from dataplane.artifacts.serving_model import ExpectedAnswers, IndexReport
+from dataplane.sources.spans.words import spans_in_words
 from dataplane.text_tables import text_table
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.progress import notes
@@ -68,7 +69,8 @@ def _data(executions: Mapping[str, Execution]) -> str:
     """What tables describe, and what is suspicious, also where the steps were cached."""
     facts = {node: executions[node].facts for node in _DATA_STEPS if node in executions}
     described = facts.get("ExampleValidator", {})
-    lines = [f"{table} {described[table]}" for table in ("queries", "candidates") if table in described]
+    lines = [f"spans {spans_in_words(it['spans'])}" for it in facts.values() if "spans" in it]
+    lines += [f"{table} {described[table]}" for table in ("queries", "candidates") if table in described]
     lines += [note for each in facts.values() for note in notes(each)]
     return "Data       " + "\n  ".join(lines) if lines else ""
 

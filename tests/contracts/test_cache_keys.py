@@ -22,7 +22,7 @@ READING = {
 ENCODED = {"dataplane.columns", "dataplane.dataset", "models.preprocessing", "models.saved_models"}
 RANKED = {"models.events", "models.ranking", "serving", "serving.model"}
 ROOMS = {
-    "example_gen": READING,
+    "example_gen": READING | {"dataplane.sources.spans"},
     "statistics_gen": {"dataplane.columns", "dataplane.statistics"},
     "schema_gen": {"dataplane.statistics"},
     "example_validator": {"dataplane.statistics"},

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from dataplane.artifacts.anomalies import Anomaly
 from dataplane.artifacts.statistics import Bucket, ColumnReport, EventsReport, TableReport
+from dataplane.sources.spans.words import spans_in_words
 from pipeline.reporting.charts.comparisons import Bar, NamedShare, histogram, shares_chart
 from pipeline.reporting.facts import RunFacts
 from pipeline.reporting.words import microseconds, moment, number, share
@@ -88,7 +89,15 @@ def _table(facts: RunFacts, name: str, table: TableReport, before: TableReport |
     ]
     of_table = tuple(it for it in anomalies if it.column not in table.columns)
     ordered = sorted(columns, key=lambda column: not column.anomalies)
-    return TableView(name, _rows(facts, name, table), dict(_events(table.events)), tuple(ordered), of_table)
+    told = dict([*_events(table.events), *(_spans(facts) if name == "interactions" else ())])
+    return TableView(name, _rows(facts, name, table), told, tuple(ordered), of_table)
+
+
+def _spans(facts: RunFacts) -> Iterator[tuple[str, str]]:
+    execution = facts.executions.get("ExampleGen")
+    spans = execution.facts.get("spans") if execution else None
+    if isinstance(spans, dict):
+        yield "spans", spans_in_words(spans)
 
 
 def _rows(facts: RunFacts, name: str, table: TableReport) -> str:

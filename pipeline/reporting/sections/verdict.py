@@ -31,7 +31,7 @@ class VerdictView:
         final_fit: note that the published model is not the measured one; "" if it is.
         gates: outcomes of the checks that are not a reason.
         tiles: most important numbers.
-        when: start and duration of the run.
+        when: start, duration and span of the run.
     """
 
     tone: str
@@ -109,6 +109,7 @@ def _state(check: Check) -> str:
 
 def _when(facts: RunFacts) -> str:
     run = facts.run
-    if run.seconds is None:
-        return moment(run.started)
-    return f"{moment(run.started)}, {seconds(max(run.seconds, 0.0))}"
+    parts = [moment(run.started)] if run.seconds is None else [moment(run.started), seconds(max(run.seconds, 0.0))]
+    if run.span:
+        parts.append(f"span {run.span}")
+    return ", ".join(parts)

@@ -55,6 +55,16 @@ def test_metric_verdict_and_version_of_each_run(tmp_path: Path, capsys: pytest.C
     assert (second["metrics"], second["blessed"], second["version"]) == ({}, None, None)
 
 
+def test_the_span_of_each_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = Runs(tmp_path)
+    runs.add("r1")
+    runs.add("r2", settings={"data": {"spans": {"span": "2026-11-21"}}})
+    assert main(["status", "--root", str(tmp_path)]) == 0
+    first, second = capsys.readouterr().out.splitlines()[1:3]
+    assert "span" not in first
+    assert "version 4  span 2026-11-21  0 of 8 steps cached" in second
+
+
 def test_the_step_at_work_is_running_as_long_as_its_run_lives(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
