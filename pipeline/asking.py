@@ -16,7 +16,7 @@ from serving.model.ask import Answer, Question, ask_batches, unpadded
 from serving.model.descriptions import read_description
 from serving.model.requests import complete_request
 
-_SECONDS = 120.0
+_SECONDS = 600.0
 
 
 @dataclass(frozen=True)

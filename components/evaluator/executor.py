@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from components.evaluator.served_comparison import ServedComparison
 from components.evaluator.slices import slices
 from dataplane.artifacts import Evaluation, Examples, Model, TransformedExamples, TransformGraph
 from dataplane.artifacts.evaluation import Intervals, Metrics, NotCompared, ServedMetrics, Skipped
+from dataplane.artifacts.model import TrainingReport
 from dataplane.artifacts.transform_graph import read_spec
 from dataplane.dataset.embedding import candidate_embeddings, embed_queries, first_contexts, query_columns
 from dataplane.dataset.held_out import held_out
@@ -67,6 +69,11 @@ class _Subject:
     params: "EvaluatorParams"
     context: ExecutionContext
 
+    @cached_property
+    def training(self) -> TrainingReport:
+        """How the model was made."""
+        return TrainingReport.read(self.model)
+
     @property
     def config(self) -> "EvaluationConfig":
         """Metrics and gates."""
@@ -78,7 +85,8 @@ class _Found:
     """Results of the model.
 
     Attributes:
-        of_split: metrics of each split that has a relevant candidate.
+        of_split: metrics of each measured split. A model that was made of the validation events, too, is measured on
+            the test alone.
         collapsed: how the embeddings are all alike; empty if they differ.
     """
 
@@ -157,7 +165,7 @@ def _measure_model(subject: _Subject) -> _Found:
     of_split: dict[Split, Measured] = {}
     collapsed = ""
     for split, task in subject.tasks.items():
-        if not len(task.query_rows):
+        if not len(task.query_rows) or (split == "validation" and subject.training.refitted):
             continue
         inputs = _query_inputs(subject.dataset, subject.spec, task, first_contexts(task.held_out, task.query_rows))
         queries = embed_queries(subject.model, inputs, subject.context)
@@ -191,6 +199,12 @@ def _compare_with_served(
     return comparison.run(without_context)
 
 
+def _before_refit(subject: _Subject, test: Measured) -> Mapping[str, float]:
+    """The validation metrics of a model before it was made of the validation events, too; otherwise none."""
+    found = subject.training.validation if subject.training.refitted else {}
+    return {name: value for name, value in found.items() if name in test.metrics}
+
+
 def _metrics(
     subject: _Subject, found: _Found, baselines: Mapping[str, Measured | str], measured: Mapping[str, Measured]
 ) -> Metrics:
@@ -198,7 +212,7 @@ def _metrics(
     dataset, config, params = subject.dataset, subject.config, subject.params
     return Metrics(
         test=test.metrics,
-        validation={} if validation is None else validation.metrics,
+        validation=_before_refit(subject, test) if validation is None else validation.metrics,
         baselines={n: Skipped(skipped=it) if isinstance(it, str) else it.metrics for n, it in baselines.items()},
         intervals=_intervals(test, measured, config, params.seed),
         slices=slices(
@@ -211,7 +225,9 @@ def _metrics(
             features=config.slices,
         ),
         not_measured={split: held_out(dataset, split, remove_seen=params.remove_seen) for split in _MEASURED},
-        protocol=protocol(subject.tasks, dataset, subject.spec, params, found.of_split),
+        protocol=protocol(
+            subject.tasks, dataset, subject.spec, params, found.of_split, refitted=subject.training.refitted
+        ),
     )
 
 

@@ -28,7 +28,7 @@ def better_of(trained: Fitted, closed: ClosedForm, written: Path) -> Fitted:
     }
     tried = (*trained.tried, *closed.tried())
     of_trained = f"{trained.recipe} {score:.4f} after {trained.fit.steps:,} steps"
-    of_closed = f"closed_form {other:.4f} with {closed.width} dimensions"
+    of_closed = f"closed_form {other:.4f} with {closed.form.width} dimensions"
     if other > score:
         chosen, note = closed.fitted(written), f"{of_closed}, {of_trained}"
         tried = (*tried, steps)

@@ -1,22 +1,31 @@
-"""Fits the towers in closed form; validation chooses the length of the embeddings."""
+"""Fits the towers in closed form; validation chooses the length of the embeddings and the exponent."""
 
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
 
-from components.trainer.data import Prepared
+from components.trainer.data import Prepared, event_data
 from components.trainer.fitted import Fitted
 from components.trainer.settings import Settings
 from dataplane.artifacts.document import JsonValue
+from dataplane.artifacts.model import TrainingReport
 from models.spec.features import CANDIDATE_ID
 from models.spec.progress import Decided, Progress
 from models.towers.towers import CandidateTower, QueryTower
-from models.training.closed_form import closed_form_model, closed_form_towers, spectrum_of, widths_to_try
+from models.training.batches import TrainingData
+from models.training.closed_form import (
+    EXPONENTS,
+    closed_form_model,
+    closed_form_towers,
+    spectrum_of,
+    widths_to_try,
+)
 from models.training.loop import Fit
+from models.training.spectrum import Form, Spectrum
 
 
 @dataclass(frozen=True)
@@ -24,30 +33,30 @@ class ClosedForm:
     """Towers in closed form.
 
     Attributes:
-        width: length of the embeddings.
+        form: what validation chose.
         query_tower: with its table.
         candidate_tower: with its table.
-        events: number of training events.
+        events: number of events behind the tables.
         metric: the validation metric that decides.
-        metrics: on validation; empty without validation.
+        metrics: on validation, of tables without the validation events; empty without validation.
         seconds: time of the computation.
-        scores: validation metric of each width that was compared.
+        scores: validation metric of each form that was compared.
     """
 
-    width: int
+    form: Form
     query_tower: QueryTower
     candidate_tower: CandidateTower
     events: int
     metric: str
     metrics: Mapping[str, float]
     seconds: float
-    scores: Mapping[int, float]
+    scores: Mapping[Form, float]
 
     def tried(self) -> tuple[Mapping[str, JsonValue], ...]:
-        """The widths that were compared, as a report names them."""
+        """The forms that were compared, as a report names them."""
         return tuple(
-            {"recipe": "closed_form", "embedding_dim": width, self.metric: score}
-            for width, score in self.scores.items()
+            {"recipe": "closed_form", "embedding_dim": form.width, "exponent": form.exponent, self.metric: score}
+            for form, score in self.scores.items()
         )
 
     def fitted(self, written: Path) -> Fitted:
@@ -59,7 +68,7 @@ class ClosedForm:
         variables = (*self.query_tower.trainable_variables, *self.candidate_tower.trainable_variables)
         return Fitted(
             recipe="closed_form",
-            config=closed_form_model(self.width),
+            config=closed_form_model(self.form.width),
             query_tower=self.query_tower,
             candidate_tower=self.candidate_tower,
             loss="closed_form",
@@ -67,38 +76,89 @@ class ClosedForm:
             labels="next",
             tried=self.tried() if len(self.scores) > 1 else (),
             parameters=int(sum(tf.size(variable) for variable in variables)),
+            events=self.events,
             fit=Fit(0, dict(self.metrics), [{"step": 0, "seconds": self.seconds, **self.metrics}], 0.0, self.events),
+            exponent=self.form.exponent,
+            refitted=bool(self.metrics),
         )
 
 
-def closed_form(prepared: Prepared, params: Settings, progress: Progress, *, width: int | None = None) -> ClosedForm:
-    """Computes the towers. Validation compares widths from the widest on, until a narrower one is worse.
+def closed_form(
+    prepared: Prepared, params: Settings, progress: Progress, *, reference: TrainingReport | None = None
+) -> ClosedForm:
+    """Computes the towers.
+
+    Validation compares exponents at the greatest width, then narrower widths until one is worse. The chosen form is
+    computed once more with the validation events: they are the newest that are known before the test.
 
     Args:
         prepared: the data.
         params: settings of the training.
-        progress: told about each width and its validation metric.
-        width: length of the embeddings that a final fit repeats; None to choose it.
+        progress: told about each form and its validation metric.
+        reference: the model that a final fit repeats; None to choose.
     """
+    if reference is not None:
+        return _repeated(prepared, params, Form(reference.embedding_dim, reference.exponent), progress)
     start = time.perf_counter()
-    metric = params.training.metric
     items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
-    widths = widths_to_try(params.model, prepared.events, items=items) if width is None else [width]
-    progress(f"decomposing {len(prepared.events):,} events to {widths[0]} dimensions")
-    found = spectrum_of(prepared.events, items=items, rank=widths[0], seed=params.seed)
-    best, scores, seconds = None, dict[int, float](), round(time.perf_counter() - start, 3)
-    tokens = prepared.events.candidates[CANDIDATE_ID][:, 0]
-    for each in widths:
-        towers = closed_form_towers(
-            prepared.spec, found, width=each, candidate_tokens=tokens, ordered=prepared.dataset.ordered
-        )
-        metrics = {} if prepared.validation is None else prepared.validation.metrics(*towers)
-        if metrics:
-            scores[each] = metrics[metric]
-            facts = {"embedding_dim": each, metric: metrics[metric]}
-            progress(Decided(f"closed form of {each} dimensions: {metric} {metrics[metric]:.4f}", facts))
-        if best is not None and metrics[metric] < best.metrics[metric]:
+    widths = widths_to_try(params.model, prepared.events, items=items)
+    found = _decomposed(prepared, prepared.events, widths[0], params, progress)
+    validated = dict[Form, Mapping[str, float]]()
+    best = _best_form(widths, validated, prepared, found, params, progress)
+    everything = _with_validation(prepared, params)
+    refitted = _decomposed(prepared, everything, best.width, params, progress)
+    metric, seconds = params.training.metric, round(time.perf_counter() - start, 3)
+    scores = {form: metrics[metric] for form, metrics in validated.items()}
+    towers = _towers(prepared, refitted, best)
+    return ClosedForm(best, *towers, len(everything), metric, validated[best], seconds, scores)
+
+
+def _repeated(prepared: Prepared, params: Settings, form: Form, progress: Progress) -> ClosedForm:
+    start = time.perf_counter()
+    found = _decomposed(prepared, prepared.events, form.width, params, progress)
+    seconds = round(time.perf_counter() - start, 3)
+    towers = _towers(prepared, found, form)
+    return ClosedForm(form, *towers, len(prepared.events), params.training.metric, {}, seconds, {})
+
+
+def _best_form(
+    widths: list[int],
+    validated: dict[Form, Mapping[str, float]],
+    prepared: Prepared,
+    found: Spectrum,
+    params: Settings,
+    progress: Progress,
+) -> Form:
+    """The form with the best validation metric; `validated` receives the metrics of all that were compared."""
+    metric, validation = params.training.metric, prepared.validation
+    assert validation is not None
+
+    def score(form: Form) -> float:
+        validated[form] = metrics = validation.metrics(*_towers(prepared, found, form))
+        facts = {"embedding_dim": form.width, "exponent": form.exponent, metric: metrics[metric]}
+        told = f"closed form of {form.width} dimensions, exponent {form.exponent}: {metric} {metrics[metric]:.4f}"
+        progress(Decided(told, facts))
+        return metrics[metric]
+
+    best = max((Form(widths[0], exponent) for exponent in EXPONENTS), key=score)
+    for form in [Form(width, best.exponent) for width in widths[1:]]:
+        if score(form) < validated[best][metric]:
             break
-        best = ClosedForm(each, *towers, len(prepared.events), metric, metrics, seconds, scores)
-    assert best is not None
+        best = form
     return best
+
+
+def _decomposed(prepared: Prepared, events: TrainingData, rank: int, params: Settings, progress: Progress) -> Spectrum:
+    progress(f"decomposing {len(events):,} events to {rank} dimensions")
+    items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
+    return spectrum_of(events, items=items, rank=rank, seed=params.seed)
+
+
+def _with_validation(prepared: Prepared, params: Settings) -> TrainingData:
+    events = replace(prepared.dataset.events, timestamp=None).select(["train", "validation"])
+    return event_data(events, prepared.dataset, prepared.spec, use_weights=params.training.use_weights)
+
+
+def _towers(prepared: Prepared, found: Spectrum, form: Form) -> tuple[QueryTower, CandidateTower]:
+    tokens = prepared.events.candidates[CANDIDATE_ID][:, 0]
+    return closed_form_towers(prepared.spec, found, form, candidate_tokens=tokens, ordered=prepared.dataset.ordered)

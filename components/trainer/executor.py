@@ -118,8 +118,7 @@ class _Job:
         if reference is not None and reference.recipe != "closed_form":
             return self.fit_like(reference)
         if reference is not None or recipes == ("closed_form",):
-            width = None if reference is None else reference.embedding_dim
-            return closed_form(prepared, params, self.progress, width=width).fitted(self.written)
+            return closed_form(prepared, params, self.progress, reference=reference).fitted(self.written)
         if "closed_form" not in recipes:
             return self.fit_best(recipes, validated)
         closed = closed_form(prepared, params, self.progress)
@@ -179,6 +178,7 @@ class _Job:
             labels=trial.labels,
             tried=tried_trials(scores, self.params.training.metric),
             parameters=int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
+            events=len(self.prepared.events),
             fit=fit,
         )
 

@@ -34,8 +34,11 @@ class Fitted:
         labels: what a history had to predict.
         tried: settings that were compared on validation, each with its metric.
         parameters: number of weights.
+        events: number of events that the weights were made of.
         fit: course of the training.
         notes: why this recipe was chosen, if there was a choice.
+        exponent: of the singular values in a closed form; see `models.training.spectrum.Form`.
+        refitted: whether the weights were computed once more with the validation events.
     """
 
     recipe: Recipe
@@ -47,8 +50,11 @@ class Fitted:
     labels: Labels
     tried: tuple[Mapping[str, JsonValue], ...]
     parameters: int
+    events: int
     fit: Fit
     notes: tuple[str, ...] = ()
+    exponent: float = 1.0
+    refitted: bool = False
 
 
 def export(fitted: Fitted, prepared: Prepared, output: Model) -> None:
@@ -68,12 +74,14 @@ def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: 
     fit, validation = fitted.fit, prepared.validation
     return TrainingReport(
         steps=fit.steps,
-        events=len(prepared.events),
+        events=fitted.events,
         batch_size=fit.batch_size,
         recipe=fitted.recipe,
         loss=fitted.loss,
         temperature=fitted.temperature,
         labels=fitted.labels,
+        exponent=fitted.exponent,
+        refitted=fitted.refitted,
         tried=fitted.tried,
         metric=params.training.metric,
         validation=fit.validation,

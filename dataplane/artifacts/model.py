@@ -24,6 +24,11 @@ class TrainingReport(Document):
     """Name of the loss, never `auto`; `closed_form` without one."""
     temperature: float
     labels: Labels
+    exponent: float = 1.0
+    """Exponent of the singular values in a closed form; see `models.training.spectrum.Form`."""
+    refitted: bool = False
+    """Whether the weights were computed once more with the validation events, after these chose the settings;
+    `validation` is of the weights before."""
     tried: tuple[Mapping[str, JsonValue], ...]
     """Short trial runs: `temperature`, `labels` and the validation metric of each, and `recipe` where several were
     compared. Trained towers that a closed form surpassed have their `steps`."""

@@ -55,7 +55,7 @@ class ModelConfig(Strict):
 
     embedding_dim: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     """Length of the query and candidate embeddings, and of each row in the table of candidate ids. `auto`: 64 if the
-    towers are trained in steps; for a closed form, the one from 64 to 512 that validates best."""
+    towers are trained in steps; for a closed form, the one from 64 to 768 that validates best."""
     query_tower: TowerConfig = TowerConfig(layers=(128,))
     """Maps the query features, the context features and the pooled history to the query embedding."""
     candidate_tower: TowerConfig = TowerConfig()
@@ -132,9 +132,9 @@ class TrainingConfig(Strict):
     method: Literal["auto", "gradient", "closed_form"] = "auto"
     """`gradient`: trains the towers of `model` in steps. `closed_form`: computes the vectors of the candidate ids from
     a truncated SVD of the interactions, without steps (see `models.training.spectrum`). It reads only the history and
-    the candidate id, and no setting of the towers but `model.embedding_dim`. `auto`: with ids alone and no setting of
-    the towers or the loss other than its default, the one of three recipes that validates best (see
-    `models.spec.recipes`); otherwise `gradient`."""
+    the candidate id, and no setting of the towers but `model.embedding_dim`. Once validation has chosen the form, it is
+    computed with the validation events too. `auto`: with ids alone and no setting of the towers or the loss other than
+    its default, the recipe that validates best (see `models.spec.recipes`); otherwise `gradient`."""
     batch_size: int = Field(default=1024, ge=2)
     """Events per step. With in-batch negatives, also the number of candidates that compete."""
     examples: ExamplesConfig = EVERY_EVENT

@@ -6,13 +6,14 @@ from models.spec.config import ModelConfig, TowerConfig
 from models.spec.features import CANDIDATE_ID, EncodedSpec
 from models.towers.towers import CandidateTower, CommonVector, QueryTower, build_towers
 from models.training.batches import TrainingData
-from models.training.spectrum import Interactions, Spectrum, spectrum
+from models.training.spectrum import Form, Interactions, Spectrum, spectrum
 
-WIDEST = 512
-"""Most dimensions of a closed form whose configuration names none."""
+WIDTHS = (768, 512, 256, 128, 64)
+"""Lengths of the embeddings that validation compares where the configuration names none."""
+EXPONENTS = (0.0, 0.5, 1.0)
+"""Exponents of the singular values that validation compares."""
 _MAX_VALUES = 1 << 28
 """Most values of a table of ids, 1 GB, that a closed form takes unasked."""
-_NARROWEST = 64
 
 
 def widths_to_try(model: ModelConfig, data: TrainingData, *, items: int) -> list[int]:
@@ -26,12 +27,7 @@ def widths_to_try(model: ModelConfig, data: TrainingData, *, items: int) -> list
     if model.embedding_dim != "auto":
         return [model.embedding_dim]
     most = min((len(data.offsets) - 1) // 2, items // 2, _MAX_VALUES // items)
-    widths = [WIDEST]
-    while widths[-1] > max(most, _NARROWEST):
-        widths[0] //= 2
-    while widths[-1] > _NARROWEST:
-        widths.append(widths[-1] // 2)
-    return widths
+    return [width for width in WIDTHS if width <= most] or [WIDTHS[-1]]
 
 
 def closed_form_model(width: int) -> ModelConfig:
@@ -62,7 +58,7 @@ def spectrum_of(data: TrainingData, *, items: int, rank: int, seed: int) -> Spec
 
 
 def closed_form_towers(
-    spec: EncodedSpec, found: Spectrum, *, width: int, candidate_tokens: np.ndarray, ordered: bool
+    spec: EncodedSpec, found: Spectrum, form: Form, *, candidate_tokens: np.ndarray, ordered: bool
 ) -> tuple[QueryTower, CandidateTower]:
     """Builds the towers and fills their tables.
 
@@ -72,14 +68,14 @@ def closed_form_towers(
     Args:
         spec: the encoded columns; only the history and the candidate id are read.
         found: of the training events.
-        width: length of the embeddings.
+        form: length of the embeddings and exponent of the singular values.
         candidate_tokens: token of each candidate, `[candidates]`.
         ordered: whether events have an order.
     """
-    query, candidate = build_towers(spec, closed_form_model(width), ordered=ordered)
+    query, candidate = build_towers(spec, closed_form_model(form.width), ordered=ordered)
     shared_by = np.bincount(candidate_tokens, minlength=len(found.degrees))
-    query.items.embeddings.assign(found.history_table(width))
-    candidate.items.embeddings.assign(found.candidate_table(width, shared_by))
+    query.items.embeddings.assign(found.history_table(form))
+    candidate.items.embeddings.assign(found.candidate_table(form, shared_by))
     assert isinstance(query.projection, CommonVector)
-    query.projection.vector.assign(found.popularity(width)[None, :])
+    query.projection.vector.assign(found.popularity(form)[None, :])
     return query, candidate

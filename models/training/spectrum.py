@@ -61,12 +61,26 @@ class Interactions:
 
 
 @dataclass(frozen=True)
+class Form:
+    """What is chosen when embeddings are made of a spectrum.
+
+    Attributes:
+        width: length of the embeddings.
+        exponent: p of `Spectrum`, the exponent of the singular values in a score.
+    """
+
+    width: int
+    exponent: float
+
+
+@dataclass(frozen=True)
 class Spectrum:
     """Right singular vectors V and singular values σ of the normalised interactions D_q^-½ R D_i^-½.
 
-    With E = V·σ^½ and d_i the queries of item i, the score of item j is Σ over the history of ⟨E_i, E_j⟩·(d_j / d_i)^½:
-    a two-tower model without training (PureSVD, Cremonesi et al. 2010; the normalisation and the exponents are those of
-    the ideal low-pass filter of GF-CF, Shen et al. 2021). The first columns are the solution for fewer dimensions.
+    With E = V·σ^(p/2) and d_i the queries of item i, the score of item j is Σ over the history of
+    ⟨E_i, E_j⟩·(d_j / d_i)^½: a two-tower model without training (PureSVD, Cremonesi et al. 2010). The exponent p = 0
+    keeps all that the vectors span as it is, the ideal low-pass filter of GF-CF (Shen et al. 2021); p = 1 weakens what
+    few queries share. The first columns are the solution for fewer dimensions.
 
     Attributes:
         vectors: V, strongest first, float32 `[items, rank]`.
@@ -78,35 +92,39 @@ class Spectrum:
     values: np.ndarray
     degrees: np.ndarray
 
-    def history_table(self, width: int) -> np.ndarray:
+    def history_table(self, form: Form) -> np.ndarray:
         """Vectors whose mean over a history is the query vector, E·d^-½, float32 `[items, width]`."""
-        return self._scaled(width, np.maximum(self.degrees, 1) ** -0.5)
+        return self._scaled(form, np.maximum(self.degrees, 1) ** -0.5)
 
-    def candidate_table(self, width: int, shared_by: np.ndarray) -> np.ndarray:
+    def candidate_table(self, form: Form, shared_by: np.ndarray) -> np.ndarray:
         """Vectors of the candidates, E·d^½, float32 `[items, width]`.
 
         Args:
-            width: number of dimensions; those beyond the rank are 0.
+            form: width and exponent; dimensions beyond the rank are 0.
             shared_by: number of candidates that share each item, `[items]`; each gets its share of the score.
         """
-        return self._scaled(width, self.degrees**0.5 / np.maximum(shared_by, 1))
+        return self._scaled(form, self.degrees**0.5 / np.maximum(shared_by, 1))
 
-    def popularity(self, width: int) -> np.ndarray:
+    def popularity(self, form: Form) -> np.ndarray:
         """A small query vector that ranks by d; it answers an empty history, float32 `[width]`.
 
-        It is σ^-½·Vᵀd^½, the least-squares solution of E·x = d^½.
+        It is σ^(-p/2)·Vᵀd^½, the least-squares solution of E·x = d^½.
         """
-        values, vectors = self.values[:width], self.vectors[:, :width]
-        usable = values > _LEAST
-        exact = np.where(usable, np.maximum(values, _LEAST) ** -0.5, 0) * (self.degrees**0.5 @ vectors)
-        self_score = float((values * usable).sum()) / max(int(np.count_nonzero(self.degrees)), 1)
+        exact = self._powers(form, -form.exponent / 2) * (self.degrees**0.5 @ self.vectors[:, : form.width])
+        self_score = float(self._powers(form, form.exponent).sum()) / max(int(np.count_nonzero(self.degrees)), 1)
         scale = _POPULARITY * self_score / max(int(self.degrees.max(initial=0)), 1)
-        row: np.ndarray = _padded((scale * exact)[None, :], width)[0]
+        row: np.ndarray = _padded((scale * exact)[None, :], form.width)[0]
         return row
 
-    def _scaled(self, width: int, factors: np.ndarray) -> np.ndarray:
-        embeddings = self.vectors[:, :width] * np.sqrt(self.values[:width])
-        return _padded(embeddings * factors[:, None], width)
+    def _scaled(self, form: Form, factors: np.ndarray) -> np.ndarray:
+        embeddings = self.vectors[:, : form.width] * self._powers(form, form.exponent / 2)
+        return _padded(embeddings * factors[:, None], form.width)
+
+    def _powers(self, form: Form, exponent: float) -> np.ndarray:
+        """σ^exponent, and 0 for a value that is a rounding error, float32 `[width]` or shorter."""
+        values = self.values[: form.width]
+        powers: np.ndarray = np.where(values > _LEAST, np.maximum(values, _LEAST) ** np.float32(exponent), 0)
+        return powers
 
 
 def _padded(vectors: np.ndarray, width: int) -> np.ndarray:

@@ -6,6 +6,26 @@ import numpy as np
 import tensorflow as tf
 
 from dataplane.artifacts import Model
+from dataplane.artifacts.model import TrainingReport
+
+TRAINED = TrainingReport(
+    steps=2,
+    events=10,
+    batch_size=5,
+    loss="full_softmax",
+    temperature=0.1,
+    labels="next",
+    tried=(),
+    metric="recall@10",
+    validation={"recall@10": 0.5, "ndcg@10": 0.25},
+    validation_queries=4,
+    notes=(),
+    embedding_dim=8,
+    parameters=80,
+    seconds=1.0,
+    milliseconds_per_step=1.0,
+    curve=(),
+)
 
 
 class TinyTowers(tf.Module):
@@ -47,7 +67,9 @@ def save_towers(
     query_columns: tuple[str, ...] = (),
     candidate_columns: tuple[str, ...] = (),
 ) -> Model:
-    """A Model artifact with only these towers."""
+    """A Model artifact with these towers, and a report as of two steps."""
     towers = TinyTowers(weights, width, query_columns=query_columns, candidate_columns=candidate_columns)
     tf.saved_model.save(towers, str(path / "towers"))
-    return Model(path)
+    model = Model(path)
+    TRAINED.write(model)
+    return model

@@ -17,6 +17,7 @@ from models.preprocessing.feature_preprocessing import FeatureStatistics
 from models.preprocessing.preprocessing import Preprocessing, encode, load_preprocessing
 from models.saved_models.configuration import write_configuration
 from models.spec.features import FeatureSpec, Side
+from tests.components.tiny_towers import TRAINED
 
 FEATURES = FeatureSpec.model_validate(
     {
@@ -123,7 +124,9 @@ def make_world(
         RandomTowers(preprocessing, dim=dim, seed=seed, recency=recency), str(path / "model" / "towers")
     )
     write_configuration(path / "model" / "towers", {})
-    return World(examples, graph, transformed, Model(path / "model"))
+    model = Model(path / "model")
+    TRAINED.write(model)
+    return World(examples, graph, transformed, model)
 
 
 def _save_preprocessing(

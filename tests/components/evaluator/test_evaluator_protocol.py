@@ -10,7 +10,8 @@ from dataplane.artifacts import Model, TransformGraph
 from dataplane.artifacts.transformed_examples import DatasetMetadata
 from dataplane.dataset.sequences import Split
 from dataplane.errors import DataError
-from tests.components.evaluator.small_world import A, B, C, D, Run, dataset, events
+from tests.components.evaluator.small_world import EVERY_GATE_OFF, A, B, C, D, Run, dataset, events, towers
+from tests.components.tiny_towers import TRAINED
 
 
 def test_validation_does_not_see_later_events(run: Run) -> None:
@@ -37,6 +38,18 @@ def test_the_protocol_lists_what_was_left_out(run: Run) -> None:
     assert protocol["history_length"] == 2
     assert "k = 100 exceeds the 6 candidates and is clipped to them" in protocol["notes"]
     assert any("1 held-out candidates were seen before" in note for note in protocol["notes"])
+
+
+def test_a_model_that_knows_the_validation_events_is_measured_on_the_test_alone(
+    tmp_path: Path, graph: TransformGraph
+) -> None:
+    weights = np.zeros((8, 8))
+    weights[C + 2, D + 2] = 1
+    model = towers(tmp_path / "model", weights)
+    TRAINED.model_copy(update={"refitted": True}).write(model)
+    metrics = Run(tmp_path, graph, model, evaluation=EVERY_GATE_OFF | {"at": (10,), "main_at": 10}).metrics
+    assert metrics["validation"] == TRAINED.validation
+    assert any("before the chosen settings were fitted once more" in note for note in metrics["protocol"]["notes"])
 
 
 def test_the_protocol_notes_data_without_order(tmp_path: Path, graph: TransformGraph, model: Model) -> None:

@@ -1,7 +1,9 @@
 """A Trainer without training steps: the towers in closed form."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,15 +12,18 @@ import tensorflow as tf
 
 from components.base import ExecutionContext
 from components.trainer import Trainer, TrainerParams
-from components.trainer.data import validation_of
+from components.trainer.data import event_data, validation_of
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.artifacts.transformed_examples import DatasetMetadata
-from dataplane.dataset.sequences import Dataset, Entities, Events, write_dataset
+from dataplane.dataset.sequences import Dataset, Entities, Events, Split, write_dataset
 from models.ragged import offsets_of
 from models.ranking.baselines import PopularityScorer
 from models.ranking.ranking import rank_candidates
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import CANDIDATE_ID, HISTORY, EncodedColumn, EncodedSpec, FeatureSpec
+from models.towers.towers import CandidateTower, QueryTower
+from models.training.closed_form import closed_form_towers, spectrum_of
+from models.training.spectrum import Form
 
 ITEMS, QUERIES, TASTES = 120, 400, 6
 SPEC = EncodedSpec(
@@ -61,19 +66,40 @@ def run(
     return model
 
 
+def towers_of(dataset: Dataset, splits: list[Split], report: Mapping[str, Any]) -> tuple[QueryTower, CandidateTower]:
+    """The towers of the reported form, made of the events of some splits."""
+    form = Form(report["embedding_dim"], report["exponent"])
+    data = event_data(dataset.events.select(splits), dataset, SPEC, use_weights=False)
+    found = spectrum_of(data, items=ITEMS + 2, rank=form.width, seed=PARAMS.seed)
+    tokens = dataset.candidates.columns[CANDIDATE_ID][:, 0]
+    return closed_form_towers(SPEC, found, form, candidate_tokens=tokens, ordered=False)
+
+
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return run(tmp_path_factory.mktemp("closed"))
 
 
-def test_exported_towers_have_the_metrics_of_the_report_and_beat_popularity(fitted: Model) -> None:
-    towers, dataset = tf.saved_model.load(str(fitted.path / "towers")), tastes()
-    task, report = validation_of(dataset, SPEC, PARAMS), fitted.read_json("training.json")
-    assert task.metrics(towers.embed_query, towers.embed_candidate) == pytest.approx(report["validation"], abs=1e-6)
+def test_the_report_has_the_metrics_of_towers_without_the_validation_events_and_they_beat_popularity(
+    fitted: Model,
+) -> None:
+    dataset, report = tastes(), fitted.read_json("training.json")
+    task = validation_of(dataset, SPEC, PARAMS)
+    metrics = task.metrics(*towers_of(dataset, ["train"], report))
+    assert metrics == pytest.approx(report["validation"], abs=1e-6)
     popular = rank_candidates(
         PopularityScorer(dataset.train_count), relevant=task.relevant, excluded=task.excluded, depth=10
     )
-    assert report["validation"]["recall@10"] > 2 * np.mean(popular.ranks < 10)
+    assert metrics["recall@10"] > 2 * np.mean(popular.ranks < 10)
+
+
+def test_exported_towers_know_the_validation_events(fitted: Model) -> None:
+    exported, report = tf.saved_model.load(str(fitted.path / "towers")), fitted.read_json("training.json")
+    dataset, tokens = tastes(), {CANDIDATE_ID: tf.range(ITEMS + 2)[:, None]}
+    wanted = towers_of(dataset, ["train", "validation"], report)[1](tokens).numpy()
+    assert exported.embed_candidate(tokens).numpy() == pytest.approx(wanted, abs=1e-6)
+    assert report["refitted"]
+    assert report["events"] == len(dataset.events)
 
 
 def test_the_report_names_the_method(fitted: Model) -> None:
@@ -89,7 +115,8 @@ def test_a_query_without_history_is_answered_by_popularity(fitted: Model) -> Non
     query = towers.embed_query({HISTORY: tf.zeros([1, length], tf.int32)}).numpy()
     tokens = {CANDIDATE_ID: tf.constant(dataset.candidates.columns[CANDIDATE_ID])}
     scores = (towers.embed_candidate(tokens).numpy() @ query[0])[:-1]
-    assert np.corrcoef(scores, dataset.train_count[:-1])[0, 1] > 0.95
+    known = np.bincount(dataset.events.candidate, minlength=ITEMS)[:-1]
+    assert np.corrcoef(scores, known)[0, 1] > 0.95
     assert not towers.embed_candidate(tokens).numpy()[-1].any(), "a new candidate is neither near nor far"
 
 
@@ -110,16 +137,17 @@ def test_a_closed_form_that_is_better_replaces_the_trained_towers(by_auto: Model
     towers, report = tf.saved_model.load(str(by_auto.path / "towers")), by_auto.read_json("training.json")
     assert report["recipe"] == "closed_form", "few steps are not enough for the others"
     assert [tried["steps"] > 0 for tried in report["tried"] if "steps" in tried] == [True]
-    metrics = validation_of(tastes(), SPEC, PARAMS).metrics(towers.embed_query, towers.embed_candidate)
-    assert metrics == pytest.approx(report["validation"], abs=1e-6)
+    tokens = {CANDIDATE_ID: tf.range(ITEMS + 2)[:, None]}
+    wanted = towers_of(tastes(), ["train", "validation"], report)[1](tokens).numpy()
+    assert towers.embed_candidate(tokens).numpy() == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("width", [7, 300])
 def test_a_named_width_is_kept(tmp_path: Path, width: int) -> None:
     model = run(tmp_path, PARAMS.model_copy(update={"model": ModelConfig(embedding_dim=width)}))
     report = model.read_json("training.json")
-    assert report["embedding_dim"] == width
-    assert report["tried"] == []
+    assert {tried["embedding_dim"] for tried in report["tried"]} == {width} == {report["embedding_dim"]}
+    assert [tried["exponent"] for tried in report["tried"]] == [0, 0.5, 1]
 
 
 def test_a_final_fit_repeats_the_width_on_all_events(fitted: Model, tmp_path: Path) -> None:
@@ -127,6 +155,7 @@ def test_a_final_fit_repeats_the_width_on_all_events(fitted: Model, tmp_path: Pa
     everything = replace(dataset, events=replace(dataset.events, split=np.zeros_like(dataset.events.split)))
     final = run(tmp_path, PARAMS.model_copy(update={"final": True}), reference=fitted, dataset=everything)
     reports = [model.read_json("training.json") for model in (final, fitted)]
-    assert reports[0]["embedding_dim"] == reports[1]["embedding_dim"]
-    assert reports[0]["events"] > reports[1]["events"]
+    for name in ("embedding_dim", "exponent"):
+        assert reports[0][name] == reports[1][name]
+    assert reports[0]["events"] == len(dataset.events)
     assert reports[0]["validation"] == {}

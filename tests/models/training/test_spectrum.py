@@ -3,7 +3,7 @@ import pytest
 
 from models.ragged import offsets_of
 from models.training import spectrum as module
-from models.training.spectrum import Interactions, spectrum
+from models.training.spectrum import Form, Interactions, spectrum
 
 
 def interactions(queries: int = 90, items: int = 24, seed: int = 0) -> tuple[Interactions, np.ndarray]:
@@ -43,7 +43,9 @@ def test_blocks_of_queries_change_nothing(monkeypatch):
     whole = spectrum(events, rank=3, seed=1)
     monkeypatch.setattr(module, "_BLOCK_QUERIES", 7)
     assert len(list(events.normalised())) > 10
-    np.testing.assert_allclose(spectrum(events, rank=3, seed=1).history_table(3), whole.history_table(3), atol=1e-4)
+    np.testing.assert_allclose(
+        spectrum(events, rank=3, seed=1).history_table(Form(3, 1)), whole.history_table(Form(3, 1)), atol=1e-4
+    )
 
 
 def test_equal_seeds_give_equal_bytes():
@@ -52,30 +54,34 @@ def test_equal_seeds_give_equal_bytes():
     assert first.vectors.tobytes() == second.vectors.tobytes()
 
 
+@pytest.mark.parametrize("exponent", [0, 0.5, 1])
 @pytest.mark.parametrize("width", [3, 40], ids=["truncated", "wider than the matrix"])
-def test_scores_are_those_of_the_low_pass_filter(width):
+def test_scores_are_those_of_the_low_pass_filter(width, exponent):
     events, dense = interactions()
     found = spectrum(events, rank=width, seed=1)
-    scores = dense @ found.history_table(width) @ found.candidate_table(width, np.ones(24, int)).T
+    form = Form(width, exponent)
+    scores = dense @ found.history_table(form) @ found.candidate_table(form, np.ones(24, int)).T
     _, values, vectors = np.linalg.svd(normalised(dense), full_matrices=False)
-    smooth = vectors[:width].T @ np.diag(values[:width]) @ vectors[:width]
+    powers = np.where(values > 1e-4, values**exponent, 0)[:width]
+    smooth = vectors[:width].T @ np.diag(powers) @ vectors[:width]
     degrees = dense.sum(axis=0)
     wanted = dense @ (np.maximum(degrees, 1)[:, None] ** -0.5 * smooth * degrees**0.5)
     np.testing.assert_allclose(scores, wanted, atol=2e-3)
 
 
-def test_an_empty_history_is_answered_by_popularity():
+@pytest.mark.parametrize("exponent", [0, 1])
+def test_an_empty_history_is_answered_by_popularity(exponent):
     events, dense = interactions()
-    found = spectrum(events, rank=24, seed=1)
-    scores = found.candidate_table(24, np.ones(24, int)) @ found.popularity(24)
-    degrees = dense.sum(axis=0)
+    found, form = spectrum(events, rank=24, seed=1), Form(24, exponent)
+    candidates = found.candidate_table(form, np.ones(24, int))
+    scores, degrees = candidates @ found.popularity(form), dense.sum(axis=0)
     np.testing.assert_allclose(scores / scores.max(), degrees / degrees.max(), atol=1e-2)
-    own = (found.history_table(24) * found.candidate_table(24, np.ones(24, int))).sum(axis=1)
+    own = (found.history_table(form) * candidates).sum(axis=1)
     assert 0 < scores.max() < 0.01 * own[degrees > 0].mean()
 
 
 def test_candidates_that_share_an_item_share_its_score():
     events, _ = interactions()
     found = spectrum(events, rank=4, seed=1)
-    alone, shared = (found.candidate_table(4, np.full(24, number)) for number in (1, 5))
+    alone, shared = (found.candidate_table(Form(4, 1), np.full(24, number)) for number in (1, 5))
     np.testing.assert_allclose(alone, 5 * shared, rtol=1e-5)
