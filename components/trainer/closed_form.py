@@ -1,15 +1,12 @@
 """Fits the towers in closed form; validation chooses the length of the embeddings and the exponent."""
 
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import tensorflow as tf
-
 from components.trainer.data import Prepared, event_data
-from components.trainer.fitted import Fitted
+from components.trainer.fitted import Fitted, number_of_weights, save_checkpoint
 from components.trainer.settings import Settings
 from dataplane.artifacts.document import JsonValue
 from dataplane.artifacts.model import TrainingReport
@@ -37,6 +34,7 @@ class ClosedForm:
         query_tower: with its table.
         candidate_tower: with its table.
         events: number of events behind the tables.
+        unrefitted: both towers without the validation events, which `metrics` are of.
         metric: the validation metric that decides.
         metrics: on validation, of tables without the validation events; empty without validation.
         seconds: time of the computation.
@@ -47,6 +45,7 @@ class ClosedForm:
     query_tower: QueryTower
     candidate_tower: CandidateTower
     events: int
+    unrefitted: tuple[QueryTower, CandidateTower]
     metric: str
     metrics: Mapping[str, float]
     seconds: float
@@ -61,11 +60,7 @@ class ClosedForm:
 
     def fitted(self, written: Path) -> Fitted:
         """Saves the towers as a checkpoint in `written`, and returns the fitted model."""
-        directory = written / "checkpoints"
-        shutil.rmtree(directory, ignore_errors=True)
-        checkpoint = tf.train.Checkpoint(query_tower=self.query_tower, candidate_tower=self.candidate_tower)
-        tf.train.CheckpointManager(checkpoint, str(directory), max_to_keep=1).save(0)
-        variables = (*self.query_tower.trainable_variables, *self.candidate_tower.trainable_variables)
+        save_checkpoint(self.query_tower, self.candidate_tower, written)
         return Fitted(
             recipe="closed_form",
             config=closed_form_model(self.form.width),
@@ -75,7 +70,7 @@ class ClosedForm:
             temperature=1.0,
             labels="next",
             tried=self.tried() if len(self.scores) > 1 else (),
-            parameters=int(sum(tf.size(variable) for variable in variables)),
+            parameters=number_of_weights(self.query_tower, self.candidate_tower),
             events=self.events,
             fit=Fit(0, dict(self.metrics), [{"step": 0, "seconds": self.seconds, **self.metrics}], 0.0, self.events),
             exponent=self.form.exponent,
@@ -98,7 +93,8 @@ def closed_form(
         reference: the model that a final fit repeats; None to choose.
     """
     if reference is not None:
-        return _repeated(prepared, params, Form(reference.embedding_dim, reference.exponent), progress)
+        dimensions = reference.embedding_dim if reference.blend is None else reference.blend.closed_form_dim
+        return _repeated(prepared, params, Form(dimensions, reference.exponent), progress)
     start = time.perf_counter()
     items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
     widths = widths_to_try(params.model, prepared.events, items=items)
@@ -109,8 +105,8 @@ def closed_form(
     refitted = _decomposed(prepared, everything, best.width, params, progress)
     metric, seconds = params.training.metric, round(time.perf_counter() - start, 3)
     scores = {form: metrics[metric] for form, metrics in validated.items()}
-    towers = _towers(prepared, refitted, best)
-    return ClosedForm(best, *towers, len(everything), metric, validated[best], seconds, scores)
+    towers, before = (_towers(prepared, each, best) for each in (refitted, found))
+    return ClosedForm(best, *towers, len(everything), before, metric, validated[best], seconds, scores)
 
 
 def _repeated(prepared: Prepared, params: Settings, form: Form, progress: Progress) -> ClosedForm:
@@ -118,7 +114,7 @@ def _repeated(prepared: Prepared, params: Settings, form: Form, progress: Progre
     found = _decomposed(prepared, prepared.events, form.width, params, progress)
     seconds = round(time.perf_counter() - start, 3)
     towers = _towers(prepared, found, form)
-    return ClosedForm(form, *towers, len(prepared.events), params.training.metric, {}, seconds, {})
+    return ClosedForm(form, *towers, len(prepared.events), towers, params.training.metric, {}, seconds, {})
 
 
 def _best_form(

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components.trainer.choice import better_of
+from components.trainer.blend import blend, repeated
+from components.trainer.choice import best_fit
 from components.trainer.closed_form import closed_form
 from components.trainer.data import Prepared, prepare
 from components.trainer.fitted import Fitted, export, report_of
@@ -21,7 +22,7 @@ from dataplane.artifacts.model import TrainingReport
 from dataplane.errors import ConfigError, DataError, DivergedError, RunError
 from models.negatives.negatives import build_sampler
 from models.spec.progress import Progress
-from models.spec.recipes import Recipe, recipes_to_try, trained_model
+from models.spec.recipes import TRAINED, Recipe, recipes_to_try, trained_model
 from models.spec.trials import TRIAL_VALIDATIONS, Trial, TrialSpace, labels_to_try, temperatures_to_try
 from models.training.batches import StepBatches
 from models.training.distribution import TooFewRowsError, build_strategy, is_chief
@@ -115,17 +116,28 @@ class _Job:
         """Fits the recipe that validates best, or the recipe of the reference."""
         params, prepared = self.params, self.prepared
         recipes = recipes_to_try(prepared.spec.features, params.model, params.training)
-        if reference is not None and reference.recipe != "closed_form":
-            return self.fit_like(reference)
-        if reference is not None or recipes == ("closed_form",):
-            return closed_form(prepared, params, self.progress, reference=reference).fitted(self.written)
+        if reference is not None:
+            return self.fit_again(reference)
+        if recipes == ("closed_form",):
+            return closed_form(prepared, params, self.progress).fitted(self.written)
         if "closed_form" not in recipes:
             return self.fit_best(recipes, validated)
         closed = closed_form(prepared, params, self.progress)
-        trained = self.fit_best([recipe for recipe in recipes if recipe != "closed_form"], validated)
-        chosen = better_of(trained, closed, self.written)
+        trained = self.fit_best([recipe for recipe in recipes if recipe in TRAINED], validated)
+        blended = blend(trained, closed, prepared, params, self.progress)
+        chosen = best_fit(trained, closed, blended, self.written)
         self.progress(chosen.notes[0])
         return chosen
+
+    def fit_again(self, reference: TrainingReport) -> Fitted:
+        """Fits the recipe of the reference."""
+        if reference.recipe in TRAINED:
+            return self.fit_like(reference, reference.recipe)
+        closed = closed_form(self.prepared, self.params, self.progress, reference=reference)
+        if reference.blend is None:
+            return closed.fitted(self.written)
+        trained = self.fit_like(reference, reference.blend.trained)
+        return repeated(trained, closed, reference.blend, self.written)
 
     def fit_best(self, recipes: Sequence[Recipe], validated: Callable[[Mapping[str, float]], None]) -> Fitted:
         """Trains until validation stops improving, with the best recipe and trial settings for `auto`."""
@@ -154,13 +166,13 @@ class _Job:
         )
         return self._fitted(model, fit, trial, scores)
 
-    def fit_like(self, reference: TrainingReport) -> Fitted:
+    def fit_like(self, reference: TrainingReport, recipe: Recipe) -> Fitted:
         """Trains for as many epochs as the reference, in proportion to the number of events."""
         temperature, kind = self.params.model.temperature, self.params.training.labels
         trial = Trial(
             reference.temperature if temperature == "auto" else temperature,
             reference.labels if kind == "auto" else kind,
-            reference.recipe,
+            recipe,
         )
         model, batches = self._compiled(trial)
         steps = max(1, round(reference.steps * len(self.prepared.events) / reference.events))

@@ -1,21 +1,28 @@
 """A fitted model of any method: its export and its report."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import tensorflow as tf
 
 from components.trainer.data import Prepared
 from components.trainer.settings import Settings
 from dataplane.artifacts import Model
 from dataplane.artifacts.document import JsonValue
-from dataplane.artifacts.model import TrainingReport
+from dataplane.artifacts.model import BlendFacts, TrainingReport
 from dataplane.dataset.held_out import held_out, notes
 from models.spec.config import ModelConfig
 from models.spec.recipes import Recipe
 from models.spec.trials import Labels
 from models.towers.export import export_towers
-from models.towers.towers import CandidateTower, QueryTower
 from models.training.loop import Fit
 
+Tower: TypeAlias = tf.keras.layers.Layer
+"""Maps encoded columns to embeddings."""
 _FEWEST_VALIDATIONS = 3
 """Validations of which the first has to be the best before memorising is suspected."""
 
@@ -34,17 +41,18 @@ class Fitted:
         labels: what a history had to predict.
         tried: settings that were compared on validation, each with its metric.
         parameters: number of weights.
-        events: number of events that the weights were made of.
+        events: number of events that the weights were made of; of a blend, those that its steps were trained on.
         fit: course of the training.
         notes: why this recipe was chosen, if there was a choice.
         exponent: of the singular values in a closed form; see `models.training.spectrum.Form`.
         refitted: whether the weights were computed once more with the validation events.
+        blend: how two recipes were put side by side, if they were.
     """
 
     recipe: Recipe
     config: ModelConfig
-    query_tower: QueryTower
-    candidate_tower: CandidateTower
+    query_tower: Tower
+    candidate_tower: Tower
     loss: str
     temperature: float
     labels: Labels
@@ -55,6 +63,21 @@ class Fitted:
     notes: tuple[str, ...] = ()
     exponent: float = 1.0
     refitted: bool = False
+    blend: BlendFacts | None = None
+
+
+def save_checkpoint(query_tower: Tower, candidate_tower: Tower, written: Path) -> None:
+    """Writes the towers' weights to `checkpoints/` in `written`, in place of those that are there."""
+    directory = written / "checkpoints"
+    shutil.rmtree(directory, ignore_errors=True)
+    checkpoint = tf.train.Checkpoint(query_tower=query_tower, candidate_tower=candidate_tower)
+    tf.train.CheckpointManager(checkpoint, str(directory), max_to_keep=1).save(0)
+
+
+def number_of_weights(query_tower: Tower, candidate_tower: Tower) -> int:
+    """Number of weights of both towers; shared ones count once."""
+    variables = {id(it): it for tower in (query_tower, candidate_tower) for it in tower.trainable_variables}
+    return int(sum(np.prod(variable.shape) for variable in variables.values()))
 
 
 def export(fitted: Fitted, prepared: Prepared, output: Model) -> None:
@@ -82,6 +105,7 @@ def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: 
         labels=fitted.labels,
         exponent=fitted.exponent,
         refitted=fitted.refitted,
+        blend=fitted.blend,
         tried=fitted.tried,
         metric=params.training.metric,
         validation=fit.validation,

@@ -3,9 +3,22 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from dataplane.artifacts.document import Document, JsonValue, Number
+from dataplane.artifacts.document import Document, JsonValue, Number, Part
 from models.spec.recipes import Recipe
 from models.spec.trials import Labels
+
+
+class BlendFacts(Part):
+    """Trained towers and a closed form side by side."""
+
+    trained: Recipe
+    """The recipe of the trained towers."""
+    closed_form_dim: int
+    """Dimensions of the closed form, which come first."""
+    scale: float
+    """Factor of the closed form's query embeddings, and divisor of its candidate embeddings."""
+    weight: float
+    """Factor of the trained candidate embeddings."""
 
 
 class TrainingReport(Document):
@@ -29,6 +42,8 @@ class TrainingReport(Document):
     refitted: bool = False
     """Whether the weights were computed once more with the validation events, after these chose the settings;
     `validation` is of the weights before."""
+    blend: BlendFacts | None = None
+    """Factors of a blend; nothing else is one."""
     tried: tuple[Mapping[str, JsonValue], ...]
     """Short trial runs: `temperature`, `labels` and the validation metric of each, and `recipe` where several were
     compared. Trained towers that a closed form surpassed have their `steps`."""

@@ -4,6 +4,8 @@
 `bag`: both towers without projection, so that a query is the mean of its history's ids. It wins where a large catalogue
     has few events per candidate and no order, on which layers memorise.
 `closed_form`: a truncated SVD of the interactions. It wins on dense static data, and costs seconds.
+`blend`: the better of the trained ones and the closed form side by side, so that their scores add up. It wins where
+    they err on different candidates, and costs longer embeddings.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,9 @@ from models.spec.config import ModelConfig, TowerConfig, TrainingConfig
 from models.spec.features import FeatureSpec
 from models.spec.strict import Strict
 
-Recipe = Literal["towers", "bag", "closed_form"]
+Recipe = Literal["towers", "bag", "closed_form", "blend"]
+TRAINED: tuple[Recipe, ...] = ("towers", "bag")
+"""The recipes that are trained in steps."""
 
 _FREE = {
     "model": ("embedding_dim",),
@@ -52,7 +56,7 @@ def recipes_to_try(features: FeatureSpec, model: ModelConfig, training: Training
     has_features = features.query or features.context or features.candidate
     if training.method == "gradient" or is_named or has_features or features.history is None:
         return ("towers",)
-    return ("towers", "bag", "closed_form")
+    return ("towers", "bag", "closed_form", "blend")
 
 
 def trained_model(recipe: Recipe, model: ModelConfig) -> ModelConfig:

@@ -25,7 +25,7 @@ def recipes(
     ids=["nothing named", "width", "budget and metric"],
 )
 def test_ids_alone_leave_every_recipe_open(settings):
-    assert recipes(**settings) == ("towers", "bag", "closed_form")
+    assert recipes(**settings) == ("towers", "bag", "closed_form", "blend")
 
 
 @pytest.mark.parametrize(

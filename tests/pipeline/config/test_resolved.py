@@ -26,7 +26,7 @@ features:
 MEANS_NOTHING = {
     "queries", "order", "weight", "split", "min_weight", "escape", "before", "pivot", "max_vocabulary", "augmentation",
     "event_weights", "overview", "license", "embeddings", "mlflow", "tuning", "machine_type", "setup_file", "network",
-    "service_account_email", "subnetwork", "worker_pool",
+    "service_account_email", "subnetwork", "worker_pool", "spans", "webhook",
 }  # fmt: skip
 """Settings whose `null` turns something off."""
 BEAMS = {
@@ -102,7 +102,7 @@ def test_what_configuration_alone_decides(line: str, settings: list[str], told: 
 
 def test_with_ids_alone_the_data_decide_the_recipe(file: Path) -> None:
     file.write_text(CONFIG.partition("features:")[0])
-    assert meaning(file, "  method: auto") == "towers or bag or closed_form, decided by the data in Trainer"
+    assert meaning(file, "  method: auto") == "towers or bag or closed_form or blend, decided by the data in Trainer"
     told = meaning(file, "  embedding_dim: auto")
     assert told == "64 or 64 to 768 for a closed form, decided by the data in Trainer"
 
