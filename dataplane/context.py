@@ -12,6 +12,8 @@ from models.spec.progress import Progress, unheard
 if TYPE_CHECKING:
     import apache_beam as beam
 
+    from dataplane.parts import Parts
+
 
 class BeamRunner(Protocol):
     """Runs Beam pipelines. The choice of the runner affects speed, never results.
@@ -53,6 +55,7 @@ class ExecutionContext:
         scratch: directory for temporary files; the runner removes it afterwards.
         resume: directory that keeps the state of an interrupted execution for the next one with the same inputs,
             parameters and code; removed after a finished execution. None keeps no state.
+        parts: parts of earlier results, such as the rows of a span. None makes all parts again.
     """
 
     beam: BeamRunner = field(default_factory=NoBeamRunner)
@@ -60,6 +63,7 @@ class ExecutionContext:
     warn: Callable[[str], None] = lambda line: None
     scratch: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     resume: Path | None = None
+    parts: "Parts | None" = None
 
     @contextmanager
     def scratch_directory(self) -> Iterator[Path]:

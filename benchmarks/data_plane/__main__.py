@@ -28,9 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument(
         "--end-to-end", type=int, metavar="ROWS", help="run end_to_end.yaml instead, from raw Parquet to a pushed model"
     )
+    options.add_argument(
+        "--spans", type=int, metavar="ROWS", help="measure a new night over a window of 100 spans beside a cold one"
+    )
     chosen = options.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=chosen.scratch, prefix="data-plane-") as scratch:
+        if chosen.spans:
+            return _spans(chosen, Path(scratch))
         return _end_to_end(chosen, Path(scratch)) if chosen.end_to_end else _steps(chosen, Path(scratch))
+
+
+def _spans(chosen: Namespace, scratch: Path) -> int:
+    from benchmarks.data_plane.spans import night_goals, night_rows
+
+    rows = night_rows(scratch, _QUICK if chosen.quick else chosen.spans, quick=chosen.quick)
+    return finish(chosen.json, rows=rows, goals=night_goals(rows, quick=chosen.quick))
 
 
 def _end_to_end(chosen: Namespace, scratch: Path) -> int:

@@ -31,18 +31,14 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
     Inputs = NoInputs
 
     def execute(self, inputs: NoInputs, outputs: Outputs, context: ExecutionContext) -> Mapping[str, Any]:
-        """Reads all tables.
+        """Reads all tables. Of interactions with spans, reads those that `context.parts` lacks.
 
         Raises:
-            DataError: a file is missing, broken or changed while it was read; a column is missing or has the wrong
-                type; a table has no usable row; or too many rows are unusable.
+            DataError: a file or span is missing, broken or changed while it was read; a column is missing or has the
+                wrong type; a table has no usable row; or too many rows are unusable.
             RunError: an object store cannot be reached.
         """
-        from dataplane.sources.snapshots import take_snapshot
-        from dataplane.sources.spans.window import resolved
-
-        params, window = resolved(self.params)
-        return self._read(params, window, take_snapshot(params.tables(), params.base_dir), inputs, outputs, context)
+        return self.prepare().execute(inputs, outputs, context)
 
     def prepare(self) -> Prepared[NoInputs, Outputs]:
         """Lists all files and digests their content, see `dataplane.sources.snapshots.file_digests`.
@@ -56,12 +52,13 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
 
         params, window = resolved(self.params)
         files = take_snapshot(params.tables(), params.base_dir)
-        return Prepared(file_digests(params.tables(), files), partial(self._read, params, window, files))
+        digests = file_digests(params.tables(), files)
+        read = self._read if window is None else partial(self._read_window, window, digests)
+        return Prepared(digests, partial(read, params, files))
 
     def _read(
         self,
         params: ExampleGenParams,
-        window: "Window | None",
         files: "Snapshot",
         inputs: NoInputs,
         outputs: Outputs,
@@ -69,15 +66,33 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
     ) -> Mapping[str, Any]:
         from dataplane.sources.ingestion.tables import ingest
 
-        facts = ingest(
+        return ingest(
             params.tables(),
             files,
             base_dir=params.base_dir,
-            max_bad_fraction=self.params.max_bad_fraction,
+            max_bad_fraction=params.max_bad_fraction,
             output=outputs.examples,
             context=context,
         )
-        if window is None:
-            return facts
-        told = window.facts()
-        return {**facts, **told, "notes": [*told["notes"], *facts.get("notes", [])]}
+
+    def _read_window(
+        self,
+        window: "Window",
+        digests: Mapping[str, str],
+        params: ExampleGenParams,
+        files: "Snapshot",
+        inputs: NoInputs,
+        outputs: Outputs,
+        context: ExecutionContext,
+    ) -> Mapping[str, Any]:
+        from dataplane.sources.ingestion.windows import WindowIngestion
+
+        return WindowIngestion(
+            params.tables(),
+            window,
+            files,
+            digests,
+            base_dir=params.base_dir,
+            max_bad_fraction=params.max_bad_fraction,
+            empty=params.spans.empty if params.spans else "fail",
+        ).run(outputs.examples, context)

@@ -6,14 +6,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from components.base import Component, ExecutionContext, Params
 from components.statistics_gen.params import TABLES
 from dataplane.artifacts import Examples, Statistics
-from dataplane.artifacts.examples import IngestSummary
+from dataplane.artifacts.examples import IngestSummary, WindowOfExamples
 from dataplane.artifacts.statistics import StatisticsReport, TableReport
-from dataplane.shards import shards_of
+from dataplane.shards import shard_path, shards_of
 
 
 class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", Params]):
@@ -41,7 +42,8 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         from dataplane.statistics.tfmd import statistics_proto
 
         shards = {table: files for table in TABLES if (files := shards_of(inputs.examples.path / table))}
-        gathered = gather_statistics(shards, context, derived=_derived(inputs.examples)) if shards else {}
+        derived, spans = _derived(inputs.examples), _spans(inputs.examples)
+        gathered = gather_statistics(shards, context, derived=derived, spans=spans) if shards else {}
         # Absent interactions count as zero rows, which ExampleValidator refuses.
         gathered.setdefault("interactions", TableReport(rows=0, columns={}))
         report = {table: gathered[table] for table in TABLES if table in gathered}
@@ -55,3 +57,15 @@ def _derived(examples: Examples) -> list[str]:
     if not (examples.path / IngestSummary.FILE).exists():
         return []
     return list(IngestSummary.read(examples).derived)
+
+
+def _spans(examples: Examples) -> dict[str, list[Path]]:
+    """Shards of each span of the interactions that has rows; {} if they have no spans."""
+    if not (examples.path / WindowOfExamples.FILE).exists():
+        return {}
+    found, first = dict[str, list[Path]](), 0
+    for span in WindowOfExamples.read(examples).spans:
+        shards = [shard_path(examples.path / "interactions", first + number) for number in range(span.pieces)]
+        found[span.span] = [shard for shard in shards if shard.exists()]
+        first += span.pieces
+    return {name: shards for name, shards in found.items() if shards}

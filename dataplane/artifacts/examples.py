@@ -1,4 +1,4 @@
-"""`summary.json` of Examples: counts of the rows of each table."""
+"""JSON files of Examples: `summary.json`, counts of the rows of each table, and `spans.json`, the window."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -21,6 +21,30 @@ class TableRows(Part):
     """Usable rows merged into another row, such as the rows of a pivot."""
     reasons: Mapping[str, int]
     """Dead rows by reason."""
+
+
+class SpanOfExamples(Part):
+    """The interactions of one span."""
+
+    span: str
+    rows: int
+    dead: int
+    filtered: int
+    pieces: int
+    """Number of consecutive shards, counting those without rows, which have no file."""
+
+
+class WindowOfExamples(Document):
+    """`spans.json`: the window, if the interactions have spans."""
+
+    FILE: ClassVar[str] = "spans.json"
+
+    span: str
+    """The run's span."""
+    missing: tuple[str, ...]
+    """Spans of the window without files."""
+    spans: tuple[SpanOfExamples, ...]
+    """Spans with files, oldest first; their shards follow each other in this order."""
 
 
 class IngestSummary(Document):

@@ -5,7 +5,9 @@ The same pipeline compares the ids of the tables (`id_coverage`).
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import apache_beam as beam
 import pyarrow as pa
@@ -15,9 +17,11 @@ from dataplane.artifacts.document import read_model
 from dataplane.artifacts.statistics import IdReport, TableReport
 from dataplane.context import ExecutionContext
 from dataplane.errors import DataError
+from dataplane.parts import Parts
 from dataplane.statistics.column_statistics import type_name
 from dataplane.statistics.id_coverage import comparable_tables, compare_ids
 from dataplane.statistics.report import table_report
+from dataplane.statistics.span_statistics import SpanStatistics, write_state
 from dataplane.statistics.table_statistics import TableStatistics
 
 BATCH_ROWS = 1 << 16
@@ -25,14 +29,19 @@ _BATCH_BYTES = 64 << 20
 
 
 def gather_statistics(
-    shards: Mapping[str, Sequence[Path]], context: ExecutionContext, *, derived: Collection[str] = ()
+    shards: Mapping[str, Sequence[Path]],
+    context: ExecutionContext,
+    *,
+    derived: Collection[str] = (),
+    spans: Mapping[str, Sequence[Path]] = MappingProxyType({}),
 ) -> dict[str, TableReport]:
     """Computes the statistics of each table.
 
     Args:
         shards: Parquet files of each table.
-        context: gives the Beam runner and a scratch directory.
+        context: gives the Beam runner and a scratch directory, and keeps the statistics of each span.
         derived: tables that were derived from the interactions, so that their ids need no comparison.
+        spans: shards of each span of the interactions, if they have spans.
 
     Raises:
         DataError: a shard is not a Parquet file, the type of a column is not supported, or shards disagree on a type.
@@ -42,19 +51,23 @@ def gather_statistics(
     compared = [table for table in comparable_tables(shards) if table not in derived]
     with context.scratch_directory() as scratch:
         (scratch / "ids").mkdir()
+        known = SpanStatistics.of(spans, context.parts or Parts(scratch / "parts"))
+        read = [(known.key_of(path) or table, str(path)) for table, path in files if not known.has(path)]
         with context.beam.pipeline() as pipeline:
-            (
+            gathered = (
                 pipeline
-                | "Shards" >> beam.Create([(table, str(path)) for table, path in files])
+                | "Shards" >> beam.Create(read)
                 | "Spread" >> beam.Reshuffle()
                 | "ReadBatches" >> beam.FlatMapTuple(_read_batches)
                 | "Combine" >> beam.CombinePerKey(_CombineTables())
-                | "Write" >> beam.Map(_write_report, str(scratch))
             )
+            _ = gathered | "Write" >> beam.MapTuple(partial(_write, str(scratch), frozenset(shards)))
             for table in compared:
                 compare_ids(
                     pipeline, shards, table, spill=scratch / "spilled" / table, target=scratch / "ids" / f"{table}.json"
                 )
+        if spans:
+            _write_report(str(scratch), "interactions", known.merged(scratch))
         coverage = {path.stem: read_model(path, IdReport) for path in sorted((scratch / "ids").glob("*.json"))}
         gathered = {path.stem: read_model(path, TableReport) for path in sorted(scratch.glob("*.json"))}
         return {
@@ -112,7 +125,14 @@ def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]
             yield table, batch
 
 
-def _write_report(gathered: tuple[str, TableStatistics], directory: str) -> None:
-    table, statistics = gathered
+def _write(directory: str, tables: Collection[str], key: str, statistics: TableStatistics) -> None:
+    """Writes the report of a table, or the statistics of a span."""
+    if key in tables:
+        _write_report(directory, key, statistics)
+    else:
+        write_state(Path(directory), key, statistics)
+
+
+def _write_report(directory: str, table: str, statistics: TableStatistics) -> None:
     text = json.dumps(table_report(statistics).model_dump(mode="json", exclude_unset=True), ensure_ascii=False)
     (Path(directory) / f"{table}.json").write_text(text, encoding="utf-8")

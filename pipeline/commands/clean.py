@@ -1,6 +1,7 @@
 """`clean`: deletes the artifacts that only old runs used."""
 
 import argparse
+import shutil
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Deletes unneeded executions; exit code 2 if there is no such pipeline, 3 if it is running."""
-    from pipeline.execution.retention import remove, retention
+    from pipeline.execution.retention import remove, retention, unneeded_parts
 
     if arguments.pipeline not in pipelines(arguments.root):
         raise ConfigError(no_such_pipeline(arguments.root, arguments.pipeline))
@@ -49,12 +50,16 @@ def execute(arguments: argparse.Namespace) -> int:
         rows = [[f"{old.node}/{old.id}", _size(old)] for old in found.unneeded]
         for line in text_table(rows, right=[1], indent=2):
             print(line)
+        parts = unneeded_parts(store, found.unneeded)
         if not arguments.dry_run:
             remove(store, found.unneeded)
+            for part in parts:
+                shutil.rmtree(part)
             store.remove_leftovers()
     total = sum(old.size or 0 for old in found.unneeded) / 2**20
     done = "would be" if arguments.dry_run else "were"
-    print(f"{len(found.unneeded)} executions, {total:,.1f} MiB, {done} deleted")
+    spans = f", and {len(parts)} parts that no other uses" if parts else ""
+    print(f"{len(found.unneeded)} executions, {total:,.1f} MiB, {done} deleted{spans}")
     return 0
 
 

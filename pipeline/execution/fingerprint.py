@@ -62,6 +62,11 @@ class Ingredients:
         )
 
     @property
+    def salt(self) -> str:
+        """Text that changes with the code and the libraries, for keys of parts."""
+        return hashlib.sha256(json.dumps([self.code, self.libraries], sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+    @property
     def key(self) -> str:
         """The cache key, 64 hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ ROOT/PIPELINE/<node>/<execution>/<output>/      one directory per execution, nev
 ROOT/PIPELINE/<node>/<execution>/manifest.json  written last: without it the execution does not exist
 ROOT/PIPELINE/runs/<run>.json, .log and .html   one record, one log and one report per run
 ROOT/PIPELINE/runs/index.html and compare.html  the list of all runs, and the last comparison
+ROOT/PIPELINE/.parts/<component>/<key>/         kept parts of results, see `dataplane.parts`
 ROOT/PIPELINE/.lock                             held by the process that is running the pipeline
 """
 
@@ -20,6 +21,7 @@ from models.spec.durable import sync, sync_tree, write_atomically
 from pipeline.execution import lock
 from pipeline.execution.ids import begins_with_id, is_id, new_id
 from pipeline.execution.integrity import damages, take_digests
+from pipeline.execution.kept_parts import remove_unfinished
 from pipeline.execution.records import Execution, Run, Step, UnreadableRecordError, now, read_record, to_json
 
 __all__ = ["Execution", "Run", "Step", "Store", "new_id", "no_such_pipeline", "now", "pipelines"]
@@ -173,6 +175,7 @@ class Store:
         """Deletes unfinished executions and records of killed or failed processes. The caller holds the lock."""
         for file in (self.directory / _RUNS).glob(".*"):
             file.unlink()  # temporary file of a record
+        remove_unfinished(self.directory)
         for directory in self.directory.glob("[!.]*/*/"):
             if is_id(directory.name) and _is_missing(directory / _MANIFEST):
                 shutil.rmtree(directory)

@@ -99,6 +99,7 @@ class Execution:
         input_fingerprints: cache key of each input's producer; absent in records of older releases.
         external: digest of each external input, see `Prepared.external`; None in records of older releases.
         code: digest of each file of the step's code; None in records of older releases.
+        parts: keys of the parts that it used, see `dataplane.parts`; absent in records of older releases.
         unknown: further keys, recorded by another release.
     """
 
@@ -119,6 +120,7 @@ class Execution:
     input_fingerprints: dict[str, str] = field(default_factory=dict)
     external: dict[str, str] | None = None
     code: dict[str, str] | None = None
+    parts: list[_Name] = field(default_factory=list)
     unknown: dict[str, Any] = field(default_factory=dict)
 
 

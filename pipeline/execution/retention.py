@@ -3,7 +3,9 @@
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipeline.execution.kept_parts import every_part
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.published import REFRESHED
 
@@ -74,6 +76,14 @@ def remove(store: Store, executions: Iterable[UnneededExecution]) -> None:
     for execution in executions:
         store.withdraw(execution.node, execution.id)
         shutil.rmtree(store.execution_directory(execution.node, execution.id))
+
+
+def unneeded_parts(store: Store, gone: Iterable[UnneededExecution]) -> list[Path]:
+    """Parts that no execution has used, besides those that are gone."""
+    left_out = {(it.node, it.id) for it in gone}
+    kept = [it for node in store.nodes() for it in store.executions(node) if _key(it) not in left_out]
+    used = {(it.component, part) for it in kept for part in it.parts}
+    return [path for path in every_part(store.directory) if (path.parent.name, path.name) not in used]
 
 
 def _key(execution: Execution) -> _Key:

@@ -20,8 +20,10 @@ from dataplane.beam_runner import BeamConfig
 from dataplane.errors import ConfigError, PipelineError, RefusedError, RunError
 from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
+from dataplane.parts import Parts
 from pipeline.execution.dag import Node, OutputRef, Pipeline
 from pipeline.execution.fingerprint import Ingredients
+from pipeline.execution.kept_parts import parts_directory
 from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
 from pipeline.execution.progress import Progress
@@ -199,15 +201,19 @@ class LocalRunner:
             started=started,
             seconds=0.0,
         )
-        facts = self._work(node, prepared, directory, left / key[:32])
+        home = parts_directory(self.store.directory, ingredients.component)
+        parts = Parts(home, ingredients.salt, self.store.warn, reuses=step.reason != FORCED)
+        facts = self._work(node, prepared, directory, left / key[:32], parts)
         seconds = round(time.monotonic() - began, 3)
-        committed = self.store.commit(replace(execution, facts=dict(facts), seconds=seconds))
+        committed = self.store.commit(replace(execution, facts=dict(facts), seconds=seconds, parts=sorted(parts.used)))
         step.unfinished = None
         self.store.remove_unreadable(node.id)
         shutil.rmtree(left, ignore_errors=True)
         return committed
 
-    def _work(self, node: Node, prepared: Prepared[Any, Any], directory: Path, resume: Path) -> Mapping[str, Any]:
+    def _work(
+        self, node: Node, prepared: Prepared[Any, Any], directory: Path, resume: Path, parts: Parts
+    ) -> Mapping[str, Any]:
         """Executes the component with its outputs in a directory; returns its facts."""
         for name in node.component.output_types():
             (directory / name).mkdir(parents=True)
@@ -218,6 +224,7 @@ class LocalRunner:
             warn=lambda line: self.store.warn(f"{node.id}: {line}"),
             scratch=directory / ".scratch",
             resume=resume,
+            parts=parts,
         )
         outputs = self._outputs(node, directory.name)
         try:

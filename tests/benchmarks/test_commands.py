@@ -50,6 +50,7 @@ finally:
         pytest.param("training", ["--parts", "steps", "vocabulary"], marks=pytest.mark.benchmark),
         pytest.param("bulk_inference", [], marks=pytest.mark.benchmark),
         pytest.param("data_plane", ["--end-to-end", "20000"], marks=pytest.mark.benchmark),
+        pytest.param("data_plane", ["--spans", "20000"], marks=pytest.mark.benchmark),
         pytest.param("quality", ["--work", "work"], marks=pytest.mark.benchmark),
         pytest.param("retrieval", [], marks=pytest.mark.benchmark),
         pytest.param("retrieval", ["--memory"], marks=pytest.mark.benchmark),

@@ -23,7 +23,7 @@ ENCODED = {"dataplane.columns", "dataplane.dataset", "models.preprocessing", "mo
 RANKED = {"models.events", "models.ranking", "serving", "serving.model"}
 ROOMS = {
     "example_gen": READING | {"dataplane.sources.spans"},
-    "statistics_gen": {"dataplane.columns", "dataplane.statistics"},
+    "statistics_gen": {"dataplane.columns", "dataplane.files", "dataplane.statistics"},
     "schema_gen": {"dataplane.statistics"},
     "example_validator": {"dataplane.statistics"},
     "transform": ENCODED,

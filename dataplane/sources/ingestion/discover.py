@@ -84,6 +84,23 @@ def discover(tables: Mapping[str, UndiscoveredTable], *, reports: Path, runner: 
     Raises:
         DataError: a file is broken.
     """
+    found = inspect(tables, reports=reports, runner=runner)
+    return {
+        name: discovered(table, [report for report in found if report.table == name]) for name, table in tables.items()
+    }
+
+
+def inspect(tables: Mapping[str, UndiscoveredTable], *, reports: Path, runner: BeamRunner) -> list[Report]:
+    """Reads values of the tables whose columns are not known without them; the reports say what was seen.
+
+    Args:
+        tables: the tables by name.
+        reports: an empty directory for the workers' reports.
+        runner: runs the Beam pipeline that reads values.
+
+    Raises:
+        DataError: a file is broken.
+    """
     incomplete = {name: table for name, table in tables.items() if not table.is_complete()}
     if incomplete:
         with runner.pipeline() as pipeline:
@@ -94,12 +111,15 @@ def discover(tables: Mapping[str, UndiscoveredTable], *, reports: Path, runner: 
     errors = [report.error for report in found if report.error]
     if errors:
         raise DataError("\n".join(errors[:5]))
-    return {
-        name: _discovered(table, [report for report in found if report.table == name]) for name, table in tables.items()
-    }
+    return found
 
 
-def _discovered(table: UndiscoveredTable, reports: Sequence[Report]) -> Discovered:
+def discovered(table: UndiscoveredTable, reports: Sequence[Report]) -> Discovered:
+    """What the types of a table's files and the reports on its values say.
+
+    Raises:
+        DataError: files disagree on a column, or there are no rows.
+    """
     files = _seen(reports) if table.files is None else table.files
     check_agreement(table.source, files, table.pieces)
     types = types_by_column(files, table.pieces)

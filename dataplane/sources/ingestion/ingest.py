@@ -7,17 +7,14 @@ candidates are shuffled by id, because an id may occur in several files.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 
 from dataplane.columns.columnar import Spill, Spilled, read_spilled
-from dataplane.errors import DataError
 from dataplane.shards import shard_path
-from dataplane.sources.ingestion.clean import Cleaned, clean, clean_schema, record_text
+from dataplane.sources.ingestion.clean import clean_schema, record_text
 from dataplane.sources.ingestion.column_types import arrow_type
 from dataplane.sources.ingestion.entities import (
     EVENT_ORDER,
@@ -29,15 +26,24 @@ from dataplane.sources.ingestion.entities import (
     first_of_each,
     with_source_order,
 )
-from dataplane.sources.ingestion.piece_rows import rows_of
+from dataplane.sources.ingestion.piece_cleaning import ID_COLUMNS, Folders, PieceCleaning
 from dataplane.sources.ingestion.pivot import needed_rows, pivoted
 from dataplane.sources.ingestion.plan import TablePlan
-from dataplane.sources.ingestion.reports import Report, dead_letters, open_dead_letters, open_shard, report_name
-from dataplane.sources.reading import Piece, Reader, Reject, Rows
+from dataplane.sources.ingestion.reports import (
+    Report,
+    dead_letters,
+    open_dead_letters,
+    open_shard,
+)
+from dataplane.sources.reading import Piece, Reader, Reject
 
 _BYTES_PER_SHARD = 64 << 20
 _MOST_SHARDS = 512
-_ID_COLUMNS = {"queries": "query_id", "candidates": "candidate_id"}
+
+
+def shards_of_bytes(size: int) -> int:
+    """Number of shards by id of a table with files of this size."""
+    return min(_MOST_SHARDS, math.ceil((size + 1) / _BYTES_PER_SHARD))
 
 
 @dataclass(frozen=True)
@@ -56,22 +62,7 @@ class Table:
 
     def shards(self) -> int:
         """Number of shards by id; depends only on the size of the files."""
-        return min(_MOST_SHARDS, math.ceil((sum(piece.size for piece in self.pieces) + 1) / _BYTES_PER_SHARD))
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where workers write.
-
-    Attributes:
-        output: the Examples directory.
-        reports: counts and errors for the driver.
-        spilled: rows that are being shuffled.
-    """
-
-    output: Path
-    reports: Path
-    spilled: Path
+        return shards_of_bytes(sum(piece.size for piece in self.pieces))
 
 
 def read_interactions(
@@ -85,17 +76,22 @@ def read_interactions(
         derived: source columns of each derived table, by its name.
         folders: where to write.
     """
-    read = _CleanInteractions(table.reader, table.plan, derived, table.shards(), folders)
+    read = CleanInteractions(table.reader, table.plan, derived, table.shards(), folders)
     tagged = (
         pipeline
         | "Interactions" >> beam.Create(table.pieces)
         | "SpreadInteractions" >> beam.Reshuffle()
-        | "CleanInteractions" >> beam.ParDo(read).with_outputs(*_ID_COLUMNS)
+        | "CleanInteractions" >> beam.ParDo(read).with_outputs(*ID_COLUMNS)
     )
     for name, columns in derived.items():
-        types = {_ID_COLUMNS[name]: pa.string(), **{key: arrow_type(table.plan.kept_type(key)) for key in columns}}
-        keep = _KeepFirst(name, pa.schema(types.items()), EVENT_ORDER, None, folders)
-        _ = tagged[name] | f"Group_{name}" >> beam.GroupByKey() | f"First_{name}" >> beam.ParDo(keep)
+        keep_first(tagged[name], name, columns, table.plan, folders)
+
+
+def keep_first(spilled: beam.PCollection, name: str, columns: Sequence[str], plan: TablePlan, folders: Folders) -> None:
+    """Adds the steps that write a derived table from (shard number, spilled rows)."""
+    types = {ID_COLUMNS[name]: pa.string(), **{key: arrow_type(plan.kept_type(key)) for key in columns}}
+    keep = _KeepFirst(name, pa.schema(types.items()), EVENT_ORDER, None, folders)
+    _ = spilled | f"Group_{name}" >> beam.GroupByKey() | f"First_{name}" >> beam.ParDo(keep)
 
 
 def read_entities(pipeline: beam.Pipeline, table: Table, folders: Folders) -> None:
@@ -119,7 +115,7 @@ def read_entities(pipeline: beam.Pipeline, table: Table, folders: Folders) -> No
     )
 
 
-class _CleanInteractions(beam.DoFn):
+class CleanInteractions(beam.DoFn):
     """Writes the shard of a piece. Emits (shard number, spilled rows) for each derived table, tagged with its name."""
 
     def __init__(
@@ -132,8 +128,17 @@ class _CleanInteractions(beam.DoFn):
         self._folders = folders
 
     def process(self, piece: Piece) -> Iterator[Any]:
+        """Reads one piece."""
+        firsts = self.read(piece)
+        with Spill(self._folders.spilled) as spill:
+            for name, table in firsts.items():
+                for shard_number, part in by_shard(table, ID_COLUMNS[name], self._shards):
+                    yield beam.pvalue.TaggedOutput(name, (shard_number, spill.write(part)))
+
+    def read(self, piece: Piece) -> dict[str, pa.Table]:
+        """Writes the shard; returns the first row of each id for each derived table."""
         firsts: dict[str, pa.Table] = {}
-        with _PieceCleaning(self._reader, self._plan, piece, self._folders) as cleaning:
+        with PieceCleaning(self._reader, self._plan, piece, self._folders) as cleaning:
             target = shard_path(self._folders.output / piece.table, piece.index)
             with open_shard(target, clean_schema(self._plan)) as shard:
                 for batch, position in cleaning.batches():
@@ -141,14 +146,11 @@ class _CleanInteractions(beam.DoFn):
                     cleaning.report.rows_out += batch.num_rows
                     for name, columns in self._derived.items():
                         described = described_by_events(
-                            batch, self._plan, _ID_COLUMNS[name], columns, piece.index, position
+                            batch, self._plan, ID_COLUMNS[name], columns, piece.index, position
                         )
                         known = [described, firsts[name]] if name in firsts else [described]
-                        firsts[name], _ = first_of_each(pa.concat_tables(known), _ID_COLUMNS[name], EVENT_ORDER)
-        with Spill(self._folders.spilled) as spill:
-            for name, table in firsts.items():
-                for shard_number, part in by_shard(table, _ID_COLUMNS[name], self._shards):
-                    yield beam.pvalue.TaggedOutput(name, (shard_number, spill.write(part)))
+                        firsts[name], _ = first_of_each(pa.concat_tables(known), ID_COLUMNS[name], EVENT_ORDER)
+        return firsts
 
 
 class _CleanEntities(beam.DoFn):
@@ -162,14 +164,14 @@ class _CleanEntities(beam.DoFn):
 
     def process(self, piece: Piece) -> Iterator[tuple[int, Spilled]]:
         with (
-            _PieceCleaning(self._reader, self._plan.long or self._plan, piece, self._folders) as cleaning,
+            PieceCleaning(self._reader, self._plan.long or self._plan, piece, self._folders) as cleaning,
             Spill(self._folders.spilled) as spill,
         ):
             for batch, position in cleaning.batches():
                 if self._plan.long is not None:
                     batch, position = needed_rows(batch, position, self._plan.long, cleaning.report)
                 rows = with_source_order(batch, piece.index, position)
-                for number, part in by_shard(rows, _ID_COLUMNS[piece.table], self._shards):
+                for number, part in by_shard(rows, ID_COLUMNS[piece.table], self._shards):
                     yield number, spill.write(part)
 
 
@@ -191,7 +193,7 @@ class _KeepFirst(beam.DoFn):
         rows = read_spilled(parts)
         assert rows is not None
         name = f"{self._table}-shard-{number:05d}"
-        first, others = first_of_each(rows, _ID_COLUMNS[self._table], self._order)
+        first, others = first_of_each(rows, ID_COLUMNS[self._table], self._order)
         with open_shard(shard_path(self._folders.output / self._table, number), self._schema) as shard:
             shard.write(first)
         report = Report(self._table, rows_out=first.num_rows)
@@ -203,7 +205,7 @@ class _KeepFirst(beam.DoFn):
 
     def _write_duplicates(self, others: pa.Table, files: Sequence[str], report: Report, name: str) -> None:
         others = others.sort_by([(PIECE, "ascending"), (ROW, "ascending")])
-        reason = f"duplicate {_ID_COLUMNS[self._table]}"
+        reason = f"duplicate {ID_COLUMNS[self._table]}"
         names = [files[piece] for piece in others.column(PIECE).to_pylist()]
         records = others.select(self._schema.names).to_pylist()
         dead = [
@@ -234,43 +236,3 @@ class _Pivot(beam.DoFn):
             shard.write(wide)
         report = Report(table, rows_out=wide.num_rows, merged=rows.num_rows - wide.num_rows)
         report.write(self._folders.reports / f"{table}-shard-{number:05d}.json")
-
-
-class _PieceCleaning:
-    """Reads and cleans a piece, and writes its dead letters and its report. The report also names a broken file."""
-
-    def __init__(self, reader: Reader, plan: TablePlan, piece: Piece, folders: Folders) -> None:
-        self.report = Report(piece.table)
-        self._reader = reader
-        self._plan = plan
-        self._piece = piece
-        self._folders = folders
-
-    def __enter__(self) -> "_PieceCleaning":
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
-        if error is None or isinstance(error, DataError):
-            self.report.error = None if error is None else str(error)
-            self.report.write(self._folders.reports / report_name(self._piece))
-        return isinstance(error, DataError)
-
-    def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-        """Yields clean batches, each with the row numbers in the file, int64 `[rows]`."""
-        piece = self._piece
-        target = self._folders.output / "dead_letters" / f"{piece.table}-{piece.index:05d}.parquet"
-        with open_dead_letters(target) as letters:
-            for rows in rows_of(self._reader, piece, self._plan.types, self._plan.source_columns()):
-                cleaned = self._clean(rows)
-                self.report.rows_in += rows.batch.num_rows + len(rows.rejects)
-                self.report.filtered += cleaned.filtered
-                files = [piece.name] * len(cleaned.dead)
-                self.report.count_dead(files, cleaned.dead)
-                letters.write(dead_letters(piece.table, files, cleaned.dead))
-                yield cleaned.good, cleaned.position
-
-    def _clean(self, rows: Rows) -> Cleaned:
-        try:
-            return clean(rows, self._plan, self._piece.split)
-        except DataError as error:
-            raise DataError(f"{self._piece.name}: {error}") from error

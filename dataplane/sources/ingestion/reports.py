@@ -80,6 +80,11 @@ class Report:
         write_atomically(path, json.dumps(vars(self), ensure_ascii=False))
 
 
+def report_from(values: Mapping[str, Any]) -> Report:
+    """A report from its JSON values."""
+    return Report(**{**values, "reasons": Counter(values["reasons"])})
+
+
 def report_name(piece: Piece) -> str:
     """File name of the report on a piece."""
     return f"{piece.table}-{piece.index:05d}.json"
@@ -87,8 +92,7 @@ def report_name(piece: Piece) -> str:
 
 def read_reports(directory: Path) -> list[Report]:
     """Reads all reports in a directory, ordered by file name."""
-    values = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))]
-    return [Report(**{**value, "reasons": Counter(value["reasons"])}) for value in values]
+    return [report_from(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(directory.glob("*.json"))]
 
 
 def check_counts(reports: Mapping[str, Report], examples: Path) -> None:
@@ -155,6 +159,11 @@ def open_dead_letters(path: Path) -> Iterator[Shard]:
     """Yields a shard for dead letters; see `open_shard`."""
     with open_shard(path, _DEAD_LETTER) as shard:
         yield shard
+
+
+def dead_letters_path(examples: Path, table: str, number: int) -> Path:
+    """File of the dead letters of a piece."""
+    return examples / "dead_letters" / f"{table}-{number:05d}.parquet"
 
 
 def dead_letters(table: str, files: list[str], dead: list[Reject]) -> pa.Table:

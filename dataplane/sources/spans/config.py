@@ -25,6 +25,8 @@ class SpansConfig(Strict):
     missing: Literal["fail", "skip", "wait"] = "fail"
     """What to do if a span of the window has no files: `fail` refuses the run, `skip` leaves the span out, `wait`
     waits `wait_minutes` for it and then fails."""
+    empty: Literal["fail", "skip"] = "fail"
+    """What to do if a span has files but no rows: `fail` refuses the run, `skip` goes on without rows of the span."""
     wait_minutes: float = Field(default=60.0, gt=0, le=10_080, exclude=True)
     """Longest time to wait for missing spans, in minutes. It is not part of the cache key."""
 
