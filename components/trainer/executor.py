@@ -21,8 +21,9 @@ from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.artifacts.model import TrainingReport
 from dataplane.errors import ConfigError, DataError, DivergedError, RunError
 from models.negatives.negatives import build_sampler
+from models.spec.config import TrainingConfig
 from models.spec.progress import Progress
-from models.spec.recipes import TRAINED, Recipe, recipes_to_try, trained_model
+from models.spec.recipes import TRAINED, Recipe, recipes_to_try, schedule, trained_model
 from models.spec.trials import TRIAL_VALIDATIONS, Trial, TrialSpace, labels_to_try, temperatures_to_try
 from models.training.batches import StepBatches
 from models.training.distribution import TooFewRowsError, build_strategy, is_chief
@@ -159,7 +160,7 @@ class _Job:
             model,
             batches,
             validation,
-            config=self.params.training,
+            config=self._training(trial),
             paths=self._paths(trial),
             progress=self.progress,
             validated=validated,
@@ -201,7 +202,7 @@ class _Job:
             model,
             batches,
             validation,
-            config=self.params.training,
+            config=self._training(trial),
             paths=self._paths(trial),
             validations=TRIAL_VALIDATIONS,
             progress=self.progress,
@@ -210,7 +211,7 @@ class _Job:
     def _compiled(self, trial: Trial) -> tuple[TwoTower, StepBatches]:
         """Makes the compiled model and its batches."""
         tf.keras.utils.set_random_seed(self.params.seed)
-        dataset, training = self.prepared.dataset, self.prepared.training
+        dataset, training = self.prepared.dataset, self._training(trial)
         with self.strategy.scope():
             model = TwoTower(
                 self.prepared.spec,
@@ -232,9 +233,13 @@ class _Job:
             )
         except ValueError as error:  # needs ordered events or a history, which the data lack
             raise DataError(f"training.{error}") from error
-        steps = self.params.training.max_epochs * batches.steps_per_epoch
-        model.compile(optimizer=build_optimizer(self.params.training, steps=steps))
+        steps = training.max_epochs * batches.steps_per_epoch
+        model.compile(optimizer=build_optimizer(training, steps=steps))
         return model, batches
+
+    def _training(self, trial: Trial) -> TrainingConfig:
+        """The settings of the steps of a trial's recipe."""
+        return schedule(trial.recipe, self.prepared.training, events=len(self.prepared.events))
 
     def _paths(self, trial: Trial) -> TrainingPaths:
         return TrainingPaths(self.written, self.unfinished, trial=str(trial))

@@ -54,8 +54,9 @@ class ModelConfig(Strict):
     """Two towers whose embeddings meet in a dot product."""
 
     embedding_dim: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
-    """Length of the query and candidate embeddings, and of each row in the table of candidate ids. `auto`: 64 if the
-    towers are trained in steps; for a closed form, the one from 64 to 768 that validates best."""
+    """Length of the query and candidate embeddings, and of each row in the table of candidate ids. `auto`: 64 for
+    towers that are trained in steps, 128 for bags of ids; for a closed form, the one from 64 to 768 that validates
+    best."""
     query_tower: TowerConfig = TowerConfig(layers=(128,))
     """Maps the query features, the context features and the pooled history to the query embedding."""
     candidate_tower: TowerConfig = TowerConfig()

@@ -8,8 +8,9 @@
     they err on different candidates, and costs longer embeddings.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from models.spec.config import ModelConfig, TowerConfig, TrainingConfig
 from models.spec.features import FeatureSpec
@@ -18,6 +19,15 @@ from models.spec.strict import Strict
 Recipe = Literal["towers", "bag", "closed_form", "blend"]
 TRAINED: tuple[Recipe, ...] = ("towers", "bag")
 """The recipes that are trained in steps."""
+_BAG_WIDTH = 128
+"""Length of the embeddings of bags where the configuration names none."""
+_BAG_SCHEDULE: Mapping[str, Any] = {
+    "batch_size": 2048,
+    "learning_rate": 0.005,
+    "learning_rate_schedule": "cosine",
+}
+_BAG_EPOCHS, _BAG_STEPS = 8, 2000
+"""Fewest passes over the events, and fewest steps, of bags."""
 
 _FREE = {
     "model": ("embedding_dim",),
@@ -63,5 +73,27 @@ def trained_model(recipe: Recipe, model: ModelConfig) -> ModelConfig:
     """The settings of the towers of a recipe that is trained in steps."""
     if recipe == "towers":
         return model
+    width = _BAG_WIDTH if model.embedding_dim == "auto" else model.embedding_dim
     bare = TowerConfig(projection=False)
-    return model.model_copy(update={"query_tower": bare, "candidate_tower": bare})
+    return model.model_copy(update={"query_tower": bare, "candidate_tower": bare, "embedding_dim": width})
+
+
+def schedule(recipe: Recipe, training: TrainingConfig, *, events: int) -> TrainingConfig:
+    """The settings of the steps of a recipe that is trained in steps.
+
+    Bags learn best in few passes with large batches and a learning rate that decays to 0.
+
+    Args:
+        recipe: which.
+        training: settings that are not the default are kept.
+        events: number of training events.
+    """
+    if recipe == "towers":
+        return training
+    kept = changed_settings(training)
+    free = {name: value for name, value in _BAG_SCHEDULE.items() if name not in kept}
+    bag = training.model_copy(update=free)
+    if "max_epochs" in kept:
+        return bag
+    epochs = math.ceil(_BAG_STEPS * bag.batch_size / max(events, 1))
+    return bag.model_copy(update={"max_epochs": min(max(epochs, _BAG_EPOCHS), training.max_epochs)})

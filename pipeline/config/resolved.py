@@ -101,7 +101,7 @@ def _training(config: PipelineConfig) -> Iterator[tuple[Key, str]]:
         yield ("training", "method"), "gradient" if recipes == ("towers",) else _choice(recipes)
     if model.embedding_dim == "auto":
         trained = [str(model.width)] if "towers" in recipes else []
-        closed = ["64 to 768 for a closed form"] if "closed_form" in recipes else []
+        closed = ["128 for a bag of ids", "64 to 768 for a closed form"] if "closed_form" in recipes else []
         yield ("model", "embedding_dim"), _choice(trained) if not closed else _by_data("Trainer", _or(trained + closed))
     unused = "unused, since method is closed_form" if recipes == ("closed_form",) else ""
     if model.temperature == "auto":

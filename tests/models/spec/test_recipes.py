@@ -4,7 +4,7 @@ import pytest
 
 from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import FeatureSpec
-from models.spec.recipes import recipes_to_try, trained_model
+from models.spec.recipes import recipes_to_try, schedule, trained_model
 
 
 def recipes(
@@ -50,8 +50,25 @@ def test_a_closed_form_that_is_named_is_kept():
     assert recipes(training={"method": "closed_form"}) == ("closed_form",)
 
 
-def test_a_bag_has_no_projection_and_the_configured_width():
-    bag = trained_model("bag", ModelConfig(embedding_dim=48))
+@pytest.mark.parametrize(("named", "width"), [(48, 48), ("auto", 128)])
+def test_a_bag_has_no_projection_and_the_configured_width(named, width):
+    bag = trained_model("bag", ModelConfig(embedding_dim=named))
     assert not bag.query_tower.projection
     assert not bag.candidate_tower.projection
-    assert bag.width == 48
+    assert bag.width == width
+
+
+@pytest.mark.parametrize(("events", "epochs"), [(10_000_000, 8), (256_000, 16), (1_000, 30)])
+def test_a_bag_takes_eight_epochs_or_enough_for_two_thousand_steps(events, epochs):
+    bag = schedule("bag", TrainingConfig(), events=events)
+    assert (bag.batch_size, bag.learning_rate_schedule, bag.max_epochs) == (2048, "cosine", epochs)
+
+
+def test_a_bag_keeps_what_the_configuration_names():
+    named = TrainingConfig(batch_size=64, max_epochs=3, metric="ndcg@20")
+    bag = schedule("bag", named, events=1_000_000)
+    assert (bag.batch_size, bag.max_epochs, bag.metric) == (64, 3, "ndcg@20")
+
+
+def test_towers_are_trained_as_configured():
+    assert schedule("towers", TrainingConfig(), events=10) == TrainingConfig()

@@ -104,7 +104,7 @@ def test_with_ids_alone_the_data_decide_the_recipe(file: Path) -> None:
     file.write_text(CONFIG.partition("features:")[0])
     assert meaning(file, "  method: auto") == "towers or bag or closed_form or blend, decided by the data in Trainer"
     told = meaning(file, "  embedding_dim: auto")
-    assert told == "64 or 64 to 768 for a closed form, decided by the data in Trainer"
+    assert told == "64 or 128 for a bag of ids or 64 to 768 for a closed form, decided by the data in Trainer"
 
 
 def test_values_that_are_given_have_no_meaning_beside_them() -> None:
