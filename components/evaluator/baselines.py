@@ -27,8 +27,8 @@ MAX_CO_OCCURRENCES = 500_000_000
 MAX_EASE_CANDIDATES = 20_000
 """Most candidates for EASE, which inverts a matrix of this side: 3.2 GB, some minutes."""
 EASE_RIDGE = 300.0
-_WEEK = 7 * 86_400 * 1_000_000
-"""Window of recent popularity, in microseconds."""
+_DAY = 86_400 * 1_000_000
+"""In microseconds."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class _Subject:
 
     dataset: Dataset
     task: RetrievalTask
+    recent_days: float
 
     @property
     def interactions(self) -> CandidateLists:
@@ -55,9 +56,10 @@ def measure_baselines(
 ) -> dict[str, Measured | str]:
     """Measures each baseline, or gives the reason to skip it."""
     found: dict[str, Measured | str] = {}
+    subject = _Subject(dataset, task, config.recent_days)
     for name in config.baselines:
         context.progress(f"fitting {name}")
-        scorer, report = _SCORERS[name](_Subject(dataset, task)), progress_reporter(context, f"test: {name}", task)
+        scorer, report = _SCORERS[name](subject), progress_reporter(context, f"test: {name}", task)
         found[name] = scorer if isinstance(scorer, str) else measure(scorer, task, dataset, config, report)
     return found
 
@@ -67,11 +69,12 @@ def _popularity(subject: _Subject) -> Scorer | str:
 
 
 def _recent_popularity(subject: _Subject) -> Scorer | str:
-    """Counts the last week of everything that is known when the test begins, validation events included."""
+    """Counts the last days of everything that is known when the test begins, validation events included."""
     known = subject.dataset.events.select(seen_splits("test"))
     if known.timestamp is None or not len(known):
         return "the events have no timestamps"
-    return PopularityScorer(recent_counts(known.candidate, known.timestamp, subject.catalogue, window=_WEEK))
+    window = round(subject.recent_days * _DAY)
+    return PopularityScorer(recent_counts(known.candidate, known.timestamp, subject.catalogue, window=window))
 
 
 def _item_knn(subject: _Subject) -> Scorer | str:

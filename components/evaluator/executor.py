@@ -119,7 +119,7 @@ def evaluate(
     _write_per_query(evaluation, subject, {"": found.of_split["test"], **measured})
     _write_answers(evaluation, subject, found.of_split["test"])
     compared = None
-    if subject.config.min_lift_over_published:
+    if subject.config.compares_with_served:
         compared = _compare_with_served(subject, found, published, examples)
     metrics = _metrics(subject, found, baselines, measured)
     optional = {"collapsed": found.collapsed, "published": compared}

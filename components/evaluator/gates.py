@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dataplane.artifacts.blessing import Check, ServedModel, Verdict
-from dataplane.artifacts.evaluation import Bounds, HeldOut, Metrics, NotCompared, ServedMetrics, Skipped
+from dataplane.artifacts.evaluation import Bounds, Churn, HeldOut, Metrics, NotCompared, ServedMetrics, Skipped
 from dataplane.dataset.held_out import notes, too_few
 from dataplane.verdict import USELESS, columns
 
@@ -19,6 +19,7 @@ FEWEST_COMPARED = 10
 _POPULARITY = "evaluation.min_lift_over_popularity"
 _BASELINES = "evaluation.min_lift_over_baselines"
 _PUBLISHED = "evaluation.min_lift_over_published"
+_CHURN = "evaluation.max_churn"
 
 
 def blessing(config: "EvaluationConfig", metrics: Metrics) -> Verdict:
@@ -35,6 +36,7 @@ def blessing(config: "EvaluationConfig", metrics: Metrics) -> Verdict:
         *_popularity(config, metrics),
         *_baselines(config, metrics),
         *_published(config, metrics),
+        *_churn(config, metrics),
     ]
     shown = dict.fromkeys((*config.main_metrics(), *config.named_metrics()))
     published = metrics.published
@@ -152,6 +154,27 @@ def _against_published(metric: str, least: float | None, published: ServedMetric
     return _check(name, metric, ratio, least, text, passed=passed, setting=_PUBLISHED, version=version)
 
 
+def _churn(config: "EvaluationConfig", metrics: Metrics) -> Iterator[Check]:
+    most, published = config.max_churn, metrics.published
+    if most is None:
+        return
+    assert published is not None
+    metric = f"churn@{config.main_at}"
+    if published.churn is None:
+        reason = published.skipped if isinstance(published, NotCompared) else ""
+        text = f"answers not compared with a served model: {reason}"
+        yield Check(name="churn", metric=metric, value=None, threshold=most, passed=True, message=text, skipped=reason)
+        return
+    found = published.churn
+    low, high = (1 - bound for bound in reversed(found.intervals["overlap"]))
+    text = (
+        f"{metric} {found.churn:.4f} ({low:.4f} … {high:.4f}) against served version {published.version} on "
+        f"{found.queries} queries, at most {most:g} allowed"
+    )
+    passed, version = found.churn <= most, published.version
+    yield _check("churn", metric, found.churn, most, text, passed=passed, setting=_CHURN, version=version)
+
+
 def _ratio(ours: float, theirs: float, least: float) -> tuple[float | None, bool]:
     """Ratio to the metric of another, and whether it suffices. If the other has no hit, every model passes."""
     ratio = ours / theirs if theirs else None
@@ -194,10 +217,20 @@ def _notes(config: "EvaluationConfig", metrics: Metrics) -> Iterator[str]:
     elif not config.min_lift_over_popularity:
         yield f"no gate against popularity: {_POPULARITY} is turned off"
     yield from _better_baselines(config, metrics)
+    if metrics.published is not None and metrics.published.churn is not None and config.max_churn is None:
+        yield _kept(metrics.published.churn)
     if not config.min_lift_over_published:
         yield f"not compared with a served model: {_PUBLISHED} is turned off"
     for split, counts in metrics.not_measured.items():
         yield from notes(split, counts)
+
+
+def _kept(found: Churn) -> str:
+    low, high = found.intervals["overlap"]
+    return (
+        f"{found.overlap:.0%} of the served model's first {found.k} answers are kept ({low:.0%} … {high:.0%}, Jaccard "
+        f"{found.jaccard:.2f})"
+    )
 
 
 def _better_baselines(config: "EvaluationConfig", metrics: Metrics) -> Iterator[str]:

@@ -50,10 +50,12 @@ class EvaluationConfig(Params):
     main_at: Cutoff = 10
     """The cut-off of slices, confidence intervals and per-query values; one of `at`."""
     baselines: tuple[Baseline, ...] = ("popularity", "item_knn")
-    """Baselines to compare the model with. `recent_popularity` counts the events of the last 7 days, `ease` is a linear
-    model (Steck 2019), `ials` a matrix factorisation with 64 factors (Hu et al. 2008). A baseline that does not suit
-    the data is skipped with its reason: `item_knn` if it would take minutes, `ease` above 20,000 candidates,
+    """Baselines to compare the model with. `recent_popularity` counts the events of the last `recent_days`, `ease` is a
+    linear model (Steck 2019), `ials` a matrix factorisation with 64 factors (Hu et al. 2008). A baseline that does not
+    suit the data is skipped with its reason: `item_knn` if it would take minutes, `ease` above 20,000 candidates,
     `recent_popularity` without timestamps."""
+    recent_days: float = Field(default=7, gt=0)
+    """Days before the test events that the baseline `recent_popularity` counts."""
     slices: tuple[FeatureName, ...] = ()
     """Features by whose values the metrics are broken down: id, categorical, timestamp or quantile features of any
     side. Slices by history length, and by new and known queries and candidates, are always computed."""
@@ -72,6 +74,11 @@ class EvaluationConfig(Params):
     Ratios by metric, e.g. `ndcg@10: 0.95`, are minimum ratios to the served model instead. `null` turns the gate off.
     The gate passes, with a note, if no model is served yet, if the served model cannot be asked or may have been
     trained on all these events, or, with `auto`, if fewer than 10 queries can be compared."""
+
+    max_churn: float | None = Field(default=None, ge=0, le=1)
+    """Gate against too many changed answers: the mean share of a query's first `main_at` answers that the served model
+    does not give, for the queries with test events. The gate passes, with a note, if no model is served yet or the
+    served model cannot be asked. `null` turns the gate off."""
 
     max_unmeasured_fraction: Annotated[
         float,
@@ -121,6 +128,11 @@ class EvaluationConfig(Params):
     def main_metrics(self) -> tuple[str, ...]:
         """Names of the metrics that slices and summaries show."""
         return tuple(f"{metric}@{self.main_at}" for metric in _MAIN)
+
+    @property
+    def compares_with_served(self) -> bool:
+        """Whether a gate needs the served model."""
+        return bool(self.min_lift_over_published) or self.max_churn is not None
 
     def gate_metric(self) -> str:
         """Name of the metric that a gate set to `auto` compares."""

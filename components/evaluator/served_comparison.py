@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.base import ExecutionContext
+from components.evaluator.churn import churn
 from components.evaluator.measuring import Measured, differences, intervals_of, measure, progress_reporter
 from components.evaluator.published_model import PublishedModel
 from dataplane.artifacts import Examples, Model
@@ -64,30 +65,41 @@ class ServedComparison:
             return NotCompared(version=None, towers=towers, skipped="nothing has been published yet")
         self.context.progress(f"embedding with version {newest.version}")
         try:
-            published = self._comparable(self.published.fetch(newest.version)[0], towers)
-            theirs = published if isinstance(published, str) else self._measured(*published, newest.version)
+            directory = self.published.fetch(newest.version)[0]
+            theirs = self._unusable(directory, towers) or self._against(directory, newest.version, towers, ours)
         except Exception as error:  # a damaged or foreign served model must not prevent a new one
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
             theirs = f"served version {newest.version} cannot be measured: {reason}"
         if isinstance(theirs, str):
             return NotCompared(version=newest.version, towers=towers, skipped=theirs)
-        return self._beside(newest.version, towers, *theirs, ours())
+        return theirs
 
-    def _comparable(self, directory: Path, towers: str) -> tuple[PublishedModel, np.ndarray] | str:
-        """The served model and the queries for the comparison, or the reason for no comparison."""
+    @staticmethod
+    def _unusable(directory: Path, towers: str) -> str:
+        """Why the served model is not asked; "" if it is."""
         if damage := check_version(directory):
             return f"it is damaged: {shortened(damage)}"
-        published = PublishedModel.read(directory)
-        if published.description.identity.get("towers") == towers:
-            return "the served model is this model"
-        usable, reason = published.comparable(self.task, self.dataset)
-        return reason or (published, usable)
+        same = PublishedModel.read(directory).description.identity.get("towers") == towers
+        return "the served model is this model" if same else ""
 
-    def _measured(self, published: PublishedModel, usable: np.ndarray, version: int) -> tuple[Measured, np.ndarray]:
+    def _against(
+        self, directory: Path, version: int, towers: str, ours: Callable[[], Measured]
+    ) -> ServedMetrics | NotCompared:
+        published = PublishedModel.read(directory)
+        usable, reason = published.comparable(self.task, self.dataset)
+        if reason and self.params.evaluation.max_churn is None:
+            return NotCompared(version=version, towers=towers, skipped=reason)
+        theirs, own = self._measured(published, version), ours()
+        kept = churn(own.top, theirs.top, seed=self.params.seed)
+        if reason:  # answers can be compared although metrics cannot
+            return NotCompared(version=version, towers=towers, skipped=reason, churn=kept)
+        return self._beside(version, towers, theirs, usable, own).model_copy(update={"churn": kept})
+
+    def _measured(self, published: PublishedModel, version: int) -> Measured:
         assert self.examples is not None
         scorer = published.scorer(self.examples, self.dataset, self.task)
         report = progress_reporter(self.context, f"test: version {version}", self.task)
-        return measure(scorer, self.task, self.dataset, self.params.evaluation, report), usable
+        return measure(scorer, self.task, self.dataset, self.params.evaluation, report)
 
     def _beside(self, version: int, towers: str, theirs: Measured, usable: np.ndarray, ours: Measured) -> ServedMetrics:
         config = self.params.evaluation

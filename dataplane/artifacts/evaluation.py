@@ -20,6 +20,25 @@ class Skipped(Part):
     """Reason."""
 
 
+class Churn(Part):
+    """How much of the served model's answers the new model keeps."""
+
+    k: int
+    """Number of answers of each query that are compared."""
+    queries: int
+    overlap: float
+    """Mean share of the answers that both models give."""
+    jaccard: float
+    """Mean size of the intersection over that of the union."""
+    intervals: Bounds
+    """Of `overlap` and `jaccard`."""
+
+    @property
+    def churn(self) -> float:
+        """Mean share of the answers that the served model does not give."""
+        return 1 - self.overlap
+
+
 class NotCompared(Part):
     """A served model that was not measured."""
 
@@ -29,6 +48,8 @@ class NotCompared(Part):
     """Digest of the new model's towers."""
     skipped: str
     """Reason."""
+    churn: Churn | None = None
+    """None if the served model was not asked either."""
 
 
 class ServedMetrics(Part):
@@ -46,6 +67,8 @@ class ServedMetrics(Part):
     """Metrics of the new model."""
     intervals: Bounds
     """Intervals of the difference, new model minus served model."""
+    churn: Churn | None = None
+    """On all queries with test events; None in files of older releases."""
 
 
 class Intervals(Part):

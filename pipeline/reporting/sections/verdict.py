@@ -88,6 +88,13 @@ def _against_served(metrics: Metrics, name: str) -> Iterator[str]:
         told = f" ({signed(bounds[0])} … {signed(bounds[1])}), {judged(bounds)}" if bounds else ""
         where = f"{name} against version {served.version} on {number(served.queries)} queries"
         yield f"{where}: {signed(lead)}{told}."
+    if served is not None and served.churn is not None:
+        kept = served.churn
+        low, high = kept.intervals["overlap"]
+        yield (
+            f"{kept.overlap:.0%} ({low:.0%} … {high:.0%}) of the first {kept.k} answers are those of version "
+            f"{served.version}; Jaccard {kept.jaccard:.2f}."
+        )
 
 
 def _final_fit(facts: RunFacts) -> str:

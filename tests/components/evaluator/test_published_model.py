@@ -44,8 +44,11 @@ def versions(folder: Path) -> PublishedVersions:
 
 
 class Evaluated:
-    def __init__(self, path: Path, world: World, published: Path, *, least: float = 0.5) -> None:
-        config = EvaluationConfig(at=(10,), baselines=(), min_lift_over_published={"ndcg@10": least})
+    def __init__(
+        self, path: Path, world: World, published: Path, *, least: float | None = 0.5, most: float | None = None
+    ) -> None:
+        gate = {} if least is None else {"ndcg@10": least}
+        config = EvaluationConfig(at=(10,), baselines=(), min_lift_over_published=gate, max_churn=most)
         self.evaluator = Evaluator(EvaluatorParams(evaluation=config), versions(published))
         self.outputs = Evaluator.Outputs(Evaluation(path / "evaluation"), Blessing(path / "blessing"))
         inputs = Evaluator.Inputs(world.transformed_examples, world.transform_graph, world.model, world.examples)
@@ -94,6 +97,23 @@ def test_scores_from_raw_features_equal_those_of_the_evaluation(
     assert section["model"] == pytest.approx({name: compared.metrics["test"][name] for name in section["model"]})
     assert section["queries"] == compared.metrics["protocol"]["test"]["queries"]
     assert compared.check["value"] == pytest.approx(section["model"]["ndcg@10"] / section["test"]["ndcg@10"])
+
+
+def test_a_model_with_other_answers_is_not_blessed(
+    standing: tuple[World, Path], challenger: World, tmp_path: Path
+) -> None:
+    _, published = standing
+    refused = Evaluated(tmp_path / "refused", challenger, published, least=None, most=0.01)
+    kept = refused.metrics["published"]["churn"]
+    assert not refused.blessing["blessed"]
+    assert refused.check["value"] == pytest.approx(1 - kept["overlap"])
+    assert kept["overlap"] < 0.99
+    assert kept["queries"] == refused.metrics["protocol"]["test"]["queries"]
+    shutil.copytree(published.parent, tmp_path / "serving")
+    described(tmp_path / "serving" / "shop", final=True, until=None)
+    unmeasured = Evaluated(tmp_path / "unmeasured", challenger, tmp_path / "serving" / "shop", least=None, most=0.01)
+    assert "test" not in unmeasured.metrics["published"]
+    assert unmeasured.metrics["published"]["churn"] == kept
 
 
 def test_a_worse_model_is_not_blessed_until_another_is_served(
