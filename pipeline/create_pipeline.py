@@ -14,17 +14,18 @@ from components.pusher import Pusher, PusherParams
 from components.scann_indexer import ScannIndexer, ScannIndexerParams
 from components.schema_gen import SchemaGen
 from components.statistics_gen import StatisticsGen
-from components.trainer import Trainer, TrainerParams
+from components.trainer import BASE_INPUTS, Trainer, TrainerParams
 from components.transform import Transform, TransformParams
 from dataplane.sources.data_config import ExampleGenParams
 from dataplane.sources.ingestion.feature_kinds import with_feature_kinds
 from dataplane.sources.ingestion.pivot_cut import with_pivot_cuts
 from pipeline.config.config import SERVING, PipelineConfig
+from pipeline.execution.base_model import NO_BASE, BaseModel
 from pipeline.execution.dag import Node, OutputRef, Pipeline
 from serving.published.published_versions import PublishedVersions
 
 
-def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
+def create_pipeline(config: PipelineConfig, root: Path, base: BaseModel | None = None) -> Pipeline:
     """Wires the components; reads and writes nothing.
 
     With `training.final_fit`, the evaluated model sets the number of steps. A second model is trained on all events
@@ -33,17 +34,18 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     Args:
         config: the checked configuration.
         root: models are published to `serving/` below it unless the configuration names another directory.
+        base: the model that trainings start from; None for random weights.
     """
-    pipeline, directory = Pipeline(config.name), config.serving.push.directory or str(root / SERVING)
+    pipeline, directory = Pipeline(config.name), publishing_directory(config, root)
     examples = pipeline.add(ExampleGen(_data(config)))["examples"]
     statistics = pipeline.add(StatisticsGen(Params()), examples=examples)["statistics"]
     schema = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics)["schema"]
     gate = pipeline.add(ExampleValidator(config.validation), statistics=statistics, schema=schema)
-    fitted = _fit(pipeline, config, gate, examples=examples, schema=schema)
-    asked = examples if config.evaluation.min_lift_over_published else None
+    fitted = _fit(pipeline, config, gate, base, examples=examples, schema=schema)
+    asked = examples if config.evaluation.compares_with_served else None
     evaluator = pipeline.add(_evaluator(config, directory), examples=asked, **fitted)
     if config.training.final_fit:
-        fitted = _fit(pipeline, config, gate, examples=examples, schema=schema, reference=fitted["model"])
+        fitted = _fit(pipeline, config, gate, base, examples=examples, schema=schema, reference=fitted["model"])
     items = examples if config.serves_columns else None
     served = pipeline.add(scann_indexer(config), **fitted, examples=items)["serving_model"]
     infra_blessing = pipeline.add(
@@ -67,6 +69,11 @@ def create_pipeline(config: PipelineConfig, root: Path) -> Pipeline:
     if config.embeddings is not None:
         pipeline.add(EmbeddingExporter(config.embeddings), **fitted, serving_model=served, after=[pusher])
     return pipeline
+
+
+def publishing_directory(config: PipelineConfig, root: Path) -> str:
+    """Path or URI of the directory of published models."""
+    return config.serving.push.directory or str(root / SERVING)
 
 
 def scann_indexer(config: PipelineConfig) -> ScannIndexer:
@@ -94,6 +101,7 @@ def _fit(
     pipeline: Pipeline,
     config: PipelineConfig,
     gate: Node,
+    base: BaseModel | None,
     *,
     examples: OutputRef,
     schema: OutputRef,
@@ -116,6 +124,8 @@ def _fit(
         transformed_examples=transformed_examples,
         transform_graph=transform_graph,
         reference=reference,
+        settled=BASE_INPUTS if config.training.warm_start.is_on else (),
+        **(NO_BASE if base is None else base.inputs(pipeline, is_final=is_final)),
     )
     return Fitted(transformed_examples=transformed_examples, transform_graph=transform_graph, model=trainer["model"])
 

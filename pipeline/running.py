@@ -7,8 +7,9 @@ from pathlib import Path
 from dataplane.sources.spans.window import await_spans
 from pipeline.config.config import load_config
 from pipeline.config.settings import span_setting
-from pipeline.create_pipeline import create_pipeline
+from pipeline.create_pipeline import create_pipeline, publishing_directory
 from pipeline.ending import ended
+from pipeline.execution.base_model import find_base
 from pipeline.execution.display import NORMAL, Display
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.runner import Selection
@@ -68,5 +69,9 @@ def run_pipeline(
         ended(session),
     ):
         await_spans(config.data, session.progress.warned)
-        executions = session.execute(pipeline, selection)
+        directory = publishing_directory(config, root.resolve())
+        base = find_base(config.training.warm_start, session.store, directory=directory)
+        if base is not None:
+            pipeline = create_pipeline(config, root.resolve(), base)
+        executions = session.execute(pipeline, selection, None if base is None else base.given)
     return Finished(session.store, session.run, executions)

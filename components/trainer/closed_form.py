@@ -1,9 +1,11 @@
 """Fits the towers in closed form; validation chooses the length of the embeddings and the exponent."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from components.trainer.data import Prepared, event_data
 from components.trainer.fitted import Fitted, number_of_weights, save_checkpoint
@@ -23,6 +25,19 @@ from models.training.closed_form import (
 )
 from models.training.loop import Fit
 from models.training.spectrum import Form, Spectrum
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a warm start keeps of an earlier closed form.
+
+    Attributes:
+        form: its width and exponent.
+        vectors: its item vectors, in the rows of the new vocabulary, float32 `[items, width]`.
+    """
+
+    form: Form
+    vectors: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,12 @@ class ClosedForm:
 
 
 def closed_form(
-    prepared: Prepared, params: Settings, progress: Progress, *, reference: TrainingReport | None = None
+    prepared: Prepared,
+    params: Settings,
+    progress: Progress,
+    *,
+    reference: TrainingReport | None = None,
+    known: Known | None = None,
 ) -> ClosedForm:
     """Computes the towers.
 
@@ -91,41 +111,48 @@ def closed_form(
         params: settings of the training.
         progress: told about each form and its validation metric.
         reference: the model that a final fit repeats; None to choose.
+        known: an earlier form, which is kept, and whose vectors the iteration starts from; None for a cold start.
     """
+    near = None if known is None else known.vectors
     if reference is not None:
         dimensions = reference.embedding_dim if reference.blend is None else reference.blend.closed_form_dim
-        return _repeated(prepared, params, Form(dimensions, reference.exponent), progress)
+        return _repeated(prepared, params, Form(dimensions, reference.exponent), progress, near)
     start = time.perf_counter()
     items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
-    widths = widths_to_try(params.model, prepared.events, items=items)
-    found = _decomposed(prepared, prepared.events, widths[0], params, progress)
+    widths: Sequence[int] = widths_to_try(params.model, prepared.events, items=items)
+    exponents: Sequence[float] = EXPONENTS
+    if known is not None:
+        widths, exponents = (known.form.width,), (known.form.exponent,)
+    found = _decomposed(prepared, prepared.events, widths[0], params, progress, near)
     validated = dict[Form, Mapping[str, float]]()
-    best = _best_form(widths, validated, prepared, found, params, progress)
+    best = _best_form((widths, exponents), validated, prepared, found, params, progress)
     everything = _with_validation(prepared, params)
-    refitted = _decomposed(prepared, everything, best.width, params, progress)
+    refitted = _decomposed(prepared, everything, best.width, params, progress, near)
     metric, seconds = params.training.metric, round(time.perf_counter() - start, 3)
     scores = {form: metrics[metric] for form, metrics in validated.items()}
     towers, before = (_towers(prepared, each, best) for each in (refitted, found))
     return ClosedForm(best, *towers, len(everything), before, metric, validated[best], seconds, scores)
 
 
-def _repeated(prepared: Prepared, params: Settings, form: Form, progress: Progress) -> ClosedForm:
+def _repeated(
+    prepared: Prepared, params: Settings, form: Form, progress: Progress, near: np.ndarray | None
+) -> ClosedForm:
     start = time.perf_counter()
-    found = _decomposed(prepared, prepared.events, form.width, params, progress)
+    found = _decomposed(prepared, prepared.events, form.width, params, progress, near)
     seconds = round(time.perf_counter() - start, 3)
     towers = _towers(prepared, found, form)
     return ClosedForm(form, *towers, len(prepared.events), towers, params.training.metric, {}, seconds, {})
 
 
 def _best_form(
-    widths: list[int],
+    choices: tuple[Sequence[int], Sequence[float]],
     validated: dict[Form, Mapping[str, float]],
     prepared: Prepared,
     found: Spectrum,
     params: Settings,
     progress: Progress,
 ) -> Form:
-    """The form with the best validation metric; `validated` receives the metrics of all that were compared."""
+    """The form with the best validation metric, of some widths and exponents; `validated` receives all metrics."""
     metric, validation = params.training.metric, prepared.validation
     assert validation is not None
 
@@ -136,7 +163,8 @@ def _best_form(
         progress(Decided(told, facts))
         return metrics[metric]
 
-    best = max((Form(widths[0], exponent) for exponent in EXPONENTS), key=score)
+    widths, exponents = choices
+    best = max((Form(widths[0], exponent) for exponent in exponents), key=score)
     for form in [Form(width, best.exponent) for width in widths[1:]]:
         if score(form) < validated[best][metric]:
             break
@@ -144,10 +172,17 @@ def _best_form(
     return best
 
 
-def _decomposed(prepared: Prepared, events: TrainingData, rank: int, params: Settings, progress: Progress) -> Spectrum:
+def _decomposed(
+    prepared: Prepared,
+    events: TrainingData,
+    rank: int,
+    params: Settings,
+    progress: Progress,
+    near: np.ndarray | None,
+) -> Spectrum:
     progress(f"decomposing {len(events):,} events to {rank} dimensions")
     items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
-    return spectrum_of(events, items=items, rank=rank, seed=params.seed)
+    return spectrum_of(events, items=items, rank=rank, seed=params.seed, start=near)
 
 
 def _with_validation(prepared: Prepared, params: Settings) -> TrainingData:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,26 +12,30 @@ import tensorflow as tf
 
 from components.trainer.blend import blend, repeated
 from components.trainer.choice import best_fit
-from components.trainer.closed_form import closed_form
+from components.trainer.closed_form import Known, closed_form
 from components.trainer.data import Prepared, prepare
 from components.trainer.fitted import Fitted, export, report_of
 from components.trainer.settings import Settings
+from components.trainer.start import Start
 from components.trainer.trials import Scores, best_of, run_trials, tried_trials
 from dataplane.artifacts import Model, TransformedExamples, TransformGraph
 from dataplane.artifacts.model import TrainingReport
 from dataplane.errors import ConfigError, DataError, DivergedError, RunError
 from models.negatives.negatives import build_sampler
 from models.spec.config import TrainingConfig
+from models.spec.features import CANDIDATE_ID
 from models.spec.progress import Progress
 from models.spec.recipes import TRAINED, Recipe, recipes_to_try, schedule, trained_model
 from models.spec.trials import TRIAL_VALIDATIONS, Trial, TrialSpace, labels_to_try, temperatures_to_try
 from models.training.batches import StepBatches
+from models.training.closed_form import vectors_of
 from models.training.distribution import TooFewRowsError, build_strategy, is_chief
 from models.training.loop import Fit, fit_steps, fit_until_best, run_trial
-from models.training.optimizers import build_optimizer
+from models.training.optimizers import MOMENTS, build_optimizer
 from models.training.run import TrainingPaths
 from models.training.two_tower import TwoTower
 from models.training.validation import Validation
+from models.training.warm_start import NOTHING_BUT_ROWS, Base, Carried, restore_optimizer
 from models.training.windows import build_batches
 
 
@@ -57,6 +61,7 @@ def train(
     resume: Path | None,
     progress: Progress,
     scratch: Path,
+    start: Start | None = None,
     validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
 ) -> TrainingReport:
     """Fits and exports the towers.
@@ -70,6 +75,7 @@ def train(
         resume: directory of the state of an interrupted training; see `models.training.run.TrainingPaths`.
         progress: receives steps, validations and results of trials.
         scratch: empty directory for the training events, which are memory-mapped from there.
+        start: where to start from; None for random weights.
         validated: called with the curve's entry after each validation; may raise to end the training.
 
     Raises:
@@ -79,17 +85,19 @@ def train(
         DivergedError: the loss, an embedding or a weight became NaN or infinite.
         RunError: this process is the chief without an `output`, or another worker with one.
     """
-    start = time.perf_counter()
+    began = time.perf_counter()
     strategy = _strategy(params, wants_chief=output is not None)
     prepared = prepare(examples, graph, params, reference=reference, scratch=scratch)
+    if start is not None:
+        prepared = replace(prepared, spec=start.spec)
     written = scratch if output is None else output.path
-    job = _Job(prepared, params, strategy, written, resume or written / "unfinished", progress)
+    job = _Job(prepared, params, strategy, written, resume or written / "unfinished", progress, start)
     loss = "" if params.training.method == "closed_form" else f", loss {prepared.training.loss.type}"
     progress(f"{len(prepared.events):,} events{loss}")
     fitted = job.fit(reference, validated)
     if output is not None:
         export(fitted, prepared, output)
-    return report_of(fitted, prepared, params, seconds=time.perf_counter() - start)
+    return report_of(fitted, prepared, params, seconds=time.perf_counter() - began)
 
 
 def _strategy(params: Settings, *, wants_chief: bool) -> tf.distribute.Strategy:
@@ -112,11 +120,14 @@ class _Job:
     written: Path
     unfinished: Path
     progress: Progress
+    start: Start | None
 
     def fit(self, reference: TrainingReport | None, validated: Callable[[Mapping[str, float]], None]) -> Fitted:
         """Fits the recipe that validates best, or the recipe of the reference."""
         params, prepared = self.params, self.prepared
         recipes = recipes_to_try(prepared.spec.features, params.model, params.training)
+        if self.start is not None:
+            return self.fit_from(self.start, reference, validated)
         if reference is not None:
             return self.fit_again(reference)
         if recipes == ("closed_form",):
@@ -129,6 +140,18 @@ class _Job:
         chosen = best_fit(trained, closed, blended, self.written)
         self.progress(chosen.notes[0])
         return chosen
+
+    def fit_from(
+        self, start: Start, reference: TrainingReport | None, validated: Callable[[Mapping[str, float]], None]
+    ) -> Fitted:
+        """Fits the recipe of the base, starting from it; for as many epochs as the reference if there is one."""
+        if start.recipe == "closed_form":
+            known = self._known(start)
+            found = closed_form(self.prepared, self.params, self.progress, reference=reference, known=known)
+            return replace(found.fitted(self.written), started=start.told(NOTHING_BUT_ROWS))
+        if reference is not None:
+            return self.fit_like(reference, start.recipe)
+        return self.fit_trial(start.trial, {}, validated)
 
     def fit_again(self, reference: TrainingReport) -> Fitted:
         """Fits the recipe of the reference."""
@@ -155,17 +178,23 @@ class _Job:
             scores = dict(run_trials(space, partial(self._run_trial, validation), self.unfinished, self.progress))
             trial = best_of(scores)
             self.progress(f"training with {trial.described()}")
-        model, batches = self._compiled(trial)
+        return self.fit_trial(trial, scores, validated)
+
+    def fit_trial(self, trial: Trial, scores: Scores, validated: Callable[[Mapping[str, float]], None]) -> Fitted:
+        """Trains until validation stops improving."""
+        assert self.prepared.validation is not None
+        model, batches, carried = self._compiled(trial)
         fit = fit_until_best(
             model,
             batches,
-            validation,
+            self.prepared.validation,
             config=self._training(trial),
             paths=self._paths(trial),
             progress=self.progress,
             validated=validated,
+            start_counts=carried is not None,
         )
-        return self._fitted(model, fit, trial, scores)
+        return self._fitted(model, fit, trial, scores, carried)
 
     def fit_like(self, reference: TrainingReport, recipe: Recipe) -> Fitted:
         """Trains for as many epochs as the reference, in proportion to the number of events."""
@@ -175,12 +204,12 @@ class _Job:
             reference.labels if kind == "auto" else kind,
             recipe,
         )
-        model, batches = self._compiled(trial)
+        model, batches, carried = self._compiled(trial)
         steps = max(1, round(reference.steps * len(self.prepared.events) / reference.events))
         fit = fit_steps(model, batches, steps=steps, paths=self._paths(trial), progress=self.progress)
-        return self._fitted(model, fit, trial, {})
+        return self._fitted(model, fit, trial, {}, carried)
 
-    def _fitted(self, model: TwoTower, fit: Fit, trial: Trial, scores: Scores) -> Fitted:
+    def _fitted(self, model: TwoTower, fit: Fit, trial: Trial, scores: Scores, carried: Carried | None) -> Fitted:
         return Fitted(
             recipe=trial.recipe,
             config=trained_model(trial.recipe, self.params.model),
@@ -193,11 +222,12 @@ class _Job:
             parameters=int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
             events=len(self.prepared.events),
             fit=fit,
+            started=self.start.told(carried) if self.start is not None and carried is not None else None,
         )
 
     def _run_trial(self, validation: Validation, trial: Trial) -> float:
         """Returns the validation metric after a short trial run, which `fit_until_best` can continue."""
-        model, batches = self._compiled(trial)
+        model, batches, _ = self._compiled(trial)
         return run_trial(
             model,
             batches,
@@ -208,8 +238,8 @@ class _Job:
             progress=self.progress,
         )
 
-    def _compiled(self, trial: Trial) -> tuple[TwoTower, StepBatches]:
-        """Makes the compiled model and its batches."""
+    def _compiled(self, trial: Trial) -> tuple[TwoTower, StepBatches, Carried | None]:
+        """Makes the compiled model and its batches, and carries the weights of the base if there is one."""
         tf.keras.utils.set_random_seed(self.params.seed)
         dataset, training = self.prepared.dataset, self._training(trial)
         with self.strategy.scope():
@@ -234,12 +264,32 @@ class _Job:
         except ValueError as error:  # needs ordered events or a history, which the data lack
             raise DataError(f"training.{error}") from error
         steps = training.max_epochs * batches.steps_per_epoch
-        model.compile(optimizer=build_optimizer(training, steps=steps))
-        return model, batches
+        if self.start is None:
+            model.compile(optimizer=build_optimizer(training, steps=steps))
+            return model, batches, None
+        return model, batches, self._carried(model, self.start.base, training, steps=steps)
+
+    def _carried(self, model: TwoTower, base: Base, training: TrainingConfig, *, steps: int) -> Carried:
+        """Compiles the model with the weights of the base and the state of its optimiser."""
+        events = self.prepared.events
+        state = base.optimizer_state(model, moments=MOMENTS[training.optimizer])
+        first = 0 if state is None else int(state[0])
+        model.compile(optimizer=build_optimizer(training, steps=steps, first=first))
+        predicted = base.carry(model, self.prepared.spec, {"query": events.queries, "candidate": events.candidates})
+        if state is not None:
+            restore_optimizer(model, state)
+        return Carried(state is not None, predicted)
+
+    @staticmethod
+    def _known(start: Start) -> Known:
+        """What is kept of a base in closed form."""
+        rows = start.base.alignments["candidate", CANDIDATE_ID]
+        return Known(start.form, rows.known_rows(vectors_of(*start.base.towers())))
 
     def _training(self, trial: Trial) -> TrainingConfig:
         """The settings of the steps of a trial's recipe."""
-        return schedule(trial.recipe, self.prepared.training, events=len(self.prepared.events))
+        training = schedule(trial.recipe, self.prepared.training, events=len(self.prepared.events))
+        return training if self.start is None else self.start.training(training)
 
     def _paths(self, trial: Trial) -> TrainingPaths:
         return TrainingPaths(self.written, self.unfinished, trial=str(trial))

@@ -13,7 +13,7 @@ from components.trainer.data import Prepared
 from components.trainer.settings import Settings
 from dataplane.artifacts import Model
 from dataplane.artifacts.document import JsonValue
-from dataplane.artifacts.model import BlendFacts, TrainingReport
+from dataplane.artifacts.model import BlendFacts, TrainingReport, WarmStarted
 from dataplane.dataset.held_out import held_out, notes
 from models.spec.config import ModelConfig
 from models.spec.recipes import Recipe
@@ -47,6 +47,7 @@ class Fitted:
         exponent: of the singular values in a closed form; see `models.training.spectrum.Form`.
         refitted: whether the weights were computed once more with the validation events.
         blend: how two recipes were put side by side, if they were.
+        started: what was carried from another model; None if the weights started at random.
     """
 
     recipe: Recipe
@@ -64,6 +65,7 @@ class Fitted:
     exponent: float = 1.0
     refitted: bool = False
     blend: BlendFacts | None = None
+    started: WarmStarted | None = None
 
 
 def save_checkpoint(query_tower: Tower, candidate_tower: Tower, written: Path) -> None:
@@ -95,6 +97,7 @@ def export(fitted: Fitted, prepared: Prepared, output: Model) -> None:
 def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: float) -> TrainingReport:
     """The document `training.json` of a fitted model."""
     fit, validation = fitted.fit, prepared.validation
+    warm = {} if fitted.started is None else {"warm_start": fitted.started}
     return TrainingReport(
         steps=fit.steps,
         events=fitted.events,
@@ -116,6 +119,7 @@ def report_of(fitted: Fitted, prepared: Prepared, params: Settings, *, seconds: 
         seconds=round(seconds, 3),
         milliseconds_per_step=round(1000 * fit.seconds_per_step, 3),
         curve=tuple(fit.curve),
+        **warm,
     )
 
 
@@ -126,6 +130,7 @@ def _notes(fit: Fit, prepared: Prepared, params: Settings) -> list[str]:
 
 def memorising(curve: Sequence[Mapping[str, float]], metric: str) -> list[str]:
     """A note if the first validation was the best of several, although the loss went on falling."""
+    curve = [entry for entry in curve if entry["step"]]  # not the start of a warm training
     values = [entry[metric] for entry in curve]
     if len(values) < _FEWEST_VALIDATIONS or max(values[1:]) >= values[0] or curve[-1]["loss"] >= curve[0]["loss"]:
         return []

@@ -5,6 +5,9 @@ from pydantic import Field
 from components.base import Params
 from models.spec.config import ModelConfig, TrainingConfig
 
+BASE_INPUTS = ("base", "base_graph", "base_examples")
+"""Inputs of a Trainer that belong to the model it starts from."""
+
 
 class TrainerParams(Params):
     """Parameters of the Trainer."""

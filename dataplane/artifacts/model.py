@@ -21,6 +21,34 @@ class BlendFacts(Part):
     """Factor of the trained candidate embeddings."""
 
 
+class CarriedColumn(Part):
+    """Rows of the embedding tables of one column."""
+
+    carried: int
+    """Values, and rows of missing and unknown values, that the base had."""
+    new: int
+    """Values that the base did not have."""
+    predicted: int = 0
+    """New values that start from a prediction by other features."""
+    gone: int
+    """Values of the base that are no longer in the vocabulary."""
+
+
+class WarmStarted(Part):
+    """How a training with `training.warm_start` began."""
+
+    trainings: int
+    """Warm trainings since the last cold one, this one included; 0 for a cold one."""
+    cold: str = ""
+    """Why the training was cold; "" for a warm one."""
+    towers: str = ""
+    """Digest of the base's towers."""
+    optimizer: bool = False
+    """Whether the optimiser's state was carried."""
+    columns: Mapping[str, CarriedColumn] = {}
+    """By `side.column`."""
+
+
 class TrainingReport(Document):
     """Settings, course and result of a training."""
 
@@ -59,3 +87,5 @@ class TrainingReport(Document):
     milliseconds_per_step: float
     curve: tuple[Mapping[str, Number], ...]
     """One entry per validation: `step`, `epoch`, `loss`, `seconds`, and the metrics."""
+    warm_start: WarmStarted | None = None
+    """None without `training.warm_start`, and in files of older releases."""

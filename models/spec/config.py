@@ -10,6 +10,7 @@ from models.spec.history_config import HistoryEncoderConfig, Recency, SelfAttent
 from models.spec.loss_config import LossConfig, Softmax
 from models.spec.negatives_config import ExactFrequency, FrequencyConfig, InBatchNegatives, NegativesConfig
 from models.spec.strict import Strict
+from models.spec.warm_start_config import WarmStart, WarmStartConfig
 
 
 class TowerConfig(Strict):
@@ -187,6 +188,9 @@ class TrainingConfig(Strict):
     """Training steps between validations; one epoch if absent."""
     validation_queries: int = Field(default=20_000, ge=1)
     """Maximum number of queries validated: a fixed random sample of those with a validation event."""
+    warm_start: WarmStartConfig = WarmStart()
+    """`off`, `published` or `run:ID`: the model whose weights the training starts from, with rows aligned by id; or
+    `{base: NAME, …}` with what is carried. See `models.spec.warm_start_config`."""
     final_fit: bool = False
     """Fit once more on all events, for the number of steps that validated best, and push that model."""
     distribution: Literal["none", "mirrored", "multi_worker"] = "none"
@@ -214,6 +218,8 @@ class TrainingConfig(Strict):
             )
         if self.distribution == "multi_worker" and self.final_fit:
             raise ValueError("distribution: multi_worker does not support final_fit; use another distribution")
+        if self.distribution == "multi_worker" and self.warm_start.is_on:
+            raise ValueError("distribution: multi_worker does not support warm_start; use another distribution")
         return self
 
     @model_validator(mode="after")

@@ -42,6 +42,7 @@ _FREE = {
         "patience",
         "validation_steps",
         "validation_queries",
+        "warm_start",
         "final_fit",
     ),
 }

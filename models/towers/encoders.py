@@ -5,11 +5,12 @@ function of (seed, step). Without a seed they run in inference mode.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import tensorflow as tf
 
-from models.spec.features import EncodedColumn
+from models.spec.features import EncodedColumn, Side
 
 OOV_TOKEN = 1
 """The first out-of-vocabulary token; 0 is missing or padding."""
@@ -41,6 +42,21 @@ def embedding(rows: int, width: int, name: str) -> tf.keras.layers.Embedding:
     return table
 
 
+@dataclass(frozen=True)
+class Table:
+    """An embedding table and the column whose tokens are its rows.
+
+    Attributes:
+        side: side of the column.
+        column: name of the column.
+        layer: the table.
+    """
+
+    side: Side
+    column: str
+    layer: tf.keras.layers.Embedding
+
+
 def mean_of_tokens(table: tf.keras.layers.Embedding, tokens: tf.Tensor) -> tf.Tensor:
     """Mean embedding of the non-zero tokens, `[rows, width]` → `[rows, dim]`; zeros for rows without tokens.
 
@@ -56,6 +72,11 @@ def mean_of_tokens(table: tf.keras.layers.Embedding, tokens: tf.Tensor) -> tf.Te
 def weighted_sum(weights: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
     """Weighted sum over the second axis, `[rows, n]` and `[rows, n, dim]` → `[rows, dim]`."""
     return tf.squeeze(tf.matmul(weights[:, None, :], vectors), axis=1)
+
+
+def table_width(column: EncodedColumn, *, widest: int) -> int:
+    """Width of the embedding of a column of tokens; one that its feature does not set grows with the vocabulary."""
+    return column.embedding_dim or min(widest, math.ceil(6 * column.vocabulary_size**0.25))
 
 
 class ColumnEncoder(tf.keras.layers.Layer):
@@ -74,10 +95,15 @@ class ColumnEncoder(tf.keras.layers.Layer):
         self._column = column
         self._table: tf.keras.layers.Embedding | None = None
         if column.kind == "tokens":
-            width = column.embedding_dim or min(widest, math.ceil(6 * column.vocabulary_size**0.25))
+            width = table_width(column, widest=widest)
             self._table = embedding(column.vocabulary_size, width, name)
             # If no value is missing in training, a missing one must not add noise at serving time.
             self._table.embeddings.scatter_update(tf.IndexedSlices(tf.zeros([1, width]), tf.constant([0])))
+
+    @property
+    def table(self) -> tf.keras.layers.Embedding | None:
+        """The embedding table; None for dense columns."""
+        return self._table
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
         """See the class."""
@@ -105,6 +131,14 @@ class ColumnsEncoder(tf.keras.layers.Layer):
     def call(self, inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
         """See the class."""
         return [encoder(inputs[column]) for column, encoder in self._encoders.items()]
+
+    def vectors(self, inputs: Mapping[str, tf.Tensor], columns: Iterable[str]) -> list[tf.Tensor]:
+        """The vectors of some of the columns, each `[rows, dim]`."""
+        return [self._encoders[column](inputs[column]) for column in columns]
+
+    def tables(self) -> dict[str, tf.keras.layers.Embedding]:
+        """The embedding table of each column of tokens."""
+        return {column: encoder.table for column, encoder in self._encoders.items() if encoder.table is not None}
 
 
 class HistoryPooling(tf.keras.layers.Layer):

@@ -1,6 +1,6 @@
 """The two towers: encoded columns in, embeddings out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -9,7 +9,7 @@ import tensorflow_recommenders as tfrs
 from models.spec.config import ModelConfig, TowerConfig
 from models.spec.features import CANDIDATE_ID, EXAMPLE_AGE, HISTORY, EncodedSpec
 from models.spec.history_config import GRU, SelfAttention
-from models.towers.encoders import OOV_TOKEN, ColumnsEncoder, HistoryPooling, chosen, dropout, embedding
+from models.towers.encoders import OOV_TOKEN, ColumnsEncoder, HistoryPooling, Table, chosen, dropout, embedding
 from models.towers.sequence_encoders import GRUEncoder, SelfAttentionEncoder, SequenceEncoder
 
 
@@ -127,6 +127,19 @@ class CandidateTower(_Tower):
         embedded = self._embed(vectors, item, seed)
         return embedded if self._bias is None else tf.concat([embedded, self._bias(tokens)], axis=1)
 
+    @property
+    def features(self) -> ColumnsEncoder:
+        """Encoder of the columns besides the id."""
+        return self._features
+
+    def tables(self) -> Iterator[Table]:
+        """The embedding tables."""
+        for layer in (self.items, self._augmented, self._bias):
+            if layer is not None:
+                yield Table("candidate", CANDIDATE_ID, layer)
+        for column, layer in self._features.tables().items():
+            yield Table("candidate", column, layer)
+
     def augmented(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The candidates' augmented vectors, `[rows, dim]`; see `models.spec.augmentation_config`."""
         assert self._augmented is not None
@@ -156,6 +169,7 @@ class QueryTower(_Tower):
             self._query_id = config.augmentation.query_id
             self._augmented = augmented_vectors(config, spec.query[self._query_id].vocabulary_size)
         self._features = ColumnsEncoder({**spec.query, **spec.context}, widest=config.width, name="features")
+        self._of_query = frozenset(spec.query)
         self._history: HistoryPooling | SequenceEncoder | None = None
         if spec.features.history is not None:
             self._history = _history_encoder(config, spec.features.history.max_length, ordered=ordered)
@@ -184,6 +198,19 @@ class QueryTower(_Tower):
             vectors.append(tf.zeros_like(vectors[0][:, :1]) if age is None else tf.math.log1p(age))
         embedded = self._embed(vectors, history, seed)
         return tf.concat([embedded, tf.ones_like(embedded[:, :1])], axis=1) if self._bias else embedded
+
+    @property
+    def features(self) -> ColumnsEncoder:
+        """Encoder of the query and context columns."""
+        return self._features
+
+    def tables(self) -> Iterator[Table]:
+        """The embedding tables; the table of candidate ids may be that of the candidate tower."""
+        yield Table("candidate", CANDIDATE_ID, self.items)
+        if self._augmented is not None:
+            yield Table("query", self._query_id, self._augmented)
+        for column, layer in self._features.tables().items():
+            yield Table("query" if column in self._of_query else "context", column, layer)
 
     def augmented(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The queries' augmented vectors, `[rows, dim]`; see `models.spec.augmentation_config`."""

@@ -43,7 +43,7 @@ def closed_form_model(width: int) -> ModelConfig:
     )
 
 
-def spectrum_of(data: TrainingData, *, items: int, rank: int, seed: int) -> Spectrum:
+def spectrum_of(data: TrainingData, *, items: int, rank: int, seed: int, start: np.ndarray | None = None) -> Spectrum:
     """The spectrum of the training events, an item for each row of the table of ids.
 
     Args:
@@ -51,10 +51,11 @@ def spectrum_of(data: TrainingData, *, items: int, rank: int, seed: int) -> Spec
         items: rows of the table of ids.
         rank: number of dimensions.
         seed: decides the start of the iteration.
+        start: vectors near the result, see `spectrum`.
     """
     tokens = data.candidates[CANDIDATE_ID][:, 0]
     interactions = Interactions.of_events(data.offsets, tokens[data.candidate], items, data.weight)
-    return spectrum(interactions, rank=rank, seed=seed)
+    return spectrum(interactions, rank=rank, seed=seed, start=start)
 
 
 def closed_form_towers(
@@ -79,3 +80,13 @@ def closed_form_towers(
     assert isinstance(query.projection, CommonVector)
     query.projection.vector.assign(found.popularity(form)[None, :])
     return query, candidate
+
+
+def vectors_of(query: QueryTower, candidate: CandidateTower) -> np.ndarray:
+    """The vectors of the items behind both tables, up to a factor for each row, `[items, width]`.
+
+    The tables are E·d^-½ and E·d^½, so their product is E² whatever the degrees d were.
+    """
+    history, own = query.items.embeddings.numpy(), candidate.items.embeddings.numpy()
+    vectors: np.ndarray = np.sign(history) * np.sqrt(np.abs(history * own))
+    return vectors

@@ -39,6 +39,7 @@ def fit_until_best(
     paths: TrainingPaths,
     progress: Progress = unheard,
     validated: Callable[[Mapping[str, float]], None] = lambda entry: None,
+    start_counts: bool = False,
 ) -> Fit:
     """Trains until the validation metric has not improved for `config.patience` validations.
 
@@ -50,12 +51,15 @@ def fit_until_best(
         paths: where to write, and to resume from.
         progress: told about every step and every validation.
         validated: called with the entry of the curve after each validation; may raise to end the training.
+        start_counts: whether the weights at the start are validated, and may be the best.
 
     Raises:
         FloatingPointError: the loss, an embedding or a weight is not finite.
     """
     steps = config.max_epochs * batches.steps_per_epoch
     with TrainingRun(model, batches, paths, steps=steps, may_end_early=True, progress=progress) as run:
+        if start_counts and (entry := run.validate_start(validation, config)):
+            validated(entry)
         while not run.is_finished(config):
             validated(run.until_validated(validation, config))
         chosen = run.best(config.metric)

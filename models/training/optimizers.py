@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from models.spec.config import TrainingConfig
 
+MOMENTS = {"lazy_adam": 2, "adam": 2, "adagrad": 1}
+"""Number of variables that each optimiser keeps for a weight."""
+
 
 class _RowwiseDecay(tf.keras.optimizers.Optimizer):
     """Decoupled weight decay of only the rows that a sparse gradient touches; Keras decays whole tables.
@@ -79,15 +82,34 @@ class DecayedAdagrad(_RowwiseDecay, tf.keras.optimizers.Adagrad):
         self.decay = decay
 
 
-def build_optimizer(config: TrainingConfig, *, steps: int) -> tf.keras.optimizers.Optimizer:
+class Rewound(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that begins when the optimiser has done some steps already.
+
+    Args:
+        schedule: the schedule.
+        first: number of steps before its first.
+    """
+
+    def __init__(self, schedule: tf.keras.optimizers.schedules.LearningRateSchedule, first: int) -> None:
+        super().__init__()
+        self._schedule, self._first = schedule, first
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The learning rate of a step."""
+        return self._schedule(step - self._first)
+
+
+def build_optimizer(config: TrainingConfig, *, steps: int, first: int = 0) -> tf.keras.optimizers.Optimizer:
     """Builds the configured optimiser.
 
     Args:
         config: the settings.
         steps: number of steps of a training that runs all epochs; the cosine schedule ends there.
+        first: count of steps at which the training begins.
     """
     kinds = {"lazy_adam": LazyAdam, "adam": DecayedAdam, "adagrad": DecayedAdagrad}
     rate: Any = config.learning_rate
     if config.learning_rate_schedule == "cosine":
         rate = tf.keras.optimizers.schedules.CosineDecay(rate, steps)
+        rate = Rewound(rate, first) if first else rate
     return kinds[config.optimizer](rate, decay=config.weight_decay)

@@ -111,6 +111,15 @@ class TrainingRun:
         done = self.step >= config.max_epochs * self._batches.steps_per_epoch
         return done or self.validations_since_best(config.metric) >= config.patience
 
+    def validate_start(self, validation: Validation, config: TrainingConfig) -> dict[str, float] | None:
+        """Validates and saves the weights that the training starts from; returns the entry, None if that is done."""
+        if self.curve:
+            return None
+        entry = self.record(validation)
+        self.save(self.step)
+        self._progress(Decided(f"starts from {config.metric} {entry[config.metric]:.4f}", entry))
+        return entry
+
     def until_validated(self, validation: Validation, config: TrainingConfig) -> dict[str, float]:
         """Runs the steps up to the next validation, validates and saves; returns the new entry of the curve."""
         epoch = self._batches.steps_per_epoch
@@ -155,11 +164,12 @@ class TrainingRun:
             FloatingPointError: a weight, an embedding or a score is not finite.
         """
         entry = {"step": self.step, "epoch": self.step / self._batches.steps_per_epoch}
-        entry |= {"loss": float(self._mean_loss.result()), "seconds": round(self._seconds, 3)}
+        loss = {"loss": float(self._mean_loss.result())} if self.step else {}
+        entry |= {**loss, "seconds": round(self._seconds, 3)}
         if self._chief:
             metrics = self._metrics(validation)
             with self._summaries.as_default(step=self.step):
-                for name, value in {"loss": entry["loss"], **metrics}.items():
+                for name, value in {**loss, **metrics}.items():
                     tf.summary.scalar(name, value)
             entry |= metrics
         self.curve.append(json_of_chief(self._strategy, entry))

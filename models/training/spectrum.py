@@ -15,6 +15,8 @@ _DEPENDENT = 1e-10
 """Share of the largest eigenvalue below which a column depends on the others."""
 _ITERATIONS = 6
 """Products with the matrix and its transpose. If singular values hardly decay, three find 93 % of the energy of six."""
+_WARM_ITERATIONS = 2
+"""The same from vectors near the result."""
 _LEAST = 1e-4
 """Singular values below this are rounding errors in float32."""
 _POPULARITY = 1e-3
@@ -131,7 +133,7 @@ def _padded(vectors: np.ndarray, width: int) -> np.ndarray:
     return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1]))).astype(np.float32)
 
 
-def spectrum(interactions: Interactions, *, rank: int, seed: int) -> Spectrum:
+def spectrum(interactions: Interactions, *, rank: int, seed: int, start: np.ndarray | None = None) -> Spectrum:
     """Computes the strongest singular vectors by randomised subspace iteration (Halko, Martinsson & Tropp 2011).
 
     Memory holds three arrays of float32 `[items, 1.125 · rank]`, whatever the number of queries.
@@ -140,10 +142,14 @@ def spectrum(interactions: Interactions, *, rank: int, seed: int) -> Spectrum:
         interactions: the training events.
         rank: number of vectors; fewer are returned if the matrix has a lower rank.
         seed: decides the start.
+        start: vectors near the result, such as those of earlier interactions, `[items, n]`; they save products.
     """
     used = min(interactions.number, rank + max(rank // 8, 8))
     basis = np.random.default_rng(seed).standard_normal((interactions.number, used), dtype=np.float32)
-    for _ in range(_ITERATIONS):
+    if start is not None:
+        near = start[:, :used] / np.maximum(np.linalg.norm(start[:, :used], axis=0), _LEAST)
+        basis = np.hstack([near, basis[:, near.shape[1] :] / np.sqrt(len(basis))]).astype(np.float32)
+    for _ in range(_ITERATIONS if start is None else _WARM_ITERATIONS):
         basis = _orthonormal(_gram_times(interactions, basis))
     basis = _orthonormal(basis)  # again, for the rounding errors of the last product
     squares, rotation = np.linalg.eigh(_projected_gram(interactions, basis))

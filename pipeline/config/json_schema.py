@@ -35,7 +35,10 @@ class _Generator(GenerateJsonSchema):
         if convert("name") == {"type": "name"}:
             return {**found, NAMED: True}
         replaced = [value for value in (None, False) if convert(value) is not value]
-        return {"anyOf": [found, {"enum": replaced}]} if replaced else found
+        others: list[JsonSchemaValue] = [{"enum": replaced}] if replaced else []
+        if isinstance(convert("name"), dict):  # a name alone is one of the mapping's keys
+            others.append({"type": "string"})
+        return {"anyOf": [found, *others]} if others else found
 
 
 def full_schema() -> dict[str, Any]:

@@ -24,12 +24,14 @@ class Node:
         component: the component to execute.
         inputs: the output that each of the component's inputs reads.
         after: ids of gates, nodes that must succeed first although none of their outputs is read.
+        settled: names of the inputs that a repetition takes from the first time, see `pipeline.execution.settled`.
     """
 
     id: str
     component: Component
     inputs: Mapping[str, OutputRef] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
 
     def __getitem__(self, output: str) -> OutputRef:
         if output not in self.component.output_types():
@@ -66,6 +68,7 @@ class Pipeline:
         *,
         node_id: str = "",
         after: Iterable[Node] = (),
+        settled: Iterable[str] = (),
         **inputs: OutputRef | None,
     ) -> Node:
         """Adds a component; checks the artifact types of its inputs.
@@ -74,13 +77,16 @@ class Pipeline:
             component: the component.
             node_id: the node's id; the component's name if empty.
             after: gates, see `Node.after`.
+            settled: names of inputs, see `Node.settled`.
             **inputs: an output of an earlier node for each input; None omits an optional input.
 
         Raises:
             ValueError: an input is missing, unknown or of another artifact type.
         """
         given = {name: ref for name, ref in inputs.items() if ref is not None}
-        node = Node(node_id or type(component).__name__, component, given, tuple(gate.id for gate in after))
+        node = Node(
+            node_id or type(component).__name__, component, given, tuple(gate.id for gate in after), tuple(settled)
+        )
         if node.id in self._nodes:
             raise ValueError(f"two nodes are called {node.id}")
         self._check_contract(node)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.trainer import BASE_INPUTS
 from pipeline.execution.kept_parts import every_part
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.published import REFRESHED
@@ -100,15 +101,22 @@ def _is_refresh(run: Run) -> bool:
 
 
 def _with_inputs(every: dict[_Key, Execution], keys: Collection[_Key]) -> set[_Key]:
-    """The executions and everything they depend on, as far as their manifests are readable."""
-    kept: set[_Key] = set()
+    """The executions and everything they depend on, as far as their manifests are readable.
+
+    Of the model that a warm training started from, only the artifacts that the training read are kept: else a chain of
+    warm trainings would be kept as a whole.
+    """
+    kept, bases = set[_Key](), set[_Key]()
     waiting = list(keys)
     while waiting:
         key = waiting.pop()
         if key in kept:
             continue
         kept.add(key)
-        for source in every[key].inputs.values() if key in every else ():
+        for name, source in every[key].inputs.items() if key in every else ():
             node, execution, _ = source.split("/")
-            waiting.append((node, execution))
-    return kept
+            if name in BASE_INPUTS:
+                bases.add((node, execution))
+            else:
+                waiting.append((node, execution))
+    return kept | bases

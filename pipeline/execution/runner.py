@@ -28,6 +28,7 @@ from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
 from pipeline.execution.progress import Progress
 from pipeline.execution.records import DAMAGED, FORCED, NEW_KEY, OUTDATED, RENEWED
+from pipeline.execution.settled import settled_inputs
 
 _LEFT = ".resume"
 """Folder where interrupted executions leave their progress, by step and cache key."""
@@ -151,8 +152,7 @@ class LocalRunner:
 
     def _run_step(self, node: Node, step: Step, run: Run, may_execute: bool) -> Execution:
         prepared = node.component.prepare()
-        inputs = {name: self._input_key(ref) for name, ref in node.inputs.items()}
-        ingredients = Ingredients.of(node.component, inputs, prepared.external)
+        node, ingredients = self._settled(node, prepared)
         key = ingredients.key
         found = None if node.id in self._forced else self.store.find(node.id, key, otherwise=_EXECUTED_AGAIN)
         if found is not None and node.component.is_current(self._outputs(node, found.id)):
@@ -176,6 +176,19 @@ class LocalRunner:
         self.progress.step_finished(step, execution.facts)
         return execution
 
+    def _settled(self, node: Node, prepared: Prepared[Any, Any]) -> tuple[Node, Ingredients]:
+        """The node with the settled inputs of an earlier execution, if there is one, and its ingredients."""
+        own = self._ingredients(node, prepared)
+        found = settled_inputs(self.store, node, own) if node.settled else None
+        if found is None:
+            return node, own
+        self._done |= found.given
+        return found.of(node), self._ingredients(found.of(node), prepared)
+
+    def _ingredients(self, node: Node, prepared: Prepared[Any, Any]) -> Ingredients:
+        inputs = {name: self._input_key(ref) for name, ref in node.inputs.items()}
+        return Ingredients.of(node.component, inputs, prepared.external)
+
     def _execute(
         self, node: Node, step: Step, run: Run, ingredients: Ingredients, prepared: Prepared[Any, Any]
     ) -> Execution:
@@ -189,7 +202,7 @@ class LocalRunner:
             id=step.execution,
             component=ingredients.component,
             fingerprint=key,
-            inputs={name: f"{ref.node}/{done[name].id}/{ref.output}" for name, ref in node.inputs.items()},
+            inputs={name: f"{done[name].node}/{done[name].id}/{ref.output}" for name, ref in node.inputs.items()},
             input_fingerprints={name: made.fingerprint for name, made in done.items()},
             outputs=list(node.component.output_types()),
             params=dict(ingredients.params),
@@ -201,6 +214,8 @@ class LocalRunner:
             started=started,
             seconds=0.0,
         )
+        if node.settled:  # before the work begins, so that it survives a kill
+            self.store.save_run(run)
         home = parts_directory(self.store.directory, ingredients.component)
         parts = Parts(home, ingredients.salt, self.store.warn, reuses=step.reason != FORCED)
         facts = self._work(node, prepared, directory, left / key[:32], parts)

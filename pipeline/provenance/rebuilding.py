@@ -19,7 +19,7 @@ from components.pusher import Pusher
 from components.scann_indexer import ScannIndexer
 from components.schema_gen import SchemaGen
 from components.statistics_gen import StatisticsGen
-from components.trainer import Trainer, TrainerParams
+from components.trainer import BASE_INPUTS, Trainer, TrainerParams
 from components.transform import Transform
 from dataplane.artifacts import Blessing
 from dataplane.artifacts.blessing import Verdict
@@ -31,6 +31,7 @@ from pipeline.execution.dag import OutputRef, Pipeline
 from pipeline.execution.lineage import producer
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.published import REFRESHED, TRAINED
+from pipeline.execution.settled import given_as
 from serving.published.published_versions import PublishedVersions
 from serving.published.versions import Versions
 
@@ -54,7 +55,7 @@ class Rebuilt:
     Attributes:
         pipeline: the steps.
         recorded: the execution of each step in the run, by node, in the order of the steps.
-        given: finished executions whose outputs the steps read, by node.
+        given: finished executions whose outputs the steps read, by node; those of other runs as `given_as` names them.
         left_out: steps that cannot be repeated, by node, with the reason.
     """
 
@@ -99,10 +100,12 @@ def rebuild(store: Store, run: Run, make: Make, start: str = "") -> Rebuilt:
 
 def _input(store: Store, rebuilt: Rebuilt, execution: Execution, name: str, make: Make) -> OutputRef:
     node, _, output = execution.inputs[name].split("/")
-    if node not in rebuilt.recorded:
-        made = rebuilt.given[node] = producer(store, execution, name)
-        return rebuilt.pipeline.given(node, output, make(made).output_types()[output])
-    return OutputRef(node, output)
+    if node in rebuilt.recorded and name not in BASE_INPUTS:
+        return OutputRef(node, output)
+    made = producer(store, execution, name)
+    given = given_as(made) if name in BASE_INPUTS else node
+    rebuilt.given[given] = made
+    return rebuilt.pipeline.given(given, output, make(made).output_types()[output])
 
 
 @dataclass(frozen=True)

@@ -82,11 +82,11 @@ def reproduce(
     Raises:
         RunError: a step failed, or a gate refused.
     """
-    for node, execution in rebuilt.given.items():
-        link = scratch.execution_directory(node, execution.id)
+    for execution in rebuilt.given.values():
+        link = scratch.execution_directory(execution.node, execution.id)
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
-            link.symlink_to(store.execution_directory(node, execution.id).absolute())
+            link.symlink_to(store.execution_directory(execution.node, execution.id).absolute())
     comparing = Comparing(store, rebuilt, scratch, progress, keep_going=keep_going)
     repetition = new_run(Path(run.config), run.settings, Path(run.base_dir or Path(run.config).parent))
     runner = LocalRunner(scratch, InProcess(), comparing)

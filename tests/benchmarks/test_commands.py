@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-BENCHMARKS = ("bulk_inference", "data_plane", "quality", "retrieval", "serving", "training")
+BENCHMARKS = ("bulk_inference", "data_plane", "quality", "retrieval", "serving", "stream", "training")
 HEAVY = ("tensorflow", "apache_beam", "pyarrow", "scipy", "faiss")
 
 
@@ -55,6 +55,7 @@ finally:
         pytest.param("retrieval", [], marks=pytest.mark.benchmark),
         pytest.param("retrieval", ["--memory"], marks=pytest.mark.benchmark),
         pytest.param("serving", [], marks=pytest.mark.benchmark),
+        pytest.param("stream", [], marks=pytest.mark.benchmark),
     ],
 )
 def test_a_quick_run_meets_its_goals(tmp_path: Path, name: str, options: list[str]) -> None:

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from models.spec.config import TrainingConfig
-from models.training.optimizers import build_optimizer
+from models.training.optimizers import MOMENTS, build_optimizer
 
 
 def optimizer(name: str, **settings) -> tf.keras.optimizers.Optimizer:
@@ -79,3 +79,26 @@ def test_the_cosine_schedule_ends_at_0(name):
     assert (strides[0] > 2 * strides[3]).all()
     np.testing.assert_array_equal(strides[4:], 0)
     assert (steps(name, gradients)[0] != moved[-1]).all()
+
+
+def test_a_schedule_begins_anew_where_the_optimiser_has_done_steps_already():
+    config = TrainingConfig(learning_rate=0.5, learning_rate_schedule="cosine")
+    fresh, carried = build_optimizer(config, steps=10), build_optimizer(config, steps=10, first=70)
+    weights = [tf.Variable([1.0]), tf.Variable([1.0])]
+    for optimizer, weight, done in zip((fresh, carried), weights, (0, 70), strict=True):
+        optimizer.build([weight])
+        optimizer.iterations.assign(done)
+    rates: list[list[float]] = [[], []]
+    for _ in range(10):
+        for optimizer, weight, found in zip((fresh, carried), weights, rates, strict=True):
+            optimizer.apply_gradients([(tf.constant([1.0]), weight)])
+            found.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(rates[1], rates[0])
+    assert rates[0][0] == 0.5 > rates[0][9]
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_each_optimiser_keeps_as_many_variables_as_it_says(name):
+    optimizer = build_optimizer(TrainingConfig(optimizer=name), steps=10)
+    optimizer.build([tf.Variable([1.0]), tf.Variable([[1.0]])])
+    assert len(optimizer.variables) == 1 + 2 * MOMENTS[name]

@@ -85,3 +85,20 @@ def test_candidates_that_share_an_item_share_its_score():
     found = spectrum(events, rank=4, seed=1)
     alone, shared = (found.candidate_table(Form(4, 1), np.full(24, number)) for number in (1, 5))
     np.testing.assert_allclose(alone, 5 * shared, rtol=1e-5)
+
+
+def test_a_start_near_the_result_saves_products():
+    random = np.random.default_rng(2)
+    dense = random.random((500, 150)) < random.random(150) * 0.2  # singular values that hardly decay
+    day, earlier = (
+        Interactions(offsets_of(it.sum(axis=1)), np.nonzero(it)[1].astype(np.int32), 150) for it in (dense, dense[25:])
+    )
+    start = spectrum(earlier, rank=20, seed=1)
+    exact = np.square(np.linalg.svd(normalised(dense), compute_uv=False)[:20]).sum()
+
+    def energy(start: np.ndarray | None, seed: int) -> float:
+        return float(np.square(spectrum(day, rank=20, seed=seed, start=start).values).sum() / exact)
+
+    warm = energy(start.vectors * np.sqrt(start.values), seed=3)
+    assert warm > energy(None, seed=3) > 0.98, "as good as many products from a random start"
+    assert warm > energy(random.normal(size=(150, 20)), seed=3) + 0.04, "better than as few from a random start"

@@ -1,0 +1,1 @@
+"""Nights on a drifting stream of events, with warm trainings beside cold ones."""
