@@ -74,6 +74,17 @@ class Component(ABC, Generic[InputsT, OutputsT, ParamsT]):
         """
         return Prepared({}, self.execute)
 
+    def prepare_for(self, inputs: Mapping[str, str]) -> Prepared[InputsT, OutputsT]:
+        """Does what `prepare` does, for a step whose external inputs depend on its inputs.
+
+        Args:
+            inputs: for each input, the cache key of the execution that produced it, a slash, and the output's name.
+
+        Raises:
+            RunError: an external input cannot be read.
+        """
+        return self.prepare()
+
     def is_current(self, outputs: OutputsT) -> bool:
         """Whether the external results of an earlier execution, such as a published model, are still valid."""
         return True

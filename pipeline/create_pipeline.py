@@ -22,10 +22,13 @@ from dataplane.sources.ingestion.pivot_cut import with_pivot_cuts
 from pipeline.config.config import SERVING, PipelineConfig
 from pipeline.execution.base_model import NO_BASE, BaseModel
 from pipeline.execution.dag import Node, OutputRef, Pipeline
+from pipeline.execution.earlier_data import EarlierRuns
 from serving.published.published_versions import PublishedVersions
 
 
-def create_pipeline(config: PipelineConfig, root: Path, base: BaseModel | None = None) -> Pipeline:
+def create_pipeline(
+    config: PipelineConfig, root: Path, base: BaseModel | None = None, *, accepted: str = ""
+) -> Pipeline:
     """Wires the components; reads and writes nothing.
 
     With `training.final_fit`, the evaluated model sets the number of steps. A second model is trained on all events
@@ -35,12 +38,14 @@ def create_pipeline(config: PipelineConfig, root: Path, base: BaseModel | None =
         config: the checked configuration.
         root: models are published to `serving/` below it unless the configuration names another directory.
         base: the model that trainings start from; None for random weights.
+        accepted: why anomalies in the data are accepted; "" refuses them.
     """
     pipeline, directory = Pipeline(config.name), publishing_directory(config, root)
     examples = pipeline.add(ExampleGen(_data(config)))["examples"]
     statistics = pipeline.add(StatisticsGen(Params()), examples=examples)["statistics"]
     schema = pipeline.add(SchemaGen(config.pinned_schema), statistics=statistics)["schema"]
-    gate = pipeline.add(ExampleValidator(config.validation), statistics=statistics, schema=schema)
+    validator = ExampleValidator(config.validation, EarlierRuns(root, config.name), accepted=accepted)
+    gate = pipeline.add(validator, statistics=statistics, schema=schema)
     fitted = _fit(pipeline, config, gate, base, examples=examples, schema=schema)
     asked = examples if config.evaluation.compares_with_served else None
     evaluator = pipeline.add(_evaluator(config, directory), examples=asked, **fitted)

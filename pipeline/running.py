@@ -41,6 +41,7 @@ def run_pipeline(
     display: Display = NORMAL,
     span: str = "",
     again: Sequence[str] = (),
+    accepted: str = "",
 ) -> Finished:
     """Runs every step whose inputs, parameters or code have changed, and writes the report.
 
@@ -52,6 +53,7 @@ def run_pipeline(
         display: how much is shown, and in which form.
         span: the run's span; "" for the newest.
         again: options that the command that continues has instead of `--span`.
+        accepted: why anomalies in the data are accepted; "" refuses them.
 
     Raises:
         ConfigError: the configuration is invalid, a step does not exist, or the root cannot be written to.
@@ -59,7 +61,7 @@ def run_pipeline(
         RunError: a step failed, a gate refused, or somebody interrupted the run.
     """
     config = load_config(file, [*settings, span_setting(span)] if span else settings)
-    pipeline = create_pipeline(config, root.resolve())
+    pipeline = create_pipeline(config, root.resolve(), accepted=accepted)
     selection = selection or Selection()
     selection.forced(pipeline)
     options = again or (["--span", span] if span else [])
@@ -72,6 +74,6 @@ def run_pipeline(
         directory = publishing_directory(config, root.resolve())
         base = find_base(config.training.warm_start, session.store, directory=directory)
         if base is not None:
-            pipeline = create_pipeline(config, root.resolve(), base)
+            pipeline = create_pipeline(config, root.resolve(), base, accepted=accepted)
         executions = session.execute(pipeline, selection, None if base is None else base.given)
     return Finished(session.store, session.run, executions)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from components.base import Params
+from dataplane.statistics.change_limits import ChangeLimits
 from dataplane.statistics.coverage_anomalies import DescribedLimits
 
 
@@ -23,5 +24,7 @@ class ExampleValidatorParams(Params):
     """Limits on the share of query ids in the interactions that the table of queries describes."""
     described_candidates: DescribedLimits = DescribedLimits()
     """Limits on the share of candidate ids in the interactions that the table of candidates describes."""
+    changes: ChangeLimits = ChangeLimits()
+    """Limits on the difference from earlier data: the last accepted ones, and those of the newest published model."""
     fail_on: Literal["error", "warning", "never"] = "error"
     """The lowest severity that stops the run."""

@@ -1,12 +1,13 @@
 """`anomalies.json` of Anomalies: departures of the data from the schema."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
 
-from dataplane.artifacts.document import Part, Rooted
+from dataplane.artifacts.document import Document, Part, Rooted
 
 
 class Anomaly(Part):
-    """One departure; the kinds are described in `dataplane.statistics.anomalies`."""
+    """One departure; see `dataplane.statistics.anomalies` and `dataplane.statistics.changes`."""
 
     table: str
     column: str | None
@@ -27,3 +28,12 @@ class AnomalyList(Rooted):
     FILE: ClassVar[str] = "anomalies.json"
 
     root: tuple[Anomaly, ...]
+
+
+class Newest(Document):
+    """The newest event of the data."""
+
+    FILE: ClassVar[str] = "newest.json"
+
+    event: datetime | None
+    """None if events have no times."""

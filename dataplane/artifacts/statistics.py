@@ -5,6 +5,9 @@ from typing import ClassVar
 
 from dataplane.artifacts.document import Number, Part, Rooted
 
+SAMPLED_IDS = 1024
+"""Hashes of ids that are kept of each id column."""
+
 
 class Extent(Part):
     """Range of lengths; empty if there are no values."""
@@ -86,6 +89,9 @@ class EventsReport(Part):
     """Time of the first event, ISO 8601."""
     last: str | None = None
     """Time of the last event, ISO 8601."""
+    id_hashes: Mapping[str, tuple[int, ...]] = {}
+    """The `SAMPLED_IDS` smallest hashes of the distinct ids, ascending, by id column: a uniform sample. Absent in
+    statistics of older releases."""
 
 
 class Spelling(Part):

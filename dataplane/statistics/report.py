@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dataplane.artifacts.statistics import ColumnReport, EventsReport, TableReport
+from dataplane.artifacts.statistics import SAMPLED_IDS, ColumnReport, EventsReport, TableReport
 from dataplane.statistics.column_statistics import ColumnStatistics, Extent
 from dataplane.statistics.count_sketch import CountSketch
 from dataplane.statistics.table_statistics import TableStatistics
@@ -64,12 +64,19 @@ def _events(table: TableStatistics) -> EventsReport:
         events_per_query=_count_report(queries),
         events_per_candidate=_count_report(candidates),
         exact=queries.complete and candidates.complete and table.pairs.complete,
+        id_hashes={"query_id": _smallest(queries), "candidate_id": _smallest(candidates)},
     )
     times = table.columns.get("timestamp")
     if times is None or times.numbers.minimum is None or times.numbers.maximum is None:
         return report
     first, last = iso_moment(int(times.numbers.minimum)), iso_moment(int(times.numbers.maximum))
     return report.model_copy(update={"first": first, "last": last})
+
+
+def _smallest(ids: CountSketch) -> tuple[int, ...]:
+    """The smallest hashes with 53 bits, which every JSON reader keeps."""
+    kept = ids.kept.hashes[:SAMPLED_IDS] if ids.kept is not None else np.empty(0, np.uint64)
+    return tuple((kept >> np.uint64(11)).tolist())
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: tuple[float, ...]) -> list[Any]:

@@ -33,6 +33,8 @@ class ColumnSchema:
         domain: allowed strings; None for any.
         low: smallest allowed number; None for any.
         high: largest allowed number; None for any.
+        drift_l_infinity: limit of the `drift_comparator` for the share of a value; None without one.
+        drift_jensen_shannon: limit of the `drift_comparator` for the Jensen-Shannon divergence; None without one.
     """
 
     type: str
@@ -43,6 +45,8 @@ class ColumnSchema:
     domain: tuple[str, ...] | None = None
     low: float | None = None
     high: float | None = None
+    drift_l_infinity: float | None = None
+    drift_jensen_shannon: float | None = None
 
     @property
     def is_list(self) -> bool:
@@ -193,7 +197,15 @@ def _feature(table: str, name: str, column: ColumnSchema) -> schema_pb2.Feature:
         for field, value in (("min", column.low), ("max", column.high)):
             if value is not None:
                 setattr(domain, field, value)
+    _fill_comparator(feature.drift_comparator, column)
     return feature
+
+
+def _fill_comparator(comparator: schema_pb2.FeatureComparator, column: ColumnSchema) -> None:
+    if column.drift_l_infinity is not None:
+        comparator.infinity_norm.threshold = column.drift_l_infinity
+    if column.drift_jensen_shannon is not None:
+        comparator.jensen_shannon_divergence.threshold = column.drift_jensen_shannon
 
 
 def _fill_value_count(feature: schema_pb2.Feature, column: ColumnSchema) -> None:
@@ -224,6 +236,8 @@ def _column(feature: schema_pb2.Feature, shared: Iterable[schema_pb2.StringDomai
         domain=_string_domain(feature, shared),
         low=low,
         high=high,
+        drift_l_infinity=_threshold(feature.drift_comparator, "infinity_norm"),
+        drift_jensen_shannon=_threshold(feature.drift_comparator, "jensen_shannon_divergence"),
     )
 
 
@@ -234,6 +248,11 @@ def _element_type(feature: schema_pb2.Feature) -> str:
     if feature.type not in types:
         raise ValueError("'type' must be BYTES, INT or FLOAT")
     return types[feature.type]
+
+
+def _threshold(comparator: schema_pb2.FeatureComparator, name: str) -> float | None:
+    norm = getattr(comparator, name)
+    return norm.threshold if norm.HasField("threshold") else None
 
 
 def _bounds(feature: schema_pb2.Feature, domain: str) -> tuple[float | None, float | None]:

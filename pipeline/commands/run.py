@@ -40,6 +40,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all steps after it")
     which.add_argument("--only", default="", metavar="STEP", help="execute only STEP, on the artifacts of earlier runs")
     which.add_argument("--no-cache", action="store_true", help="execute every step")
+    parser.add_argument(
+        "--accept-anomalies",
+        type=_reason,
+        metavar="REASON",
+        help="train although the data have anomalies that refuse a run; the reason is recorded and in the report",
+    )
     parser.set_defaults(execute=execute, verb="run")
 
 
@@ -75,6 +81,7 @@ def _run(arguments: argparse.Namespace, span: str, again: Sequence[str] = ()) ->
         display=options.display(arguments),
         span=span,
         again=again,
+        accepted=arguments.accept_anomalies or "",
     )
 
 
@@ -97,3 +104,10 @@ def _extent(text: str) -> tuple[str, str]:
     if not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form FIRST..LAST, such as 2026-11-01..2026-11-21")
     return _span(first), _span(last)
+
+
+def _reason(text: str) -> str:
+    """Parses the reason, which must say something."""
+    if not (reason := " ".join(text.split())):
+        raise argparse.ArgumentTypeError("a reason in words is needed")
+    return reason

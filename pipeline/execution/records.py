@@ -129,7 +129,7 @@ REASONS = {
     NEW_KEY: "no earlier execution has its cache key",
     FORCED: "an option (--from, --only, --no-cache) asked for it",
     RENEWED: "an input with the same cache key was made again and has other content",
-    OUTDATED: "the result no longer fits what is published",
+    OUTDATED: "the result no longer fits what is published, or its data are too old by now",
     DAMAGED: "files of the earlier execution are damaged or missing",
 }
 """Why a step was executed."""

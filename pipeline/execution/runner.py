@@ -151,7 +151,7 @@ class LocalRunner:
         return damaged is not None and damaged.digests not in ({}, execution.digests)
 
     def _run_step(self, node: Node, step: Step, run: Run, may_execute: bool) -> Execution:
-        prepared = node.component.prepare()
+        prepared = node.component.prepare_for(self._input_keys(node))
         node, ingredients = self._settled(node, prepared)
         key = ingredients.key
         found = None if node.id in self._forced else self.store.find(node.id, key, otherwise=_EXECUTED_AGAIN)
@@ -186,8 +186,7 @@ class LocalRunner:
         return found.of(node), self._ingredients(found.of(node), prepared)
 
     def _ingredients(self, node: Node, prepared: Prepared[Any, Any]) -> Ingredients:
-        inputs = {name: self._input_key(ref) for name, ref in node.inputs.items()}
-        return Ingredients.of(node.component, inputs, prepared.external)
+        return Ingredients.of(node.component, self._input_keys(node), prepared.external)
 
     def _execute(
         self, node: Node, step: Step, run: Run, ingredients: Ingredients, prepared: Prepared[Any, Any]
@@ -259,8 +258,8 @@ class LocalRunner:
             **{name: kind(directory / name) for name, kind in node.component.output_types().items()}
         )
 
-    def _input_key(self, ref: OutputRef) -> str:
-        return f"{self._done[ref.node].fingerprint}/{ref.output}"
+    def _input_keys(self, node: Node) -> dict[str, str]:
+        return {name: f"{self._done[ref.node].fingerprint}/{ref.output}" for name, ref in node.inputs.items()}
 
     def _artifact(self, node: Node, name: str, ref: OutputRef) -> Artifact:
         path: Path = self.store.output(self._done[ref.node], ref.output)

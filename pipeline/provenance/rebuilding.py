@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias, cast, get_args
 
@@ -13,7 +14,7 @@ from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.embedding_exporter import EmbeddingExporter
 from components.evaluator import Evaluator
 from components.example_gen import ExampleGen, ExampleGenParams
-from components.example_validator import ExampleValidator
+from components.example_validator import ExampleValidator, GivenData
 from components.infra_validator import InfraValidator
 from components.pusher import Pusher
 from components.scann_indexer import ScannIndexer
@@ -28,6 +29,7 @@ from dataplane.errors.messages import first_problem, listed
 from models.spec.strict import Strict
 from pipeline.config.config import SERVING
 from pipeline.execution.dag import OutputRef, Pipeline
+from pipeline.execution.earlier_data import earlier
 from pipeline.execution.lineage import producer
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.published import REFRESHED, TRAINED
@@ -137,6 +139,8 @@ class Remake:
         if isinstance(params, ExampleGenParams | CatalogueGenParams):
             base_dir = self.base_dir or Path(self.run.base_dir or Path(self.run.config).parent)
             params = params.model_copy(update={"base_dir": base_dir})
+        if kind is ExampleValidator:
+            return ExampleValidator(params, self._earlier(execution), accepted=execution.facts.get("accepted", ""))
         return Evaluator(params, self._published(execution)) if kind is Evaluator else kind(params)
 
     @staticmethod
@@ -150,6 +154,15 @@ class Remake:
                 f"this release does not understand the parameters of {execution.node}/{execution.id}: "
                 f"{first_problem(error)}; use the release that made the run"
             ) from None
+
+    def _earlier(self, validator: Execution) -> GivenData:
+        """The data that the ExampleValidator compared with, as far as they are kept, and the moment when it did."""
+        compared = {}
+        for name, place in validator.facts.get("compared", {}).items():
+            execution = self.store.execution(*place.split("/"))
+            if execution is not None and (found := earlier(self.store, name, execution)) is not None:
+                compared[name] = found
+        return GivenData(compared, datetime.fromisoformat(validator.started))
 
     def _published(self, evaluator: Execution) -> PublishedVersions:
         """The versions that were published when the Evaluator compared."""

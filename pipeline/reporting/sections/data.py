@@ -63,11 +63,13 @@ class DataView:
         tables: views of the tables.
         previous: id of the earlier run whose distributions are overlaid; "" without such a run.
         anomalies: number of anomalies.
+        accepted: why the run was accepted despite its anomalies; "" if that was not needed.
     """
 
     tables: tuple[TableView, ...]
     previous: str
     anomalies: int
+    accepted: str = ""
 
 
 def build(facts: RunFacts) -> DataView | None:
@@ -77,7 +79,9 @@ def build(facts: RunFacts) -> DataView | None:
         return None
     before = other.documents.statistics.root if other and other.documents.statistics else {}
     tables = tuple(_table(facts, name, table, before.get(name)) for name, table in statistics.root.items())
-    return DataView(tables, other.run.id if other else "", len(facts.documents.anomalies))
+    validated = facts.executions.get("ExampleValidator")
+    accepted = str(validated.facts.get("accepted", "")) if validated else ""
+    return DataView(tables, other.run.id if other else "", len(facts.documents.anomalies), accepted)
 
 
 def _table(facts: RunFacts, name: str, table: TableReport, before: TableReport | None) -> TableView:

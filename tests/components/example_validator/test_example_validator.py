@@ -257,7 +257,7 @@ def test_severity_that_stops_the_run(tmp_path, fail_on, refused):
         assert note.startswith("warning: interactions.timestamp: ")
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(8, 8), (12, 9)])
+@pytest.mark.parametrize(("columns", "lines"), [(8, 9), (12, 10)])
 def test_a_long_refusal_is_shortened(tmp_path, columns, lines):
     case = Case()
     case.statistics["candidates"]["columns"] |= {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dataplane.artifacts import Artifact, TransformGraph
-from dataplane.artifacts.anomalies import AnomalyList
+from dataplane.artifacts.anomalies import AnomalyList, Newest
 from dataplane.artifacts.answers import Answers
 from dataplane.artifacts.blessing import Verdict
 from dataplane.artifacts.catalogue import CatalogueChanges
@@ -79,6 +79,7 @@ DOCUMENTS: list[tuple[type[Document | Rooted], Any]] = [
         },
         "queries": {"rows": 1, "columns": {}},
     }),
+    (Newest, {"event": "2026-11-29T00:00:00Z"}),
     (AnomalyList, [{"table": "queries", "column": None, "kind": "empty_table", "severity": "error", "message": "no"}]),
     (DatasetMetadata, {
         "ordered": True, "split": {"method": "time", "test": 0.1}, "seed": 4, "final": False, "events": 9,

@@ -200,6 +200,16 @@ def test_data_mark_anomalies_and_overlay_the_other_data(runs: Runs) -> None:
     assert "x: 66.67%, before 66.67%" in genre.chart
 
 
+def test_data_say_why_anomalies_were_accepted(facts: RunFacts) -> None:
+    validated = facts.executions["ExampleValidator"]
+    accepted = replace(validated, facts={"accepted": "<b>the sale began"})
+    view = data.build(facts_with := replace(facts, executions={**facts.executions, "ExampleValidator": accepted}))
+    assert view is not None
+    assert view.accepted == "<b>the sale began"
+    assert "They were accepted: &lt;b&gt;the sale began." in render(facts_with)
+    assert "They were accepted" not in render(facts)
+
+
 def test_without_other_data_nothing_is_overlaid(facts: RunFacts) -> None:
     view = data.build(facts)
     assert view is not None
