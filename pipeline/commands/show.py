@@ -50,12 +50,20 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print_execution(store: Store, execution: Execution) -> None:
-    print(f"{execution.component} {execution.id}, {execution.seconds:.1f} s, run {execution.run}")
+    print(f"{execution.component} {execution.id}, {execution.seconds:.1f} s{_used(execution)}, run {execution.run}")
     rows = [["fingerprint", execution.fingerprint]]
     rows += [["input", f"{name} = {store.directory.name}/{source}"] for name, source in execution.inputs.items()]
     parts = {"params": execution.params, "facts": execution.facts}
     told = {name: part for name, part in parts.items() if part}
     print("\n".join([*text_table(rows), *(["", *json_tables(told)] if told else [])]))
+
+
+def _used(execution: Execution) -> str:
+    used, written = execution.resources, sum(execution.files.values()) / 2**20
+    if not used:  # an older release made it
+        return ""
+    peak = used["peak_memory_bytes"] / 2**20
+    return f" ({used['cpu_seconds']:.1f} CPU-seconds, at most {peak:,.0f} MiB of memory, {written:,.1f} MiB written)"
 
 
 def _print_output(directory: Path) -> None:

@@ -31,6 +31,7 @@ from models.spec.config import ModelConfig, TrainingConfig
 from models.spec.features import FeatureSpec
 from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
 from models.spec.strict import Strict
+from pipeline.config.metrics_config import MetricsConfig
 from pipeline.config.notify_config import NotifyConfig
 from pipeline.config.problems import Problem, config_error, explain
 from pipeline.config.tracking_config import TrackingConfig, missing_package
@@ -105,6 +106,8 @@ class PipelineConfig(Strict):
     """The Beam runner of the data steps."""
     tracking: TrackingConfig = TrackingConfig()
     """Where runs are logged besides their own records."""
+    metrics: MetricsConfig = MetricsConfig()
+    """Where the figures of runs go for Prometheus."""
     notify: NotifyConfig = NotifyConfig()
     """Who is told that a run was refused, failed or published a version."""
     tuning: TuningConfig | None = None
@@ -165,6 +168,8 @@ def with_absolute_paths(config: PipelineConfig, directory: Path) -> PipelineConf
     updates: dict[str, object] = {"data": data, "beam": config.beam.anchored(directory)}
     if config.pinned_schema.path is not None:
         updates["pinned_schema"] = SchemaGenParams(path=directory / config.pinned_schema.path)
+    if config.metrics.textfile is not None:
+        updates["metrics"] = config.metrics.model_copy(update={"textfile": directory / config.metrics.textfile})
     target = config.serving.push.directory
     if target is not None and not storage.is_remote(target):
         push = config.serving.push.model_copy(update={"directory": str(directory / target)})

@@ -182,6 +182,12 @@ def pushers(store: Store) -> list[Execution]:
     return sorted(found, key=lambda execution: execution.id)
 
 
+def newest_version(store: Store) -> int | None:
+    """The newest version that runs of this root published, a rollback aside; None without one."""
+    found = (_new_version(store, execution) for execution in reversed(pushers(store)))
+    return next((version for version in found if version is not None), None)
+
+
 def _params(store: Store, execution: Execution) -> PusherParams | None:
     """Parameters of a Pusher's execution; None if its record is invalid. Leaves out parameters of other releases."""
     known = {name: value for name, value in execution.params.items() if name in PusherParams.model_fields}

@@ -100,6 +100,8 @@ class Execution:
         external: digest of each external input, see `Prepared.external`; None in records of older releases.
         code: digest of each file of the step's code; None in records of older releases.
         parts: keys of the parts that it used, see `dataplane.parts`; absent in records of older releases.
+        resources: `cpu_seconds` and `peak_memory_bytes`, see `pipeline.execution.resources`; empty in records of older
+            releases.
         unknown: further keys, recorded by another release.
     """
 
@@ -121,6 +123,7 @@ class Execution:
     external: dict[str, str] | None = None
     code: dict[str, str] | None = None
     parts: list[_Name] = field(default_factory=list)
+    resources: dict[str, float] = field(default_factory=dict)
     unknown: dict[str, Any] = field(default_factory=dict)
 
 

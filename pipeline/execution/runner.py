@@ -28,6 +28,7 @@ from pipeline.execution.lineage import undamaged
 from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
 from pipeline.execution.progress import Progress
 from pipeline.execution.records import DAMAGED, FORCED, NEW_KEY, OUTDATED, RENEWED
+from pipeline.execution.resources import measured
 from pipeline.execution.settled import settled_inputs
 
 _LEFT = ".resume"
@@ -192,7 +193,7 @@ class LocalRunner:
         self, node: Node, step: Step, run: Run, ingredients: Ingredients, prepared: Prepared[Any, Any]
     ) -> Execution:
         key = ingredients.key
-        step.execution, started, began = self.store.new_id(), now(), time.monotonic()
+        step.execution, started = self.store.new_id(), now()
         left = self.store.directory / _LEFT / node.id
         directory = self.store.execution_directory(node.id, step.execution)
         done = {name: self._done[ref.node] for name, ref in node.inputs.items()}
@@ -217,9 +218,9 @@ class LocalRunner:
             self.store.save_run(run)
         home = parts_directory(self.store.directory, ingredients.component)
         parts = Parts(home, ingredients.salt, self.store.warn, reuses=step.reason != FORCED)
-        facts = self._work(node, prepared, directory, left / key[:32], parts)
-        seconds = round(time.monotonic() - began, 3)
-        committed = self.store.commit(replace(execution, facts=dict(facts), seconds=seconds, parts=sorted(parts.used)))
+        with measured() as used:
+            facts = self._work(node, prepared, directory, left / key[:32], parts)
+        committed = self.store.commit(replace(execution, facts=dict(facts), parts=sorted(parts.used), **used))
         step.unfinished = None
         self.store.remove_unreadable(node.id)
         shutil.rmtree(left, ignore_errors=True)

@@ -60,14 +60,14 @@ def deliver(attempt: Callable[[float], None], *, seconds: float) -> None:
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
-def post(address: str, body: bytes, seconds: float) -> None:
-    """Posts JSON once.
+def send(address: str, body: bytes, *, seconds: float, content_type: str, method: str = "POST") -> None:
+    """Sends an HTTP request once.
 
     Raises:
         UndeliveredError: the server cannot be reached, or its answer is not 2xx.
     """
-    headers = {"Content-Type": "application/json", "User-Agent": "tfrs-pipeline"}
-    request = urllib.request.Request(address, body, headers)  # noqa: S310  (checked to be http or https)
+    headers = {"Content-Type": content_type, "User-Agent": "tfrs-pipeline"}
+    request = urllib.request.Request(address, body, headers, method=method)  # noqa: S310  (checked to be http or https)
     try:
         with urllib.request.build_opener(_NoRedirects).open(request, timeout=seconds):
             pass

@@ -9,10 +9,11 @@ from functools import partial
 from dataplane.errors.credentials import redacted
 from pipeline.config.notify_config import NotifyConfig, without_path
 from pipeline.execution.session import Session
-from pipeline.notifying.delivery import UndeliveredError, deliver, post, run_command
+from pipeline.notifying.delivery import UndeliveredError, deliver, run_command, send
 from pipeline.notifying.payload import outcome_of, payload
 
 STEP = "Notification"
+_JSON = "application/json"
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,7 +47,11 @@ def _tell(session: Session, notify: NotifyConfig, error: Exception | None) -> No
         return
     body = json.dumps(message, ensure_ascii=False).encode()
     if notify.webhook is not None:
-        _deliver(session, without_path(notify.webhook), lambda seconds: post(_address(notify), body, seconds))
+        _deliver(
+            session,
+            without_path(notify.webhook),
+            lambda seconds: send(_address(notify), body, seconds=seconds, content_type=_JSON),
+        )
     if notify.command:
         _deliver(session, notify.command[0], partial(run_command, notify.command, body))
 

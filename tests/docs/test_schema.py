@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 from pipeline.cli import main
 from tests.paths import PROJECT
 
-OTHERS = ("schedules", "serving")
+OTHERS = ("schedules", "serving", "monitoring")
 CONFIGS = [path for path in sorted((PROJECT / "tfx_config").rglob("*.yaml")) if path.parent.name not in OTHERS]
 
 

@@ -15,6 +15,7 @@ class StepRow:
         node: id of the node.
         state: cached, run, failed, refused, interrupted or waiting.
         took: duration in this run; "" if the step did not execute.
+        used: processor time and memory of the execution; "" if it is not known.
         part: share of the duration of the longest step, from 0 to 1.
         execution: id of the execution whose outputs the run uses.
         inputs: addresses of the artifacts that the execution read.
@@ -24,6 +25,7 @@ class StepRow:
     node: str
     state: str
     took: str
+    used: str
     part: float
     execution: str
     inputs: tuple[str, ...]
@@ -59,6 +61,7 @@ def build(facts: RunFacts) -> ChainView | None:
                 node=step.node,
                 state=step.state,
                 took=seconds(step.seconds) if step.seconds else "",
+                used=_used(execution),
                 part=step.seconds / longest,
                 execution=step.execution,
                 inputs=_inputs(facts, execution),
@@ -68,6 +71,13 @@ def build(facts: RunFacts) -> ChainView | None:
     newest = max(facts.executions.values(), key=lambda it: it.id, default=None)
     libraries = dict(newest.libraries) if newest else {}
     return ChainView(tuple(rows), seconds(sum(step.seconds for step in steps)), libraries)
+
+
+def _used(execution: Execution | None) -> str:
+    if execution is None or not execution.resources:
+        return ""
+    used = execution.resources
+    return f"{used['cpu_seconds']:.1f} CPU-seconds, {used['peak_memory_bytes'] / 2**20:,.0f} MiB"
 
 
 def _inputs(facts: RunFacts, execution: Execution | None) -> tuple[str, ...]:

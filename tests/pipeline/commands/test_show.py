@@ -1,11 +1,13 @@
 """`show` prints an artifact for people, and in full as JSON."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.cli import main
+from pipeline.execution.metadata import Store
 from tests.pipeline.reporting.small_run import MEANS, Runs
 
 
@@ -28,6 +30,17 @@ def test_documents_are_tables_with_rounded_numbers(root: Path, capsys: pytest.Ca
     place = lines.index("metrics.json")
     test = lines.index("  test", place)
     assert lines[test + 1 : test + 3] == ["                @1     @10", "    recall  0.1000  0.5000"]
+
+
+def test_the_first_line_says_what_the_step_took(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(root, "toy")
+    made = store.latest("Evaluator")
+    assert made is not None
+    store.commit(replace(made, resources={"cpu_seconds": 2.5, "peak_memory_bytes": 3 << 30}))
+    show(root, "toy/Evaluator")
+    line = capsys.readouterr().out.splitlines()[0]
+    used = "2.5 CPU-seconds, at most 3,072 MiB of memory, 0.0 MiB written"
+    assert line == f"Evaluator e-r1, 1.5 s ({used}), run r1"
 
 
 def test_json_has_the_record_and_the_documents_in_full(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

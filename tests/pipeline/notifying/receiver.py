@@ -15,7 +15,7 @@ class Receiver:
 
     Attributes:
         address: of the server, with a path that is a secret.
-        bodies: JSON bodies of the requests, oldest first.
+        bodies: bodies of the requests, oldest first; values of JSON.
         paths: their paths.
     """
 
@@ -32,12 +32,16 @@ def receiver(answers: Sequence[int] = (200,)) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             got.paths.append(self.path)
-            got.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            is_json = self.headers["Content-Type"] == "application/json"
+            got.bodies.append(json.loads(body) if is_json else body)
             code = left.pop(0) if len(left) > 1 else left[0]
             self.send_response(code)
             if code == 302:
                 self.send_header("Location", "/elsewhere")
             self.end_headers()
+
+        do_PUT = do_POST
 
         def log_message(self, *_: Any) -> None:
             pass

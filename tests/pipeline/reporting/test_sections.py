@@ -260,6 +260,14 @@ def test_the_chain_tells_of_cached_steps_and_what_they_read(runs: Runs) -> None:
     assert view.libraries == {"numpy": "2.0"}
 
 
+def test_steps_tell_what_they_took(facts: RunFacts) -> None:
+    trained = replace(facts.executions["Trainer"], resources={"cpu_seconds": 2.55, "peak_memory_bytes": 3 << 30})
+    view = chain.build(told := replace(facts, executions={**facts.executions, "Trainer": trained}))
+    assert view is not None
+    assert {step.node: step.used for step in view.steps if step.used} == {"Trainer": "2.5 CPU-seconds, 3,072 MiB"}
+    assert "2.5 CPU-seconds, 3,072 MiB" in render(told)
+
+
 def test_an_address_of_the_run_itself_has_no_id(facts: RunFacts) -> None:
     view = chain.build(facts)
     assert view is not None
