@@ -79,7 +79,7 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
         self, earlier: Mapping[str, EarlierStatistics], inputs: Inputs, outputs: Outputs, context: ExecutionContext
     ) -> Mapping[str, Any]:
         from dataplane.statistics.anomalies import find_anomalies
-        from dataplane.statistics.changes import changes, newest_event, stale
+        from dataplane.statistics.changes import changes, newest_event, stale, unusual_span
         from dataplane.statistics.tfmd import read_schema
 
         statistics = StatisticsReport.read(inputs.statistics).root
@@ -95,6 +95,7 @@ class ExampleValidator(Component["ExampleValidator.Inputs", "ExampleValidator.Ou
         )
         for it in earlier.values():
             anomalies += changes(statistics, it.read().root, schema, self.params.changes, against=it.what)
+        anomalies += unusual_span(statistics, self.params.changes.volume)
         anomalies += stale(statistics, self.params.changes.freshness, self.earlier.now())
         anomalies.sort(key=lambda anomaly: anomaly.severity != "error")
         AnomalyList(tuple(anomalies)).write(outputs.anomalies)

@@ -46,6 +46,8 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         gathered = gather_statistics(shards, context, derived=derived, spans=spans) if shards else {}
         # Absent interactions count as zero rows, which ExampleValidator refuses.
         gathered.setdefault("interactions", TableReport(rows=0, columns={}))
+        if rows := _span_rows(inputs.examples):
+            gathered["interactions"] = gathered["interactions"].model_copy(update={"spans": rows})
         report = {table: gathered[table] for table in TABLES if table in gathered}
         StatisticsReport(report).write(outputs.statistics)
         (outputs.statistics.path / "statistics.pb").write_bytes(statistics_proto(report).SerializeToString(True))
@@ -57,6 +59,13 @@ def _derived(examples: Examples) -> list[str]:
     if not (examples.path / IngestSummary.FILE).exists():
         return []
     return list(IngestSummary.read(examples).derived)
+
+
+def _span_rows(examples: Examples) -> dict[str, int]:
+    """Rows of each span of the interactions, those without rows too; {} if they have no spans."""
+    if not (examples.path / WindowOfExamples.FILE).exists():
+        return {}
+    return {span.span: span.rows for span in WindowOfExamples.read(examples).spans}
 
 
 def _spans(examples: Examples) -> dict[str, list[Path]]:

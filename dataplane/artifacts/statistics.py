@@ -142,6 +142,8 @@ class TableReport(Part):
     """Only for interactions."""
     ids: IdReport | None = None
     """Only for query and candidate tables that were not derived from the interactions."""
+    spans: Mapping[str, int] = {}
+    """Rows of each span, oldest first; only for interactions that have spans."""
 
 
 class StatisticsReport(Rooted):

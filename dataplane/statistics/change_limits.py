@@ -28,7 +28,11 @@ class DriftLimits(Strict):
 
 
 class VolumeLimits(Strict):
-    """Limits on the number of rows of a table, as a ratio to the earlier data."""
+    """Limits on the number of rows of a table, as a ratio to the earlier data.
+
+    Interactions with spans are compared by the rows a span. The newest span must also lie between `min_ratio` times the
+    fewest and `max_ratio` times the most rows of the other spans of its window, if these are at least three.
+    """
 
     severity: Severity = "error"
     """What exceeding a limit is."""

@@ -2,7 +2,7 @@
 
 drift           the share of a value, or the distribution of numbers, differs from the earlier data's
 missing_drift   the share of rows with a value differs
-volume          a table has too few or too many rows
+volume          a table, or the newest span, has too few or too many rows
 stale           the newest event is too old
 new_ids         too many ids are new
 repeats         more events repeat an earlier pair of query and candidate
@@ -17,11 +17,13 @@ from typing import TypeAlias
 
 from dataplane.artifacts.anomalies import Anomaly
 from dataplane.artifacts.statistics import SAMPLED_IDS, ColumnReport, TableReport
-from dataplane.statistics.change_limits import ChangeLimits, FreshnessLimits, Severity
+from dataplane.statistics.change_limits import ChangeLimits, FreshnessLimits, Severity, VolumeLimits
 from dataplane.statistics.distances import jensen_shannon, l_infinity, new_share
 from dataplane.statistics.tfmd import ColumnSchema, TableSchemas
 
 _OTHER_UNIT = 100.0
+_LEAST_SPANS = 3
+"""Spans besides the newest one, below which their numbers of rows say too little."""
 _IDS = ("query_id", "candidate_id")
 _ORDER = "order"
 _Found: TypeAlias = tuple[str | None, str, Severity, str]
@@ -63,6 +65,24 @@ def changes(
     return found
 
 
+def unusual_span(statistics: Mapping[str, TableReport], limits: VolumeLimits) -> list[Anomaly]:
+    """An anomaly if the newest span has fewer or more rows than all others of the window account for.
+
+    The others' extremes count, not their mean, because weekends and nights are not like other days and hours.
+    """
+    spans = statistics["interactions"].spans if "interactions" in statistics else {}
+    others, severity = list(spans.values())[:-1], limits.severity
+    if len(others) < _LEAST_SPANS or severity == "off":
+        return []
+    name, rows = list(spans.items())[-1]
+    least, most = limits.min_ratio * min(others), limits.max_ratio * max(others)
+    if least <= rows <= most:
+        return []
+    message = f"the newest span {name} has {rows:,} rows, the others of the window {min(others):,} to {max(others):,}; "
+    message += f"{least:,.0f} to {most:,.0f} are allowed (validation.changes.volume)"
+    return [Anomaly(table="interactions", column=None, kind="volume", severity=severity, message=message)]
+
+
 def stale(statistics: Mapping[str, TableReport], limits: FreshnessLimits, now: datetime) -> list[Anomaly]:
     """An anomaly if the newest event is too old."""
     newest, severity = newest_event(statistics), limits.severity
@@ -90,13 +110,18 @@ def newest_event(statistics: Mapping[str, TableReport]) -> datetime | None:
 
 
 def _volume(now: TableReport, before: TableReport, limits: ChangeLimits) -> Iterator[_Found]:
-    volume, ratio = limits.volume, now.rows / before.rows
+    volume, counts = limits.volume, (now.rows, before.rows)
+    of_each = "rows"
+    if now.spans and before.spans:  # a window that is still growing
+        counts = round(now.rows / len(now.spans)), round(before.rows / len(before.spans))
+        of_each = "rows a span"
+    ratio = counts[0] / max(counts[1], 1)
     for name, limit, exceeds in (
         ("min_ratio", volume.min_ratio, ratio < volume.min_ratio),
         ("max_ratio", volume.max_ratio, ratio > volume.max_ratio),
     ):
         if exceeds:
-            message = f"{now.rows:,} rows are {ratio:.3g} times {before.rows:,}; allowed: {limit:g}"
+            message = f"{counts[0]:,} {of_each} are {ratio:.3g} times {counts[1]:,}; allowed: {limit:g}"
             yield None, "volume", volume.severity, f"{message} (validation.changes.volume.{name})"
 
 

@@ -11,7 +11,7 @@ import pytest
 from dataplane.artifacts.anomalies import Anomaly
 from dataplane.artifacts.statistics import TableReport
 from dataplane.statistics.change_limits import ChangeLimits
-from dataplane.statistics.changes import changes, stale, unit_of
+from dataplane.statistics.changes import changes, stale, unit_of, unusual_span
 from dataplane.statistics.report import table_report
 from dataplane.statistics.table_statistics import TableStatistics
 from dataplane.statistics.tfmd import ColumnSchema, parse_schema, schema_text
@@ -171,3 +171,28 @@ def test_units_of_times() -> None:
         "nanoseconds",
     ]
     assert unit_of(1000.0) == ""
+
+
+WEEK = {"2026-11-23": 900, "2026-11-24": 1100, "2026-11-25": 1000, "2026-11-28": 500, "2026-11-29": 450}
+
+
+@pytest.mark.parametrize(
+    ("rows", "refused"), [(800, False), (300, False), (2100, False), (200, True), (2300, True), (0, True)]
+)
+def test_the_newest_span_is_compared_with_the_fewest_and_the_most_of_its_window(rows: int, refused: bool) -> None:
+    window = reported(day(1))["interactions"].model_copy(update={"spans": WEEK | {"2026-11-30": rows}})
+    told = unusual_span({"interactions": window}, ChangeLimits().volume)
+    assert [(it.kind, it.severity) for it in told] == [("volume", "error")] * refused
+    few = window.model_copy(update={"spans": {"2026-11-28": 500, "2026-11-29": 450, "2026-11-30": rows}})
+    assert unusual_span({"interactions": few}, ChangeLimits().volume) == []
+
+
+def test_a_window_that_grows_has_no_other_volume() -> None:
+    """The second night of a pipeline reads two days, and the first one read one."""
+    now = reported(day(1, 3 * EVENTS))["interactions"].model_copy(update={"spans": dict.fromkeys("abc", EVENTS)})
+    before = BEFORE["interactions"].model_copy(update={"spans": {"a": EVENTS}})
+    given = {"interactions": now}, {"interactions": before}, {"interactions": dict[str, ColumnSchema]()}
+    assert changes(*given, ChangeLimits(), against="them") == []
+    fewer = before.model_copy(update={"rows": 4 * EVENTS, "spans": {"a": 4 * EVENTS}})
+    (anomaly,) = changes(given[0], {"interactions": fewer}, given[2], ChangeLimits(), against="them")
+    assert anomaly.message.startswith("4,000 rows a span are 0.25 times 16,000; allowed: 0.5")
