@@ -40,7 +40,7 @@ class EarlierRuns:
         path = ("transformed_examples", "schema", "statistics")
         published = next(self._statistics(PUBLISHED, newest, path), None)
         every = {ACCEPTED: last, PUBLISHED: published}
-        if last is not None and published is not None and last.execution == published.execution:
+        if last is not None and published is not None and last.digest == published.digest:
             del every[PUBLISHED]
         return {name: it for name, it in every.items() if it is not None}
 

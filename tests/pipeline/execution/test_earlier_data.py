@@ -92,7 +92,7 @@ class Nights:
         self.now = NEWEST
 
     def run(
-        self, rows: int, *, accepted: str = "", publish: bool = True, hours: float | None = None
+        self, rows: int, *, accepted: str = "", publish: bool = True, hours: float | None = None, again: bool = False
     ) -> tuple[str, Execution]:
         pipeline, earlier = Pipeline("toy"), EarlierRuns(self.root, "toy")
         earlier.now = lambda: self.now  # type: ignore[method-assign]
@@ -106,7 +106,7 @@ class Nights:
             pipeline.add(Pushed(Params()), node_id="Pusher", transformed_examples=trained["transformed_examples"])
         run = new_run(Path("toy.yaml"))
         runner = LocalRunner(self.store, InProcess(), PlainProgress("toy"))
-        executions = runner.run(pipeline, run, Selection())
+        executions = runner.run(pipeline, run, Selection(use_cache=not again))
         return next(it.state for it in run.steps if it.node == "ExampleValidator"), executions["ExampleValidator"]
 
 
@@ -125,6 +125,12 @@ def test_a_night_is_compared_with_the_last_accepted_one(nights: Nights) -> None:
     _, third = nights.run(190, publish=False)
     assert list(third.facts["compared"]) == ["accepted", "published"]
     assert third.facts["compared"]["published"] == second.facts["compared"]["accepted"], "the second was not published"
+
+
+def test_equal_data_are_named_once(nights: Nights) -> None:
+    nights.run(100)
+    nights.run(100, publish=False, again=True)
+    assert list(nights.run(110, publish=False)[1].facts["compared"]) == ["accepted"]
 
 
 def test_slow_growth_is_seen_against_the_published_data(nights: Nights) -> None:
