@@ -6,15 +6,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from components.base import Component, ExecutionContext, Params
 from components.statistics_gen.params import TABLES
 from dataplane.artifacts import Examples, Statistics
-from dataplane.artifacts.examples import IngestSummary, WindowOfExamples
+from dataplane.artifacts.examples import IngestSummary, WindowOfExamples, window_shards
 from dataplane.artifacts.statistics import StatisticsReport, TableReport
-from dataplane.shards import shard_path, shards_of
+from dataplane.shards import shards_of
 
 
 class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", Params]):
@@ -42,7 +41,7 @@ class StatisticsGen(Component["StatisticsGen.Inputs", "StatisticsGen.Outputs", P
         from dataplane.statistics.tfmd import statistics_proto
 
         shards = {table: files for table in TABLES if (files := shards_of(inputs.examples.path / table))}
-        derived, spans = _derived(inputs.examples), _spans(inputs.examples)
+        derived, spans = _derived(inputs.examples), window_shards(inputs.examples)
         gathered = gather_statistics(shards, context, derived=derived, spans=spans) if shards else {}
         # Absent interactions count as zero rows, which ExampleValidator refuses.
         gathered.setdefault("interactions", TableReport(rows=0, columns={}))
@@ -66,15 +65,3 @@ def _span_rows(examples: Examples) -> dict[str, int]:
     if not (examples.path / WindowOfExamples.FILE).exists():
         return {}
     return {span.span: span.rows for span in WindowOfExamples.read(examples).spans}
-
-
-def _spans(examples: Examples) -> dict[str, list[Path]]:
-    """Shards of each span of the interactions that has rows; {} if they have no spans."""
-    if not (examples.path / WindowOfExamples.FILE).exists():
-        return {}
-    found, first = dict[str, list[Path]](), 0
-    for span in WindowOfExamples.read(examples).spans:
-        shards = [shard_path(examples.path / "interactions", first + number) for number in range(span.pieces)]
-        found[span.span] = [shard for shard in shards if shard.exists()]
-        first += span.pieces
-    return {name: shards for name, shards in found.items() if shards}

@@ -1,7 +1,7 @@
 """Executes Transform: surveys the data, shuffles and consolidates the events, builds vocabularies, encodes."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,22 @@ import pyarrow.parquet as pq
 from components.base import ExecutionContext
 from components.transform.checks import Tables, check_outcome, check_tables
 from components.transform.consolidation import Consolidated, consolidate
+from components.transform.event_schema import EventSchema
 from components.transform.params import TransformParams
-from components.transform.shuffle import EventSchema, OrderShard, PartitionEvents, PartitionQueries
+from components.transform.shuffle import OrderShard, PartitionEvents, PartitionQueries
+from components.transform.span_events import (
+    BUCKETS,
+    DividedPiece,
+    MapCandidates,
+    candidates_of,
+    divide_spans,
+    shards_for,
+)
 from components.transform.splits import Splitter, time_cuts
 from components.transform.statistics_files import StatisticsFiles
 from components.transform.survey import PERIOD, count_moments, survey, surveyed
 from dataplane.artifacts import Examples, TransformedExamples, TransformGraph
+from dataplane.artifacts.examples import window_shards
 from dataplane.artifacts.transform_graph import write_spec
 from dataplane.artifacts.transformed_examples import Cuts, DatasetMetadata
 from dataplane.columns.columnar import merge_states, read_arrow, row_groups
@@ -59,19 +69,43 @@ class Transformation:
         check_tables(tables, self.params)
         with self.context.scratch_directory() as scratch:
             statistics = StatisticsFiles(self.params.features, self.transform_graph.path, scratch / "statistics")
-            self._survey(tables, statistics, scratch)
-            candidates = self._write_catalogue(tables, scratch)
+            pieces = self._divide(tables, scratch)
+            self._survey(tables, statistics, scratch, pieces)
+            candidates = self._write_catalogue(tables, scratch, pieces)
             splitter = self._splitter(tables, scratch)
-            self._shuffle(tables, statistics, splitter, scratch / "shards")
+            self._shuffle(tables, statistics, splitter, scratch / "shards", pieces)
             counts = consolidate(scratch / "shards", self.transformed.path, len(candidates))
             check_outcome(counts.split_counts, counts.candidate_counts, counts.query_counts, self.params)
             self._learn_ids(statistics, counts, candidates)
             self._encode(tables, statistics, counts, candidates)
         return self._write_metadata(tables, counts, len(candidates), splitter)
 
-    def _survey(self, tables: Tables, statistics: StatisticsFiles, scratch: Path) -> None:
+    def _divide(self, tables: Tables, scratch: Path) -> list[DividedPiece]:
+        """Divides the events of spans; [] if there are none, or more events than buckets hold."""
+        spans = window_shards(self.examples)
+        if not spans or self.params.shards or self._shards(tables) > BUCKETS:
+            return []
+        self.context.progress("dividing the events of new spans")
+        return divide_spans(spans, self._schema(tables), self.context, scratch)
+
+    def _shards(self, tables: Tables) -> int:
+        wanted = max(1 + tables.rows("interactions") // _ROWS_PER_SHARD, self.context.beam.concurrency())
+        return self.params.shards or wanted
+
+    def _schema(self, tables: Tables) -> EventSchema:
+        with_split = not self.params.final and isinstance(self.params.split, FilesSplit)
+        return EventSchema.of(
+            tables.schema("interactions"),
+            self.params.features.columns("context").values(),
+            with_split=with_split,
+            event_weights=self.params.event_weights,
+        )
+
+    def _survey(
+        self, tables: Tables, statistics: StatisticsFiles, scratch: Path, pieces: Sequence[DividedPiece]
+    ) -> None:
         self.context.progress("surveying the examples")
-        columns = [CANDIDATE_ID]
+        columns = [] if pieces else [CANDIDATE_ID]
         split = None if self.params.final else self.params.split
         if isinstance(split, TimeSplit) and split.test_from is None:
             columns.append(TIMESTAMP)
@@ -84,15 +118,15 @@ class Transformation:
         with self.context.beam.pipeline() as pipeline:
             survey(
                 pipeline,
-                interactions=row_groups(tables.interactions),
+                interactions=row_groups(tables.interactions) if columns else [],
                 columns=columns,
                 entities=entities,
                 statistics=statistics,
                 scratch=scratch,
             )
 
-    def _write_catalogue(self, tables: Tables, scratch: Path) -> pa.Array:
-        columns = [read_arrow(surveyed(scratch, CANDIDATE_ID))["value"]]
+    def _write_catalogue(self, tables: Tables, scratch: Path, pieces: Sequence[DividedPiece]) -> pa.Array:
+        columns = candidates_of(pieces) or [read_arrow(surveyed(scratch, CANDIDATE_ID))["value"]]
         columns += [pq.read_table(path, columns=[CANDIDATE_ID])[CANDIDATE_ID] for path in tables.candidates]
         candidates = distinct_ids(*columns)
         if len(candidates) < 2:
@@ -126,26 +160,27 @@ class Transformation:
         order = np.argsort(every)
         return time_cuts(split, every[order], np.concatenate([periods[1][others], counts])[order])
 
-    def _shuffle(self, tables: Tables, statistics: StatisticsFiles, splitter: Splitter, directory: Path) -> None:
+    def _shuffle(
+        self,
+        tables: Tables,
+        statistics: StatisticsFiles,
+        splitter: Splitter,
+        directory: Path,
+        pieces: Sequence[DividedPiece],
+    ) -> None:
         self.context.progress("ordering the events of every query")
-        features = self.params.features
-        with_split = isinstance(splitter.config, FilesSplit)
-        schema = EventSchema.of(
-            tables.schema("interactions"),
-            features.columns("context").values(),
-            with_split=with_split,
-            event_weights=self.params.event_weights,
-        )
-        shards = self.params.shards or max(
-            1 + tables.rows("interactions") // _ROWS_PER_SHARD, self.context.beam.concurrency()
-        )
+        features, shards = self.params.features, self._shards(tables)
+        shards = shards_for(shards) if pieces else shards
         catalogue, spill = self.transformed.path / "candidates", directory / "spilled"
         order = OrderShard(directory, catalogue, splitter, self.params.max_events_per_query, features.of("context"))
+        partition: beam.DoFn = PartitionEvents(self._schema(tables), shards, catalogue, spill)
+        if pieces:
+            partition = MapCandidates(shards, catalogue, spill)
         with self.context.beam.pipeline() as pipeline:
-            events = pipeline | "Events" >> beam.Create(row_groups(tables.interactions))
+            events = pipeline | "Events" >> beam.Create(pieces or row_groups(tables.interactions))
             queries = pipeline | "Queries" >> beam.Create(row_groups(tables.queries))
             parts = {
-                "events": events | "PartitionEvents" >> beam.ParDo(PartitionEvents(schema, shards, catalogue, spill)),
+                "events": events | "PartitionEvents" >> beam.ParDo(partition),
                 "queries": queries | "PartitionQueries" >> beam.ParDo(PartitionQueries(shards, spill)),
             }
             states = parts | beam.CoGroupByKey() | "OrderShard" >> beam.FlatMapTuple(order)

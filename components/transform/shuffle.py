@@ -7,6 +7,7 @@ queries, whatever their number.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import apache_beam as beam
 import numpy as np
@@ -15,62 +16,28 @@ import pyarrow.compute as pc
 
 from components.transform.analysis import analyse
 from components.transform.event_order import event_order
+from components.transform.event_schema import ORDER, SPLIT, EventSchema, event_columns, read_roles
 from components.transform.splits import TRAIN, SplitInputs, Splitter, events_after
 from dataplane.columns.columnar import (
     Mergeable,
     RowGroup,
     Spill,
     Spilled,
+    read_arrow,
     read_row_group,
     read_spilled,
     single,
-    string_columns,
     write_arrow,
 )
-from dataplane.columns.event_columns import CONTEXT_PREFIX, context_columns
+from dataplane.columns.event_columns import context_columns
 from dataplane.columns.hashing import hash_pairs, hash_strings
-from dataplane.columns.raw_features import plain_column
 from dataplane.dataset.id_index import IdIndex
-from dataplane.dataset.sequences import SPLITS, read_ids
-from dataplane.errors import DataError
+from dataplane.dataset.sequences import read_ids
 from models.ragged import offsets_of
-from models.spec.examples_config import EventWeights
 from models.spec.features import CANDIDATE_ID, QUERY_ID, TIMESTAMP, Feature
 
-ORDER, WEIGHT, SPLIT = "order", "weight", "split"
-_ROLES = (QUERY_ID, CANDIDATE_ID, TIMESTAMP, ORDER, WEIGHT, SPLIT)
-
-
-@dataclass(frozen=True)
-class EventSchema:
-    """The columns of the interactions that the shuffle carries along.
-
-    Attributes:
-        roles: the canonical columns that are present and needed.
-        context: source columns of the context features.
-        strings: the columns of both that hold strings.
-        event_weights: weights by kind of event and the column of the kind, or None.
-    """
-
-    roles: tuple[str, ...]
-    context: tuple[str, ...]
-    strings: tuple[str, ...]
-    event_weights: EventWeights | None = None
-
-    @staticmethod
-    def of(
-        schema: pa.Schema, context: Iterable[str], *, with_split: bool, event_weights: EventWeights | None = None
-    ) -> "EventSchema":
-        """Selects the columns of interactions with this schema; a split column only if `with_split`."""
-        roles = tuple(name for name in _ROLES if name in schema.names and (with_split or name != SPLIT))
-        extra = tuple(sorted(set(context) - set(_ROLES)))
-        return EventSchema(roles, extra, tuple(string_columns(schema, roles + extra)), event_weights)
-
-    @property
-    def columns(self) -> list[str]:
-        """All columns that are read of the interactions, each once."""
-        kind = [] if self.event_weights is None else [self.event_weights.column]
-        return list(dict.fromkeys([*self.roles, *self.context, *kind]))
+MappedEvents: TypeAlias = tuple[Spilled, str]
+"""Spilled events whose candidates have numbers of their own, and the file that maps these to rows of the catalogue."""
 
 
 class PartitionEvents(beam.DoFn):
@@ -90,14 +57,11 @@ class PartitionEvents(beam.DoFn):
     def process(self, row_group: RowGroup) -> list[tuple[int, Spilled]]:
         """Divides one row group."""
         assert self._candidates is not None
-        table = read_row_group(row_group, self._schema.columns, self._schema.strings)
-        for name in self._schema.roles:
-            if table[name].null_count:
-                raise DataError(f"{row_group[0]}: column '{name}' has rows without a value")
+        table = read_roles(row_group, self._schema)
         query = single(table[QUERY_ID])
         rows = self._candidates.rows(single(table[CANDIDATE_ID]))
-        payload = {"candidate": pa.array(rows), **_event_columns(table, self._schema)}
-        return _divide(query, pa.table(payload), self._shards, self._spill)
+        payload = {"candidate": pa.array(rows), **event_columns(table, self._schema)}
+        return divide(query, pa.table(payload), self._shards, self._spill)
 
 
 class PartitionQueries(beam.DoFn):
@@ -111,7 +75,7 @@ class PartitionQueries(beam.DoFn):
         """Divides one row group."""
         table = read_row_group(row_group, [QUERY_ID], [QUERY_ID])
         no_columns = pa.table({"row": np.zeros(len(table), bool)})
-        return _divide(single(table[QUERY_ID]), no_columns, self._shards, self._spill)
+        return divide(single(table[QUERY_ID]), no_columns, self._shards, self._spill)
 
 
 @dataclass(frozen=True)
@@ -134,7 +98,7 @@ class OrderShard:
 
     def __call__(self, shard: int, grouped: Mapping[str, Iterable[Spilled]]) -> Iterator[tuple[str, Mergeable]]:
         """Writes the files of one shard and yields the states of the context features over its training events."""
-        events, known = read_spilled(grouped["events"]), read_spilled(grouped["queries"])
+        events, known = read_events(grouped["events"]), read_spilled(grouped["queries"])
         ids, hashes, ranks = _ranked([table["query"] for table in (events, known) if table is not None])
         all_counts = counts = np.zeros(len(ids), np.int64)
         if events is not None:
@@ -161,45 +125,26 @@ class OrderShard:
             yield from analyse(self.features, columns, row_hashes[train])
 
 
-def _event_columns(table: pa.Table, schema: EventSchema) -> dict[str, pa.Array]:
-    columns = {}
-    for name in schema.roles:
-        if name == TIMESTAMP:
-            columns[name] = single(table[name]).cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
-        elif name == WEIGHT:
-            columns[name] = single(table[name]).cast(pa.float32())
-        elif name == SPLIT:
-            columns[name] = _split_codes(single(table[name]))
-        elif name == ORDER:
-            columns[name] = single(table[name])
-    if schema.event_weights is not None:
-        weight = _weight_by_kind(plain_column(table, schema.event_weights.column), schema.event_weights)
-        columns[WEIGHT] = pc.multiply(columns[WEIGHT], weight) if WEIGHT in columns else weight
-    return columns | {CONTEXT_PREFIX + name: single(table[name]) for name in schema.context}
+def read_events(parts: Iterable[Spilled | MappedEvents]) -> pa.Table | None:
+    """Concatenates spilled events; None if there are none.
+
+    Candidates of `MappedEvents` become rows of the catalogue. For example, the numbers 0, 1, 0 with the mapping
+    `[7, 4]` become 7, 4, 7.
+    """
+    tables = []
+    for part in parts:
+        spilled, mapping = part if len(part) == 2 else (part, "")
+        table = read_spilled([spilled])
+        assert table is not None
+        if mapping:
+            place = table.column_names.index("candidate")
+            rows = single(read_arrow(Path(mapping))["row"]).take(single(table["candidate"]))
+            table = table.set_column(place, "candidate", rows)
+        tables.append(table)
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks() if tables else None
 
 
-def _weight_by_kind(kinds: pa.Array, config: EventWeights) -> pa.Array:
-    place = pc.index_in(kinds.cast(pa.string()), value_set=pa.array(config.weights, pa.string()))
-    if place.null_count:
-        unknown = kinds.filter(place.is_null())[0].as_py()
-        raise DataError(
-            f"training.event_weights has no weight for events whose '{config.column}' is {unknown!r}; it has weights "
-            f"for {', '.join(config.weights)}"
-        )
-    return pa.array(list(config.weights.values()), pa.float32()).take(place)
-
-
-def _split_codes(names: pa.DictionaryArray) -> pa.Array:
-    codes = pc.index_in(names.dictionary.cast(pa.string()), value_set=pa.array(SPLITS[:3], pa.string()))
-    codes = codes.cast(pa.int8()).take(names.indices)
-    if codes.null_count:
-        raise DataError(
-            f"column 'split' must be one of {', '.join(SPLITS[:3])}, not {names.filter(codes.is_null())[0].as_py()!r}"
-        )
-    return codes
-
-
-def _divide(query: pa.DictionaryArray, columns: pa.Table, shards: int, spill: Path) -> list[tuple[int, Spilled]]:
+def divide(query: pa.DictionaryArray, columns: pa.Table, shards: int, spill: Path) -> list[tuple[int, Spilled]]:
     """Divides rows by shard. Each part keeps only the dictionary entries of queries that it needs."""
     with Spill(spill) as file:
         return [(shard, file.write(part)) for shard, part in _parts(query, columns, shards)]

@@ -1,11 +1,14 @@
 """JSON files of Examples: `summary.json`, counts of the rows of each table, and `spans.json`, the window."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
+from dataplane.artifacts import Artifact
 from dataplane.artifacts.document import Document, Part
+from dataplane.shards import shard_path
 
 
 class TableRows(Part):
@@ -57,3 +60,15 @@ class IngestSummary(Document):
     """Table → column → type."""
     derived: tuple[str, ...] = ()
     """Tables derived from the interactions; their ids need no comparison."""
+
+
+def window_shards(examples: Artifact) -> dict[str, list[Path]]:
+    """Shards of each span of the interactions that has rows, by its name; {} if the interactions have no spans."""
+    if not (examples.path / WindowOfExamples.FILE).exists():
+        return {}
+    found, first = dict[str, list[Path]](), 0
+    for span in WindowOfExamples.read(examples).spans:
+        shards = [shard_path(examples.path / "interactions", first + number) for number in range(span.pieces)]
+        found[span.span] = [shard for shard in shards if shard.exists()]
+        first += span.pieces
+    return {name: shards for name, shards in found.items() if shards}

@@ -52,16 +52,22 @@ def gather_statistics(
     with context.scratch_directory() as scratch:
         (scratch / "ids").mkdir()
         known = SpanStatistics.of(spans, context.parts or Parts(scratch / "parts"))
-        read = [(known.key_of(path) or table, str(path)) for table, path in files if not known.has(path)]
+        whole = [(table, str(path)) for table, path in files if not known.is_of_span(path)]
         with context.beam.pipeline() as pipeline:
-            gathered = (
+            (
                 pipeline
-                | "Shards" >> beam.Create(read)
+                | "Shards" >> beam.Create(whole)
                 | "Spread" >> beam.Reshuffle()
                 | "ReadBatches" >> beam.FlatMapTuple(_read_batches)
                 | "Combine" >> beam.CombinePerKey(_CombineTables())
+                | "Write" >> beam.MapTuple(partial(_write_report, str(scratch)))
             )
-            _ = gathered | "Write" >> beam.MapTuple(partial(_write, str(scratch), frozenset(shards)))
+            (
+                pipeline
+                | "SpanShards" >> beam.Create([str(path) for path in known.unread()])
+                | "SpreadSpans" >> beam.Reshuffle()
+                | "ReadSpans" >> beam.Map(partial(_write_state, str(scratch)))
+            )
             for table in compared:
                 compare_ids(
                     pipeline, shards, table, spill=scratch / "spilled" / table, target=scratch / "ids" / f"{table}.json"
@@ -125,12 +131,12 @@ def _read_batches(table: str, path: str) -> Iterator[tuple[str, pa.RecordBatch]]
             yield table, batch
 
 
-def _write(directory: str, tables: Collection[str], key: str, statistics: TableStatistics) -> None:
-    """Writes the report of a table, or the statistics of a span."""
-    if key in tables:
-        _write_report(directory, key, statistics)
-    else:
-        write_state(Path(directory), key, statistics)
+def _write_state(directory: str, path: str) -> None:
+    """Writes the statistics of one shard of a span. No worker holds those of several shards."""
+    statistics = TableStatistics()
+    for _, batch in _read_batches("", path):
+        statistics.add(batch)
+    write_state(Path(directory), Path(path), statistics)
 
 
 def _write_report(directory: str, table: str, statistics: TableStatistics) -> None:

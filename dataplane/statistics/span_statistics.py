@@ -46,13 +46,13 @@ class SpanStatistics:
         found = {key: part for key in dict.fromkeys(keys.values()) if (part := parts.find(key))}
         return SpanStatistics(parts, keys, found)
 
-    def key_of(self, shard: Path) -> str | None:
-        """Key of the span of a shard; None for a shard of another table."""
-        return self.keys.get(shard)
+    def is_of_span(self, shard: Path) -> bool:
+        """Whether a shard belongs to a span; those of other tables do not."""
+        return shard in self.keys
 
-    def has(self, shard: Path) -> bool:
-        """Whether the statistics of a shard's span are known."""
-        return self.keys.get(shard) in self.found
+    def unread(self) -> list[Path]:
+        """Shards of the spans whose statistics are not known."""
+        return [shard for shard, key in self.keys.items() if key not in self.found]
 
     def merged(self, new: Path) -> TableStatistics:
         """Statistics of all spans. Keeps those that `write_state` wrote.
@@ -62,14 +62,29 @@ class SpanStatistics:
         """
         total = TableStatistics()
         for key in dict.fromkeys(self.keys.values()):
-            if key not in self.found:
-                with self.parts.adding(key, {}) as directory:
-                    (new / f"{key}.pickle").rename(directory / _STATE)
-            total.merge(pickle.loads((self.parts.directory / key / _STATE).read_bytes()))  # noqa: S301 (own, checked)
+            if key in self.found:
+                total.merge(_read_state(self.found[key].path / _STATE))
+                continue
+            span = TableStatistics()
+            for shard in (shard for shard, its_key in self.keys.items() if its_key == key):
+                span.merge(_read_state(_state_file(new, shard)))
+            with self.parts.adding(key, {}) as directory:
+                (directory / _STATE).write_bytes(pickle.dumps(span))
+            total.merge(span)
         return total
 
 
-def write_state(directory: Path, key: str, statistics: TableStatistics) -> None:
-    """Writes the statistics of a span."""
-    with replacing(directory / f"{key}.pickle") as temporary:
+def write_state(directory: Path, shard: Path, statistics: TableStatistics) -> None:
+    """Writes the statistics of a shard, for `SpanStatistics.merged`."""
+    with replacing(_state_file(directory, shard)) as temporary:
         temporary.write_bytes(pickle.dumps(statistics))
+
+
+def _state_file(directory: Path, shard: Path) -> Path:
+    return directory / f"{shard.stem}.pickle"
+
+
+def _read_state(file: Path) -> TableStatistics:
+    state = pickle.loads(file.read_bytes())  # noqa: S301 (written by this pipeline, and its digest was checked)
+    assert isinstance(state, TableStatistics)
+    return state

@@ -26,7 +26,7 @@ ROOMS = {
     "statistics_gen": {"dataplane.columns", "dataplane.files", "dataplane.statistics"},
     "schema_gen": {"dataplane.statistics"},
     "example_validator": {"dataplane.statistics"},
-    "transform": ENCODED,
+    "transform": ENCODED | {"dataplane.files"},
     "trainer": {
         "dataplane.dataset",
         "models.events",
