@@ -136,7 +136,8 @@ def _fit(
 
 
 def _data(config: PipelineConfig) -> ExampleGenParams:
-    return with_pivot_cuts(with_feature_kinds(config.data, config.features), config.resolved_split)
+    data = with_pivot_cuts(with_feature_kinds(config.data, config.features), config.resolved_split)
+    return data if data.spans is None else data.model_copy(update={"spans": data.spans.after_waiting()})
 
 
 def _transform(config: PipelineConfig, *, is_final: bool) -> Transform:

@@ -137,5 +137,14 @@ def test_a_span_that_does_not_exist_names_key_and_spans(file, capsys):
     assert "there are spans 2026-11-01 to 2026-11-04" in told
 
 
+def test_waiting_is_no_part_of_the_cache_key(file):
+    keys = set()
+    for settings in ([], ["data.spans.missing=wait"], ["data.spans.missing=wait", "data.spans.wait_minutes=5"]):
+        config = load_config(file, settings)
+        keys.add(str(create_pipeline(config, file.parent).nodes[0].component.params.model_dump()))
+    assert len(keys) == 1
+    assert settings_given(config)["data"]["spans"]["wait_minutes"] == 5
+
+
 def test_the_newest_span_is_recorded_as_the_runs(file):
     assert settings_given(load_config(file))["data"]["spans"] == {"last": 2, "span": DAYS[-1]}

@@ -27,8 +27,15 @@ class SpansConfig(Strict):
     waits `wait_minutes` for it and then fails."""
     empty: Literal["fail", "skip"] = "fail"
     """What to do if a span has files but no rows: `fail` refuses the run, `skip` goes on without rows of the span."""
-    wait_minutes: float = Field(default=60.0, gt=0, le=10_080, exclude=True)
-    """Longest time to wait for missing spans, in minutes. It is not part of the cache key."""
+    wait_minutes: float = Field(default=60.0, gt=0, le=10_080)
+    """Longest time to wait for missing spans, in minutes."""
+
+    def after_waiting(self) -> "SpansConfig":
+        """The settings once the waiting is over, which does not change a result and is no part of a cache key."""
+        missing = "fail" if self.missing == "wait" else self.missing
+        return self.model_copy(
+            update={"missing": missing, "wait_minutes": type(self).model_fields["wait_minutes"].default}
+        )
 
     @field_validator("span", mode="before")
     @classmethod

@@ -51,6 +51,12 @@ def test_what_the_data_and_the_catalogue_told_is_shown_each_time(tmp_path: Path)
     assert "Catalogue 1,200 candidates: 30 not in the training's, 4 of its removed" in text
 
 
+def test_the_window_is_told(tmp_path: Path) -> None:
+    spans = {"first": "2026-11-20", "last": "2026-11-22", "spans": 2, "read": ["2026-11-22"], "missing": ["2026-11-21"]}
+    text = told(Store(tmp_path, "toy"), {"ExampleGen": execution("ExampleGen", spans=spans)}, Step("Trainer", "run"))
+    assert "Data spans 2026-11-20 to 2026-11-22, 2 spans, 1 read, 1 missing " in text
+
+
 def test_a_push_is_told_of_with_the_way_to_ask_and_its_words_only_when_new(tmp_path: Path) -> None:
     store = Store(tmp_path, "toy")
     executions = {node: execution(node) for node in ("ScannIndexer", "InfraValidator", "Pusher")}

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -69,6 +70,16 @@ def test_the_page_of_an_early_failure_is_made(runs: Runs) -> None:
     page = render(collect(runs.store, run))
     assert "Failed in ExampleGen" in page
     assert page.index("Failed in ExampleGen") < page.index("&lt;script&gt;") < page.index('<section id="chain"')
+
+
+def test_the_span_of_the_run_is_on_the_page(runs: Runs) -> None:
+    run = runs.add("r1", settings={"data": {"spans": {"span": "2026-11-21"}}})
+    facts = collect(runs.store, run)
+    window = {"first": "2026-11-01", "last": "2026-11-21", "spans": 21}
+    executions = {**facts.executions, "ExampleGen": replace(facts.executions["ExampleGen"], facts={"spans": window})}
+    page = render(replace(facts, executions=executions))
+    assert ", span 2026-11-21</p>" in page
+    assert "2026-11-01 to 2026-11-21, 21 spans" in page
 
 
 def test_without_the_drawing_library_the_page_says_so(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
