@@ -11,7 +11,6 @@ from dataplane.artifacts.statistics import StatisticsReport
 from dataplane.errors import RunError
 from pipeline.execution.lineage import producer
 from pipeline.execution.metadata import Execution, Store
-from pipeline.execution.published import TRAINED
 
 _VALIDATOR = "ExampleValidator"
 ACCEPTED, PUBLISHED = "accepted", "published"
@@ -30,6 +29,8 @@ class EarlierRuns:
 
     def found(self, key: str) -> Mapping[str, EarlierStatistics]:
         """See `EarlierData`; records that are missing or damaged are left out."""
+        from pipeline.execution.published import TRAINED  # loads Arrow, which a configuration is checked without
+
         accepted = self._store.executions(_VALIDATOR)
         while accepted and _key(accepted[-1]) == key:
             accepted.pop()
