@@ -5,8 +5,9 @@
 Each day brings 2 % new candidates, which are popular while they are fresh; fashions and tastes change. Every night the
 pipeline runs on the window of the last ten days, twice: from random weights, and from the model that the night before
 published, for at most two epochs. The last day is the test, the day before is for validation. The first night of both
-is cold. Then come nights that a gate has to refuse while the published model stays: a column that lost its values, and
-a night in the past, whose held-out events the published model was trained on.
+is cold. Then come nights that a gate has to refuse while the published model stays: a column that lost values, a
+truncated window, events that were loaded twice, times in another unit, and a night in the past, whose held-out events
+the published model was trained on.
 """
 
 import sys

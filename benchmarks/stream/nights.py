@@ -31,6 +31,7 @@ data:
   candidates: {format: parquet, path: candidates.parquet, id: candidate_id}
 features:
   candidate: {topic: {type: categorical}, cohort: {type: categorical}}
+validation: {changes: {volume: {min_ratio: 0.7, max_ratio: 1.5}}}
 split: {method: time, validation_from: VALIDATION, test_from: TEST}
 model: {embedding_dim: 32, temperature: 0.1}
 training: {batch_size: 512, max_epochs: 25, patience: 3, labels: next, warm_start: WARM}

@@ -1,17 +1,54 @@
 """The nights of the benchmark, one after another."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.stream.nights import COLD, NAME, REFUSED, WARM, Nights, Outcome, write_window
 from benchmarks.stream.rows import BadNight, Night
 from benchmarks.stream.world import Size, World
 
+
+def _without_candidates(events: pa.Table, random: np.random.Generator) -> pa.Table:
+    """A third of the events has no candidate."""
+    ids = events["candidate_id"].combine_chunks()
+    lost = pa.array(random.random(len(events)) < 1 / 3)
+    return _replaced(events, "candidate_id", pc.if_else(lost, pa.scalar(None, ids.type), ids))
+
+
+def _truncated(events: pa.Table, random: np.random.Generator) -> pa.Table:
+    """The files end after a third of the events."""
+    return events.slice(len(events) - len(events) // 3)
+
+
+def _doubled(events: pa.Table, random: np.random.Generator) -> pa.Table:
+    """Every event was loaded twice."""
+    return pa.concat_tables([events, events])
+
+
+def _in_another_unit(events: pa.Table, random: np.random.Generator) -> pa.Table:
+    """Milliseconds were written as microseconds."""
+    numbers = events["timestamp"].combine_chunks().cast(pa.int64())
+    shifted = pc.divide(numbers, 1000).cast(events.schema.field("timestamp").type)
+    return _replaced(events, "timestamp", shifted)
+
+
+def _replaced(events: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return events.set_column(events.schema.get_field_index(name), name, values)
+
+
+SPOILED: Mapping[str, Callable[[pa.Table, np.random.Generator], pa.Table]] = {
+    "broken column": _without_candidates,
+    "truncated window": _truncated,
+    "doubled volume": _doubled,
+    "shifted time unit": _in_another_unit,
+}
+"""What a bad night does to the events of its window."""
 _STEP = re.compile(r"(\w+) (?:refused|failed): (.*)")
 
 
@@ -71,23 +108,17 @@ class Simulation:
 
     def bad_nights(self) -> Iterator[BadNight]:
         """Runs nights that a gate has to refuse, after the good ones."""
-        day = len(self.days) - 1
-        yield self._bad("broken column", self._without_candidates(day), day=day)
+        day, number = len(self.days) - 1, self.world.size.queries
+        for name, spoil in SPOILED.items():
+            data = self.work / "data" / name.replace(" ", "-")
+            write_window(self.world, self.days, data, day=day)
+            file = data / "interactions.parquet"
+            pq.write_table(spoil(pq.read_table(file), np.random.default_rng(number)), file)
+            yield self._bad(name, data, day=day)
         past = self.work / "data" / "past"
         write_window(self.world, self.days[:-1], past, day=day - 1)
-        # The day before last is held out now, and was a training day of the published model's validation at most.
+        # The last two days are held out now, which the published model was trained on.
         yield self._bad("held-out events known to the base", past, day=day - 2)
-
-    def _without_candidates(self, day: int) -> Path:
-        """The last window, a third of whose events have no candidate."""
-        data = self.work / "data" / "broken"
-        write_window(self.world, self.days, data, day=day)
-        events = pq.read_table(data / "interactions.parquet")
-        lost = np.random.default_rng(0).random(len(events)) < 1 / 3
-        ids = pa.compute.if_else(pa.array(lost), pa.scalar(None, pa.string()), events["candidate_id"].combine_chunks())
-        place = events.schema.get_field_index("candidate_id")
-        pq.write_table(events.set_column(place, "candidate_id", ids), data / "interactions.parquet")
-        return data
 
     def _bad(self, name: str, data: Path, *, day: int) -> BadNight:
         way = self.ways["warm"]
@@ -102,9 +133,14 @@ class Simulation:
 
 
 def _refusal(told: str) -> tuple[str, str]:
-    """The step that refused, and its reason."""
-    found = [match for line in told.splitlines() if (match := _STEP.search(line))]
-    return (found[-1][1], found[-1][2]) if found else ("unknown", told.strip().splitlines()[-1])
+    """The step that refused, and its reason, with the first line of a list that follows."""
+    lines = told.strip().splitlines()
+    found = [(match, number) for number, line in enumerate(lines) if (match := _STEP.search(line))]
+    if not found:
+        return "unknown", lines[-1]
+    match, number = found[-1]
+    listed = lines[number + 1].strip() if match[2].endswith(":") and number + 1 < len(lines) else ""
+    return match[1], f"{match[2]} {listed}".strip()
 
 
 def _refusing(told: str) -> str:

@@ -115,6 +115,10 @@ def _training(config: PipelineConfig) -> Iterator[tuple[Key, str]]:
         yield ("training", "loss", "type"), unused or _choice(["full_softmax", "in_batch_softmax with mixed negatives"])
     if training.validation_steps is None:
         yield ("training", "validation_steps"), unused or "one epoch"
+    for name in ("learning_rate", "max_epochs"):
+        if getattr(training.warm_start, name) is None:
+            same = f"that of training, {getattr(training, name)}"
+            yield ("training", "warm_start", name), same if training.warm_start.is_on else "unused without a base"
 
 
 def _or(values: Sequence[str]) -> str:

@@ -26,7 +26,8 @@ features:
 MEANS_NOTHING = {
     "queries", "order", "weight", "split", "min_weight", "escape", "before", "pivot", "max_vocabulary", "augmentation",
     "event_weights", "overview", "license", "embeddings", "mlflow", "tuning", "machine_type", "setup_file", "network",
-    "service_account_email", "subnetwork", "worker_pool", "spans", "webhook",
+    "service_account_email", "subnetwork", "worker_pool", "spans", "webhook", "cold_every", "max_churn", "max_hours",
+    "textfile", "pushgateway",
 }  # fmt: skip
 """Settings whose `null` turns something off."""
 BEAMS = {
@@ -119,3 +120,9 @@ def test_values_that_are_given_have_no_meaning_beside_them() -> None:
     )
     assert ("model", "temperature") not in resolved(config)
     assert ("split",) not in resolved(config)
+
+
+def test_a_warm_training_has_the_settings_of_training_where_it_names_none(file: Path) -> None:
+    line, on = " *learning_rate: null", "training.warm_start={base: published, max_epochs: 2}"
+    assert meaning(file, line) == "unused without a base"
+    assert meaning(file, line, on, "training.learning_rate=0.01") == "that of training, 0.01"
