@@ -21,11 +21,17 @@ import psutil
 
 
 class _Blocked(importlib.abc.MetaPathFinder):
+    """Keeps modules from being imported.
+
+    Keras is always among them. A served model must not need it, and TensorFlow starts in half the time without it. Its
+    top-level packages can be found, because TensorFlow looks for them; what they import cannot.
+    """
+
     def __init__(self, names: list[str]) -> None:
         self._names = names
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
-        if fullname.split(".")[0] in self._names:
+        if fullname.split(".")[0] in self._names or fullname.startswith(("keras.", "tf_keras.")):
             raise ImportError(f"{fullname} is blocked in this process")
 
 

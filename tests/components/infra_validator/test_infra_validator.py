@@ -1,6 +1,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,15 @@ def test_an_exact_model_that_needs_scann_is_refused(world: World, serving_model:
         source, target = serving_model.path / "scann" / part, serving_model.path / "exact" / part
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     refused(world, serving_model, r"(?s)exact model did not answer in a fresh process: .*Scann")
+
+
+def test_a_model_that_needs_keras_is_not_served(exported: ServingModel, tmp_path: Path) -> None:
+    task = {"model": str(exported.path / "exact"), "imports": ["tf_keras"], "blocked": []}
+    (tmp_path / "task.json").write_text(json.dumps(task))
+    command = [sys.executable, "-I", str(asking.SCRIPT), str(tmp_path / "task.json"), str(tmp_path / "result.json")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "is blocked in this process" in ended.stderr
 
 
 def test_a_model_that_was_cut_short_is_refused_with_the_end_of_its_log(
