@@ -23,6 +23,7 @@ from pipeline.commands import (
     explore,
     init,
     lineage,
+    promote,
     recommend,
     refresh_index,
     report,
@@ -44,7 +45,7 @@ _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
     run, refresh_index, validate, status, report, compare, show, explain, lineage, reproduce, recommend, explore, serve,
-    versions, rollback, clean, tune, work, init, schema, doctor, completion,
+    versions, promote, rollback, clean, tune, work, init, schema, doctor, completion,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.

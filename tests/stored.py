@@ -30,3 +30,8 @@ def remove_tree(directory: str) -> None:
         objects.delete_tree(directory)
     else:
         shutil.rmtree(directory)
+
+
+def read(location: str) -> bytes:
+    """Content of a file, local or in a store."""
+    return objects.read_bytes(location) if is_remote(location) else Path(location).read_bytes()

@@ -37,9 +37,11 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the versions; exit code 2 if nothing is published, 3 if `--check` finds damage or a missing model."""
     from pipeline.execution.published import Published
+    from serving.published.labels import labels_by_version
 
     published = Published.newest(arguments.root, arguments.pipeline)
     pushes = published.pushes()
+    labels = labels_by_version(published.publisher.versions_of.labels())
     found = []
     for there in published.publisher.versions():
         push, rollback = pushes.get(there.version), there.rollback
@@ -51,6 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 "refresh_of": there.refresh_of,
                 "rollback_of": None if push or rollback is None else rollback.of,
                 "newest": there.version == published.version,
+                "labels": labels.get(there.version, []),
                 "complete": there.complete,
                 "identity": there.identity,
                 **(_checked(published.publisher, there) if arguments.check else {}),
@@ -92,6 +95,7 @@ def _row(version: Mapping[str, Any]) -> list[str]:
     notes = [f"rollback to {version['rollback_of']}"] if version["rollback_of"] else []
     notes += ["refreshed index"] if version["refresh_of"] else []
     notes += ["newest"] if version["newest"] else []
+    notes += [f"label {label}" for label in version["labels"]]
     notes += [] if version["complete"] else ["only one of the two models"]
     model = hashlib.sha256(json.dumps(version["identity"], sort_keys=True).encode()).hexdigest()[:10]
     origin = f"run {version['run']}" if version["run"] else ""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dataplane.errors import RunError
 from dataplane.files.locks import exclusive
-from models.spec.durable import sync, sync_tree
+from models.spec.durable import sync, sync_tree, write_atomically
 from serving.model.version_digests import check_version
-from serving.published.models_config import write_models_config
+from serving.published.models_config import labels_directory, local_labels, write_models_config
 
 
 class LocalVersions:
@@ -27,6 +27,7 @@ class LocalVersions:
     def __init__(self, directory: Path, name: str) -> None:
         self.location = str(directory)
         self._directory = directory
+        self._name = name
         self._hidden = directory / f".{name}"
         self._staging = self._hidden / "staging"
         self._note = self._hidden / "note"
@@ -105,6 +106,22 @@ class LocalVersions:
         """Writes `models.config` and removes the staging directory."""
         write_models_config(self._directory, suffix=suffix)
         shutil.rmtree(self._staging)
+
+    def labels(self) -> dict[str, int]:
+        """The version of each label."""
+        return local_labels(self._directory, self._name)
+
+    def set_label(self, label: str, version: int | None) -> None:
+        """Gives a label to a version; None takes the label away."""
+        file = labels_directory(self._directory, self._name) / label
+        _make_directory(file.parent)
+        for left in file.parent.glob(f".{label}.*"):  # by a writer that was killed
+            left.unlink()
+        if version is None:
+            file.unlink(missing_ok=True)
+            sync(file.parent)
+        else:
+            write_atomically(file, f"{version}\n")
 
     def note(self) -> bytes | None:
         """Content of the note; None if there is none."""

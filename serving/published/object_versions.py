@@ -15,12 +15,14 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from dataplane.errors import RunError
 from dataplane.files import objects, storage
 from serving.published.cached_versions import NEEDED, CachedVersions
-from serving.published.models_config import models_config
+from serving.published.labels import is_label, parsed_labels
+from serving.published.models_config import ConfiguredModel, models_config
 
 _ABANDONED_SECONDS = 86_400
 _LONGEST_PAUSE = 1.0
@@ -35,6 +37,7 @@ class ObjectVersions:
 
     def __init__(self, uri: str, name: str) -> None:
         self.location = uri.rstrip("/")
+        self._name = name
         self._cached = CachedVersions(self.location)
         self._claims = storage.join(self.location, f".{name}", "claims")
         self._note = storage.join(self.location, f".{name}", "note")
@@ -121,8 +124,20 @@ class ObjectVersions:
             if number < long_ago:
                 objects.delete(storage.join(self._claims, f"{number}-{owner}"))
         every = [name for name in objects.list_directories(self.location) if not name.startswith(".")]
-        bases = {model: storage.join(self.location, model) for model in every}
-        objects.write_bytes(storage.join(self.location, "models.config"), models_config(bases, suffix=suffix).encode())
+        config = models_config(map(partial(self._configured, suffix=suffix), every), suffix=suffix)
+        objects.write_bytes(storage.join(self.location, "models.config"), config.encode())
+
+    def labels(self) -> dict[str, int]:
+        """The version of each label."""
+        return self._labels_of(self._name)
+
+    def set_label(self, label: str, version: int | None) -> None:
+        """Gives a label to a version; None takes the label away."""
+        location = storage.join(self._labels(self._name), label)
+        if version is None:
+            objects.delete(location)
+        else:
+            objects.write_bytes(location, f"{version}\n".encode())
 
     def note(self) -> bytes | None:
         """Content of the note; None if there is none."""
@@ -134,6 +149,18 @@ class ObjectVersions:
             objects.write_bytes(self._note, content)
         else:
             objects.delete(self._note)
+
+    def _labels(self, name: str) -> str:
+        return storage.join(self.location, f".{name}", "labels")
+
+    def _labels_of(self, name: str) -> dict[str, int]:
+        found = {file.location.rpartition("/")[2]: file.location for file in storage.list_files(self._labels(name))}
+        return parsed_labels({label: _read(location) or b"" for label, location in found.items() if is_label(label)})
+
+    def _configured(self, model: str, *, suffix: str) -> ConfiguredModel:
+        labels = self._labels_of(model.removesuffix(suffix))
+        versions = frozenset(self.numbers(model)) if labels else frozenset[int]()
+        return ConfiguredModel(model, storage.join(self.location, model), versions, labels)
 
     def _found(self, model: str) -> dict[int, bool]:
         """Numbers below which there are files, and whether `saved_model.pb` is one of the files."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dataplane.artifacts.document import JsonValue
 from dataplane.artifacts.identity import Identity
-from dataplane.errors import RunError
-from dataplane.files.digests import bytes_digest
+from dataplane.errors import ConfigError, RefusedError, RunError
+from dataplane.files.digests import bytes_digest, shortened
 from serving.model.descriptions import DESCRIPTION
 from serving.model.version_digests import DIGESTS, ROLLBACK, parse_digests
 from serving.published.rollbacks import PublishedVersion, RollbackRecord, rebuilt_record
@@ -106,6 +106,29 @@ class PublishedVersions:
                 if texts and version in self.versions_of.numbers(model):  # otherwise it was removed meanwhile
                     found += [f"{model}: {text}" for text in texts]
         return found
+
+    def complete(self, version: int, versions: Sequence[PublishedVersion]) -> PublishedVersion:
+        """A version that may be served.
+
+        Args:
+            version: the wanted number.
+            versions: all versions.
+
+        Raises:
+            ConfigError: there is no complete version of this number.
+            RefusedError: the version is damaged.
+        """
+        complete = {found.version: found for found in versions if found.complete}
+        damage = self.damage(version) if version in complete else []
+        if damage:
+            raise RefusedError(
+                f"{self.name}: version {version} is damaged: {shortened(damage)}; `versions --check` shows which other "
+                "versions are whole"
+            )
+        if version not in complete or complete[version].identity is None:
+            listed = ", ".join(str(found.version) for found in complete.values() if found.identity) or "none"
+            raise ConfigError(f"{self.name}: no complete version {version} in {self.directory}, only {listed}")
+        return complete[version]
 
     def has_digests(self, version: int) -> bool:
         """Whether the models of a version can be checked; older releases published without digests."""

@@ -2,7 +2,7 @@
 
     DIRECTORY/NAME/VERSION/         the exact model
     DIRECTORY/NAME-scann/VERSION/   the ScaNN model of the same version
-    DIRECTORY/.NAME/                locks and notes of publishers
+    DIRECTORY/.NAME/                locks and notes of publishers, and labels (`labels`)
     DIRECTORY/models.config         TensorFlow Serving's configuration for all models in DIRECTORY
 
 DIRECTORY is a local directory (`local_versions`) or in an object store (`object_versions`). A version of one model
@@ -43,6 +43,7 @@ from serving.model.version_digests import (
     digests_with,
     has_digests,
 )
+from serving.published.labels import labels_by_version
 from serving.published.model_cards import CARD_FILES
 from serving.published.published_versions import Publication, PublishedVersions, parsed_object
 from serving.published.rollbacks import (
@@ -114,7 +115,7 @@ class Publisher(PublishedVersions):
                 target, notes = self._target(version, versions)
                 published = self._publish_again(target, versions, keep_versions)
             self.versions_of.leave_note(None)  # last, when all changes are done
-            return replace(published, notes=(*notes, *published.notes))
+            return replace(published, notes=(*notes, *published.notes, *self._labelled_although_withdrawn()))
 
     def _publish(
         self,
@@ -166,9 +167,11 @@ class Publisher(PublishedVersions):
             self.versions_of.reveal(model, version)
 
     def _retain(self, keep_versions: int) -> None:
+        labelled = {*self.versions_of.labels().values()}
         for model in self.models:
             for version in sorted(self.versions_of.numbers(model))[:-keep_versions]:
-                self.versions_of.remove(model, version)
+                if version not in labelled:
+                    self.versions_of.remove(model, version)
 
     def _publish_again(
         self, target: PublishedVersion, versions: Sequence[PublishedVersion], keep_versions: int
@@ -211,20 +214,16 @@ class Publisher(PublishedVersions):
         return self._publish(source, last.identity or {}, versions, keep_versions, last.rollback)
 
     def _target(self, version: int | None, versions: Sequence[PublishedVersion]) -> tuple[PublishedVersion, list[str]]:
-        return self._newest_older(versions) if version is None else (self._named(version, versions), [])
+        return self._newest_older(versions) if version is None else (self.complete(version, versions), [])
 
-    def _named(self, version: int, versions: Sequence[PublishedVersion]) -> PublishedVersion:
-        complete = {found.version: found for found in versions if found.complete}
-        damage = self.damage(version) if version in complete else []
-        if damage:
-            raise RefusedError(
-                f"{self.name}: version {version} is damaged: {shortened(damage)}; `versions --check` shows which other "
-                "versions are whole"
-            )
-        if version not in complete or complete[version].identity is None:
-            listed = ", ".join(str(found.version) for found in complete.values() if found.identity) or "none"
-            raise ConfigError(f"{self.name}: no complete version {version} in {self.directory}, only {listed}")
-        return complete[version]
+    def _labelled_although_withdrawn(self) -> list[str]:
+        """A note for each version with a label whose model a rollback withdrew: the label stays."""
+        labels = labels_by_version(self.versions_of.labels())
+        return [
+            f"version {version} was rolled back and still has the label {', '.join(labels[version])}: `promote` another"
+            for version in (withdrawn_versions(self.versions()) if labels else ())
+            if version in labels
+        ]
 
     def _newest_older(self, versions: Sequence[PublishedVersion]) -> tuple[PublishedVersion, list[str]]:
         """The version that a rollback without a VERSION publishes, and a note for each damaged version it skips."""

@@ -54,6 +54,12 @@ class Versions(Protocol):
     def tidy(self, models: Sequence[str], *, suffix: str) -> None:
         """Removes what interrupted publishers of the models left, and writes `models.config`."""
 
+    def labels(self) -> dict[str, int]:
+        """The version of each label; a version may be gone."""
+
+    def set_label(self, label: str, version: int | None) -> None:
+        """Gives a label to a version, so that it survives a crash of the machine; None takes the label away."""
+
     def note(self) -> bytes | None:
         """Content of the note; None if there is none."""
 

@@ -141,3 +141,31 @@ def test_clean_keeps_what_the_served_model_was_made_of(root: Path, capsys: pytes
     assert main(["clean", "toy", "--keep-runs", "1", "--root", str(root)]) == 0
     assert [execution.id for execution in store.executions("ScannIndexer")] == ["e0"]
     assert listed(root, capsys) == before
+
+
+def test_a_promoted_version_is_listed_with_its_label(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (found["version"] for found in listed(root, capsys))
+
+    def promote(*words: str) -> tuple[int, str]:
+        code = main(["promote", *words, "--root", str(root)])
+        printed = capsys.readouterr()
+        return code, (printed.out or printed.err).strip()
+
+    assert promote("toy", str(first)) == (0, f"version {first} has the label stable")
+    assert promote(str(second), "--label", "canary") == (0, f"version {second} has the label canary")
+    assert [found["labels"] for found in listed(root, capsys)] == [["stable"], ["canary"]]
+    assert promote("toy", str(second)) == (0, f"version {second} has the label stable, as {first} had")
+    assert promote("toy", str(second)) == (0, f"version {second} has the label stable already")
+    assert promote("--label", "canary", "--remove") == (0, f"version {second} no longer has the label canary")
+    assert [found["labels"] for found in listed(root, capsys)] == [[], ["stable"]]
+    assert main(["versions", "--root", str(root)]) == 0
+    assert "newest, label stable" in capsys.readouterr().out
+    for words, why in (
+        (("toy",), "promote takes a VERSION, or --remove"),
+        (("toy", str(first), "--remove"), "promote takes a VERSION, or --remove"),
+        (("toy", "7"), "no complete version 7"),
+        (("toy", str(first), "--label", "a/b"), "label 'a/b'"),
+        (("toy", "--label", "none", "--remove"), "no version has the label 'none'; labels there are: stable"),
+    ):
+        code, told = promote(*words)
+        assert (code, why in told) == (2, True), told
