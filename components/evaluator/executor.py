@@ -12,20 +12,12 @@ import pyarrow.parquet as pq
 from components.base import ExecutionContext
 from components.evaluator.answers import describe_answers
 from components.evaluator.baselines import measure_baselines
-from components.evaluator.measuring import (
-    LEVEL,
-    RESAMPLES,
-    Measured,
-    differences,
-    intervals_of,
-    measure,
-    progress_reporter,
-)
+from components.evaluator.measuring import Measured, intervals, measure, progress_reporter
 from components.evaluator.protocol import protocol
 from components.evaluator.served_comparison import ServedComparison
 from components.evaluator.slices import slices
 from dataplane.artifacts import Evaluation, Examples, Model, TransformedExamples, TransformGraph
-from dataplane.artifacts.evaluation import Intervals, Metrics, NotCompared, ServedMetrics, Skipped
+from dataplane.artifacts.evaluation import Metrics, NotCompared, ServedMetrics, Skipped
 from dataplane.artifacts.model import TrainingReport
 from dataplane.artifacts.transform_graph import read_spec
 from dataplane.dataset.embedding import candidate_embeddings, embed_queries, first_contexts, query_columns
@@ -214,7 +206,7 @@ def _metrics(
         test=test.metrics,
         validation=_before_refit(subject, test) if validation is None else validation.metrics,
         baselines={n: Skipped(skipped=it) if isinstance(it, str) else it.metrics for n, it in baselines.items()},
-        intervals=_intervals(test, measured, config, params.seed),
+        intervals=intervals(test, measured, config, params.seed),
         slices=slices(
             test.values,
             test.ranks,
@@ -278,18 +270,6 @@ def _query_inputs(
         history_length=spec.features.history.max_length if spec.features.history else None,
         contexts=contexts,
     )
-
-
-def _intervals(model: Measured, baselines: Mapping[str, Measured], config: "EvaluationConfig", seed: int) -> Intervals:
-    """Intervals of the model, and of its difference from each baseline, from the same resamples."""
-    columns = {"test": model.values}
-    columns |= {f"test_minus_{name}": differences(model, baseline) for name, baseline in baselines.items()}
-    main, named = (
-        intervals_of(list(columns.values()), names, seed=seed)
-        for names in (config.main_metrics(), config.named_metrics())
-    )
-    found = {name: of_named | of_main for name, of_main, of_named in zip(columns, main, named, strict=True)}
-    return Intervals(level=LEVEL, resamples=RESAMPLES, **found)
 
 
 def _write_per_query(evaluation: Evaluation, subject: _Subject, measured: Mapping[str, Measured]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.base import ExecutionContext
+from dataplane.artifacts.evaluation import Intervals
 from dataplane.dataset.retrieval_task import RetrievalTask
 from dataplane.dataset.sequences import Dataset
 from models.ranking.metrics import coverage, mean_metrics, paired_interval, popularity_bias, query_metrics
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 LEVEL = 0.95
 
-Intervals = dict[str, tuple[float, float]]
+Bounds = dict[str, tuple[float, float]]
 """Lower and upper bound of each metric."""
 
 
@@ -71,7 +72,7 @@ def progress_reporter(context: ExecutionContext, what: str, task: RetrievalTask)
     return lambda done: context.progress(Advanced(done, len(task.query_rows), "queries"))
 
 
-def intervals_of(columns: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], *, seed: int) -> list[Intervals]:
+def intervals_of(columns: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], *, seed: int) -> list[Bounds]:
     """Bootstrap intervals of the named metrics, from the same resamples in all columns.
 
     Args:
@@ -91,3 +92,15 @@ def intervals_of(columns: Sequence[Mapping[str, np.ndarray]], names: Sequence[st
 def differences(ours: Measured, theirs: Measured) -> dict[str, np.ndarray]:
     """Difference of each query's values, ours minus theirs, by metric."""
     return {name: values - theirs.values[name] for name, values in ours.values.items()}
+
+
+def intervals(model: Measured, baselines: Mapping[str, Measured], config: "EvaluationConfig", seed: int) -> Intervals:
+    """Intervals of the model, and of its difference from each baseline, from the same resamples."""
+    columns = {"test": model.values}
+    columns |= {f"test_minus_{name}": differences(model, baseline) for name, baseline in baselines.items()}
+    main, named = (
+        intervals_of(list(columns.values()), names, seed=seed)
+        for names in (config.main_metrics(), config.named_metrics())
+    )
+    found = {name: of_named | of_main for name, of_main, of_named in zip(columns, main, named, strict=True)}
+    return Intervals(level=LEVEL, resamples=RESAMPLES, **found)

@@ -54,20 +54,7 @@ def gather_statistics(
         known = SpanStatistics.of(spans, context.parts or Parts(scratch / "parts"))
         whole = [(table, str(path)) for table, path in files if not known.is_of_span(path)]
         with context.beam.pipeline() as pipeline:
-            (
-                pipeline
-                | "Shards" >> beam.Create(whole)
-                | "Spread" >> beam.Reshuffle()
-                | "ReadBatches" >> beam.FlatMapTuple(_read_batches)
-                | "Combine" >> beam.CombinePerKey(_CombineTables())
-                | "Write" >> beam.MapTuple(partial(_write_report, str(scratch)))
-            )
-            (
-                pipeline
-                | "SpanShards" >> beam.Create([str(path) for path in known.unread()])
-                | "SpreadSpans" >> beam.Reshuffle()
-                | "ReadSpans" >> beam.Map(partial(_write_state, str(scratch)))
-            )
+            _read_shards(pipeline, whole, known.unread(), scratch)
             for table in compared:
                 compare_ids(
                     pipeline, shards, table, spill=scratch / "spilled" / table, target=scratch / "ids" / f"{table}.json"
@@ -80,6 +67,26 @@ def gather_statistics(
             table: report.model_copy(update={"ids": coverage[table]}) if table in coverage else report
             for table, report in gathered.items()
         }
+
+
+def _read_shards(
+    pipeline: beam.Pipeline, whole: Sequence[tuple[str, str]], unread: Iterable[Path], scratch: Path
+) -> None:
+    """Adds the steps that write the report of each table, and the state of each shard of a span that is not known."""
+    (
+        pipeline
+        | "Shards" >> beam.Create(whole)
+        | "Spread" >> beam.Reshuffle()
+        | "ReadBatches" >> beam.FlatMapTuple(_read_batches)
+        | "Combine" >> beam.CombinePerKey(_CombineTables())
+        | "Write" >> beam.MapTuple(partial(_write_report, str(scratch)))
+    )
+    (
+        pipeline
+        | "SpanShards" >> beam.Create([str(path) for path in unread])
+        | "SpreadSpans" >> beam.Reshuffle()
+        | "ReadSpans" >> beam.Map(partial(_write_state, str(scratch)))
+    )
 
 
 class _CombineTables(beam.CombineFn):

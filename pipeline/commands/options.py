@@ -161,3 +161,12 @@ def conclude(arguments: argparse.Namespace, text: str) -> None:
     elif arguments.amount != "quiet":
         width = shutil.get_terminal_size().columns
         print("\n".join(laid_out(text, width)) if sys.stdout.isatty() else text)
+
+
+def pipeline_and_version(arguments: argparse.Namespace) -> tuple[str | None, int | None]:
+    """The arguments `pipeline` and `version`, of which the name may have been left out: `rollback 1795972834`."""
+    pipeline: str | None = arguments.pipeline
+    version: int | None = arguments.version
+    if version is None and pipeline is not None and pipeline.isdigit():
+        return None, int(pipeline)
+    return pipeline, version

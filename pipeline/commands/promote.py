@@ -29,11 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from pipeline.execution.published import Published
     from serving.published.promoting import Promoter
 
-    pipeline: str | None = arguments.pipeline
-    version: int | None = arguments.version
-    if version is None and pipeline is not None and pipeline.isdigit():
-        version = int(pipeline)  # the name was left out
-        pipeline = None
+    pipeline, version = options.pipeline_and_version(arguments)
     if (version is None) != arguments.remove:
         raise ConfigError("promote takes a VERSION, or --remove to take a label away, and not both; see `versions`")
     publisher = Published.newest(arguments.root, pipeline).publisher

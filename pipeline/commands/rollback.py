@@ -32,11 +32,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Rolls back; exit code 2 if there is nothing to go back to, 3 if what there is is damaged."""
     from pipeline.execution.published import Published
 
-    pipeline: str | None = arguments.pipeline
-    version: int | None = arguments.version
-    if version is None and pipeline is not None and pipeline.isdigit():
-        version = int(pipeline)  # the name was left out
-        pipeline = None
+    pipeline, version = options.pipeline_and_version(arguments)
     published = Published.newest(arguments.root, pipeline)
     result = published.publisher.rollback(version, keep_versions=published.pusher.keep_versions)
     for note in result.notes:

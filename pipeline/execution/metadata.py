@@ -13,7 +13,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from dataplane.files.digests import shortened
@@ -22,27 +22,21 @@ from pipeline.execution import lock
 from pipeline.execution.ids import begins_with_id, is_id, new_id
 from pipeline.execution.integrity import damages, take_digests
 from pipeline.execution.kept_parts import remove_unfinished
-from pipeline.execution.records import Execution, Run, Step, UnreadableRecordError, now, read_record, to_json
+from pipeline.execution.records import (
+    Execution,
+    Run,
+    Step,
+    Unreadable,
+    UnreadableRecordError,
+    now,
+    read_record,
+    to_json,
+)
 
 __all__ = ["Execution", "Run", "Step", "Store", "new_id", "no_such_pipeline", "now", "pipelines"]
 
 _MANIFEST = "manifest.json"
 _RUNS = "runs"
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An execution whose manifest cannot be used; it is treated as missing.
-
-    Attributes:
-        node: id of the node.
-        id: id of the execution.
-        lost: whether the manifest's content is invalid; False if the file system failed to read it.
-    """
-
-    node: str
-    id: str
-    lost: bool
 
 
 def _to_stderr(line: str) -> None:

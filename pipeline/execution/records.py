@@ -20,6 +20,21 @@ _LARGEST_RECORD = 64 << 20
 _LONGEST_REASON = 200
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """An execution whose manifest cannot be used; it is treated as missing.
+
+    Attributes:
+        node: id of the node.
+        id: id of the execution.
+        lost: whether the manifest's content is invalid; False if the file system failed to read it.
+    """
+
+    node: str
+    id: str
+    lost: bool
+
+
 class UnreadableRecordError(Exception):
     """A record that cannot be used.
 

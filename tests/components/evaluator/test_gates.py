@@ -4,77 +4,10 @@ from typing import Any
 
 import pytest
 
-from components.evaluator import EvaluationConfig
-from components.evaluator.gates import blessing, not_finite
+from components.evaluator.gates import not_finite
 from dataplane.artifacts.blessing import Verdict
-from dataplane.artifacts.evaluation import Metrics
 from dataplane.verdict import refusal, summary
-
-NONE_HELD_BACK = {"events": 200, "seen_before": 0, "queries": 200, "queries_without": 0}
-NOTHING_HELD_OUT = {
-    "events": 0,
-    "queries": 0,
-    "relevant": 0,
-    "repeated_in_split_merged": 0,
-    "already_seen_dropped": 0,
-    "queries_without_events": 0,
-    "queries_with_only_seen_candidates": 0,
-    "seen": [],
-    "window": None,
-}
-PROTOCOL: dict[str, Any] = {
-    "remove_seen": True,
-    "ordered": True,
-    "history_length": None,
-    "catalogue": {"candidates": 0, "without_training_events": 0, "date": None},
-    "validation": NOTHING_HELD_OUT,
-    "test": NOTHING_HELD_OUT,
-    "split": None,
-    "definitions": {},
-    "notes": [],
-}
-MAIN = ("recall@10", "hit_rate@10", "ndcg@10", "mrr@10")
-
-
-def values(value: float) -> dict[str, float]:
-    return dict.fromkeys(MAIN, value)
-
-
-def measured(
-    ours: float, popularity: float | None = 0.1, published: dict[str, Any] | None = None, **other: Any
-) -> dict[str, Any]:
-    """Content of `metrics.json`, empty except for what the gates read."""
-    around = dict.fromkeys(MAIN, (ours - 0.01, ours + 0.01))
-    intervals: dict[str, Any] = {"level": 0.95, "resamples": 1000, "test": around}
-    if popularity is not None:
-        lead = ours - popularity
-        intervals["test_minus_popularity"] = dict.fromkeys(MAIN, (lead - 0.02, lead + 0.02))
-    return {
-        "test": values(ours),
-        "baselines": {} if popularity is None else {"popularity": values(popularity)},
-        "published": published or {"skipped": "nothing has been published yet"},
-        "intervals": intervals,
-        "not_measured": {"test": NONE_HELD_BACK},
-        "validation": {},
-        "slices": {"history_length": {}, "query": {}, "candidate": {}, "features": {}},
-        "protocol": PROTOCOL,
-    } | other
-
-
-def served(value: float, ours: float, *, width: float, queries: int = 200) -> dict[str, Any]:
-    lead = ours - value
-    return {
-        "version": 17,
-        "towers": "digest",
-        "queries": queries,
-        "test": values(value),
-        "model": values(ours),
-        "intervals": dict.fromkeys(MAIN, (lead - width, lead + width)),
-    }
-
-
-def verdict(metrics: dict[str, Any], **config: Any) -> Verdict:
-    return blessing(EvaluationConfig.model_validate(config), Metrics.model_validate(metrics))
+from tests.components.evaluator.verdicts import NONE_HELD_BACK, measured, served, values, verdict
 
 
 @pytest.mark.parametrize(
@@ -281,42 +214,3 @@ def test_a_verdict_of_an_older_version_is_shown() -> None:
     )
     assert summary(Verdict(blessed=True)) == ["Verdict    blessed"]
     assert refusal(Verdict(blessed=False)) == []
-
-
-KEPT = {
-    "k": 10,
-    "queries": 150,
-    "overlap": 0.6,
-    "jaccard": 0.43,
-    "intervals": {"overlap": [0.55, 0.65], "jaccard": [0.4, 0.5]},
-}
-
-
-@pytest.mark.parametrize(("most", "blessed"), [(0.4, True), (0.39, False)])
-def test_a_model_may_not_change_more_answers_than_allowed(most: float, blessed: bool) -> None:
-    published = served(0.4, 0.4, width=0.01) | {"churn": KEPT}
-    found = verdict(measured(0.4, published=published), max_churn=most)
-    check = found.checks[-1]
-    assert found.blessed is blessed
-    assert (check.name, check.version, check.threshold) == ("churn", 17, most)
-    assert check.value == pytest.approx(0.4)
-    assert check.message == (
-        f"churn@10 0.4000 (0.3500 … 0.4500) against served version 17 on 150 queries, at most {most:g} allowed: "
-        + ("passed" if blessed else "refused (evaluation.max_churn)")
-    )
-
-
-def test_answers_are_compared_where_metrics_are_not() -> None:
-    published = {"version": 17, "towers": "digest", "skipped": "it was fitted to other events", "churn": KEPT}
-    found = verdict(measured(0.4, published=published), max_churn=0.1)
-    assert [check.passed for check in found.checks[-2:]] == [True, False]
-
-
-def test_churn_passes_while_nothing_is_served() -> None:
-    check = verdict(measured(0.4), max_churn=0.1).checks[-1]
-    assert (check.passed, check.skipped) == (True, "nothing has been published yet")
-
-
-def test_churn_is_told_without_a_gate() -> None:
-    found = verdict(measured(0.4, published=served(0.4, 0.4, width=0.01) | {"churn": KEPT}))
-    assert found.notes[0] == "60% of the served model's first 10 answers are kept (55% … 65%, Jaccard 0.43)"
