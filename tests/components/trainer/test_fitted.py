@@ -6,7 +6,7 @@ from components.trainer.fitted import memorising
 
 
 def curve(*entries: tuple[float, float]) -> list[dict[str, float]]:
-    return [{"loss": loss, "recall@10": value} for loss, value in entries]
+    return [{"step": 100 * n, "loss": loss, "recall@10": value} for n, (loss, value) in enumerate(entries, start=1)]
 
 
 def test_a_metric_that_falls_from_the_first_validation_on_is_noted() -> None:
@@ -27,3 +27,8 @@ def test_a_metric_that_falls_from_the_first_validation_on_is_noted() -> None:
 )
 def test_other_courses_are_not(entries: list[tuple[float, float]]) -> None:
     assert memorising(curve(*entries), "recall@10") == []
+
+
+def test_the_start_of_a_warm_training_is_no_validation_of_its_course() -> None:
+    start = {"step": 0, "loss": 7.0, "recall@10": 0.099}
+    assert memorising([start, *curve((6.9, 0.095), (0.6, 0.087))], "recall@10") == []
