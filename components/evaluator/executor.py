@@ -217,9 +217,7 @@ def _metrics(
             features=config.slices,
         ),
         not_measured={split: held_out(dataset, split, remove_seen=params.remove_seen) for split in _MEASURED},
-        protocol=protocol(
-            subject.tasks, dataset, subject.spec, params, found.of_split, refitted=subject.training.refitted
-        ),
+        protocol=protocol(subject.tasks, dataset, subject.spec, params, found.of_split),
     )
 
 

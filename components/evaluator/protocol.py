@@ -39,8 +39,6 @@ def protocol(
     spec: EncodedSpec,
     params: "EvaluatorParams",
     measured: Mapping[Split, Measured],
-    *,
-    refitted: bool,
 ) -> Protocol:
     """Describes the measurement.
 
@@ -49,8 +47,8 @@ def protocol(
         dataset: the encoded data.
         spec: the encoded columns.
         params: parameters of the Evaluator.
-        measured: metrics of the model on each measured split.
-        refitted: whether the model was made of the validation events, too, after these chose its settings.
+        measured: metrics of the model on each split that has a relevant candidate; not on the validation events if the
+            model was made of these, too.
     """
     of_splits = {
         split: SplitFacts(**task.counts, seen=seen_splits(split), window=_window(task.held_out))
@@ -70,7 +68,7 @@ def protocol(
         test=of_splits["test"],
         split=dataset.metadata.split,
         definitions=_DEFINITIONS,
-        notes=tuple(_notes(tasks, dataset, params, measured, refitted=refitted)),
+        notes=tuple(_notes(tasks, dataset, params, measured)),
     )
 
 
@@ -79,8 +77,6 @@ def _notes(
     dataset: Dataset,
     params: "EvaluatorParams",
     measured: Mapping[Split, Measured],
-    *,
-    refitted: bool,
 ) -> list[str]:
     notes = []
     beyond = [k for k in params.evaluation.at if k > len(dataset.candidates)]
@@ -88,14 +84,14 @@ def _notes(
         cutoffs = ", ".join(map(str, beyond))
         notes.append(f"k = {cutoffs} exceeds the {len(dataset.candidates)} candidates and is clipped to them")
     for split, task in tasks.items():
-        if split not in measured and refitted:
-            notes.append(
-                "validation: metrics are those of the training, before the chosen settings were fitted once more with "
-                "the validation events"
-            )
+        if not len(task.query_rows):
+            notes.append(f"{split}: no query has a relevant candidate, so the split is not measured")
             continue
         if split not in measured:
-            notes.append(f"{split}: no query has a relevant candidate, so the split is not measured")
+            notes.append(
+                f"{split}: metrics are those of the training, before the chosen settings were fitted once more with "
+                "the validation events"
+            )
             continue
         if task.counts["already_seen_dropped"]:
             dropped = task.counts["already_seen_dropped"]

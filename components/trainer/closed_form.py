@@ -85,7 +85,9 @@ class ClosedForm:
             temperature=1.0,
             labels="next",
             tried=self.tried() if len(self.scores) > 1 else (),
-            parameters=number_of_weights(self.query_tower, self.candidate_tower),
+            parameters=number_of_weights(
+                [*self.query_tower.trainable_variables, *self.candidate_tower.trainable_variables]
+            ),
             events=self.events,
             fit=Fit(0, dict(self.metrics), [{"step": 0, "seconds": self.seconds, **self.metrics}], 0.0, self.events),
             exponent=self.form.exponent,
@@ -113,83 +115,84 @@ def closed_form(
         reference: the model that a final fit repeats; None to choose.
         known: an earlier form, which is kept, and whose vectors the iteration starts from; None for a cold start.
     """
-    near = None if known is None else known.vectors
+    fitting = _Fitting(prepared, params, progress, None if known is None else known.vectors)
     if reference is not None:
         dimensions = reference.embedding_dim if reference.blend is None else reference.blend.closed_form_dim
-        return _repeated(prepared, params, Form(dimensions, reference.exponent), progress, near)
-    start = time.perf_counter()
-    items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
-    widths: Sequence[int] = widths_to_try(params.model, prepared.events, items=items)
-    exponents: Sequence[float] = EXPONENTS
+        return fitting.repeated(Form(dimensions, reference.exponent))
     if known is not None:
-        widths, exponents = (known.form.width,), (known.form.exponent,)
-    found = _decomposed(prepared, prepared.events, widths[0], params, progress, near)
-    validated = dict[Form, Mapping[str, float]]()
-    best = _best_form((widths, exponents), validated, prepared, found, params, progress)
-    everything = _with_validation(prepared, params)
-    refitted = _decomposed(prepared, everything, best.width, params, progress, near)
-    metric, seconds = params.training.metric, round(time.perf_counter() - start, 3)
-    scores = {form: metrics[metric] for form, metrics in validated.items()}
-    towers, before = (_towers(prepared, each, best) for each in (refitted, found))
-    return ClosedForm(best, *towers, len(everything), before, metric, validated[best], seconds, scores)
-
-
-def _repeated(
-    prepared: Prepared, params: Settings, form: Form, progress: Progress, near: np.ndarray | None
-) -> ClosedForm:
-    start = time.perf_counter()
-    found = _decomposed(prepared, prepared.events, form.width, params, progress, near)
-    seconds = round(time.perf_counter() - start, 3)
-    towers = _towers(prepared, found, form)
-    return ClosedForm(form, *towers, len(prepared.events), towers, params.training.metric, {}, seconds, {})
-
-
-def _best_form(
-    choices: tuple[Sequence[int], Sequence[float]],
-    validated: dict[Form, Mapping[str, float]],
-    prepared: Prepared,
-    found: Spectrum,
-    params: Settings,
-    progress: Progress,
-) -> Form:
-    """The form with the best validation metric, of some widths and exponents; `validated` receives all metrics."""
-    metric, validation = params.training.metric, prepared.validation
-    assert validation is not None
-
-    def score(form: Form) -> float:
-        validated[form] = metrics = validation.metrics(*_towers(prepared, found, form))
-        facts = {"embedding_dim": form.width, "exponent": form.exponent, metric: metrics[metric]}
-        told = f"closed form of {form.width} dimensions, exponent {form.exponent}: {metric} {metrics[metric]:.4f}"
-        progress(Decided(told, facts))
-        return metrics[metric]
-
-    widths, exponents = choices
-    best = max((Form(widths[0], exponent) for exponent in exponents), key=score)
-    for form in [Form(width, best.exponent) for width in widths[1:]]:
-        if score(form) < validated[best][metric]:
-            break
-        best = form
-    return best
-
-
-def _decomposed(
-    prepared: Prepared,
-    events: TrainingData,
-    rank: int,
-    params: Settings,
-    progress: Progress,
-    near: np.ndarray | None,
-) -> Spectrum:
-    progress(f"decomposing {len(events):,} events to {rank} dimensions")
+        return fitting.chosen([known.form.width], [known.form.exponent])
     items = prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
-    return spectrum_of(events, items=items, rank=rank, seed=params.seed, start=near)
+    return fitting.chosen(widths_to_try(params.model, prepared.events, items=items), EXPONENTS)
 
 
-def _with_validation(prepared: Prepared, params: Settings) -> TrainingData:
-    events = replace(prepared.dataset.events, timestamp=None).select(["train", "validation"])
-    return event_data(events, prepared.dataset, prepared.spec, use_weights=params.training.use_weights)
+@dataclass(frozen=True)
+class _Fitting:
+    """What all computations of a training share.
 
+    Attributes:
+        prepared: the data.
+        params: settings of the training.
+        progress: told about each form and its validation metric.
+        near: vectors that the iterations start from; None for random ones.
+    """
 
-def _towers(prepared: Prepared, found: Spectrum, form: Form) -> tuple[QueryTower, CandidateTower]:
-    tokens = prepared.events.candidates[CANDIDATE_ID][:, 0]
-    return closed_form_towers(prepared.spec, found, form, candidate_tokens=tokens, ordered=prepared.dataset.ordered)
+    prepared: Prepared
+    params: Settings
+    progress: Progress
+    near: np.ndarray | None
+
+    def chosen(self, widths: Sequence[int], exponents: Sequence[float]) -> ClosedForm:
+        """The form that validates best, made of the validation events, too."""
+        start, metric = time.perf_counter(), self.params.training.metric
+        found = self._decomposed(self.prepared.events, widths[0])
+        best, validated = self._best_form(found, widths, exponents)
+        everything = self._with_validation()
+        refitted = self._decomposed(everything, best.width)
+        seconds = round(time.perf_counter() - start, 3)
+        scores = {form: metrics[metric] for form, metrics in validated.items()}
+        towers, before = (self._towers(each, best) for each in (refitted, found))
+        return ClosedForm(best, *towers, len(everything), before, metric, validated[best], seconds, scores)
+
+    def repeated(self, form: Form) -> ClosedForm:
+        """A known form of all training events, without validation."""
+        start = time.perf_counter()
+        found = self._decomposed(self.prepared.events, form.width)
+        seconds = round(time.perf_counter() - start, 3)
+        towers, metric = self._towers(found, form), self.params.training.metric
+        return ClosedForm(form, *towers, len(self.prepared.events), towers, metric, {}, seconds, {})
+
+    def _best_form(
+        self, found: Spectrum, widths: Sequence[int], exponents: Sequence[float]
+    ) -> tuple[Form, Mapping[Form, Mapping[str, float]]]:
+        """The form with the best validation metric, and the metrics of all that were compared."""
+        metric, validation = self.params.training.metric, self.prepared.validation
+        assert validation is not None
+        validated = dict[Form, Mapping[str, float]]()
+
+        def score(form: Form) -> float:
+            validated[form] = metrics = validation.metrics(*self._towers(found, form))
+            facts = {"embedding_dim": form.width, "exponent": form.exponent, metric: metrics[metric]}
+            told = f"closed form of {form.width} dimensions, exponent {form.exponent}: {metric} {metrics[metric]:.4f}"
+            self.progress(Decided(told, facts))
+            return metrics[metric]
+
+        best = max((Form(widths[0], exponent) for exponent in exponents), key=score)
+        for form in [Form(width, best.exponent) for width in widths[1:]]:
+            if score(form) < validated[best][metric]:
+                break
+            best = form
+        return best, validated
+
+    def _decomposed(self, events: TrainingData, rank: int) -> Spectrum:
+        self.progress(f"decomposing {len(events):,} events to {rank} dimensions")
+        items = self.prepared.spec.candidate[CANDIDATE_ID].vocabulary_size
+        return spectrum_of(events, items=items, rank=rank, seed=self.params.seed, start=self.near)
+
+    def _with_validation(self) -> TrainingData:
+        dataset, use_weights = self.prepared.dataset, self.params.training.use_weights
+        events = replace(dataset.events, timestamp=None).select(["train", "validation"])
+        return event_data(events, dataset, self.prepared.spec, use_weights=use_weights)
+
+    def _towers(self, found: Spectrum, form: Form) -> tuple[QueryTower, CandidateTower]:
+        tokens, ordered = self.prepared.events.candidates[CANDIDATE_ID][:, 0], self.prepared.dataset.ordered
+        return closed_form_towers(self.prepared.spec, found, form, candidate_tokens=tokens, ordered=ordered)

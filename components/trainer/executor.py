@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from components.trainer.blend import blend, repeated
 from components.trainer.choice import best_fit
 from components.trainer.closed_form import Known, closed_form
 from components.trainer.data import Prepared, prepare
-from components.trainer.fitted import Fitted, export, report_of
+from components.trainer.fitted import Fitted, export, number_of_weights, report_of
 from components.trainer.settings import Settings
 from components.trainer.start import Start
 from components.trainer.trials import Scores, best_of, run_trials, tried_trials
@@ -219,7 +218,7 @@ class _Job:
             temperature=float(model.temperature),
             labels=trial.labels,
             tried=tried_trials(scores, self.params.training.metric),
-            parameters=int(sum(np.prod(variable.shape) for variable in model.trainable_variables)),
+            parameters=number_of_weights(model.trainable_variables),
             events=len(self.prepared.events),
             fit=fit,
             started=self.start.told(carried) if self.start is not None and carried is not None else None,

@@ -1,7 +1,7 @@
 """A fitted model of any method: its export and its report."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -76,10 +76,9 @@ def save_checkpoint(query_tower: Tower, candidate_tower: Tower, written: Path) -
     tf.train.CheckpointManager(checkpoint, str(directory), max_to_keep=1).save(0)
 
 
-def number_of_weights(query_tower: Tower, candidate_tower: Tower) -> int:
-    """Number of weights of both towers; shared ones count once."""
-    variables = {id(it): it for tower in (query_tower, candidate_tower) for it in tower.trainable_variables}
-    return int(sum(np.prod(variable.shape) for variable in variables.values()))
+def number_of_weights(variables: Iterable[tf.Variable]) -> int:
+    """Number of weights; a variable that occurs twice counts once."""
+    return int(sum(np.prod(variable.shape) for variable in {it.ref(): it for it in variables}.values()))
 
 
 def export(fitted: Fitted, prepared: Prepared, output: Model) -> None:

@@ -40,13 +40,21 @@ class Validation:
     excluded: CandidateLists
 
     def metrics(self, query_tower: Embedder, candidate_tower: Embedder) -> dict[str, float]:
-        """Mean recall and NDCG over the queries at the `CUTOFFS`; ties count against the towers.
+        """See `metrics_of`, of the embeddings by two towers."""
+        return self.metrics_of(*self.embedded(query_tower, candidate_tower))
+
+    def embedded(self, query_tower: Embedder, candidate_tower: Embedder) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings of the queries and of the candidates, float32 `[rows, dim]`."""
+        return embed(query_tower, self.queries), embed(candidate_tower, self.candidates)
+
+    def metrics_of(self, queries: np.ndarray, candidates: np.ndarray) -> dict[str, float]:
+        """Mean recall and NDCG over the queries at the `CUTOFFS`; ties count against the embeddings.
 
         Raises:
             NotFiniteError: an embedding or a score is not finite.
         """
         try:
-            scorer = EmbeddingScorer(embed(query_tower, self.queries), embed(candidate_tower, self.candidates))
+            scorer = EmbeddingScorer(queries, candidates)
             ranking = rank_candidates(scorer, relevant=self.relevant, excluded=self.excluded, depth=max(CUTOFFS))
         except NotFiniteError as error:
             raise NotFiniteError(
