@@ -7,10 +7,10 @@ from pathlib import Path
 from dataplane.errors import ConfigError, PipelineError
 from dataplane.sources.spans.listing import SpanError, has_spans
 from dataplane.sources.spans.window import span_exists, spans_between
-from pipeline.config.config import PipelineConfig, load_config
+from pipeline.config.config import load_config
 from pipeline.config.settings import settings_given, span_setting
 from pipeline.create_pipeline import create_pipeline
-from pipeline.execution.metadata import Store
+from pipeline.execution.metadata import Run, Store
 from pipeline.running import Finished
 
 
@@ -59,9 +59,10 @@ class Backfill:
         Raises:
             PipelineError: a run failed or was refused.
         """
+        done = self._finished()
         for number, span in enumerate(self.spans, start=1):
             place = f"span {span} ({number} of {len(self.spans)})"
-            if reason := self._reason_to_leave_out(span):
+            if reason := self._reason_to_leave_out(span, done):
                 tell(f"{place}: {reason}")
                 continue
             tell(place)
@@ -70,16 +71,18 @@ class Backfill:
             except PipelineError as error:
                 raise type(error)(f"{place}: {error}") from error
 
-    def _reason_to_leave_out(self, span: str) -> str:
+    def _finished(self) -> list[Run]:
+        """Finished runs before this backfill, each of whose spans is run once."""
+        if self.again:
+            return []
+        name = load_config(self.file, self.settings).name
+        return [run for run in Store(self.root, name).runs() if run.state == "done"]
+
+    def _reason_to_leave_out(self, span: str, done: Sequence[Run]) -> str:
         config = load_config(self.file, [*self.settings, span_setting(span)])
         if config.data.spans is not None and config.data.spans.missing == "skip" and not span_exists(config.data):
             return "has no files and is left out"
-        return "" if self.again or not self._is_done(config) else "is done"
-
-    def _is_done(self, config: PipelineConfig) -> bool:
         settings = settings_given(config)
         nodes = {node.id for node in create_pipeline(config, self.root.resolve()).nodes}
-        return any(
-            run.state == "done" and run.settings == settings and {step.node for step in run.steps} == nodes
-            for run in Store(self.root, config.name).runs()
-        )
+        is_done = any(run.settings == settings and {step.node for step in run.steps} == nodes for run in done)
+        return "is done" if is_done else ""

@@ -53,46 +53,31 @@ class ExampleGen(Component[NoInputs, "ExampleGen.Outputs", ExampleGenParams]):
         params, window = resolved(self.params)
         files = take_snapshot(params.tables(), params.base_dir)
         digests = file_digests(params.tables(), files)
-        read = self._read if window is None else partial(self._read_window, window, digests)
-        return Prepared(digests, partial(read, params, files))
+        return Prepared(digests, partial(self._read, params, window, files, digests))
 
     def _read(
         self,
         params: ExampleGenParams,
+        window: "Window | None",
         files: "Snapshot",
+        digests: Mapping[str, str],
         inputs: NoInputs,
         outputs: Outputs,
         context: ExecutionContext,
     ) -> Mapping[str, Any]:
         from dataplane.sources.ingestion.tables import ingest
-
-        return ingest(
-            params.tables(),
-            files,
-            base_dir=params.base_dir,
-            max_bad_fraction=params.max_bad_fraction,
-            output=outputs.examples,
-            context=context,
-        )
-
-    def _read_window(
-        self,
-        window: "Window",
-        digests: Mapping[str, str],
-        params: ExampleGenParams,
-        files: "Snapshot",
-        inputs: NoInputs,
-        outputs: Outputs,
-        context: ExecutionContext,
-    ) -> Mapping[str, Any]:
         from dataplane.sources.ingestion.windows import WindowIngestion
 
-        return WindowIngestion(
-            params.tables(),
-            window,
-            files,
-            digests,
-            base_dir=params.base_dir,
-            max_bad_fraction=params.max_bad_fraction,
-            empty=params.spans.empty if params.spans else "fail",
-        ).run(outputs.examples, context)
+        tables, base_dir, max_bad_fraction = params.tables(), params.base_dir, params.max_bad_fraction
+        if window is None:
+            return ingest(
+                tables,
+                files,
+                base_dir=base_dir,
+                max_bad_fraction=max_bad_fraction,
+                output=outputs.examples,
+                context=context,
+            )
+        empty = params.spans.empty if params.spans else "fail"
+        window_ingestion = WindowIngestion(tables, window, files, digests, base_dir, max_bad_fraction, empty)
+        return window_ingestion.run(outputs.examples, context)

@@ -31,12 +31,11 @@ class EarlierRuns:
         """See `EarlierData`; records that are missing or damaged are left out."""
         from pipeline.execution.published import TRAINED  # loads Arrow, which a configuration is checked without
 
-        accepted = self._store.executions(_VALIDATOR)
+        accepted, since = self._store.executions(_VALIDATOR), ""
         while accepted and _key(accepted[-1]) == key:
-            accepted.pop()
-        later = [it.id for it in self._store.executions(_VALIDATOR)[len(accepted) :]]
+            since = accepted.pop().id
         last = next(self._statistics(ACCEPTED, reversed(accepted), ("statistics",)), None)
-        pushes = [it for it in self._store.executions(TRAINED) if not later or it.id < later[0]]
+        pushes = [it for it in self._store.executions(TRAINED) if not since or it.id < since]
         newest = (it for it in reversed(pushes) if self._is_new(it))
         path = ("transformed_examples", "schema", "statistics")
         published = next(self._statistics(PUBLISHED, newest, path), None)

@@ -6,7 +6,8 @@ settings, the plan and the code. So the parts are those of a run that reads the 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class SpanRows:
         """Number of pieces that the span was cut into."""
         return int(self.part.about["pieces"])
 
-    @property
+    @cached_property
     def report(self) -> Report:
         """Row counts of the span."""
         total = Report(_INTERACTIONS)
@@ -131,7 +132,7 @@ class SpanReading:
             with self.parts.adding(keys[name], {"span": name, **vars(scan)}):
                 pass
         kept = {
-            name: Scan(**{key: part.about[key] for key in vars(Scan([], None, []))}) for name, part in found.items()
+            name: Scan(**{field.name: part.about[field.name] for field in fields(Scan)}) for name, part in found.items()
         }
         return {span.name: {**kept, **made}[span.name] for span in spans}
 

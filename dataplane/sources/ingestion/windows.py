@@ -66,7 +66,8 @@ class WindowIngestion:
             rows = reading.rows(spans, plan, derived)
             assemble(rows, output)
             size = sum(sum(scan.sizes) for scan in scans.values())
-            plans, parts = self._tables(rows, plan, shards_of_bytes(size), Folders.below(scratch, output), context)
+            folders = Folders.below(scratch, output)
+            plans, parts = self._tables(rows, plan, derived, shards_of_bytes(size), folders, context)
         parts = [*(report_from(values) for each in rows for values in each.part.about["reports"]), *parts]
         self._check(rows, output)
         facts = conclude(parts, plans, derived, max_bad_fraction=self.max_bad_fraction, output=output)
@@ -84,7 +85,13 @@ class WindowIngestion:
         return spans
 
     def _tables(
-        self, rows: Sequence[SpanRows], plan: TablePlan, shards: int, folders: Folders, context: ExecutionContext
+        self,
+        rows: Sequence[SpanRows],
+        plan: TablePlan,
+        derived: Mapping[str, list[str]],
+        shards: int,
+        folders: Folders,
+        context: ExecutionContext,
     ) -> tuple[dict[str, TablePlan], list[Report]]:
         """Reads the tables of queries and candidates; returns the plans of all tables, and the reports on these."""
         others = {
@@ -92,7 +99,6 @@ class WindowIngestion:
             for name, source in self.sources.items()
             if name != _INTERACTIONS and not isinstance(source, FromInteractions)
         }
-        derived = derived_tables(self.sources)
         tables = read_plans(others, derived, self.files, folders.reports.parent, context) if others else {}
         if tables or derived:
             with context.beam.pipeline() as pipeline:
