@@ -189,7 +189,7 @@ def measure(subject: Subject, embedded: Embedded, chosen: ChosenIndex) -> IndexR
         build_seconds=chosen.build_seconds,
         latency_ms={
             "scann": latency,
-            "exact": latency_ms(tf.function(embedded.exact.search), queries, count=answers),
+            "exact": latency_ms(tf.function(embedded.exact.search, autograph=False), queries, count=answers),
         },
         tuning=TuningReport(
             queries=len(embedded.tuning),

@@ -79,7 +79,7 @@ class ScannSearch(tf.Module):
         number = tf.TensorSpec([], tf.int32)
         signature = [tf.TensorSpec([None, self.dimension], tf.float32), number, number, number]
         try:
-            yield tf.function(partial(_search, searcher), input_signature=signature)
+            yield tf.function(partial(_search, searcher), input_signature=signature, autograph=False)
         finally:
             _free(searcher)
 
@@ -128,7 +128,7 @@ def name_resource(search: ScannSearch, name: str) -> None:
                 state.ah_codebook, state.hashed_dataset, state.int8_dataset, state.int8_multipliers, state.dp_norms,
             )  # fmt: skip
 
-    state.recreate_handle = tf.function(handle, input_signature=[])
+    state.recreate_handle = tf.function(handle, input_signature=[], autograph=False)
 
 
 def _search(

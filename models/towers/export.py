@@ -35,8 +35,8 @@ class Towers(tf.Module):
         def embed_candidate(inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
             return candidate_tower(inputs)
 
-        self.embed_query = tf.function(embed_query, input_signature=[query_signature(spec)])
-        self.embed_candidate = tf.function(embed_candidate, input_signature=[candidate_signature(spec)])
+        self.embed_query = tf.function(embed_query, input_signature=[query_signature(spec)], autograph=False)
+        self.embed_candidate = tf.function(embed_candidate, input_signature=[candidate_signature(spec)], autograph=False)
 
 
 def export_towers(

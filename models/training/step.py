@@ -26,7 +26,7 @@ def compiled(
     strategy = model.distribute_strategy
     first = replicas_here(strategy)[0]
 
-    @tf.function(input_signature=[signature])
+    @tf.function(input_signature=[signature], autograph=False)
     def train_step(slices: Sequence[Batch]) -> None:
         def on_replica() -> dict[str, tf.Tensor]:
             replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
