@@ -12,6 +12,10 @@ STAMP := $(VENV)/.installed
 CONFIG ?= tfx_config/quickstart.yaml
 PYTHON ?=
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Bars are for a terminal.
+PROGRESS = $$([ -t 2 ] || echo --quiet)
+
 # Something on the PATH may be a stub that does not start, so candidates are tried.
 SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 FIND_PYTHON = for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
@@ -71,12 +75,15 @@ format: $(STAMP)  ## format the code
 
 $(VENV): $(STAMP)  ## make the virtual environment from requirements.lock
 
-$(STAMP): requirements.lock setup.py
+# uv installs the same files as pip, several times as fast and with a bar; where it cannot reach the index, pip may.
+$(STAMP): requirements.lock requirements-uv.lock setup.py
 	@python=$$($(FIND_PYTHON)); \
-	echo "making $(VENV) with $$python ($$($$python --version)): 4 GB, which takes a few minutes the first time"; \
+	echo "making $(VENV) with $$python ($$($$python --version)): 4 GB, a minute or two the first time"; \
 	rm -rf $(VENV); $$python -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@{ $(PIP) --require-hashes -r requirements-uv.lock && \
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock $(PROGRESS); } || \
+	{ echo "uv could not install; pip does it, which takes a few minutes"; $(PIP) --require-hashes -r requirements.lock; }
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Resolved for the oldest supported Python, then checked to install on the newer ones as it is.
@@ -84,6 +91,7 @@ lock:  ## make requirements.lock anew from setup.py (needs uv)
 	$(COMPILE) --upgrade --python-version 3.11 --extra dev --extra serving --extra report --extra mlflow setup.py --output-file requirements.lock
 	for version in 3.12 3.13; do $(COMPILE) --python-version $$version requirements.lock >/dev/null; done
 	printf 'pandas\nipykernel\nnbclient\n' | $(COMPILE) --python-version 3.11 --constraint requirements.lock - --output-file requirements-notebook.lock
+	printf 'uv\n' | $(COMPILE) --upgrade --python-version 3.11 - --output-file requirements-uv.lock
 
 job-server: $(JOB_SERVERS)  ## assemble the job servers of Flink and Spark from Beam's library jars (needs mvn and Java)
 	@printf '%s\n' $(JOB_SERVERS)
