@@ -1,15 +1,19 @@
 """A small published model behind a real server process on the loopback."""
 
+import atexit
 import json
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +49,15 @@ def publish(root: Path, params: PusherParams, model: Path) -> Publisher:
     return publisher
 
 
+@cache
+def models() -> tuple[Path, Path]:
+    """Two exports of a small world, made once in this process; nothing changes them."""
+    directory = Path(tempfile.mkdtemp(prefix="small-models-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    world = make_world(directory / "world")
+    return index(world, directory / "model5", 5), index(world, directory / "model4", 4)
+
+
 @dataclass(frozen=True)
 class Server:
     base: str
@@ -70,8 +83,7 @@ class Server:
 @contextmanager
 def running_server(root: Path, *options: str) -> Iterator[Server]:
     """Publishes a model below `root` and serves it until the block ends; the server's log is `root/server.log`."""
-    world = make_world(root / "world")
-    model, other = (index(world, root / f"model{top_k}", top_k) for top_k in (5, 4))
+    model, other = models()
     publisher = publish(root, PusherParams(directory=root / "serving", name="toy"), model)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

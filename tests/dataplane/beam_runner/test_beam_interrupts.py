@@ -28,6 +28,8 @@ WITH_JAVA = [
     for runner, jar, needs in (("flink", JOB_SERVER, needs_flink), ("spark", SPARK_JOB_SERVER, needs_spark))
     for environment in ("loopback", "process")
 ]  # fmt: skip
+IN_PYTHON = [pytest.param(runner, id=runner["runner"]) for runner in RUNNERS]
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -62,15 +64,39 @@ def begin(tmp_path) -> Iterator[Callable[[dict], tuple[subprocess.Popen, list[ps
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("runner", [*(pytest.param(runner, id=runner["runner"]) for runner in RUNNERS), *WITH_JAVA])
-def test_a_signal_in_a_step_ends_the_pipeline_as_an_interrupt(begin, runner, number):
+def crossed(*, turn: int) -> list[Any]:
+    """Each runner with Java and one signal, so that each runner and each environment meets both signals."""
+    numbers = [SIGNALS[(place + place // 2 + turn) % 2] for place in range(len(WITH_JAVA))]
+    return [
+        pytest.param(*runner.values, number, marks=runner.marks, id=f"{runner.id} {number.name}")
+        for runner, number in zip(WITH_JAVA, numbers, strict=True)
+    ]
+
+
+def interrupted(begin: Callable[..., Any], runner: dict[str, Any], number: signal.Signals) -> None:
     process, workers = begin(runner)
     assert len(workers) >= runner.get("workers", 0)
     os.killpg(process.pid, number)  # in a terminal, Ctrl-C reaches all processes of the group
     _, output = process.communicate(timeout=_SECONDS)
     assert output.strip().splitlines()[-1] == "interrupted"
     until(lambda: not any(map(alive, workers)))  # those started by a cluster take a second
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("runner", IN_PYTHON)
+def test_a_signal_in_a_step_ends_the_pipeline_as_an_interrupt(begin, runner, number):
+    interrupted(begin, runner, number)
+
+
+@pytest.mark.parametrize(("runner", "number"), crossed(turn=0))
+def test_so_does_one_in_a_step_on_a_job_server(begin, runner, number):
+    interrupted(begin, runner, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("runner", "number"), crossed(turn=1))
+def test_so_does_the_other_signal(begin, runner, number):
+    interrupted(begin, runner, number)
 
 
 @pytest.mark.parametrize("runner", [pytest.param(RUNNERS[1], id="multi_process"), *WITH_JAVA])
