@@ -172,7 +172,8 @@ class ServingModule(tf.Module):
         vectors = tf.TensorSpec([None, search.dimension], tf.float32)
         self.find = tf.function(search.search, input_signature=[vectors, tf.TensorSpec([], tf.int32)], autograph=False)
         self.functions = {
-            name: tf.function(signatures[name], input_signature=[specs], autograph=False) for name, specs in inputs.items()
+            name: tf.function(signatures[name], input_signature=[specs], autograph=False)
+            for name, specs in inputs.items()
         }
 
     def _serve(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -36,7 +36,9 @@ class Towers(tf.Module):
             return candidate_tower(inputs)
 
         self.embed_query = tf.function(embed_query, input_signature=[query_signature(spec)], autograph=False)
-        self.embed_candidate = tf.function(embed_candidate, input_signature=[candidate_signature(spec)], autograph=False)
+        self.embed_candidate = tf.function(
+            embed_candidate, input_signature=[candidate_signature(spec)], autograph=False
+        )
 
 
 def export_towers(
