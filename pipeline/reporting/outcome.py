@@ -22,8 +22,10 @@ def outcome(run: Run, push: Push | None) -> tuple[str, str]:
         return "bad", f"Refused{where}: nothing was published"
     if run.state == "failed":
         return "bad", f"Failed in {step.node}: nothing was published" if step else "Failed: nothing was published"
+    if run.state == "interrupted":
+        return "neutral", "Interrupted before its end"
     if run.state != "done":
-        return "neutral", "Interrupted before its end" if run.state == "interrupted" else "Still running"
+        return "neutral", f"Still running, {run.step_at_work.node} is at work" if run.step_at_work else "Still running"
     if push is None:
         return "neutral", "Done; nothing was to be published"
     if push.withdrawn:

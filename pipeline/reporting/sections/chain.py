@@ -13,7 +13,7 @@ class StepRow:
 
     Attributes:
         node: id of the node.
-        state: cached, run, failed, refused, interrupted or waiting.
+        state: cached, run, running, failed, refused, interrupted or waiting.
         took: duration in this run; "" if the step did not execute.
         used: processor time and memory of the execution; "" if it is not known.
         part: share of the duration of the longest step, from 0 to 1.
@@ -59,7 +59,7 @@ def build(facts: RunFacts) -> ChainView | None:
         rows.append(
             StepRow(
                 node=step.node,
-                state=step.state,
+                state="running" if step is facts.run.step_at_work else step.state,
                 took=seconds(step.seconds) if step.seconds else "",
                 used=_used(execution),
                 part=step.seconds / longest,

@@ -1,5 +1,6 @@
 """Builds the example queries: history, answers, and held-out candidates."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from dataplane.artifacts.answers import ExampleQuery
@@ -56,7 +57,10 @@ def _example(example: ExampleQuery, titles: Titles) -> ExampleView:
     wanted, answered = {it.candidate_id for it in example.wanted}, set(example.answers)
     return ExampleView(
         query_id=example.query_id,
-        history=tuple(Named(titles.of(name), name, hit=False) for name in example.history),
+        history=tuple(
+            Named(titles.of(name), name, hit=False, note=f"× {times}" if times > 1 else "")
+            for name, times in Counter(example.history).items()
+        ),
         answers=tuple(Named(titles.of(name), name, hit=name in wanted) for name in example.answers),
         wanted=tuple(
             Named(

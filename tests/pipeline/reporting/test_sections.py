@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dataplane.artifacts.answers import Answers
 from dataplane.artifacts.blessing import Verdict
 from dataplane.artifacts.evaluation import Metrics
 from dataplane.artifacts.pushed_model import Push
@@ -26,7 +27,7 @@ from pipeline.reporting.sections import (
     training,
     verdict,
 )
-from tests.pipeline.reporting.small_run import CHECKS, HOSTILE, MEASURED, Runs, documents
+from tests.pipeline.reporting.small_run import ANSWERS, CHECKS, HOSTILE, MEASURED, Runs, documents
 
 SKIPPED = {
     "name": "lift", "metric": "ndcg@10", "value": None, "threshold": None, "passed": True, "message": "not compared",
@@ -247,31 +248,17 @@ def test_examples_are_told_by_title_with_hits(facts: RunFacts) -> None:
     assert view.with_hits == 1
 
 
-def test_the_chain_tells_of_cached_steps_and_what_they_read(runs: Runs) -> None:
-    runs.add("r1")
-    run = runs.add("r2")
-    run.steps[0].state, run.steps[0].execution, run.steps[0].seconds = "cached", "e-r1", 0.0
-    view = chain.build(collect(runs.store, run))
+def test_repeats_in_the_history_of_an_example_are_one_entry(runs: Runs) -> None:
+    wrote = documents()
+    answers = Answers.model_validate(ANSWERS)
+    repeats = [it.model_copy(update={"history": ("b", "c", "b")}) for it in answers.examples]
+    wrote["Evaluator", "evaluation"] = [
+        Metrics.model_validate(MEASURED),
+        answers.model_copy(update={"examples": repeats}),
+    ]
+    view = examples.build(collect(runs.store, runs.add("r1", wrote=wrote)))
     assert view is not None
-    first, second = view.steps[:2]
-    assert (first.state, first.took) == ("cached", "")
-    assert second.inputs == ("ExampleGen/e-r2/examples",)  # not the one that stands for this run's step
-    assert view.steps[1].took == "1.5 s"
-    assert view.libraries == {"numpy": "2.0"}
-
-
-def test_steps_tell_what_they_took(facts: RunFacts) -> None:
-    trained = replace(facts.executions["Trainer"], resources={"cpu_seconds": 2.55, "peak_memory_bytes": 3 << 30})
-    view = chain.build(told := replace(facts, executions={**facts.executions, "Trainer": trained}))
-    assert view is not None
-    assert {step.node: step.used for step in view.steps if step.used} == {"Trainer": "2.5 CPU-seconds, 3,072 MiB"}
-    assert "2.5 CPU-seconds, 3,072 MiB" in render(told)
-
-
-def test_an_address_of_the_run_itself_has_no_id(facts: RunFacts) -> None:
-    view = chain.build(facts)
-    assert view is not None
-    assert view.steps[1].inputs == ("ExampleGen/examples",)
+    assert [(it.title, it.note) for it in view.examples[0].history] == [("Bé", "× 2"), ("c", "")]
 
 
 def test_the_configuration_of_another_release_has_what_was_set(facts: RunFacts) -> None:

@@ -96,6 +96,16 @@ def test_typed_features_filters_and_the_number_of_answers_are_asked_for(browser:
     assert wrong == []
 
 
+def test_repeats_in_a_history_are_one_line(browser: Any, site: Site) -> None:
+    page, wrong = visit(browser, site)
+    page.fill("input[name=history]", "d, e, d, a, d, e")
+    page.click("button[type=submit]")
+    page.wait_for_selector("#answers section")
+    assert columns(page)["History"] == ["e", "d", "Alien"]
+    assert [it.inner_text() for it in page.query_selector_all("#answers section:first-child .tag")] == ["× 2", "× 3"]
+    assert wrong == []
+
+
 def test_a_candidate_shows_similar_ones_and_an_error_is_told(browser: Any, site: Site) -> None:
     page, wrong = visit(browser, site)
     page.click("button[type=submit]")
