@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dataplane.errors.messages import shown
-from dataplane.text_tables import text_table
+from dataplane.text_tables import text_table, wrapped
 
 _WIDTH = 110
-"""Characters of a line of a table."""
+"""Characters of a line of a table of records, if the width is not limited."""
 _ROWS = 20
 _ITEMS = 10
 _FEW = 3
@@ -17,16 +17,20 @@ _CUT_OFF = "10"
 """The cut-off that tables of records show, if metrics have several."""
 
 
-def json_tables(content: Any) -> list[str]:
+def json_tables(content: Any, width: int | None = None) -> list[str]:
     """Lines of a document: each mapping and each list of mappings is a table below its dotted key.
 
     Long lists and tables are shortened, and a line tells what was left out.
+
+    Args:
+        content: the document.
+        width: characters of a line, see `text_table`; None breaks no cell.
     """
     lines: list[str] = []
     last = ""
-    for key, table in _tables(_printable(content), ""):
+    for key, table in _tables(_printable(content), "", width and width - 2):
         lines += [""] if lines else []
-        lines += [key] if key != last else []
+        lines += _broken(key, width) if key != last else []
         lines += [f"  {line}".rstrip() if key else line for line in table]
         last = key
     return lines
@@ -41,23 +45,27 @@ def _printable(content: Any) -> Any:
     return [_printable(it) for it in content] if isinstance(content, list) else content
 
 
-def _tables(content: Any, key: str) -> Iterator[tuple[str, list[str]]]:
+def _broken(line: str, width: int | None) -> list[str]:
+    return [line] if width is None else wrapped(line, width)
+
+
+def _tables(content: Any, key: str, width: int | None) -> Iterator[tuple[str, list[str]]]:
     """Keys and lines of the tables."""
     if _is_cell(content):
-        yield key, [_cell(content)]
+        yield key, _broken(_cell(content), width)
     elif isinstance(content, list):
         alike = all(isinstance(it, Mapping) for it in content)
-        yield key, _records([("", it) for it in content]) if alike else [f"{len(content):,} values"]
+        yield key, _records([("", it) for it in content], width) if alike else [f"{len(content):,} values"]
     else:
         cells = {name: _cell(value) for name, value in content.items() if _is_cell(value)}
         parts = {name: value for name, value in content.items() if name not in cells}
         if cells:
-            yield key, _by_cut_off(cells) or text_table(list(cells.items()))
+            yield key, _by_cut_off(cells, width) or text_table(list(cells.items()), width=width)
         if _are_alike(list(parts.values())):
-            yield key, _records(list(parts.items()))
+            yield key, _records(list(parts.items()), width)
             return
         for name, value in parts.items():
-            yield from _tables(value, f"{key}.{name}" if key else name)
+            yield from _tables(value, f"{key}.{name}" if key else name, width)
 
 
 def _are_alike(parts: Sequence[Any]) -> bool:
@@ -69,7 +77,7 @@ def _are_alike(parts: Sequence[Any]) -> bool:
     return len(shared) >= _FEW or (len(shared) > 0 and 2 * len(shared) >= len(every))
 
 
-def _by_cut_off(cells: Mapping[str, str]) -> list[str]:
+def _by_cut_off(cells: Mapping[str, str], width: int | None) -> list[str]:
     """Metrics such as `recall@10` with a column for each cut-off; empty if the cells are something else.
 
     `{"recall@1": "0.1", "recall@10": "0.5", "ndcg@1": "0.1", "ndcg@10": "0.3"}` has two rows and two columns.
@@ -80,32 +88,32 @@ def _by_cut_off(cells: Mapping[str, str]) -> list[str]:
     if len(cut_offs) < 2:
         return []
     rows = [[kind, *(cells.get(f"{kind}@{k}", "") for k in cut_offs)] for kind in kinds]
-    return text_table([["", *(f"@{k}" for k in cut_offs)], *rows], right=range(1, len(cut_offs) + 1))
+    return text_table([["", *(f"@{k}" for k in cut_offs)], *rows], right=range(1, len(cut_offs) + 1), width=width)
 
 
-def _records(records: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+def _records(records: Sequence[tuple[str, Mapping[str, Any]]], width: int | None) -> list[str]:
     """A row for each record, and a column for each key with plain values; a wide table continues below."""
     first = records[:_ROWS]
     keys = dict.fromkeys(key for _, record in first for key in record)
     plain = _of_one_cut_off([key for key in keys if all(_is_cell(record.get(key)) for _, record in first)])
     columns = [["", *(name for name, _ in first)]] if any(name for name, _ in first) else []
     columns += [[key, *(_short(_cell(it[key])) if key in it else "" for _, it in first)] for key in plain]
-    lines = [line for part in _parts(columns) for line in ["", *_columns_text(part)]][1:]
+    lines = [line for part in _parts(columns, width or _WIDTH) for line in ["", *_columns_text(part, width)]][1:]
     if len(records) > _ROWS:
         lines.append(f"… and {len(records) - _ROWS:,} more rows")
     left_out = _named([key for key in keys if key not in plain], plain)
-    return [*lines, f"not shown: {', '.join(left_out)}"] if left_out else lines
+    return [*lines, *_broken(f"not shown: {', '.join(left_out)}", width)] if left_out else lines
 
 
-def _parts(columns: Sequence[Sequence[str]]) -> Iterator[Sequence[Sequence[str]]]:
+def _parts(columns: Sequence[Sequence[str]], width: int) -> Iterator[Sequence[Sequence[str]]]:
     """Parts of a table that fit into a line; each begins with the first column."""
-    part, width = list(columns[:1]), _width(columns[0]) if columns else 0
+    part, used = list(columns[:1]), _width(columns[0]) if columns else 0
     for column in columns[1:]:
-        if len(part) > 1 and width + _width(column) > _WIDTH:
+        if len(part) > 1 and used + _width(column) > width:
             yield part
-            part, width = [columns[0]], _width(columns[0])
+            part, used = [columns[0]], _width(columns[0])
         part.append(column)
-        width += _width(column)
+        used += _width(column)
     yield part
 
 
@@ -113,11 +121,11 @@ def _width(column: Sequence[str]) -> int:
     return max(map(len, column)) + 2
 
 
-def _columns_text(columns: Sequence[Sequence[str]]) -> list[str]:
+def _columns_text(columns: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """The rows that have any value besides the first column."""
     right = [place for place, column in enumerate(columns) if column[0] and all(map(_is_number, column[1:]))]
     rows = list(zip(*columns, strict=True))
-    return text_table([row for row in rows if any(row[1:]) or len(row) == 1], right=right)
+    return text_table([row for row in rows if any(row[1:]) or len(row) == 1], right=right, width=width)
 
 
 def _of_one_cut_off(keys: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
                 "older is deleted; the next run that executes the step replaces it"
             )
         rows = [[f"{old.node}/{old.id}", _size(old)] for old in found.unneeded]
-        for line in text_table(rows, right=[1], indent=2):
+        for line in text_table(rows, right=[1], indent=2, width=options.terminal_width()):
             print(line)
         parts = unneeded_parts(store, found.unneeded)
         if not arguments.dry_run:

@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
         write_atomically(file, render_comparison(comparison, file))
     except OSError as error:
         raise RunError(f"{file} cannot be written: {error.strerror or error}") from None
-    print(f"{comparison_text(comparison)}\n\nPage  {file}")
+    options.print_text(f"{comparison_text(comparison, options.terminal_width())}\n\nPage  {file}")
     if arguments.open:
         webbrowser.open(file.resolve().as_uri())
     return 0

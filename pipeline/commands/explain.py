@@ -35,6 +35,8 @@ def execute(arguments: argparse.Namespace) -> int:
     name, _, node = arguments.step.rpartition("/")
     store = chosen_store(arguments.root, name or None)
     explanation = explain(store, chosen_run(store, arguments.run), node)
-    text = json.dumps(as_json(explanation), indent=2, ensure_ascii=False) if arguments.json else ""
-    print(text or "\n".join(as_text(explanation)))
+    if arguments.json:
+        print(json.dumps(as_json(explanation), indent=2, ensure_ascii=False))
+    else:
+        options.print_text("\n".join(as_text(explanation, options.terminal_width())))
     return 0

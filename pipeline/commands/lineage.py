@@ -59,16 +59,19 @@ def execute(arguments: argparse.Namespace) -> int:
         print(json.dumps(as_json(store, lineage, origin, outputs, directions), indent=2, ensure_ascii=False))
     else:
         tree = Tree(store, lineage)
-        print(f"{store.directory.name}/{origin.node}/{origin.id}: {', '.join(outputs)}")
+        options.print_text(f"{store.directory.name}/{origin.node}/{origin.id}: {', '.join(outputs)}")
         for direction in directions:
             _print_tree(direction, list(tree.lines(origin, outputs, direction)))
     return 0
 
 
 def _print_tree(direction: "Direction", lines: list[str]) -> None:
+    from pipeline.provenance.lineage_text import branch_lines
+
     print("made from" if direction == "up" else "read by")
+    width = options.terminal_width()
     for line in lines or ["nothing that is recorded"]:
-        print(f"  {line}")
+        print("\n".join(branch_lines(f"  {line}", width)))
 
 
 def _deliver(events: list[dict[str, object]], target: str) -> None:

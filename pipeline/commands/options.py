@@ -159,8 +159,18 @@ def conclude(arguments: argparse.Namespace, text: str) -> None:
 
         stderr_as_json().event("summary", {"text": text})
     elif arguments.amount != "quiet":
-        width = shutil.get_terminal_size().columns
-        print("\n".join(laid_out(text, width)) if sys.stdout.isatty() else text)
+        print_text(text)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that the standard output is; None if it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_text(text: str) -> None:
+    """Prints a text, whose long lines break between words on a terminal."""
+    width = terminal_width()
+    print(text if width is None else "\n".join(laid_out(text, width)))
 
 
 def pipeline_and_version(arguments: argparse.Namespace) -> tuple[str | None, int | None]:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -113,17 +114,25 @@ def _lines(model: Path, ranked: Ranked, history: Sequence[str], titles: Mapping[
     """The answer as text: the end of the history, then the candidates; titles beside the ids."""
     from dataplane.text_tables import text_table
 
-    latest = history[: -_HISTORY_SHOWN - 1 : -1]
-    if latest:
-        more = f" ({len(latest)} of {len(history)})" if len(latest) < len(history) else ""
+    width = options.terminal_width()
+    times = Counter(reversed(history))
+    if latest := list(times)[:_HISTORY_SHOWN]:
+        more = f" ({len(latest)} of {len(times)})" if len(latest) < len(times) else ""
         yield f"history, latest first{more}"
-        yield from text_table([[shown(name), shown(titles.get(name, ""))] for name in latest], indent=2)
+        rows = [[shown(name), _with_repeats(name, titles, times)] for name in latest]
+        yield from text_table(rows, indent=2, width=width)
     yield f"{model} answers"
     rows = [
         [str(rank), f"{score:.4f}", name, shown(titles.get(name, ""))]
         for rank, (name, score) in enumerate(ranked, start=1)
     ]
-    yield from text_table(rows, right=(0, 1), indent=2)
+    yield from text_table(rows, right=(0, 1), indent=2, width=width)
+
+
+def _with_repeats(name: str, titles: Mapping[str, str], times: Mapping[str, int]) -> str:
+    """The title, and how often the history has the candidate if it does more than once."""
+    repeats = f"× {times[name]}" if times[name] > 1 else ""
+    return f"{shown(titles.get(name, ''))} {repeats}".strip()
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:

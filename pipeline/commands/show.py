@@ -7,7 +7,7 @@ from typing import Any
 
 from dataplane.errors.messages import shown
 from dataplane.json_tables import json_tables
-from dataplane.text_tables import text_table
+from dataplane.text_tables import shortened_middle, text_table
 from pipeline.commands import options
 from pipeline.execution.chosen import chosen_artifact
 from pipeline.execution.metadata import Execution, Store
@@ -50,12 +50,15 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print_execution(store: Store, execution: Execution) -> None:
-    print(f"{execution.component} {execution.id}, {execution.seconds:.1f} s{_used(execution)}, run {execution.run}")
+    width = options.terminal_width()
+    options.print_text(
+        f"{execution.component} {execution.id}, {execution.seconds:.1f} s{_used(execution)}, run {execution.run}"
+    )
     rows = [["fingerprint", execution.fingerprint]]
     rows += [["input", f"{name} = {store.directory.name}/{source}"] for name, source in execution.inputs.items()]
     parts = {"params": execution.params, "facts": execution.facts}
     told = {name: part for name, part in parts.items() if part}
-    print("\n".join([*text_table(rows), *(["", *json_tables(told)] if told else [])]))
+    print("\n".join([*text_table(rows, width=width), *(["", *json_tables(told, width)] if told else [])]))
 
 
 def _used(execution: Execution) -> str:
@@ -67,12 +70,13 @@ def _used(execution: Execution) -> str:
 
 
 def _print_output(directory: Path) -> None:
-    print(f"\n{directory}")
+    width = options.terminal_width()
+    print(f"\n{directory if width is None else shortened_middle(str(directory), width)}")
     files = _files(directory)
     rows = [[f"{file.stat().st_size:,}", str(file.relative_to(directory))] for file in files]
-    print("\n".join(text_table(rows, right=[0], indent=2)))
+    print("\n".join(text_table(rows, right=[0], indent=2, width=width)))
     for name, content in _documents(directory).items():
-        lines = _raw(content) if isinstance(content, str) else json_tables(content)
+        lines = _raw(content) if isinstance(content, str) else json_tables(content, width and width - 2)
         print("\n".join(["", name, *(f"  {line}".rstrip() for line in lines)]))
 
 

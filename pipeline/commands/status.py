@@ -62,12 +62,17 @@ def _overviews(store: Store, runs: list[Run]) -> "list[RunOverview]":
 
 def _print_pipeline(name: str, store: Store, runs: list[Run]) -> None:
     print(name)
+    width = options.terminal_width()
     found = _without_empty_columns([_row(it) for it in _overviews(store, runs)])
     steps = [_step(store, runs[-1], step) for step in (runs[-1].steps if runs else [])]
     message = runs[-1].message.splitlines() if runs else []
     whole = ["", *(f"  {line}" for line in message)] if len(message) > 1 else []
-    for line in [*text_table(found, right=[2], indent=2), *text_table(steps, right=[2], indent=4), *whole]:
+    for line in text_table(found, right=[2], indent=2, width=width):
         print(line)
+    for line in text_table(steps, right=[2], indent=4, width=width):
+        print(line)
+    for line in whole:
+        options.print_text(line)
 
 
 def _row(found: "RunOverview") -> list[str]:

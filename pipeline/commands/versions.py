@@ -62,8 +62,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found, indent=2))
     else:
-        print(f"{published.publisher.name} and {published.publisher.name}-scann in {published.publisher.directory}")
-        print("\n".join(text_table([_row(version) for version in found], right=[0], indent=2)))
+        width = options.terminal_width()
+        options.print_text(
+            f"{published.publisher.name} and {published.publisher.name}-scann in {published.publisher.directory}"
+        )
+        print("\n".join(text_table([_row(version) for version in found], right=[0], indent=2, width=width)))
     bad = [str(version["version"]) for version in found if version.get("state") in ("damaged", "incomplete")]
     if bad:
         raise RefusedError(

@@ -17,6 +17,7 @@ from pipeline.diagnosis.finding import Finding
 _DISTRIBUTION = "tfrs-pipeline"
 _NAMED = ("tensorflow", "scann", "tensorflow-recommenders", "apache-beam", "pyarrow", "numpy")
 _REINSTALL = "install the package again: pip install '.[serving,tune]', or `make .venv`"
+_LACKING_NAMED = 3
 _LOAD_SECONDS = 300
 _LOAD = """
 import json, tensorflow as tf
@@ -59,7 +60,7 @@ def loading() -> list[Finding]:
         return [Finding("loading", f"TensorFlow with ScaNN does not load: {why}", fix)]
     seen = json.loads(ended.stdout.strip().splitlines()[-1])
     built = "with CUDA" if seen["cuda"] else "for the CPU alone"
-    gpus = f"{seen['gpus']}; TensorFlow is built {built}"
+    gpus = f"{seen['gpus'] or 'none'}; TensorFlow is built {built}"
     return [Finding("loading", "TensorFlow loads with ScaNN"), Finding("GPU", gpus)]
 
 
@@ -110,7 +111,8 @@ def _extras(required: list[Requirement]) -> Iterator[Finding]:
         own += [needed for each in own for needed in _needs(each.name, each.extras)]
         missing = [each.name for each in own if _version(each.name) is None]
         wrong = list(_mismatches([each for each in own if each.name not in missing]))
-        lacks = f": lacks {', '.join(missing)}" if len(missing) < len(own) else ""
+        more = f" and {len(missing) - _LACKING_NAMED} more" if len(missing) > _LACKING_NAMED else ""
+        lacks = f": lacks {', '.join(missing[:_LACKING_NAMED])}{more}" if len(missing) < len(own) else ""
         found = f"not installed{lacks}; pip install '{_DISTRIBUTION}[{extra}]'" if missing else "installed"
         if own:
             is_there = not missing

@@ -14,14 +14,14 @@ _SHORT = 12
 """Digits of a digest that are shown."""
 
 
-def as_text(explanation: Explanation) -> Iterator[str]:
-    """Lines for a reader."""
+def as_text(explanation: Explanation, width: int | None = None) -> Iterator[str]:
+    """Lines for a reader, with tables of at most `width` columns."""
     yield _first_line(explanation)
     if explanation.comparison is None:
         return
     comparisons = [explanation.comparison, *explanation.upstream]
     for comparison in comparisons:
-        yield from _lines(comparison)
+        yield from _lines(comparison, width)
     if unrecorded := dict.fromkeys(name for comparison in comparisons for name in comparison.unrecorded):
         yield "Older releases recorded no digests of code and sources, so changes of these cannot be named for:"
         yield from (f"  {name}" for name in unrecorded)
@@ -62,11 +62,11 @@ def _first_line(explanation: Explanation) -> str:
     return f"{told}: {REASONS.get(explanation.reason, explanation.reason)}"
 
 
-def _lines(comparison: Comparison) -> Iterator[str]:
+def _lines(comparison: Comparison, width: int | None) -> Iterator[str]:
     before, after = comparison.before, comparison.after
     yield f"{after.node} {before.id} → {after.id}:"
     rows = [change_row(change) for change in comparison.changes]
-    yield from text_table(rows, indent=2)
+    yield from text_table(rows, indent=2, width=width)
     if rows:
         return
     if before.fingerprint == after.fingerprint:

@@ -6,12 +6,14 @@ from typing import Any
 from dataplane.artifacts import PushedModel
 from dataplane.artifacts.pushed_model import Push
 from dataplane.errors import UnreadableDocumentError
+from dataplane.text_tables import wrapped
 from pipeline.execution.metadata import Execution, Store
 from pipeline.provenance.changes import artifact_digest
 from pipeline.provenance.lineage import Direction, Lineage, Link
 
 _BRANCH, _LAST, _BAR, _BLANK = "├─ ", "└─ ", "│  ", "   "
 _PUSHED = "pushed_model"
+_LEAST_WIDTH = 20
 
 
 class Tree:
@@ -58,6 +60,17 @@ class Tree:
         version = published_version(self._store, execution)
         told: list[tuple[str, Execution | None]] = [] if version is None else [(f"published version {version}", None)]
         return [*_grouped(self._lineage.read_by(execution, outputs), direction), *told]
+
+
+def branch_lines(line: str, width: int | None) -> list[str]:
+    """A line of a tree in at most `width` columns; the bars of the tree go on beside further lines."""
+    if width is None or len(line) <= width:
+        return [line]
+    text = line.lstrip(f"{_BRANCH}{_LAST}{_BAR}")
+    bars = line.removesuffix(text)
+    below = bars.replace(_BRANCH, _BAR).replace(_LAST, _BLANK) + "  "
+    first, *further = wrapped(text, max(_LEAST_WIDTH, width - len(below)))
+    return [bars + first, *(below + part for part in further)]
 
 
 def published_version(store: Store, execution: Execution) -> int | None:

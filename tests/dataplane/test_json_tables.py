@@ -100,3 +100,17 @@ def test_a_wide_table_continues_below_with_its_first_column() -> None:
         "        second",
         f"second  {cut}",
     ]
+
+
+def test_tables_keep_to_a_width() -> None:
+    records = [{f"column {number}": "x" * number for number in range(12)}] * 2
+    content = {
+        "note": "word " * 40,
+        "curve": records,
+        "part": {"ids": list(range(10**9, 10**9 + 9))},
+        "c" * 90: {"a": 1},
+    }
+    lines = json_tables({**content, "odd": [{"a": 1, "left out for its lists": [[]]}, {"b": [[]]}]}, 60)
+    assert max(map(len, lines)) <= 60
+    assert "not shown: left out for its lists" in " ".join(" ".join(lines).split())
+    assert sum(line.startswith("  column 0") for line in lines) > 1, "the table of records continues"

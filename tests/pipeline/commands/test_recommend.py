@@ -107,6 +107,18 @@ def test_titles_are_beside_answers_and_history(with_titles: Path, capsys: pytest
     assert "\x1b" not in printed
 
 
+def test_repeats_in_a_history_are_one_line(with_titles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    history = json.dumps(["c00002", "c00001", "c00002", "c00003", "c00001", "c00002"])
+    given = ["recommend", "toy", "--root", str(with_titles), "--history", history, "-k", "1"]
+    assert main(given) == 0
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "history, latest first",
+        "  c00002  Tale\\x1b[2J 2 × 3",
+        "  c00001  × 2",
+        "  c00003  Tale\\x1b[2J 3",
+    ]
+
+
 def test_titles_that_the_model_stores_need_no_records(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,15 @@ def test_an_extra_that_is_not_installed_is_told_and_is_no_fault(monkeypatch: pyt
     assert (found["extra tune"].state, found["extra serving"].state) == ("sound", "absent")
 
 
+def test_of_many_packages_that_an_extra_lacks_some_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"lacking{number}" for number in range(9)]
+    monkeypatch.setattr(
+        "tests.pipeline.diagnosis.test_packages.REQUIRED", [f'{it}; extra == "tune"' for it in ("pydantic", *names)]
+    )
+    told = found_with(monkeypatch, {})["extra tune"].found
+    assert told == "not installed: lacks lacking0, lacking1, lacking2 and 6 more; pip install 'tfrs-pipeline[tune]'"
+
+
 def test_a_library_that_does_not_load_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looked_at, "_LOAD", "raise ImportError('undefined symbol: _ZN')")
     (found,) = loading()

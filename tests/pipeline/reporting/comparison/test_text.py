@@ -25,6 +25,15 @@ def test_the_tables_have_runs_metrics_answers_and_differences(runs: Runs) -> Non
     assert lines[-1].startswith("  Same inputs, parameters and code: ExampleGen, ")
 
 
+def test_the_tables_keep_to_a_width(runs: Runs) -> None:
+    first = runs.add("r1", wrote=evaluated(0.3), settings={"name": "a" * 60})
+    second = runs.add("r2", wrote=evaluated(0.4), settings={"name": "b" * 60}, state="refused", message="no")
+    lines = comparison_text(compare(collected(runs, first, second)), 60).splitlines()
+    assert f"  Settings  name  {'a' * 19}…  {'b' * 19}…" in lines
+    tables = lines[: lines.index("Answers")] + lines[lines.index("Differences") :]
+    assert max(len(line) for line in tables if "  " in line.strip()) <= 60
+
+
 def test_the_differences_of_each_further_run_have_a_table_of_their_own(runs: Runs) -> None:
     failed = runs.add("r3", wrote={}, state="failed", ended_by="ExampleGen")
     chosen = [runs.add("r1", wrote=evaluated(0.3)), failed, runs.add("r2", wrote=evaluated(0.4))]
