@@ -1,10 +1,13 @@
 """What the systems have to show on each data set."""
 
+import math
 from collections.abc import Iterator
+
+import numpy as np
 
 from benchmarks.harness.report import Goal
 from benchmarks.quality.comparison import Comparison
-from benchmarks.quality.names import DEFAULT, ID_ONLY
+from benchmarks.quality.names import AUTO, BAG, CLOSED_FORM, DEFAULT, ID_ONLY
 from benchmarks.quality.runs import Method
 
 _HIGHEST = {"ml-100k": (0.21, 0.112), "ml-1m": (0.315, 0.182)}
@@ -31,6 +34,9 @@ def goals_of(comparison: Comparison) -> Iterator[Goal]:
             yield from _beats(comparison, default, baseline, 1.0)
     if comparison.is_cold and default is not None:
         yield from _cold_goals(comparison, default)
+    auto = comparison.method(AUTO)
+    if auto is not None and not comparison.is_cold:
+        yield from _auto_goals(comparison, auto)
 
 
 def quick_goals(comparison: Comparison) -> Iterator[Goal]:
@@ -40,6 +46,18 @@ def quick_goals(comparison: Comparison) -> Iterator[Goal]:
         metric = f"recall@{comparison.source.at}"
         times = default.test(metric) / chance
         yield Goal.at_least(f"{comparison.name}: {metric} after two epochs, ≥ 1.5 × chance", times, 1.5)
+
+
+def _auto_goals(comparison: Comparison, auto: Method) -> Iterator[Goal]:
+    """What validation names is not below a recipe or a classical method by more than a standard error."""
+    metric = comparison.source.metric.partition("@")[0]
+    for name in (ID_ONLY, BAG, CLOSED_FORM, *_STRONG, "EASE"):
+        other = comparison.method(name)
+        if other is not None:
+            difference = auto.per_query[metric] - other.per_query[metric]
+            error = float(np.std(difference, ddof=1)) / math.sqrt(len(difference))
+            text = f"{comparison.name}: {metric} of auto less that of {name}, in standard errors"
+            yield Goal.at_least(text, float(np.mean(difference)) / max(error, 1e-9), -1.0)
 
 
 def _beats(comparison: Comparison, method: Method, other: str, times: float) -> Iterator[Goal]:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from benchmarks.datasets.sources import Source, settings
-from benchmarks.quality.names import BAG, CLOSED_FORM, DEFAULT, ID_ONLY, SYSTEMS
+from benchmarks.quality.names import AUTO, BAG, CLOSED_FORM, DEFAULT, ID_ONLY, SYSTEMS
 from pipeline.config.yaml_file import read_document
 
 _QUICK_EPOCHS = 2
@@ -54,7 +54,10 @@ def _values(system: str, source: Source, data: Path | None, work: Path) -> dict[
     if system == ID_ONLY:
         return own | {"features": {}, "evaluation": {}}
     metric = source.metric if source.at < 100 else "recall@50"
-    training = {"metric": own.get("training", {}).get("metric", metric), "max_epochs": source.epochs}
+    training = {"metric": own.get("training", {}).get("metric", metric)}
+    if system == AUTO:
+        return own | {"features": {}, "model": {}, "training": training, "evaluation": {}}
+    training["max_epochs"] = source.epochs
     if system in _RECIPES:
         recipe = _RECIPES[system]
         fitted = {"model": recipe.get("model", {}), "training": recipe.get("training", {}) | training}

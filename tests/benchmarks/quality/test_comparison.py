@@ -73,3 +73,17 @@ def test_what_is_new_is_compared_with_chance_and_with_ids_alone() -> None:
     (quick,) = quick_goals(comparison("synthetic cold", default, chance))
     assert (round(quick.value, 6), quick.met) == (70.0, True)
     assert not list(goals_of(comparison("synthetic cold", chance)))
+
+
+def test_auto_may_be_a_standard_error_below_a_recipe_and_no_more() -> None:
+    auto, bag = (method(name, [0.2], validation=0.2, at=20) for name in ("auto", "bag"))
+    knn = method("item-kNN", [0.2], validation=0.2, at=20, baseline=True)
+    noise = np.tile([-0.1, 0.1], 25)
+    error = float(np.std(noise, ddof=1)) / np.sqrt(50)
+    bag.per_query["ndcg"][:] += noise + 0.9 * error
+    knn.per_query["ndcg"][:] += noise + 1.1 * error
+    to_bag, to_knn = goals_of(comparison("large static", auto, bag, knn))
+    assert to_bag.value == pytest.approx(-0.9, abs=0.01)
+    assert to_knn.value == pytest.approx(-1.1, abs=0.01)
+    assert to_bag.met
+    assert not to_knn.met
