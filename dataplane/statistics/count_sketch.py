@@ -22,7 +22,7 @@ _PENDING = 1 << 19
 
 
 @dataclass(frozen=True)
-class _Counted:
+class Counted:
     """Values with their hashes, uint64, and their counts, int64."""
 
     hashes: np.ndarray
@@ -43,9 +43,9 @@ class CountSketch:
     """
 
     capacity: int = CAPACITY
-    parts: list[_Counted] = field(default_factory=list)
+    parts: list[Counted] = field(default_factory=list)
     pending: int = 0
-    kept: _Counted | None = None
+    kept: Counted | None = None
     complete: bool = True
 
     def add(self, values: pa.Array, hashes: np.ndarray) -> None:
@@ -53,14 +53,14 @@ class CountSketch:
         few = self._among_the_smallest(hashes)
         counted = pc.value_counts(values if few is None else values.filter(pa.array(few)))
         distinct = counted.field("values")
-        self._append(_Counted(hash_values(distinct), counted.field("counts").to_numpy(), distinct))
+        self._append(Counted(hash_values(distinct), counted.field("counts").to_numpy(), distinct))
 
     def add_counted(self, values: pa.Array, hashes: np.ndarray, counts: np.ndarray) -> None:
         """Adds distinct values that occurred `counts` `[len(values)]` times; `hashes` are their `hash_values`."""
         few = self._among_the_smallest(hashes)
         if few is not None:
             values, hashes, counts = values.filter(pa.array(few)), hashes[few], counts[few]
-        self._append(_Counted(hashes, counts, values))
+        self._append(Counted(hashes, counts, values))
 
     def merge(self, other: "CountSketch") -> None:
         """Adds the counts of another sketch with the same capacity."""
@@ -82,7 +82,7 @@ class CountSketch:
         self.complete &= len(first) <= self.capacity
         chosen = first[: self.capacity]
         values = pa.chunked_array([part.values for part in parts]).take(pa.array(order[chosen]))
-        self.kept = _Counted(ordered[chosen], counts[: self.capacity], _one_chunk(values))
+        self.kept = Counted(ordered[chosen], counts[: self.capacity], _one_chunk(values))
         self.parts, self.pending = [], 0
 
     def counts(self) -> np.ndarray:
@@ -117,7 +117,7 @@ class CountSketch:
         """Marks the hashes that are not above the largest kept hash; None while nothing has been dropped."""
         return None if self.complete or self.kept is None else hashes <= self.kept.hashes[-1]
 
-    def _append(self, part: _Counted) -> None:
+    def _append(self, part: Counted) -> None:
         if len(part.hashes):
             self.parts.append(part)
             self.pending += len(part.hashes)

@@ -4,17 +4,17 @@ The statistics of a table do not depend on the order in which they are merged. T
 whether its spans are read at once or one after the other.
 """
 
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dataplane.files.digests import file_digest
 from dataplane.parts import Part, Parts
+from dataplane.statistics.statistics_file import read_statistics, write_statistics
 from dataplane.statistics.table_statistics import TableStatistics
 from models.spec.durable import replacing
 
-_STATE = "statistics.pickle"
+_STATE = "statistics.arrow"
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ class SpanStatistics:
         total = TableStatistics()
         for key in dict.fromkeys(self.keys.values()):
             if key in self.found:
-                total.merge(_read_state(self.found[key].path / _STATE))
+                total.merge(read_statistics(self.found[key].path / _STATE))
                 continue
             span = TableStatistics()
             for shard in (shard for shard, its_key in self.keys.items() if its_key == key):
-                span.merge(_read_state(_state_file(new, shard)))
+                span.merge(read_statistics(_state_file(new, shard)))
             with self.parts.adding(key, {}) as directory:
-                (directory / _STATE).write_bytes(pickle.dumps(span))
+                write_statistics(directory / _STATE, span)
             total.merge(span)
         return total
 
@@ -77,14 +77,8 @@ class SpanStatistics:
 def write_state(directory: Path, shard: Path, statistics: TableStatistics) -> None:
     """Writes the statistics of a shard, for `SpanStatistics.merged`."""
     with replacing(_state_file(directory, shard)) as temporary:
-        temporary.write_bytes(pickle.dumps(statistics))
+        write_statistics(temporary, statistics)
 
 
 def _state_file(directory: Path, shard: Path) -> Path:
-    return directory / f"{shard.stem}.pickle"
-
-
-def _read_state(file: Path) -> TableStatistics:
-    state = pickle.loads(file.read_bytes())  # noqa: S301 (written by this pipeline, and its digest was checked)
-    assert isinstance(state, TableStatistics)
-    return state
+    return directory / f"{shard.stem}.arrow"

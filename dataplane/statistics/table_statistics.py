@@ -42,6 +42,16 @@ class RowSample:
         for part in other.parts:
             self._append(part)
 
+    @staticmethod
+    def of(table: pa.Table | None) -> "RowSample":
+        """The sample whose `table` this is."""
+        return RowSample() if table is None else RowSample(parts=[table], pending=len(table))
+
+    def table(self) -> pa.Table | None:
+        """The sampled columns with the rows' hashes; None before the first row."""
+        self._compact()
+        return self.parts[0] if self.parts else None
+
     def column(self, name: str) -> pa.ChunkedArray | None:
         """The sampled values of one column; None if no row has the column."""
         self._compact()
