@@ -2,8 +2,9 @@
 
 The benchmark runs a small pipeline twice on synthetic data, so that a catalogue of 100,000 candidates has two published
 versions, and starts `python -m pipeline serve` on the loopback interface. The load comes from a process of its own, so
-both share the machine's cores; `cpu_ms` is what a request costs the server alone. During the last measurement of each
-model a `rollback` changes the version: a real publication, which the server loads and warms up while it answers.
+both share the machine's cores; `cpu_ms` is what a request costs the server alone. During one measurement of each
+model a `rollback` changes the version: a real publication, which the server loads and warms up while it answers. The
+same loads go over gRPC, and to two server processes.
 """
 
 import sys

@@ -5,12 +5,46 @@ import itertools
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import uvloop
 
 from benchmarks.harness.processes import answer
 from benchmarks.serving.tasks import Load, Outcome
+
+
+class Client(Protocol):
+    """Sends requests and counts what comes of them."""
+
+    latencies: list[float]
+    errors: Counter[str]
+
+    def stop(self) -> None:
+        """Sends no further request."""
+
+    async def connection(self, due: Iterator[float] | None) -> None:
+        """Sends one request after the other, at the times in `due` if there are any."""
+
+
+def sent(load: Load, client: Callable[..., Client]) -> Outcome:
+    """Puts a load on the server through a client, made of the load and `end`, the time by `perf_counter`."""
+    uvloop.install()
+    return asyncio.run(_send(load, client))
+
+
+async def _send(load: Load, client: Callable[..., Client]) -> Outcome:
+    began = time.perf_counter()
+    generator = client(load, end=began + load.seconds)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, generator.stop)
+    due = None if load.rate is None else (began + number / load.rate for number in itertools.count())
+    await asyncio.gather(*(generator.connection(due) for _ in range(load.connections)))
+    return Outcome(
+        requests=len(generator.latencies),
+        seconds=time.perf_counter() - began,
+        errors=generator.errors,
+        latencies_ms=generator.latencies,
+    )
 
 
 class Generator:
@@ -62,24 +96,9 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     return int(head.split(b" ", 2)[1])
 
 
-async def _send(load: Load) -> Outcome:
-    began = time.perf_counter()
-    generator = Generator(load, end=began + load.seconds)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, generator.stop)
-    due = None if load.rate is None else (began + number / load.rate for number in itertools.count())
-    await asyncio.gather(*(generator.connection(due) for _ in range(load.connections)))
-    return Outcome(
-        requests=len(generator.latencies),
-        seconds=time.perf_counter() - began,
-        errors=generator.errors,
-        latencies_ms=generator.latencies,
-    )
-
-
 def send(load: Load) -> Outcome:
     """Puts the load on the server."""
-    uvloop.install()
-    return asyncio.run(_send(load))
+    return sent(load, Generator)
 
 
 if __name__ == "__main__":

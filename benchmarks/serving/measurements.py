@@ -4,7 +4,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,9 @@ _LONGEST_HISTORY = 20
 _FIRST_LOAD_SECONDS = 3
 _SHORTEST_CHANGE = 12
 _IN_PROCESS_BATCHES = (1, 64)
+_PROCESSES = 2
 _UNBATCHED, _BATCHED = "unbatched", "batched"
+_OVER_GRPC, _IN_PROCESSES = "gRPC", f"{_PROCESSES} processes"
 _OPEN_LOOP_CONNECTIONS = 256
 
 
@@ -31,7 +33,7 @@ class Row(Record):
     """A load on a model.
 
     Attributes:
-        asked: in process, or through the server with batching or without.
+        asked: in process, or through the server: over HTTP with batching or without, over gRPC, in several processes.
         load: connections at once, or requests a second.
         failed: requests without an answer of status 200.
         batch: mean rows of a call of the signature.
@@ -90,7 +92,14 @@ def _rows(root: Path, plan: Plan) -> Iterator[Row]:
                 target.measure(connections=16, seconds=min(plan.seconds, _FIRST_LOAD_SECONDS))
                 yield from _loads(target, asked, plan)
             for target in targets if asked == _BATCHED else ():
+                yield from _loads(replace(target, protocol="grpc"), _OVER_GRPC, plan)
                 yield _while_version_changes(root, target, max(plan.seconds, _SHORTEST_CHANGE))
+    with running_server(root, NAME, batch_wait_ms=5, processes=_PROCESSES) as server:
+        for model in _MODELS:
+            target = Target(server, model, questions)
+            target.measure(connections=16, seconds=min(plan.seconds, _FIRST_LOAD_SECONDS))
+            yield from _loads(target, _IN_PROCESSES, plan)
+            yield from _loads(replace(target, protocol="grpc"), f"{_OVER_GRPC}, {_IN_PROCESSES}", plan)
 
 
 def _in_process(model: Path, questions: Sequence[Question], seconds: float) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -19,6 +20,10 @@ from benchmarks.serving.tasks import Load, Outcome, Question
 
 LONGEST_CHANGE = 600
 """Seconds that a change under load may take."""
+
+
+Protocol = Literal["http", "grpc"]
+_GENERATORS = {"http": "benchmarks.serving.load_generator", "grpc": "benchmarks.serving.grpc_load_generator"}
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,14 @@ class Server:
     """A server on the loopback interface."""
 
     port: int
+    grpc_port: int
     pid: int
 
     def cpu_seconds(self) -> float:
-        """User and system time so far."""
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
+        """User and system time of all processes so far."""
+        parent = psutil.Process(self.pid)
+        times = [process.cpu_times() for process in (parent, *parent.children())]
+        return float(sum(of_one.user + of_one.system for of_one in times))
 
     def version(self, model: str) -> int:
         """The version that a model answers with."""
@@ -78,11 +85,13 @@ class Target:
         server: the server.
         model: the model's name.
         questions: requests to send in turn.
+        protocol: how they are sent.
     """
 
     server: Server
     model: str
     questions: Sequence[Question]
+    protocol: Protocol = "http"
 
     def version(self) -> int:
         """The version that the model answers with."""
@@ -94,14 +103,14 @@ class Target:
         """Puts a load on the model for so many seconds, or for as long as `change` takes."""
         before, cpu = self.server.batches(self.model), self.server.cpu_seconds()
         load = Load(
-            port=self.server.port,
+            port=self.server.port if self.protocol == "http" else self.server.grpc_port,
             path=f"/v1/models/{self.model}:predict",
             bodies=[json.dumps({"instances": [question.model_dump(mode="json")]}) for question in self.questions],
             connections=connections,
             rate=rate,
             seconds=seconds if change is None else LONGEST_CHANGE,
         )
-        with task_process("benchmarks.serving.load_generator", load) as generator:
+        with task_process(_GENERATORS[self.protocol], load) as generator:
             if change is not None:
                 change()
                 generator.terminate()
@@ -113,14 +122,16 @@ class Target:
 
 
 @contextmanager
-def running_server(root: Path, name: str, *, batch_wait_ms: float) -> Iterator[Server]:
+def running_server(root: Path, name: str, *, batch_wait_ms: float, processes: int = 1) -> Iterator[Server]:
     """Serves the models published for the pipeline `name` below `root`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    options = ["--root", str(root), "--port", str(port), "--batch-wait-ms", str(batch_wait_ms), "--poll-seconds", "0.5"]
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+        port, grpc_port = (int(free.getsockname()[1]) for free in (one, other))
+    options = ["--root", str(root), "--port", str(port), "--grpc-port", str(grpc_port), "--poll-seconds", "0.5"]
+    options += ["--batch-wait-ms", str(batch_wait_ms), "--processes", str(processes)]
     process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", name, *options])
-    server = Server(port, process.pid)
+    server = Server(port, grpc_port, process.pid)
     try:
         _wait_until_it_answers(process, server)
         yield server
