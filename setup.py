@@ -65,7 +65,15 @@ setup(
     ],
     extras_require={
         "gcp": ["apache-beam[gcp]==2.77.*"],  # for Dataflow; gs:// needs nothing more
-        "serving": ["starlette", "uvicorn", "uvloop", "httptools", "orjson", "prometheus-client"],
+        "serving": [
+            "starlette",
+            "uvicorn",
+            "uvloop",
+            "httptools",
+            "orjson",
+            "prometheus-client",
+            "grpcio-health-checking",  # the services themselves come with tensorflow-serving-api
+        ],
         "benchmarks": ["faiss-cpu", "hnswlib", "implicit"],  # what is compared with
         "tune": ["optuna"],
         "gpu": ["tensorflow[and-cuda]==2.20.*"],  # NVIDIA's libraries; never run by us

@@ -12,8 +12,8 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "promote",
         help="give a published version a label, such as stable",
-        description="Gives a label to a published version (see `versions`) of both models. TensorFlow Serving, started "
-        "with models.config, then answers requests for the label with this version, beside the newest one. "
+        description="Gives a label to a published version (see `versions`) of both models. Servers then answer "
+        "requests for the label with this version, beside the newest one, which answers requests that name no version. "
         "Labelled versions are kept when old versions are removed. A label that another version has moves.",
     )
     options.add_published_pipeline(parser)

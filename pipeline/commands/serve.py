@@ -3,18 +3,21 @@
 import argparse
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataplane.errors import ConfigError
 from dataplane.errors.credentials import RedactingFormatter
-from pipeline.commands import options
+from pipeline.commands import options, serve_access, serve_processes
 
 if TYPE_CHECKING:
     from serving.published.publishing import Publisher
+    from serving.server.access import Access
     from serving.server.connections import ConnectionLimits
+    from serving.server.grpc_server import GrpcOptions
     from serving.server.model_host import ModelHost
     from serving.server.server_metrics import ServerMetrics
     from serving.server.try_page import Lookup
@@ -35,15 +38,24 @@ class _Option:
     help: str
 
     def add_to(self, group: "argparse._ActionsContainer") -> None:
-        """Adds it; the help text names the default."""
+        """Adds it; the help text names the default, if there is one."""
+        shown = "off" if self.default is None else "%(default)s"
         group.add_argument(
-            self.flag, type=self.kind, default=self.default, metavar=self.metavar, help=f"{self.help} (%(default)s)"
+            self.flag, type=self.kind, default=self.default, metavar=self.metavar, help=f"{self.help} ({shown})"
         )
 
 
 _OPTIONS = (
     _Option("--host", str, "127.0.0.1", "ADDRESS", "where to listen; by default this machine only"),
     _Option("--port", options.port, 8501, "N", "port; 0 stands for any free one"),
+    _Option("--grpc-port", options.port, None, "N", "port of TensorFlow Serving's gRPC services as well"),
+    _Option(
+        "--processes",
+        options.positive,
+        1,
+        "N",
+        "server processes behind the ports; each takes the memory of the models",
+    ),
     _Option("--poll-seconds", options.seconds, 5.0, "S", "how often to look for versions"),
     _Option("--max-body-bytes", options.positive, 4_000_000, "N", "larger requests get 413"),
     _Option("--max-rows", options.positive, 1000, "N", "requests with more get 400"),
@@ -108,6 +120,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     for option in _OPTIONS:
         option.add_to(parser)
+    serve_access.add_options(parser)
     for title, description, rows in _GROUPS:
         group = parser.add_argument_group(title, description)
         for option in rows:
@@ -119,7 +132,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def defaults() -> dict[str, Any]:
     """The default of each option of the tables, by the name of its attribute."""
     rows = [*_OPTIONS, *_CONNECTIONS, *_BATCHING]
-    return {option.flag.removeprefix("--").replace("-", "_"): option.default for option in rows}
+    return serve_access.DEFAULTS | {option.flag.removeprefix("--").replace("-", "_"): option.default for option in rows}
 
 
 def execute(arguments: argparse.Namespace, on_ready: Callable[[str], object] = lambda address: None) -> int:
@@ -131,15 +144,50 @@ def execute(arguments: argparse.Namespace, on_ready: Callable[[str], object] = l
     """
     options.interrupted_by_sigterm()
     publisher = _publisher(arguments)
-    _log()
-    _LOG.info("starting: loading TensorFlow")
+    _log("%(asctime)s %(message)s")
+    if arguments.token_env is not None and arguments.tls_cert is None and arguments.host not in _LOOPBACK:
+        _LOG.warning("--token-env without --tls-cert: who can read the network can read the token")
+
+    def ready(address: str) -> None:
+        _LOG.info("ready: %s/ is the page to try the models (end with Ctrl-C)", address)
+        on_ready(address)
+
+    if arguments.processes > 1:
+        with _named_extra():
+            serve_processes.run(arguments, _work, on_ready=ready)
+    else:
+        _serve(arguments, publisher, on_ready=ready, is_shared=False)
+    return 0
+
+
+def _work(arguments: argparse.Namespace, on_ready: Callable[[str], object]) -> None:
+    """Serves in one of several processes."""
+    options.interrupted_by_sigterm()
+    _log("%(asctime)s [%(process)d] %(message)s")
+    _serve(arguments, _publisher(arguments), on_ready=on_ready, is_shared=True)
+
+
+@contextmanager
+def _named_extra() -> Iterator[None]:
     try:
-        from serving.server.listening import SHUTDOWN_SECONDS, listen
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
+
+
+def _serve(
+    arguments: argparse.Namespace, publisher: "Publisher", *, on_ready: Callable[[str], object], is_shared: bool
+) -> None:
+    with _named_extra():
+        access = serve_access.access_of(arguments)
+    _LOG.info("starting: loading TensorFlow")
+    with _named_extra():
+        from serving.server.grpc_server import GrpcServer
+        from serving.server.host_states import tell_states
+        from serving.server.listening import SHUTDOWN_SECONDS, Place, listen
         from serving.server.model_host import watch
         from serving.server.rest import create_app
         from serving.server.server_metrics import ServerMetrics
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error}; the server needs: pip install 'tfrs-pipeline[serving]'") from error
 
     limits = _limits(arguments)  # first, because models take long to load
     metrics = ServerMetrics()
@@ -153,18 +201,18 @@ def execute(arguments: argparse.Namespace, on_ready: Callable[[str], object] = l
         lookup=_lookup(arguments, publisher),
     )
     stop = threading.Event()
-    look = partial(watch, hosts, seconds=arguments.poll_seconds, stop=stop)
+    tell = partial(tell_states, hosts, metrics)
+    look = partial(watch, hosts, seconds=arguments.poll_seconds, stop=stop, on_look=tell)
     watching = threading.Thread(target=look, daemon=True)
     watching.start()
 
-    def ready(address: str) -> None:
-        _LOG.info("ready: %s/ is the page to try the models (end with Ctrl-C)", address)
-        on_ready(address)
-
-    listen(app, host=arguments.host, port=arguments.port, limits=limits, on_ready=ready)
+    others = []
+    if arguments.grpc_port is not None:
+        others.append(GrpcServer(hosts, metrics, _grpc_options(arguments, access, is_shared=is_shared)))
+    place = Place(arguments.host, arguments.port, access.tls, is_shared)
+    listen(access.guarded(app), place, limits=limits, on_ready=on_ready, others=others)
     stop.set()
     watching.join(SHUTDOWN_SECONDS)  # the interpreter must not end while TensorFlow loads a version
-    return 0
 
 
 def _lookup(arguments: argparse.Namespace, publisher: "Publisher") -> "Lookup | None":
@@ -205,9 +253,25 @@ def _hosts(arguments: argparse.Namespace, publisher: "Publisher", metrics: "Serv
     }
 
 
-def _log() -> None:
+def _grpc_options(arguments: argparse.Namespace, access: "Access", *, is_shared: bool) -> "GrpcOptions":
+    from serving.server.grpc_server import GrpcOptions
+
+    return GrpcOptions(
+        host=arguments.host,
+        port=arguments.grpc_port,
+        max_message_bytes=arguments.max_body_bytes,
+        max_rows=arguments.max_rows,
+        max_requests=arguments.max_connections,
+        timeout_seconds=arguments.timeout_seconds,
+        idle_seconds=arguments.idle_seconds,
+        access=access,
+        is_shared=is_shared,
+    )
+
+
+def _log(form: str) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(RedactingFormatter("%(asctime)s %(message)s"))
+    handler.setFormatter(RedactingFormatter(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 

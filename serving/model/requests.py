@@ -142,6 +142,7 @@ def as_batch(inputs: Inputs, requests: Sequence[Request]) -> dict[str, list[Any]
     return batch
 
 
+_TEXTS = {str, bytes}
 _LARGEST = float(np.finfo(np.float32).max)
 _MISSING: dict[str, Any] = {"string": "", "float32": float("nan"), "int64": MISSING_TIMESTAMP}
 _WANTED = {"string": "a string", "float32": "a number", "int64": "a whole number (Unix seconds)"}
@@ -158,7 +159,7 @@ def _complete(name: str, spec: InputSpec, value: Any) -> Any:
         raise ConfigError(f"request: '{name}' must be a list, each item {_WANTED[dtype]}; got {quoted(value)}")
     if width is not None and len(value) != width:
         raise ConfigError(f"request: '{name}' must have {width} items, got {len(value)}")
-    if dtype == "string" and set(map(type, value)) <= {str}:  # long lists take this way, without a loop in Python
+    if dtype == "string" and set(map(type, value)) <= _TEXTS:  # long lists take this way, without a loop in Python
         return value
     return [_scalar(name, dtype, item) for item in value]
 

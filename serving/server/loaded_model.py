@@ -19,7 +19,7 @@ from serving.model.version_digests import check_version
 from serving.model.warm_up import read_warm_up
 from serving.server.batching import Batcher, BatchingOptions
 from serving.server.model_metadata import CANDIDATE_IDS, defined_inputs, ranking, signature_definitions
-from serving.server.predict_json import Interface, PredictRequest, Signatures, answer_json
+from serving.server.predict_json import Interface, PredictRequest, Signatures
 
 _MOST_VALUES = 1_000_000  # of one input after padding
 _JOINED_WIDTH = 64  # lists up to this length share batches; longer ones with those of about their length
@@ -65,10 +65,10 @@ class LoadedModel:
                 self._model.signatures[signature](**inputs)
         except Exception as error:  # a version may hold anything
             raise RunError(f"version {self.version} cannot be loaded: {without_paths(error)}") from error
-        self.batcher = Batcher[PredictRequest, bytes](self._answers, batching, on_batch=on_batch)
+        self.batcher = Batcher[PredictRequest, Any](self._answers, batching, on_batch=on_batch)
 
-    async def answer(self, request: PredictRequest) -> bytes:
-        """Returns the answer to one request as JSON; the request may share a batch with others.
+    async def answer(self, request: PredictRequest) -> Any:
+        """Returns the answer to one request in its format; the request may share a batch with others.
 
         Raises:
             ConfigError: the lists, padded to one width, are too large, or numbers are so large that scores are not
@@ -89,16 +89,16 @@ class LoadedModel:
         lists = [name for name, spec in self.interface.signatures[request.signature].items() if len(spec.shape) == 2]
         return max((len(row[name]) for row in request.rows for name in lists), default=0)
 
-    def _answers(self, requests: Sequence[PredictRequest]) -> list[bytes | Exception]:
+    def _answers(self, requests: Sequence[PredictRequest]) -> list[Any]:
         rows = [row for request in requests for row in request.rows]
         outputs = self._predict(requests[0].signature, rows)
-        answers: list[bytes | Exception] = []
+        answers: list[Any] = []
         start = 0
         for request in requests:
             stop = start + len(request.rows)
             part = {name: values[start:stop] for name, values in outputs.items()}
             try:
-                answers.append(answer_json(self._as_asked(part, request), is_by_row=request.is_by_row))
+                answers.append(request.encoded(self._as_asked(part, request)))
             except ConfigError as error:
                 answers.append(error)
             start = stop

@@ -4,7 +4,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from dataplane.errors import RunError
@@ -42,7 +42,12 @@ class ModelHost:
     """Holds the newest version of one model that can be loaded; requests under way finish with the version before.
 
     A version that cannot be loaded is reported, left aside, and tried again a minute later. Meanwhile the next newest
-    version serves.
+    version serves. Versions with labels are held beside the newest. A label moves once its new version is loaded.
+
+    Attributes:
+        current: the newest version that can be loaded.
+        served: every loaded version by its number, the newest included.
+        labelled: the loaded version of each label.
     """
 
     def __init__(
@@ -67,6 +72,9 @@ class ModelHost:
         self._versions, self._name, self._batching, self._on_batch = versions, name, batching, on_batch
         self._loading: int | None = None
         self._failures: dict[int, _Failure] = {}
+        self.served: Mapping[int, LoadedModel] = {}
+        self.labelled: Mapping[str, LoadedModel] = {}
+        self._wanted: Collection[int] = ()
         published = sorted(self._versions.numbers(name), reverse=True)
         if not published:
             raise RunError(f"there is no version of {name} in {versions.location}")
@@ -77,29 +85,31 @@ class ModelHost:
             newest = self._failures[published[0]]
             raise RunError(f"no version of {name} in {versions.location} can be loaded; the newest: {newest.error}")
         self.current = first
+        self._hold(self._labels(published))
         _LOG.info("%s: version %d, loaded in %.1f s", name, first.version, time.monotonic() - began)
 
     @property
     def states(self) -> list[VersionState]:
-        """States of the version that answers and of newer ones, newest first."""
-        current = self.current.version
+        """States of the versions that answer, and of those with labels or newer ones that do not, newest first."""
+        served, current = self.served, self.current.version
         found = {
             version: VersionState(version, "END", failure.error)
             for version, failure in dict(self._failures).items()
-            if version > current
+            if version > current or version in self._wanted
         }
-        found[current] = VersionState(current, "AVAILABLE")
+        found |= {version: VersionState(version, "AVAILABLE") for version in (*served, current)}
         if (loading := self._loading) is not None:
             found[loading] = VersionState(loading, "LOADING")
         return [found[version] for version in sorted(found, reverse=True)]
 
     def refresh(self) -> bool:
-        """Loads the newest version that can be loaded, unless it answers already; returns whether another one answers.
+        """Loads the newest version that can be loaded and those with labels; returns whether other versions answer.
 
         Never raises: the server goes on, whatever is published.
         """
         try:
             published = sorted(self._versions.numbers(self._name), reverse=True)
+            labels = self._labels(published)
         except Exception as error:  # the directory may be on another machine
             _LOG.error("%s: cannot look for versions: %s", self._name, error)
             return False
@@ -108,15 +118,37 @@ class ModelHost:
         if self.current.version in published:
             newer = published[: published.index(self.current.version)]
         found = self._first_that_loads(newer)
-        if found is None:
-            return False
-        self.current = found
-        _LOG.info("%s: version %d", self._name, found.version)
-        return True
+        if found is not None:
+            self.current = found
+            _LOG.info("%s: version %d", self._name, found.version)
+        return self._hold(labels)
+
+    def _labels(self, published: Collection[int]) -> dict[str, int]:
+        """The labels of versions that are there."""
+        labels = self._versions.labels()
+        return {label: version for label, version in labels.items() if version in published}
+
+    def _hold(self, labels: Mapping[str, int]) -> bool:
+        """Loads the versions with labels, and lets go of others; returns whether other versions answer than before."""
+        before, models = self.served, {self.current.version: self.current}
+        labelled: dict[str, LoadedModel] = {}
+        for label, version in labels.items():
+            # Until its version is loaded, a label stays where it was.
+            model = models.get(version) or self._first_that_loads([version]) or self.labelled.get(label)
+            if model is not None:
+                models[model.version] = labelled[label] = model
+        if labelled != self.labelled:
+            _LOG.info(
+                "%s: labels: %s", self._name, ", ".join(f"{it} {labelled[it].version}" for it in labelled) or "none"
+            )
+        self.served, self.labelled, self._wanted = models, labelled, {*labels.values()}
+        return before.keys() != models.keys()
 
     def _first_that_loads(self, versions: list[int]) -> LoadedModel | None:
         """Loads the first version that can be loaded; skips versions that failed less than a minute ago."""
         for version in versions:
+            if version in self.served:
+                return self.served[version]
             failure = self._failures.get(version)
             if failure is not None and time.monotonic() < failure.try_again:
                 continue
@@ -141,13 +173,20 @@ class ModelHost:
         return loaded
 
 
-def watch(hosts: Mapping[str, ModelHost], *, seconds: float, stop: threading.Event) -> None:
-    """Refreshes the hosts every `seconds` until `stop` is set."""
+def watch(
+    hosts: Mapping[str, ModelHost],
+    *,
+    seconds: float,
+    stop: threading.Event,
+    on_look: Callable[[], None] = lambda: None,
+) -> None:
+    """Refreshes the hosts every `seconds` until `stop` is set, and then calls `on_look`."""
     changed = True  # the models were loaded just now
     while not stop.wait(seconds):
         if changed:  # one round later, when the version before has answered its last request
             _free_memory()
         changed = sum(host.refresh() for host in hosts.values()) > 0
+        on_look()
 
 
 def _free_memory() -> None:

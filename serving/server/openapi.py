@@ -23,6 +23,7 @@ _PREDICT_ERRORS = {
 }
 _NOT_SERVED = {"404": "This version is not served"}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+_LABEL = {"name": "label", "in": "path", "required": True, "schema": {"type": "string"}}
 _STATE: Schema = {
     "type": "object",
     "properties": {
@@ -54,13 +55,18 @@ _SCHEMAS: dict[str, Schema] = {
         "properties": {
             "status": {"const": "ok"},
             "versions": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "labels": {
+                "type": "object",
+                "description": "The version of each label of each model",
+                "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer"}},
+            },
             "left_aside": {
                 "type": "object",
                 "description": "Newer versions of each model that cannot be loaded",
                 "additionalProperties": {"type": "array", "items": {"type": "integer"}},
             },
         },
-        "required": ["status", "versions", "left_aside"],
+        "required": ["status", "versions", "labels", "left_aside"],
     },
 }
 
@@ -99,15 +105,15 @@ def _paths(name: str, model: LoadedModel) -> dict[str, Any]:
     predict = {"post": _predict(name, model)}
     metadata = {"get": get_operation(f"Signatures of {name}", json_content("Metadata"), _NOT_SERVED)}
     status = {"get": get_operation(f"Versions of {name} and their states", json_content("Status"), _NOT_SERVED)}
-    one = {"parameters": [_VERSION]}
-    return {
-        f"{base}:predict": predict,
-        f"{base}/versions/{{version}}:predict": one | predict,
-        base: status,
-        f"{base}/versions/{{version}}": one | status,
-        f"{base}/metadata": metadata,
-        f"{base}/versions/{{version}}/metadata": one | metadata,
-    }
+    paths: dict[str, Any] = {f"{base}:predict": predict, base: status, f"{base}/metadata": metadata}
+    for place, parameter in (("versions/{version}", _VERSION), ("labels/{label}", _LABEL)):
+        one = {"parameters": [parameter]}
+        paths |= {
+            f"{base}/{place}:predict": one | predict,
+            f"{base}/{place}": one | status,
+            f"{base}/{place}/metadata": one | metadata,
+        }
+    return paths
 
 
 def _predict(name: str, model: LoadedModel) -> dict[str, Any]:

@@ -59,6 +59,10 @@ class PredictRequest:
     k: int | None = None
     columns: Sequence[str] = ()
 
+    def encoded(self, outputs: Mapping[str, Any]) -> Any:
+        """The answer in the format of the request; see `answer_json`."""
+        return answer_json(outputs, is_by_row=self.is_by_row)
+
 
 def parse_request(
     body: bytes, interface: Interface, *, max_rows: int, max_values: int = MOST_LISTED_VALUES
@@ -80,21 +84,51 @@ def parse_request(
         raise ConfigError(f"request: not JSON (null stands for a missing number): {error}") from None
     if not isinstance(asked, dict) or ("instances" in asked) == ("inputs" in asked):
         raise ConfigError("request: must be a JSON object with either 'instances' (rows) or 'inputs' (columns)")
-    signature = SIGNATURE if asked.get("signature_name") in (None, "") else asked["signature_name"]
-    if not isinstance(signature, str) or signature not in interface.signatures:
-        raise ConfigError(f"request: no signature {quoted(signature)}; there is {', '.join(interface.signatures)}")
+    signature = known_signature(
+        SIGNATURE if asked.get("signature_name") in (None, "") else asked["signature_name"], interface
+    )
     specs = interface.signatures[signature]
     k, columns = _k(asked.get("k"), signature, interface), _wanted(asked.get("columns"), signature, interface)
     is_by_row = "instances" in asked
     rows = _rows(asked["instances"], specs) if is_by_row else _columns(asked["inputs"], specs)
+    check_size(rows, max_rows=max_rows, max_values=max_values)
+    if _B64.encode() in body:
+        rows = [{name: _decoded(value) for name, value in row.items()} for row in rows]
+    return PredictRequest(signature, [complete_request(specs, row) for row in rows], is_by_row, k, columns)
+
+
+def known_signature(name: Any, interface: Interface) -> str:
+    """The name of a signature that a request names.
+
+    Raises:
+        ConfigError: the model has no such signature.
+    """
+    if not isinstance(name, str) or name not in interface.signatures:
+        raise ConfigError(f"request: no signature {quoted(name)}; there is {', '.join(interface.signatures)}")
+    return name
+
+
+def check_size(rows: Sequence[Mapping[str, Any]], *, max_rows: int, max_values: int) -> None:
+    """Checks the number of rows of a request, and of the items of all its lists.
+
+    Raises:
+        ConfigError: there are too many, or no rows.
+    """
     if not 1 <= len(rows) <= max_rows:
         raise ConfigError(f"request: a batch has 1 to {max_rows} rows, this one has {len(rows)}")
     values = sum(len(value) for row in rows for value in row.values() if isinstance(value, list))
     if values > max_values:
         raise ConfigError(f"request: its lists have {values:,} items together, at most {max_values:,} are allowed")
-    if _B64.encode() in body:
-        rows = [{name: _decoded(value) for name, value in row.items()} for row in rows]
-    return PredictRequest(signature, [complete_request(specs, row) for row in rows], is_by_row, k, columns)
+
+
+def check_finite(values: np.ndarray) -> None:
+    """Checks the numbers of an answer.
+
+    Raises:
+        ConfigError: a number is not finite; JSON has no such numbers.
+    """
+    if values.dtype != object and not np.isfinite(values).all():
+        raise ConfigError("request: a number is out of range, the answer to it is not finite")
 
 
 def answer_json(outputs: Mapping[str, np.ndarray | list[Any]], *, is_by_row: bool) -> bytes:
@@ -127,8 +161,7 @@ def _json_values(array: np.ndarray | list[Any]) -> Any:
         return array
     if array.dtype == object:
         return [[text.decode("utf-8", "replace") for text in row] for row in array.tolist()]
-    if not np.isfinite(array).all():
-        raise ConfigError("request: a number is out of range, the answer to it is not finite")
+    check_finite(array)
     return np.ascontiguousarray(array)
 
 

@@ -4,10 +4,11 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import orjson
 import tensorflow as tf
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -19,20 +20,22 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dataplane.errors import ConfigError
-from dataplane.errors.messages import quoted
+from dataplane.errors.messages import quoted, shown
 from serving.server.batching import QueueFullError
 from serving.server.compression import TooLargeError, accepts_gzip, content_encoding, gunzip, gzip
+from serving.server.deadlines import seconds_allowed
+from serving.server.host_states import labels_of, left_aside, tell_states
 from serving.server.loaded_model import LoadedModel, without_paths
 from serving.server.model_host import ModelHost
 from serving.server.openapi import openapi_document
 from serving.server.predict_json import Interface, PredictRequest, parse_request
+from serving.server.served_models import NotServedError, host_of, served_model
 from serving.server.server_metrics import ServerMetrics
 from serving.server.try_page import Lookup, TryPage
 
-_PREDICT = re.compile("/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+))?:predict")
+_PREDICT = re.compile("/v1/models/(?P<name>[^/]+?)(?:/versions/(?P<version>[^/]+)|/labels/(?P<label>[^/]+))?:predict")
 _APOLOGY = "the server failed to answer; its log says why"
 _PARSED_AT_ONCE = 16_384  # bytes; longer requests are parsed in a thread, so that short requests need not wait
-_SHOWN = 40  # characters of an unknown version that an error repeats
 _COMPRESSED_FROM = 1_000  # bytes; shorter answers are not compressed
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -58,19 +61,19 @@ def create_app(
         lookup: finds titles and stored queries for the page `/`; None without a pipeline's records.
     """
     api = _Api(hosts, metrics, max_body_bytes, max_rows, timeout_seconds)
-    model, version = "/v1/models/{name}", "/v1/models/{name}/versions/{version}"
+    model = "/v1/models/{name}"
+    served = (model, f"{model}/versions/{{version}}", f"{model}/labels/{{label}}")
     app = Starlette(
         routes=[
-            Route(f"{model}/labels/{{label}}:predict", api.label, methods=["POST"]),
-            *(Route(path, api.status) for path in (model, version)),
-            *(Route(f"{path}/metadata", api.metadata) for path in (model, version)),
+            *(Route(path, api.status) for path in served),
+            *(Route(f"{path}/metadata", api.metadata) for path in served),
             Route("/healthz", api.healthz),
             Route("/metrics", api.metrics),
             Route("/openapi.json", api.openapi),
             *TryPage(hosts, lookup).routes(),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)],
-        exception_handlers={HTTPException: _explain, Exception: _apologise},
+        exception_handlers={HTTPException: _explain, NotServedError: _not_found, Exception: _apologise},
     )
 
     async def predict_or_other(scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,9 +82,18 @@ def create_app(
             await app(scope, receive, send)
         else:
             # Starlette's layers cost a request as much as all else beside the model.
-            await api.predict(asked["name"], asked["version"], scope, receive, send)
+            await api.predict(_Asked(**asked.groupdict()), scope, receive, send)
 
     return predict_or_other
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The model that a request names: by a version's number, by a version's label, or the newest version."""
+
+    name: str
+    version: str | None = None
+    label: str | None = None
 
 
 class _Api:
@@ -98,17 +110,20 @@ class _Api:
         # Parsing holds the interpreter lock. With one long request at a time, short ones get their turn.
         self._long_parse = asyncio.Semaphore(1)
 
-    async def predict(self, name: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        began, code = time.perf_counter(), 500
+    async def predict(self, asked: _Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        began, code, seconds = time.perf_counter(), 500, self._timeout
         body, headers = _error(_APOLOGY), dict[str, str]()
         try:
             if scope["method"] != "POST":
                 raise HTTPException(405, "predict requests are sent with POST", {"Allow": "POST"})
-            async with asyncio.timeout(self._timeout):
-                body = await self._answer(self._find(name, version), scope["headers"], receive)
+            seconds = seconds_allowed(scope["headers"], self._timeout)
+            async with asyncio.timeout(seconds):
+                body = await self._answer(self._find(asked), scope["headers"], receive)
             code = 200
         except TimeoutError:
-            code, body = 504, _error(f"no answer within {self._timeout:g} s")
+            code, body = 504, _error(f"no answer within {seconds:g} s")
+        except NotServedError as error:
+            code, body = 404, _error(str(error))
         except QueueFullError as error:
             code, body, headers = 503, _error(str(error)), {"Retry-After": "1"}
         except ConfigError as error:
@@ -118,17 +133,18 @@ class _Api:
         except HTTPException as error:
             code, body, headers = error.status_code, _error(error.detail), dict(error.headers or {})
         finally:  # also if the error goes to the log
-            if name in self._hosts:
-                self._metrics.observe(name, code, time.perf_counter() - began)
+            if (host := self._hosts.get(asked.name)) is not None:
+                label = asked.label if asked.label in host.labelled else None
+                self._metrics.observe(asked.name, code, time.perf_counter() - began, label=label)
             if len(body) >= _COMPRESSED_FROM and accepts_gzip(scope["headers"]):
                 body, headers = gzip(body), {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
             await _send(send, code, body, headers)
 
-    async def label(self, request: Request) -> Response:
-        raise HTTPException(404, f"no label {quoted(request.path_params['label'])}: this server has no labels")
-
     async def status(self, request: Request) -> Response:
-        host, version = self._host(request.path_params["name"]), request.path_params.get("version")
+        asked = _Asked(**request.path_params)
+        host, version = host_of(self._hosts, asked.name), asked.version
+        if asked.label is not None:
+            version = str(self._find(asked).version)
         states = [
             {
                 "version": str(found.version),
@@ -139,48 +155,32 @@ class _Api:
             if version in (None, str(found.version))
         ]
         if not states:
-            raise HTTPException(
-                404, f"version {str(version)[:_SHOWN]} of '{request.path_params['name']}' is not served"
-            )
+            raise NotServedError(f"version {shown(str(version))} of '{asked.name}' is not served")
         return JSONResponse({"model_version_status": states})
 
     async def metadata(self, request: Request) -> Response:
-        model = self._find(request.path_params["name"], request.path_params.get("version"))
-        spec = {"name": request.path_params["name"], "signature_name": "", "version": str(model.version)}
+        asked = _Asked(**request.path_params)
+        model = self._find(asked)
+        spec = {"name": asked.name, "signature_name": "", "version": str(model.version)}
         signatures = {"signature_def": {"signature_def": model.definitions}}
         return JSONResponse({"model_spec": spec, "metadata": signatures})
 
     async def healthz(self, _: Request) -> Response:
         versions = {name: host.current.version for name, host in self._hosts.items()}
-        left_aside = {name: _left_aside(host) for name, host in self._hosts.items()}
-        return JSONResponse({"status": "ok", "versions": versions, "left_aside": left_aside})
+        labels = {name: labels_of(host) for name, host in self._hosts.items()}
+        aside = {name: left_aside(host) for name, host in self._hosts.items()}
+        return JSONResponse({"status": "ok", "versions": versions, "labels": labels, "left_aside": aside})
 
     async def metrics(self, _: Request) -> Response:
-        for name, host in self._hosts.items():
-            self._metrics.set_state(
-                name,
-                version=host.current.version,
-                queued_rows=host.current.batcher.queued_rows,
-                left_aside=len(_left_aside(host)),
-            )
-        return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        tell_states(self._hosts, self._metrics)
+        return Response(self._metrics.exposed(), media_type=CONTENT_TYPE_LATEST)
 
     async def openapi(self, _: Request) -> Response:
         models = {name: host.current for name, host in self._hosts.items()}
         return JSONResponse(openapi_document(models, max_rows=self._max_rows))
 
-    def _host(self, name: str) -> ModelHost:
-        if name not in self._hosts:
-            raise HTTPException(404, f"no model {quoted(name)}; there is {', '.join(self._hosts)}")
-        return self._hosts[name]
-
-    def _find(self, name: str, version: str | None) -> LoadedModel:
-        model = self._host(name).current
-        if version not in (None, str(model.version)):
-            raise HTTPException(
-                404, f"version {version[:_SHOWN]} of '{name}' is not served, version {model.version} is"
-            )
-        return model
+    def _find(self, asked: _Asked) -> LoadedModel:
+        return served_model(self._hosts, asked.name, version=asked.version, label=asked.label)
 
     async def _answer(self, model: LoadedModel, headers: Headers, receive: Receive) -> bytes:
         encoding = content_encoding(headers)
@@ -192,7 +192,8 @@ class _Api:
         else:
             async with self._long_parse:
                 asked = await run_in_threadpool(self._parse, body, model.interface, is_compressed=bool(encoding))
-        return await model.answer(asked)
+        answer: bytes = await model.answer(asked)
+        return answer
 
     def _parse(self, body: bytes, interface: Interface, *, is_compressed: bool) -> PredictRequest:
         try:
@@ -204,13 +205,13 @@ class _Api:
         return parse_request(content, interface, max_rows=self._max_rows)
 
 
-def _left_aside(host: ModelHost) -> list[int]:
-    return [state.version for state in host.states if state.state == "END"]
-
-
 async def _explain(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _not_found(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 404)
 
 
 async def _apologise(_: Request, error: Exception) -> JSONResponse:

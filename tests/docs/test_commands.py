@@ -103,7 +103,8 @@ def _docker(words: Sequence[str], _: pytest.MonkeyPatch) -> None:
 def _curl(words: Sequence[str], _: pytest.MonkeyPatch) -> None:
     (url,) = (word for word in words if re.match(r"(http://)?localhost:", word))
     path = url.partition("localhost:")[2].partition("/")[2]
-    assert re.fullmatch(r"v1/models/[\w-]+(:predict|/metadata|/versions/\d+)?|healthz|metrics|openapi\.json", path)
+    model = r"v1/models/[\w-]+(/labels/\w+|/versions/\d+)?(:predict|/metadata)?"
+    assert re.fullmatch(rf"{model}|healthz|metrics|openapi\.json", path)
     if "-d" in words:
         body = json.loads(words[words.index("-d") + 1])
         assert set(body) <= {"signature_name", "instances", "inputs", "k", "columns"}

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,6 +61,7 @@ def models() -> tuple[Path, Path]:
 @dataclass(frozen=True)
 class Server:
     base: str
+    grpc_port: int
     publisher: Publisher
     models: tuple[Path, Path]
     log: Path
@@ -80,18 +81,25 @@ class Server:
             return error.code, json.loads(error.read())
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in taken]
+
+
 @contextmanager
 def running_server(root: Path, *options: str) -> Iterator[Server]:
     """Publishes a model below `root` and serves it until the block ends; the server's log is `root/server.log`."""
     model, other = models()
     publisher = publish(root, PusherParams(directory=root / "serving", name="toy"), model)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    given = ["--root", str(root), "--port", str(port), "--poll-seconds", "0.2", *options]
+    port, grpc_port = free_ports(2)
+    given = ["--root", str(root), "--port", str(port), "--grpc-port", str(grpc_port), "--poll-seconds", "0.2", *options]
     with (root / "server.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "pipeline", "serve", "toy", *given], stderr=log)
-    server = Server(f"http://127.0.0.1:{port}", publisher, (model, other), root / "server.log", process)
+    server = Server(f"http://127.0.0.1:{port}", grpc_port, publisher, (model, other), root / "server.log", process)
     try:
         for _ in range(600):
             assert process.poll() is None

@@ -1,5 +1,6 @@
 """A real server process on the loopback, over a small model."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from serving.published.promoting import Promoter
+from tests.docs.blocks import blocks, commands
+from tests.paths import PROJECT
 from tests.pipeline.serving_process import Server, running_server
 
 
@@ -91,17 +95,64 @@ def test_status_metadata_and_metrics(server: Server) -> None:
     assert float(served[1]) == int(status["version"])
 
 
-def test_a_new_version_takes_over_without_a_failed_request(server: Server) -> None:
+SERVING = list(blocks(PROJECT / "docs/serving.md"))
+CURLS = [words for block in SERVING if block.language == "sh" for words in commands(block) if words[:1] == ["curl"]]
+
+
+def test_the_documented_curl_lines_are_answered(server: Server) -> None:
+    Promoter(server.publisher.directory, "toy").promote(server.get("/healthz")["versions"]["toy"], "stable")
+    for _ in range(300):
+        if all(server.get("/healthz")["labels"].values()):
+            break
+        time.sleep(0.1)
+    assert len(CURLS) >= 7
+    for _, *words in CURLS:
+        path = words[-1].partition("localhost:8501")[2].replace("quickstart", "toy")
+        if "-d" in words:
+            body = json.loads(words[words.index("-d") + 1])
+            assert body.pop("columns", []) in ([], ["title"])  # this model has none
+            code, answer = server.post(body, path)
+            assert (code, len(answer["predictions"])) == (200, 1), path
+        else:
+            assert server.get(path), path
+
+
+def test_the_documented_grpc_client_is_answered_as_over_http(server: Server) -> None:
+    (script,) = (block.text for block in SERVING if "PredictionServiceStub" in block.text)
+    names: dict[str, Any] = {}
+    exec(script.replace("localhost:8500", f"127.0.0.1:{server.grpc_port}").replace("quickstart", "toy"), names)
+    _, answer = server.post({"instances": [{"history": ["c12", "c99"]}]})
+    ids = [name.decode() for name in names["ids"][0]]
+    assert ids == answer["predictions"][0]["candidate_ids"]
+    assert re.search(r'requests_total\{code="OK",model="toy-scann"\} 1.0', server.get("/metrics"))
+
+
+def test_a_label_stays_with_its_version_while_a_new_one_takes_over(server: Server) -> None:
+    before = Promoter(server.publisher.directory, "toy").versions_of.labels()["stable"]
     other = server.models[1]
-    published = server.publisher.publish(exact=other / "exact", scann=other / "scann", keep_versions=5)
+    published = server.publisher.publish(exact=other / "exact", scann=other / "scann", keep_versions=1)
+    while server.get("/healthz")["versions"]["toy-scann"] != published.version:
+        time.sleep(0.1)
+    body: Any = {"instances": [{}]}
+    _, newest = server.post(body)
+    _, stable = server.post(body, "/v1/models/toy-scann/labels/stable:predict")
+    _, numbered = server.post(body, f"/v1/models/toy-scann/versions/{before}:predict")
+    assert [len(answer["predictions"][0]["candidate_ids"]) for answer in (newest, stable, numbered)] == [4, 5, 5]
+    assert server.get("/v1/models/toy-scann/labels/stable")["model_version_status"][0]["version"] == str(before)
+    assert 'label_requests_total{code="200",label="stable",model="toy-scann"}' in server.get("/metrics")
+
+
+def test_a_new_version_takes_over_without_a_failed_request(server: Server) -> None:
+    older = server.models[0]  # the test before published the other
+    published = server.publisher.publish(exact=older / "exact", scann=older / "scann", keep_versions=5)
     lengths = []
     for _ in range(3000):
         code, answer = server.post({"instances": [{}]})
         assert code == 200
         lengths.append(len(answer["predictions"][0]["candidate_ids"]))
-        if lengths[-1] == 4:
+        if lengths[-1] == 5:
             break
         time.sleep(0.02)
     assert lengths[0] in (4, 5)
-    assert lengths[-1] == 4
+    assert lengths[-1] == 5
     assert server.get("/healthz")["versions"]["toy-scann"] == published.version

@@ -73,6 +73,9 @@ def test_times_are_numbers_above_0(capsys: pytest.CaptureFixture[str], option: s
         ("--max-body-bytes", "0", "'0' is not a whole number above 0"),
         ("--max-rows", "0", "'0' is not a whole number above 0"),
         ("--max-batch-size", "2.5", "'2.5' is not a whole number above 0"),
+        ("--processes", "0", "'0' is not a whole number above 0"),
+        ("--grpc-port", "65536", "'65536' is not a port from 0 to 65535"),
+        ("--tls-cert", "s3://bucket/cert.pem", "expected a path on this machine"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(
@@ -85,4 +88,20 @@ def refused(capsys: pytest.CaptureFixture[str], option: str, value: str, told: s
     with pytest.raises(SystemExit) as ended:
         main(["serve", "toy", "--root", os.devnull, f"{option}={value}"])
     assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--tls-cert", "cert.pem"], "--tls-cert and --tls-key belong together; give both"),
+        (["--tls-cert", "cert.pem", "--tls-key", "key.pem"], "--tls-cert cert.pem and --tls-key key.pem: not a"),
+        (["--token-env", "NO_TOKEN"], "--token-env NO_TOKEN: the environment variable must have a token"),
+    ],
+)
+def test_access_that_cannot_be_kept_is_refused_before_models_load(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], told: str, processes: str
+) -> None:
+    assert main(["serve", "toy", "--models", str(tmp_path), "--processes", processes, *options]) == 2
     assert told in capsys.readouterr().err

@@ -1,28 +1,40 @@
 """The port is opened, told, and closed at a scheduler's stop."""
 
+import ssl
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from serving.server.access import Tls
+from tests.serving.server.certificates import make_certificate
 
 PROGRAM = """
+from serving.server.access import Tls
 from serving.server.connections import ConnectionLimits
-from serving.server.listening import listen
+from serving.server.listening import Place, listen
 
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"here"})
 
 limits = ConnectionLimits(connections=9, head_seconds=9, body_seconds=9, answer_seconds=9, idle_seconds=9)
-listen(app, host="127.0.0.1", port=PORT, limits=limits, on_ready=lambda address: print(address, flush=True))
+listen(app, Place("127.0.0.1", PORT, TLS), limits=limits, on_ready=lambda address: print(address, flush=True))
 print("ended")
 """
 
 
+def files(tls: Tls) -> tuple[str, str]:
+    return str(tls.certificate), str(tls.key)
+
+
 @contextmanager
-def started(port: int) -> Iterator["subprocess.Popen[str]"]:
-    program = PROGRAM.replace("PORT", str(port))
+def started(port: int, tls: Tls | None = None) -> Iterator["subprocess.Popen[str]"]:
+    program = PROGRAM.replace("PORT", str(port)).replace("TLS", "None" if tls is None else f"Tls{files(tls)}")
     with subprocess.Popen(
         [sys.executable, "-c", program], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -30,6 +42,18 @@ def started(port: int) -> Iterator["subprocess.Popen[str]"]:
             yield process
         finally:
             process.kill()
+
+
+def test_connections_have_tls(tmp_path: Path) -> None:
+    tls = make_certificate(tmp_path)
+    trusting = ssl.create_default_context(cafile=tls.certificate)
+    with started(0, tls) as process:
+        address = process.stdout.readline().strip()
+        assert address.startswith("https://127.0.0.1:")
+        with urllib.request.urlopen(address, timeout=60, context=trusting) as response:
+            assert response.read() == b"here"
+        with pytest.raises(OSError, match=r"reset|closed|disconnected|Connection"):
+            urllib.request.urlopen(address.replace("https", "http"), timeout=60)
 
 
 def test_the_address_is_told_once_it_answers_and_an_interrupt_ends_the_server() -> None:

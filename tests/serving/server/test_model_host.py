@@ -223,6 +223,40 @@ def test_looking_for_versions_survives_a_directory_that_cannot_be_read(exported:
     assert host.current.version == 2
 
 
+def test_versions_with_labels_are_held_beside_the_newest(exported: Path, tmp_path: Path) -> None:
+    def publish(version: int) -> Path:
+        return Path(shutil.copytree(exported / "exact" / "1", tmp_path / "toy" / str(version)))
+
+    versions = LocalVersions(tmp_path, "toy")
+    for version in (1, 2):
+        publish(version)
+    versions.set_label("stable", 1)
+    host = ModelHost(versions, "toy", JOINED)
+    stable = host.labelled["stable"]
+    assert (host.current.version, stable.version, sorted(host.served)) == (2, 1, [1, 2])
+    assert [(state.version, state.state) for state in host.states] == [(2, "AVAILABLE"), (1, "AVAILABLE")]
+    assert not host.refresh()
+    cut("saved_model.pb")(publish(3))
+    versions.set_label("stable", 3)  # by another release; `promote` refuses a damaged version
+    versions.set_label("gone", 77)
+    assert not host.refresh()
+    assert (host.labelled, host.current.version) == ({"stable": stable}, 2)  # until version 3 can be loaded
+    assert next((state.version, state.state) for state in host.states) == (3, "END")
+    second = host.current
+    versions.set_label("stable", 2)
+    shutil.rmtree(tmp_path / "toy" / "3")
+    publish(4)
+    assert host.refresh()
+    assert (host.current.version, host.labelled) == (4, {"stable": second})  # held, not loaded again
+    assert sorted(host.served) == [2, 4]
+    shutil.rmtree(tmp_path / "toy" / "4")
+    assert host.refresh()
+    assert host.current is second
+    versions.set_label("stable", None)
+    host.refresh()
+    assert (host.labelled, sorted(host.served)) == ({}, [2])
+
+
 def test_without_a_version_there_is_nothing_to_serve(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no version of toy in"):
         ModelHost(LocalVersions(tmp_path, "toy"), "toy", JOINED)

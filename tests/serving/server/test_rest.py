@@ -38,9 +38,12 @@ class Gate(dict[str, Any]):
 
 
 class Model:
-    version = 7
+    def __init__(self, version: int = 7) -> None:
+        self.version = version
+
     batcher = SimpleNamespace(queued_rows=0)
     interface = Interface({"serving_default": {"country": InputSpec(dtype="string", shape=(None,))}})
+    definitions: Mapping[str, Any] = {}
 
     async def answer(self, request: PredictRequest) -> bytes:
         country = request.rows[0]["country"]
@@ -52,6 +55,8 @@ class Model:
             raise QueueFullError("9 rows are waiting already")
         if country == "broken":
             raise ArithmeticError
+        if country == "version":
+            return b'{"predictions": %d}' % self.version
         return b'{"predictions": []}'
 
 
@@ -61,7 +66,8 @@ PREDICT = "/v1/models/toy:predict"
 
 
 def app_over(model: Model, *, timeout_seconds: float) -> ASGIApp:
-    host: Any = SimpleNamespace(current=model, states=STATES)
+    served = {7: model, 5: Model(5)}
+    host: Any = SimpleNamespace(current=model, served=served, labelled={"stable": served[5]}, states=STATES)
     return create_app({"toy": host}, METRICS, max_body_bytes=100_000, max_rows=5000, timeout_seconds=timeout_seconds)
 
 
@@ -95,7 +101,7 @@ def test_the_deadline_holds_for_the_answer_and_for_the_sending_of_a_request() ->
 
 def test_an_error_of_ours_is_not_the_clients() -> None:
     assert ask("broken")[::2] == (500, {"error": "the server failed to answer; its log says why"})
-    counted = METRICS.registry.get_sample_value("requests_total", {"model": "toy", "code": "500"})
+    counted = METRICS.registry.get_sample_value("tfrs_serving_requests_total", {"model": "toy", "code": "500"})
     assert counted == 1
 
 
@@ -106,15 +112,44 @@ def test_a_body_is_not_read_beyond_its_limit() -> None:
 def test_a_path_that_is_none_is_told_as_json() -> None:
     assert post(b"", "/v1/nothing")[::2] == (404, {"error": "Not Found"})
     assert post(b"", "/healthz")[0] == 405
-    assert post(b"", "/v1/models/toy/labels/stable:predict")[0] == 404
     assert post(b"{}", "/v1/models/other:predict")[::2] == (404, {"error": "no model 'other'; there is toy"})
 
 
 def test_a_version_is_asked_for_by_its_number() -> None:
     body = b'{"instances": [{}]}'
     assert post(body, "/v1/models/toy/versions/7:predict")[0] == 200
-    reason = "version 8 of 'toy' is not served, version 7 is"
+    reason = "version 8 of 'toy' is not served, version 5 and version 7 are"
     assert post(body, "/v1/models/toy/versions/8:predict")[::2] == (404, {"error": reason})
+
+
+def test_a_version_is_asked_for_by_its_label_and_counted_for_the_label() -> None:
+    body = b'{"instances": [{"country": "version"}]}'
+    by_path = {path: post(body, f"/v1/models/toy{path}:predict")[::2] for path in ("", "/versions/5", "/labels/stable")}
+    assert by_path == {
+        "": (200, {"predictions": 7}),
+        "/versions/5": (200, {"predictions": 5}),
+        "/labels/stable": (200, {"predictions": 5}),
+    }
+    reason = "no version of 'toy' has the label 'canary'; labels there are: stable"
+    assert post(body, "/v1/models/toy/labels/canary:predict")[::2] == (404, {"error": reason})
+    assert post(b"", "/healthz", method="GET")[2]["labels"] == {"toy": {"stable": 5}}
+    metrics = post(b"", "/metrics", method="GET")[2]
+    assert b'label_requests_total{code="200",label="stable",model="toy"} 1.0' in metrics
+    assert b'label_request_seconds_count{label="stable",model="toy"} 1.0' in metrics
+    assert b'label_version{label="stable",model="toy"} 5.0' in metrics
+    assert b"canary" not in metrics
+    metadata = post(b"", "/v1/models/toy/labels/stable/metadata", method="GET")[2]
+    assert metadata["model_spec"]["version"] == "5"
+
+
+def test_a_client_says_how_long_it_waits() -> None:
+    body = json.dumps({"instances": [{"country": "slow"}]}).encode()
+    told = {b"x-request-timeout-ms": b"20"}
+    assert post(body, headers=told)[::2] == (504, {"error": "no answer within 0.02 s"})
+    assert post(body, headers={b"x-request-timeout-ms": b"99999"})[::2] == (504, {"error": "no answer within 0.2 s"})
+    for value in (b"0", b"-1", b"1.5", b"soon", b""):
+        status, _, answer = post(body, headers={b"x-request-timeout-ms": value})
+        assert (status, "is not a whole number above 0" in answer["error"]) == (400, True), value
 
 
 def test_predict_requests_are_posted() -> None:

@@ -63,6 +63,10 @@ class Records:
         return {"country": "NL", "age": None, "history": ["a", "b", "c"]}
 
 
+def host_of(model: Model) -> Any:
+    return SimpleNamespace(current=model, served={model.version: model}, labelled={}, states=[])
+
+
 def app_with_page(models: Mapping[str, Model], *, records: Records | None) -> ASGIApp:
-    hosts: dict[str, Any] = {name: SimpleNamespace(current=model, states=[]) for name, model in models.items()}
+    hosts: dict[str, Any] = {name: host_of(model) for name, model in models.items()}
     return create_app(hosts, ServerMetrics(), max_body_bytes=100_000, max_rows=10, timeout_seconds=5, lookup=records)
