@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dataplane.errors import RunError
 from dataplane.files import objects, storage
+from dataplane.files.locks import exclusive
 from models.spec.durable import write_atomically
 from serving.model.version_digests import changed_files, check_version, has_digests
 
@@ -62,9 +63,11 @@ class CachedVersions:
             RunError: the version does not exist or cannot be downloaded.
         """
         there, copy = self._objects(model, version), self._copy(model, version)
-        found = self._found(model, version, there)
-        if found is None or not copy.is_dir() or not set(_changed(copy)) <= set(found.damage):
-            self._download(model, version, there, keep=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(copy.parent):  # no process may replace a copy that another has just got
+            found = self._found(model, version, there)
+            if found is None or not copy.is_dir() or not set(_changed(copy)) <= set(found.damage):
+                self._download(model, version, there, keep=True)
         return copy
 
     def forget(self, model: str, there: set[int]) -> None:

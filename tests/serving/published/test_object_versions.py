@@ -179,6 +179,14 @@ def test_a_whole_version_is_downloaded_to_be_checked_once(directory: str, tmp_pa
     assert sorted(downloads) == files
 
 
+def test_processes_that_fetch_at_once_share_a_download(s3: str, tmp_path: Path, downloads: list[str]) -> None:
+    version = push(save_pair(tmp_path / "model", "first"), s3)["version"]
+    with ThreadPoolExecutor(4) as pool:
+        copies = set(pool.map(lambda _: Publisher(s3, "toy").fetch(version), range(4)))
+    assert len(copies) == 1
+    assert len(downloads) == len(set(downloads)) > 0
+
+
 def test_a_damaged_version_is_downloaded_once_and_again_when_it_has_changed(
     directory: str, tmp_path: Path, downloads: list[str]
 ) -> None:
