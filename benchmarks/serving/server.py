@@ -68,7 +68,10 @@ class Server:
     def batches(self, model: str) -> Batches:
         """Batches so far."""
         metrics = self.get("/metrics")
-        values = (re.search(rf'batch_rows_{kind}\{{model="{model}"\}} (\S+)', metrics) for kind in ("count", "sum"))
+        values = (
+            re.search(rf'tfrs_serving_batch_rows_{kind}\{{model="{model}"\}} (\S+)', metrics)
+            for kind in ("count", "sum")
+        )
         return Batches(*(0.0 if value is None else float(value[1]) for value in values))
 
     def get(self, path: str) -> str:

@@ -7,6 +7,8 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+PREFIX = "tfrs_serving"
+"""Begins the name of every metric."""
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus_client finds the files of the metrics that several processes share."""
 
@@ -23,32 +25,27 @@ class ServerMetrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        gauge = partial(Gauge, registry=registry)
-        self._requests = Counter("requests", "Predict requests by status", ["model", "code"], registry=registry)
-        self._seconds = Histogram(
-            "request_seconds", "Time of a predict request", ["model"], buckets=_SECONDS, registry=registry
+        counter = partial(Counter, namespace=PREFIX, registry=registry)
+        gauge = partial(Gauge, namespace=PREFIX, registry=registry)
+        seconds = partial(Histogram, namespace=PREFIX, registry=registry, buckets=_SECONDS)
+        by_label = ["model", "label"]
+        self._requests = counter("requests", "Predict requests by status", ["model", "code"])
+        self._seconds = seconds("request_seconds", "Time of a predict request", ["model"])
+        self._label_requests = counter(
+            "label_requests", "Predict requests for a label by status", ["model", "label", "code"]
         )
-        self._batches = Histogram("batch_rows", "Rows of each batch", ["model"], buckets=_BATCH_ROWS, registry=registry)
+        self._label_seconds = seconds("label_request_seconds", "Time of a predict request for a label", by_label)
+        self._batches = Histogram(
+            "batch_rows", "Rows of each batch", ["model"], namespace=PREFIX, registry=registry, buckets=_BATCH_ROWS
+        )
         self._version = gauge("model_version", "Version that answers", ["model"], multiprocess_mode="livemin")
+        self._label_version = gauge("label_version", "Version of a label", by_label, multiprocess_mode="livemin")
+        self._labels: dict[str, set[str]] = {}
         self._left_aside = gauge(
             "model_versions_left_aside",
             "Newer versions that cannot be loaded",
             ["model"],
             multiprocess_mode="livemax",
-        )
-        self._labels: dict[str, set[str]] = {}
-        self._label_requests = Counter(
-            "label_requests", "Predict requests for a label by status", ["model", "label", "code"], registry=registry
-        )
-        self._label_seconds = Histogram(
-            "label_request_seconds",
-            "Time of a predict request for a label",
-            ["model", "label"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._label_version = Gauge(
-            "label_version", "Version that has the label", ["model", "label"], registry=registry
         )
         self._queued = gauge("queued_rows", "Rows that wait for the model", ["model"], multiprocess_mode="livesum")
 

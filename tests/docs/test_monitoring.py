@@ -22,8 +22,8 @@ WORDS = {"sum", "max", "by", "rate", "time", "histogram_quantile", "label_values
 def metrics() -> set[str]:
     """Names of the metrics of runs and servers, with those of a histogram's and a counter's parts."""
     server = ServerMetrics()
-    server.observe("m", 200, 0.1)
-    server.set_state("m", version=1, queued_rows=0, left_aside=0)
+    server.observe("m", 200, 0.1, label="stable")
+    server.set_state("m", version=1, queued_rows=0, left_aside=0, labels={"stable": 1})
     served = re.findall(r"^(\w+)\{", generate_latest(server.registry).decode(), re.MULTILINE)
     return {f"{PREFIX}{name}" for name in HELP} | set(served)
 
