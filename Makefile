@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 CONFIG ?= tfx_config/quickstart.yaml
 PYTHON ?=
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # Bars are for a terminal.
 PROGRESS = $$([ -t 2 ] || echo --quiet)
 
@@ -80,10 +80,11 @@ $(STAMP): requirements.lock requirements-uv.lock setup.py
 	@python=$$($(FIND_PYTHON)); \
 	echo "making $(VENV) with $$python ($$($$python --version)): 4 GB, a minute or two the first time"; \
 	rm -rf $(VENV); $$python -m venv $(VENV)
-	@{ $(PIP) --require-hashes -r requirements-uv.lock && \
+	@{ $(PIP) --quiet --require-hashes -r requirements-uv.lock && \
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock $(PROGRESS); } || \
-	{ echo "uv could not install; pip does it, which takes a few minutes"; $(PIP) --require-hashes -r requirements.lock; }
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	{ echo "uv could not install; pip does it, which takes a few minutes"; \
+	$(PIP) --require-hashes -r requirements.lock $(PROGRESS); }
+	@$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Resolved for the oldest supported Python, then checked to install on the newer ones as it is.

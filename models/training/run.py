@@ -211,7 +211,7 @@ class TrainingRun:
             self.step, self.curve = state["step"], state["curve"]
             self._seconds, self._first_seconds = state["seconds"], state["first"]
             self._restore(self.step)
-            self._progress(Decided(f"continues the interrupted training from step {self.step}", {"step": self.step}))
+            self._progress(Decided(f"continues the training from step {self.step}", {"step": self.step}))
 
     def _restore(self, step: float) -> None:
         if self._chief:

@@ -54,7 +54,7 @@ def test_a_resumed_training_says_where_it_goes_on(tmp_path: Path) -> None:
     reports: list[Report] = []
     found = fit(tmp_path, reports.append)
     step = int(found.curve[0]["step"])
-    assert reports[0] == Decided(f"continues the interrupted training from step {step}", {"step": step})
+    assert reports[0] == Decided(f"continues the training from step {step}", {"step": step})
     assert isinstance(reports[1], Advanced)
     assert reports[1].done == step + 1
 
