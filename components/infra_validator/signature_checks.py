@@ -7,6 +7,7 @@ from typing import Any
 
 from components.infra_validator.answer_checks import LOWEST, answer_problem, same_scores
 from models.spec.features import CANDIDATE_ID, HISTORY
+from models.spec.selection import MMR_LAMBDA, RECOMMEND_WHERE, SIMILAR_WHERE
 from serving.model.ask import Question, Reply
 from serving.model.descriptions import ModelDescription
 from serving.model.requests import Request, complete_request
@@ -50,6 +51,7 @@ def signature_checks(
         known.check("recommend_filtered", [excluded], known.exclusion_problem),
         known.check("recommend_filtered", [allowed], known.allow_list_problem),
         known.check("similar_candidates", pair, known.similarity_problem),
+        *_where_checks(known, pair),
         known.check("score", [{**request, "candidate_ids": [*best, _UNKNOWN_ID]}], known.score_problem),
         known.check("embed_query", [request], _embedding_problem),
         known.check("embed_candidate", pair, _embedding_problem),
@@ -100,6 +102,19 @@ class _Known:
             return f"the answer has '{min(strangers)}', which was not allowed"
         return answer_problem(ids, scores, top_k=top_k, history=self.seen) or same_scores(scores, padded)
 
+    def choice_problem(self, reply: Reply) -> str | None:
+        """Checks an answer that need not be in the order of the scores; it is as long as there are candidates."""
+        ids, scores = _row(reply)
+        if self.best and not ids[0]:
+            return "the answer is empty"
+        order = sorted(range(len(scores)), key=lambda place: -scores[place])
+        return answer_problem(
+            [ids[place] for place in order],
+            [scores[place] for place in order],
+            top_k=self.description.top_k,
+            history=self.seen,
+        )
+
     def similarity_problem(self, reply: Reply) -> str | None:
         """Checks the candidates similar to the first candidate, and to an unknown id."""
         return answer_problem(*_row(reply), top_k=self.description.top_k, history=[self.first]) or (
@@ -109,6 +124,30 @@ class _Known:
     def score_problem(self, reply: Reply) -> str | None:
         """Checks the scores of the best candidates, and of an unknown id."""
         return same_scores(reply["scores"][0], [*self.best.values(), LOWEST])
+
+
+def _where_checks(known: _Known, pair: Sequence[Mapping[str, Any]]) -> list[SignatureCheck]:
+    """Checks of the signatures that select by attributes: without constraints, diverse, and for unknown values."""
+    if RECOMMEND_WHERE not in known.description.signatures:
+        return []
+    named = (name for name, kind in known.description.filters.items() if kind not in ("none_of", "range"))
+    inputs = known.description.inputs(RECOMMEND_WHERE)
+    unknown = {
+        name: [_UNKNOWN_ID] if len(inputs[name].shape) == 2 else _UNKNOWN_ID
+        for name in (f"where_{filtered}" for filtered in named)
+    }
+    return [
+        known.check(RECOMMEND_WHERE, [known.request], known.choice_problem),
+        known.check(RECOMMEND_WHERE, [{**known.request, MMR_LAMBDA: 0.5}], known.choice_problem),
+        known.check(SIMILAR_WHERE, pair, known.similarity_problem),
+        *([known.check(RECOMMEND_WHERE, [{**known.request, **unknown}], _filled_problem)] if unknown else []),
+    ]
+
+
+def _filled_problem(reply: Reply) -> str | None:
+    """Checks that nothing has an unknown value."""
+    ids = [name for name in _row(reply)[0] if name]
+    return f"'{ids[0]}' was answered for a value that no candidate has" if ids else None
 
 
 def _row(reply: Reply, row: int = 0) -> tuple[list[str], list[float]]:

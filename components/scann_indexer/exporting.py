@@ -1,6 +1,6 @@
 """Exports the two serving models of a chosen index, with their descriptions and expected answers."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,15 +13,31 @@ from dataplane.artifacts import Examples
 from dataplane.artifacts.identity import Identity
 from dataplane.artifacts.serving_model import ExpectedAnswer, ExpectedAnswers
 from dataplane.artifacts.transform_graph import read_spec
+from dataplane.errors import DataError
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from models.retrieval.candidate_ids import CandidateIds
 from models.retrieval.index import Search
-from models.retrieval.serving import ServingModule, export, signature_inputs
+from models.retrieval.serving import ServingModule, SignatureFamily, export
+from models.retrieval.signatures import Specs
+from models.retrieval.where import Attributes, WhereSignatures
 from models.spec.features import FeatureSpec
+from serving.model.candidate_attributes import attributes_digest, read_attributes
 from serving.model.descriptions import FittedTo, InputSpec, ModelDescription, Signature, write_description
 from serving.model.item_columns import columns_digest, item_columns, write_item_columns
 from serving.model.version_digests import PROMISE, write_digests
 from serving.model.warm_up import write_warm_up
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the models hold of the candidate table; None for nothing."""
+
+    items: pa.Table | None
+    attributes: Attributes | None
+
+    def families(self) -> list[SignatureFamily]:
+        """The optional signatures that use it."""
+        return [] if self.attributes is None else [WhereSignatures(self.attributes)]
 
 
 def expected_answers(subject: Subject, embedded: Embedded) -> ExpectedAnswers:
@@ -59,8 +75,8 @@ def export_models(
     preprocessing = tf.saved_model.load(str(subject.graph.path / "saved_model"))
     towers = tf.saved_model.load(str(subject.model.path / "towers"))
     candidate_ids = CandidateIds(subject.ids.to_numpy(zero_copy_only=False))
-    items = _items(subject, examples)
-    description = _description(subject, embedded, chosen, features, items)
+    stored = _Stored(_items(subject, examples), _attributes(subject, examples))
+    description = _description(subject, embedded, chosen, features, stored)
     searches: dict[str, Search] = {"exact": embedded.exact, "scann": chosen.tuned.search}
     for name, search in searches.items():
         subject.context.progress(f"exporting the {name} model")
@@ -73,13 +89,16 @@ def export_models(
             top_k=subject.top_k,
             remove_seen=subject.params.remove_seen,
             queries=None if chosen.query_index is None else chosen.query_index.queries[name],
+            families=stored.families(),
         )
         export(module, directory / name)
         imports = ("scann",) if name == "scann" else ()
-        write_description(directory / name, description.model_copy(update={"imports": imports}))
-        write_warm_up(directory / name, description, candidate=subject.ids[0].as_py())
-        if items is not None:
-            write_item_columns(directory / name, items)
+        signatures = {name: Signature(inputs=_input_specs(specs)) for name, specs in module.inputs.items()}
+        described = description.model_copy(update={"imports": imports, "signatures": signatures})
+        write_description(directory / name, described)
+        write_warm_up(directory / name, described, candidate=subject.ids[0].as_py())
+        if stored.items is not None:
+            write_item_columns(directory / name, stored.items)
         write_digests(directory / name)
     return {name: _size(directory / name) for name in searches}
 
@@ -96,13 +115,24 @@ def _items(subject: Subject, examples: Examples | None) -> pa.Table | None:
     return items
 
 
+def _attributes(subject: Subject, examples: Examples | None) -> Attributes | None:
+    """The attributes by which requests select; None if the models have no such signatures."""
+    config = subject.params.index
+    if not config.selects:
+        return None
+    if not config.attribute_columns:
+        return Attributes(len(subject.ids))
+    if examples is None:
+        raise DataError("index.filters and index.max_per need a candidate table (data.candidates)")
+    return read_attributes(examples, subject.ids, filters=config.offered_filters, max_per=config.max_per)
+
+
 def _description(
-    subject: Subject, embedded: Embedded, chosen: ChosenIndex, features: FeatureSpec, items: pa.Table | None
+    subject: Subject, embedded: Embedded, chosen: ChosenIndex, features: FeatureSpec, stored: _Stored
 ) -> ModelDescription:
     metadata, params = subject.dataset.metadata, subject.params
-    inputs = signature_inputs(features, remove_seen=params.remove_seen, queries=chosen.query_index is not None)
     return ModelDescription(
-        identity=_identity(subject, embedded, chosen, items),
+        identity=_identity(subject, embedded, chosen, stored),
         refresh_of=subject.catalogue.refresh_of,
         top_k=subject.top_k,
         remove_seen=params.remove_seen,
@@ -115,11 +145,11 @@ def _description(
         ),
         **PROMISE,
         features=features.model_dump(mode="json", exclude_unset=True),
-        signatures={name: Signature(inputs=_input_specs(specs)) for name, specs in inputs.items()},
+        **({} if stored.attributes is None else {"filters": stored.attributes.kinds}),
     )
 
 
-def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex, items: pa.Table | None) -> Identity:
+def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex, stored: _Stored) -> Identity:
     settings, query_index = chosen.tuned.search.settings, chosen.query_index
     return {
         **subject.digests,
@@ -130,11 +160,12 @@ def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex, items: 
         "index": None if settings is None else asdict(settings),
         "top_k": subject.top_k,
         "remove_seen": subject.params.remove_seen,
-        **({} if items is None else {"item_columns": columns_digest(items)}),
+        **({} if stored.items is None else {"item_columns": columns_digest(stored.items)}),
+        **({} if stored.attributes is None else {"attributes": attributes_digest(stored.attributes)}),
     }
 
 
-def _input_specs(specs: dict[str, tf.TensorSpec]) -> dict[str, InputSpec]:
+def _input_specs(specs: Specs) -> dict[str, InputSpec]:
     return {name: InputSpec(dtype=spec.dtype.name, shape=tuple(spec.shape.as_list())) for name, spec in specs.items()}
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from components.base import Params
+from models.spec.selection import AttributeName, Filter, FilterKind
 
 Auto = Literal["auto"] | Annotated[int, Field(ge=1)]
 
@@ -52,6 +53,33 @@ class IndexConfig(Params):
     """Number of queries on which recall is measured. The settings are chosen on the same number of other queries."""
     tuning_budget: int = Field(default=4_000_000, ge=0)
     """Limit on the candidates indexed while settings are chosen, summed over all trees. One tree is always built."""
+
+    filters: dict[AttributeName, FilterKind | Filter] = {}
+    """Columns of the candidate table by which a request to `recommend_where` or `similar_where` may filter, each with
+    the kind of its constraint: `{country: any_of, in_stock: equals, price: range}`, or `{cheap: {kind: range, column:
+    price}}`."""
+    max_per: tuple[AttributeName, ...] = ()
+    """Columns of the candidate table by whose values a request to these signatures may limit its answer, such as two
+    candidates per brand."""
+    mmr: bool = False
+    """Offers the signatures `recommend_where` and `similar_where` without filters, for their input `mmr_lambda`, which
+    makes an answer diverse."""
+
+    @property
+    def offered_filters(self) -> dict[str, Filter]:
+        """The filters by name, written out."""
+        return {name: it if isinstance(it, Filter) else Filter(kind=it) for name, it in self.filters.items()}
+
+    @property
+    def selects(self) -> bool:
+        """Whether the models have the signatures that select by attributes."""
+        return bool(self.filters or self.max_per or self.mmr)
+
+    @property
+    def attribute_columns(self) -> dict[str, str]:
+        """Columns of the candidate table that are read, by the key that names them."""
+        filters = {f"index.filters.{name}": it.column or name for name, it in self.offered_filters.items()}
+        return filters | {f"index.max_per.{place}": name for place, name in enumerate(self.max_per)}
 
     @model_validator(mode="after")
     def _search_no_more_leaves_than_there_are(self) -> "IndexConfig":

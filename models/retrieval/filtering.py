@@ -29,13 +29,13 @@ def search_excluding(
         Rows int32 and scores float32, both `[batch, count]`, best first. If fewer candidates are left, the rows end in
         -1 and the scores in float32.min.
     """
-    ordered = _ordered(excluded)
+    excluded_rows = ordered(excluded)
 
     def ask(wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows, scores = search.found(queries, wanted)
-        return first_kept(rows, scores, tf.math.is_finite(scores) & ~_is_among(ordered, rows), count=count)
+        return first_kept(rows, scores, tf.math.is_finite(scores) & ~is_among(excluded_rows, rows), count=count)
 
-    distinct = tf.reduce_max(tf.pad(_distinct(ordered), [[0, 1]]))  # 0 for an empty batch
+    distinct = tf.reduce_max(tf.pad(_distinct(excluded_rows), [[0, 1]]))  # 0 for an empty batch
     asked = tf.minimum(count + distinct, candidates)
     rows, scores = ask(asked)
     if search.is_exhaustive:
@@ -54,7 +54,7 @@ def search_excluding(
 
 
 def search_among(
-    search: Search, queries: tf.Tensor, allowed: tf.Tensor, excluded: tf.Tensor, *, count: int
+    search: Search, queries: tf.Tensor, allowed: tf.Tensor, excluded: tf.Tensor, *, count: int | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The best `count` of each query's allowed candidates that are not excluded.
 
@@ -72,7 +72,7 @@ def search_among(
     """
     rows = tf.sort(tf.pad(allowed, [[0, 0], [0, count]], constant_values=-1), axis=1)
     repeated = tf.pad(tf.equal(rows[:, 1:], rows[:, :-1]), [[0, 0], [1, 0]])
-    is_out = repeated | _is_among(_ordered(excluded), rows)
+    is_out = repeated | is_among(ordered(excluded), rows)
     return _best(rows, score_rows(search, queries, rows), is_out=is_out, count=count)
 
 
@@ -105,19 +105,21 @@ def score_rows(search: Search, queries: tf.Tensor, rows: tf.Tensor) -> tf.Tensor
     return tf.where(rows < 0, tf.float32.min, scores)
 
 
-def no_answers(batch: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def no_answers(batch: tf.Tensor, count: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Rows and scores, `[batch, count]`, of queries without answers."""
     return tf.fill([batch, count], -1), tf.fill([batch, count], tf.float32.min)
 
 
-def _ordered(excluded: tf.Tensor) -> tf.Tensor:
+def ordered(excluded: tf.Tensor) -> tf.Tensor:
+    """Sorts excluded candidate rows, int32 `[batch, any]`, for `is_among`."""
     # A sentinel at the end keeps rows non-empty and insertion points within bounds.
     return tf.sort(tf.pad(excluded, [[0, 0], [0, 1]], constant_values=_LAST), axis=1)
 
 
-def _is_among(ordered: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    places = tf.raw_ops.LowerBound(sorted_inputs=ordered, values=rows)
-    return tf.equal(tf.gather(ordered, places, batch_dims=1), rows)
+def is_among(excluded_rows: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Which candidate rows, int32 `[batch, any]`, are among those that `ordered` sorted."""
+    places = tf.raw_ops.LowerBound(sorted_inputs=excluded_rows, values=rows)
+    return tf.equal(tf.gather(excluded_rows, places, batch_dims=1), rows)
 
 
 def _distinct(ordered: tf.Tensor) -> tf.Tensor:
@@ -126,12 +128,14 @@ def _distinct(ordered: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(first, tf.int32), axis=1)
 
 
-def _of_width(rows: tf.Tensor, scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.ensure_shape(rows, [None, count]), tf.ensure_shape(scores, [None, count])
+def _of_width(rows: tf.Tensor, scores: tf.Tensor, count: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    shape = [None, count if isinstance(count, int) else None]
+    return tf.ensure_shape(rows, shape), tf.ensure_shape(scores, shape)
 
 
-def _best(rows: tf.Tensor, scores: tf.Tensor, *, is_out: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _best(
+    rows: tf.Tensor, scores: tf.Tensor, *, is_out: tf.Tensor, count: int | tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     is_out |= rows < 0
     best = tf.math.top_k(tf.where(is_out, tf.float32.min, scores), count)
-    kept = tf.gather(tf.where(is_out, -1, rows), best.indices, batch_dims=1)
-    return tf.ensure_shape(kept, [None, count]), tf.ensure_shape(best.values, [None, count])
+    return _of_width(tf.gather(tf.where(is_out, -1, rows), best.indices, batch_dims=1), best.values, count)

@@ -12,11 +12,11 @@ All signatures have named inputs and outputs of static rank and accept batches o
 - `embed_query`, `embed_candidate`: raw features → `embedding`, `[batch, dim]`; a score is the dot product of two
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -25,35 +25,18 @@ from models.preprocessing.preprocessing import packed_history
 from models.retrieval.candidate_ids import CandidateIds, TokenRows
 from models.retrieval.filtering import no_answers, score_rows, search_among, search_excluding
 from models.retrieval.index import Search
-from models.spec.features import (
-    CANDIDATE_ID,
-    HISTORY,
-    CategoricalFeature,
-    Feature,
-    FeatureSpec,
-    NumericFeature,
-    Side,
-    TimestampFeature,
-    VectorFeature,
+from models.retrieval.signatures import (
+    ALLOW_IDS,
+    CANDIDATE_IDS,
+    EXCLUDE_IDS,
+    SIGNATURE,
+    SIMILAR_QUERIES,
+    Answering,
+    Specs,
+    Tensors,
+    signature_inputs,
 )
-
-SIGNATURE = "serving_default"
-SIMILAR_QUERIES = "similar_queries"
-EXCLUDE_IDS, ALLOW_IDS, CANDIDATE_IDS = "exclude_ids", "allow_ids", "candidate_ids"
-
-
-def raw_inputs(features: FeatureSpec, *, remove_seen: bool) -> dict[str, tf.TensorSpec]:
-    """Inputs of the serving signature by name; missing values are "", NaN or -2^63.
-
-    Args:
-        features: gives the query and context features.
-        remove_seen: whether the history is an input even if the query tower does not read it.
-    """
-    sides: tuple[Side, ...] = ("query", "context")
-    inputs = {name: _raw_input(name, feature) for side in sides for name, feature in features.of(side).items()}
-    if features.history is not None or remove_seen:
-        inputs[HISTORY] = tf.TensorSpec([None, None], tf.string, name=HISTORY)
-    return inputs
+from models.spec.features import CANDIDATE_ID, HISTORY, FeatureSpec, Side
 
 
 @dataclass(frozen=True)
@@ -75,41 +58,29 @@ def unit_vectors(embeddings: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def signature_inputs(features: FeatureSpec, *, remove_seen: bool, queries: bool) -> dict[str, dict[str, tf.TensorSpec]]:
-    """Inputs of every signature: signature name → input name → shape and type.
+class SignatureFamily(Protocol):
+    """Optional signatures of a serving model that share variables; a `tf.Module`, so that they are saved."""
 
-    Args:
-        features: see `raw_inputs`.
-        remove_seen: see `raw_inputs`.
-        queries: whether stored queries are indexed.
-    """
-    asked, query = (raw_inputs(features, remove_seen=needs_history) for needs_history in (remove_seen, False))
-    return ({SIMILAR_QUERIES: query} if queries else {}) | {
-        SIGNATURE: asked,
-        "recommend_filtered": asked | {name: _id_lists(name) for name in (EXCLUDE_IDS, ALLOW_IDS)},
-        "similar_candidates": {CANDIDATE_ID: tf.TensorSpec([None], tf.string, name=CANDIDATE_ID)},
-        "score": query | {CANDIDATE_IDS: _id_lists(CANDIDATE_IDS)},
-        "embed_query": query,
-        "embed_candidate": {name: _raw_input(name, feature) for name, feature in features.of("candidate").items()},
-    }
+    @property
+    def name(self) -> str:
+        """Under this name the model holds the variables."""
+        ...
 
+    def inputs(self, query: Specs) -> Mapping[str, Specs]:
+        """Inputs of the family's signatures: signature name → input name → shape and type.
 
-def _id_lists(name: str) -> tf.TensorSpec:
-    return tf.TensorSpec([None, None], tf.string, name=name)
+        Args:
+            query: inputs of `serving_default`.
+        """
+        ...
 
+    def functions(self, serving: "ServingModule") -> Mapping[str, Answering]:
+        """Functions of the signatures by name.
 
-def _raw_input(name: str, feature: Feature) -> tf.TensorSpec:
-    match feature:
-        case NumericFeature():
-            return tf.TensorSpec([None], tf.float32, name=name)
-        case TimestampFeature():
-            return tf.TensorSpec([None], tf.int64, name=name)
-        case VectorFeature(dimension=dimension):
-            return tf.TensorSpec([None, dimension], tf.float32, name=name)
-        case CategoricalFeature(max_values=max_values) if max_values > 1:
-            return tf.TensorSpec([None, None], tf.string, name=name)
-        case _:
-            return tf.TensorSpec([None], tf.string, name=name)
+        Args:
+            serving: the model, which embeds requests and searches.
+        """
+        ...
 
 
 class ServingModule(tf.Module):
@@ -118,7 +89,9 @@ class ServingModule(tf.Module):
     It contains the loaded preprocessing and towers, so its SavedModel needs no other file.
 
     Attributes:
-        functions: the signatures by name; each takes a dict of the inputs in `signature_inputs`.
+        inputs: inputs of every signature: signature name → input name → shape and type.
+        top_k: number of answers.
+        functions: the signatures by name; each takes a dict of its inputs.
         find: `search.search` as a function, for callers that load the module and have embeddings.
     """
 
@@ -133,6 +106,7 @@ class ServingModule(tf.Module):
         top_k: int,
         remove_seen: bool,
         queries: IndexedQueries | None = None,
+        families: Sequence[SignatureFamily] = (),
     ) -> None:
         """Assembles the module.
 
@@ -145,6 +119,7 @@ class ServingModule(tf.Module):
             top_k: number of answers, clipped to the number of candidates (or of queries).
             remove_seen: whether candidates in a request's history are removed from its answers.
             queries: stored queries for the signature `similar_queries`; None omits the signature.
+            families: further signatures.
         """
         super().__init__(name="serving")
         self.preprocessing = preprocessing
@@ -152,14 +127,28 @@ class ServingModule(tf.Module):
         self.candidate_ids = candidate_ids
         self.search = search
         self._features = features
-        self._top_k = min(top_k, len(candidate_ids))
+        self.top_k = min(top_k, len(candidate_ids))
         self._remove_seen = remove_seen
         if remove_seen and features.history is not None:
             tokens = preprocessing.candidate_tokens(candidate_ids.of(tf.range(len(candidate_ids)))).numpy()
             self.token_rows = TokenRows(candidate_ids, tokens, oov_buckets=features.candidate_id.oov_buckets)
         if queries is not None:
             self.query_ids, self.query_search = queries.ids, queries.search
-        signatures = {
+        self.families = {family.name: family for family in families}
+        signatures = self._own_functions()
+        self.inputs: dict[str, Specs] = signature_inputs(features, remove_seen=remove_seen, queries=queries is not None)
+        for family in families:
+            self.inputs.update(family.inputs(self.inputs[SIGNATURE]))
+            signatures.update(family.functions(self))
+        vectors = tf.TensorSpec([None, search.dimension], tf.float32)
+        self.find = tf.function(search.search, input_signature=[vectors, tf.TensorSpec([], tf.int32)], autograph=False)
+        self.functions = {
+            name: tf.function(signatures[name], input_signature=[specs], autograph=False)
+            for name, specs in self.inputs.items()
+        }
+
+    def _own_functions(self) -> dict[str, Answering]:
+        return {
             SIMILAR_QUERIES: self._similar_queries,
             SIGNATURE: self._serve,
             "recommend_filtered": self._recommend_filtered,
@@ -168,43 +157,42 @@ class ServingModule(tf.Module):
             "embed_query": self._embed_query,
             "embed_candidate": self._embed_candidate,
         }
-        inputs = signature_inputs(features, remove_seen=remove_seen, queries=queries is not None)
-        vectors = tf.TensorSpec([None, search.dimension], tf.float32)
-        self.find = tf.function(search.search, input_signature=[vectors, tf.TensorSpec([], tf.int32)], autograph=False)
-        self.functions = {
-            name: tf.function(signatures[name], input_signature=[specs], autograph=False)
-            for name, specs in inputs.items()
-        }
 
-    def _serve(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _serve(self, request: Tensors) -> dict[str, tf.Tensor]:
+        queries, seen = self.asked(request)
+        if self._remove_seen:
+            return self.answers(*self._search_excluding(queries, seen))
+        return self.answers(*self.search.search(queries, tf.constant(self.top_k)))
+
+    def asked(self, request: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
+        """Embeddings of a batch of requests to `serving_default`, and what their answers must not contain.
+
+        Returns:
+            float32 `[batch, dim]`, and candidate rows, int32 `[batch, any]`, -1 for none.
+        """
         tokens = self._history_tokens(request)
         queries = self._embed(request, tokens)
-        if self._remove_seen:
-            return self._answers(*self._search_excluding(queries, self._seen(request, tokens)))
-        return self._answers(*self.search.search(queries, tf.constant(self._top_k)))
+        return queries, self._seen(request, tokens) if self._remove_seen else tf.fill([tf.shape(queries)[0], 0], -1)
 
-    def _recommend_filtered(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        tokens = self._history_tokens(request)
-        queries = self._embed(request, tokens)
-        excluded = self.candidate_ids.rows(request[EXCLUDE_IDS])
-        if self._remove_seen:
-            excluded = tf.concat([excluded, self._seen(request, tokens)], axis=1)
+    def _recommend_filtered(self, request: Tensors) -> dict[str, tf.Tensor]:
+        queries, seen = self.asked(request)
+        excluded = tf.concat([self.candidate_ids.rows(request[EXCLUDE_IDS]), seen], axis=1)
         allowed = self.candidate_ids.rows(request[ALLOW_IDS])
         is_limited = tf.reduce_any(tf.not_equal(request[ALLOW_IDS], ""), axis=1)
-        nothing = partial(no_answers, tf.shape(queries)[0], self._top_k)
-        among = partial(search_among, self.search, queries, allowed, excluded, count=self._top_k)
+        nothing = partial(no_answers, tf.shape(queries)[0], self.top_k)
+        among = partial(search_among, self.search, queries, allowed, excluded, count=self.top_k)
         limited = tf.cond(tf.reduce_any(is_limited), among, nothing)
         free = tf.cond(tf.reduce_all(is_limited), nothing, partial(self._search_excluding, queries, excluded))
-        return self._answers(*(tf.where(is_limited[:, None], *both) for both in zip(limited, free, strict=True)))
+        return self.answers(*(tf.where(is_limited[:, None], *both) for both in zip(limited, free, strict=True)))
 
-    def _similar_candidates(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _similar_candidates(self, request: Tensors) -> dict[str, tf.Tensor]:
         own = self.candidate_ids.rows(request[CANDIDATE_ID])[:, None]
         found = self._search_excluding(self.search.vectors(tf.maximum(own[:, 0], 0)), own)
-        nothing = no_answers(tf.shape(own)[0], self._top_k)
-        return self._answers(*(tf.where(own < 0, *both) for both in zip(nothing, found, strict=True)))
+        nothing = no_answers(tf.shape(own)[0], self.top_k)
+        return self.answers(*(tf.where(own < 0, *both) for both in zip(nothing, found, strict=True)))
 
-    def _similar_queries(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        count = min(self._top_k, len(self.query_ids))
+    def _similar_queries(self, request: Tensors) -> dict[str, tf.Tensor]:
+        count = min(self.top_k, len(self.query_ids))
         directions = tf.math.l2_normalize(self._embed(request, self._history_tokens(request)), axis=1)
         rows, scores = self.query_search.search(directions, tf.constant(count))
         return {
@@ -212,21 +200,22 @@ class ServingModule(tf.Module):
             "scores": tf.ensure_shape(scores, [None, count]),
         }
 
-    def _score(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _score(self, request: Tensors) -> dict[str, tf.Tensor]:
         rows = self.candidate_ids.rows(request[CANDIDATE_IDS])
         return {"scores": score_rows(self.search, self._embed(request, self._history_tokens(request)), rows)}
 
-    def _embed_query(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _embed_query(self, request: Tensors) -> dict[str, tf.Tensor]:
         return self._embedding(self._embed(request, self._history_tokens(request)))
 
-    def _embed_candidate(self, request: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _embed_candidate(self, request: Tensors) -> dict[str, tf.Tensor]:
         return self._embedding(self.towers.embed_candidate(self.preprocessing.encode_candidate(dict(request))))
 
     def _search_excluding(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return search_excluding(self.search, queries, excluded, count=self._top_k, candidates=len(self.candidate_ids))
+        return search_excluding(self.search, queries, excluded, count=self.top_k, candidates=len(self.candidate_ids))
 
-    def _answers(self, rows: tf.Tensor, scores: tf.Tensor) -> dict[str, tf.Tensor]:
-        shape = [None, self._top_k]
+    def answers(self, rows: tf.Tensor, scores: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The outputs of a signature that ranks: ids and scores of candidate rows, both `[batch, top_k]`."""
+        shape = [None, self.top_k]
         return {
             CANDIDATE_IDS: tf.ensure_shape(self.candidate_ids.of(rows), shape),
             "scores": tf.ensure_shape(scores, shape),
@@ -235,20 +224,20 @@ class ServingModule(tf.Module):
     def _embedding(self, embedding: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embedding": tf.ensure_shape(embedding, [None, self.search.dimension])}
 
-    def _history_tokens(self, request: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+    def _history_tokens(self, request: Tensors) -> tf.Tensor | None:
         """Tokens of the history, int32 `[batch, any]`; None if the query tower has no history."""
         if self._features.history is None:
             return None
         history = request[HISTORY]
         return tf.reshape(self.preprocessing.candidate_tokens(tf.reshape(history, [-1])), tf.shape(history))
 
-    def _seen(self, request: Mapping[str, tf.Tensor], tokens: tf.Tensor | None) -> tf.Tensor:
+    def _seen(self, request: Tensors, tokens: tf.Tensor | None) -> tf.Tensor:
         """Candidate rows of the history, int32 `[batch, any]`; -1 for padding and unknown ids."""
         if tokens is None:
             return self.candidate_ids.rows(request[HISTORY])
         return self.token_rows.rows(request[HISTORY], tokens)
 
-    def _embed(self, request: Mapping[str, tf.Tensor], tokens: tf.Tensor | None) -> tf.Tensor:
+    def _embed(self, request: Tensors, tokens: tf.Tensor | None) -> tf.Tensor:
         encoded: dict[str, tf.Tensor] = {}
         if self._features.query:
             encoded |= self.preprocessing.encode_query(self._raw(request, "query"))
@@ -258,7 +247,7 @@ class ServingModule(tf.Module):
             encoded[HISTORY] = packed_history(tokens, self._features.history.max_length)
         return self.towers.embed_query(encoded)
 
-    def _raw(self, request: Mapping[str, tf.Tensor], side: Side) -> dict[str, tf.Tensor]:
+    def _raw(self, request: Tensors, side: Side) -> dict[str, tf.Tensor]:
         return {name: request[name] for name in self._features.of(side)}
 
 

@@ -31,13 +31,15 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "Titles come from the column that `display` names in the configuration.",
         epilog="""examples:
   recommend quickstart --query-id q7
-  recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5""",
+  recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5
+  recommend shop --query-id q7 --where country=DE,AT --where price=..100 --max-per brand=2""",
         formatter_class=options.HelpWithExamples,
     )
     options.add_published_pipeline(parser)
     parser.add_argument("--query-id", type=_text, metavar="ID", help="a query of the model's data")
     parser.add_argument("--features", default="{}", metavar="JSON", help="query and context features by name")
     parser.add_argument("--history", default=None, metavar="JSON", help="candidate ids, the most recent last")
+    _add_selection(parser)
     parser.add_argument(
         "-k",
         type=options.positive,
@@ -52,9 +54,38 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.set_defaults(execute=execute)
 
 
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that select by attributes."""
+    parser.add_argument(
+        "--where",
+        type=_text,
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="a filter of index.filters: values with commas between them or as a JSON list, FROM..TO for a range; may "
+        "be repeated",
+    )
+    parser.add_argument(
+        "--max-per",
+        type=_text,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="at most N candidates per value of an attribute of index.max_per",
+    )
+    parser.add_argument(
+        "--mmr-lambda",
+        type=float,
+        metavar="L",
+        help="from 1, relevance alone, to 0, diversity alone (maximal marginal relevance)",
+    )
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit or nothing is published, 3 if the model is damaged."""
+    from models.spec.selection import RECOMMEND_WHERE
     from pipeline.execution.published import Published
+    from pipeline.selecting import selection
     from serving.model.ask import ask
     from serving.model.descriptions import read_description
     from serving.model.version_digests import require_whole
@@ -72,7 +103,11 @@ def execute(arguments: argparse.Namespace) -> int:
         model = published.exact if arguments.exact else published.scann
         if arguments.query_id is not None:
             given = {**published.stored_request(arguments.query_id), **given}
-    answer = ask(model, given)
+    if arguments.where or arguments.max_per or arguments.mmr_lambda is not None:
+        options = {"where": arguments.where, "max_per": arguments.max_per, "mmr_lambda": arguments.mmr_lambda}
+        answer = ask(model, {**given, **selection(read_description(model), **options)}, signature=RECOMMEND_WHERE)
+    else:
+        answer = ask(model, given)
     if arguments.k > answer.places:
         print(f"note: the model gives at most {answer.places} answers (serving.top_k)", file=sys.stderr)
     ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[: arguments.k]

@@ -34,6 +34,7 @@ from models.spec.strict import Strict
 from pipeline.config.metrics_config import MetricsConfig
 from pipeline.config.notify_config import NotifyConfig
 from pipeline.config.problems import Problem, config_error, explain
+from pipeline.config.selection_checks import selection_problems
 from pipeline.config.tracking_config import TrackingConfig, missing_package
 from pipeline.config.tuning_config import TuningConfig
 from pipeline.config.yaml_file import read_document
@@ -122,7 +123,7 @@ class PipelineConfig(Strict):
     @property
     def serves_columns(self) -> bool:
         """Whether columns of the candidate table are stored with the published models."""
-        return bool(self.display or self.serving.item_columns)
+        return bool(self.display or self.serving.item_columns or self.index.attribute_columns)
 
     @property
     def resolved_split(self) -> SplitConfig:
@@ -186,7 +187,11 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
             at_newest(config.data),
             config.features,
             event_weights=config.training.event_weights,
-            shown={"display": display, "serving.item_columns": config.serving.item_columns},
+            shown={
+                "display": display,
+                "serving.item_columns": config.serving.item_columns,
+                **{key: [column] for key, column in config.index.attribute_columns.items()},
+            },
         )
     ]
     problems += [
@@ -207,6 +212,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     )
     problems += [Problem(key, message) for key, message in found]
     problems += [Problem(key, message) for key, message in pivot_problems(config.data, config.resolved_split)]
+    problems += selection_problems(config.index, config.data, config.features)
     if missing := missing_package(config.tracking):
         problems.append(Problem("tracking.mlflow", missing))
     return problems + _split_problems(config)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from dataplane.bound_process import bound
 from dataplane.errors import RunError
-from serving.model.descriptions import Inputs, InputSpec, read_description
+from serving.model.descriptions import SIGNATURE, Inputs, InputSpec, read_description
 from serving.model.requests import Request, as_batch, complete_request
 
 SCRIPT = Path(__file__).with_name("fresh_process.py")
@@ -89,21 +89,22 @@ class Session:
     latency_ms: float | None
 
 
-def ask(model: Path, request: Mapping[str, Any], *, timeout: float = 120) -> Answer:
+def ask(model: Path, request: Mapping[str, Any], *, signature: str = SIGNATURE, timeout: float = 120) -> Answer:
     """Asks a model for recommendations.
 
     Args:
         model: directory of a SavedModel exported by this pipeline.
         request: values by input name; absent inputs are missing values (see `complete_request`).
+        signature: a signature that ranks candidates.
         timeout: seconds after which the process is killed.
 
     Raises:
         ConfigError: the request does not fit the model.
         RunError: the model cannot be loaded or does not answer.
     """
-    completed = complete_request(read_description(model).inputs(), request)
-    answer = ask_batches(model, [[completed]], timeout=timeout).answers[0]
-    return unpadded(answer.candidate_ids[0], answer.scores[0])
+    question = Question(signature, [complete_request(read_description(model).inputs(signature), request)])
+    (reply,) = ask_batches(model, [], timeout=timeout, questions=[question]).replies
+    return unpadded(reply["candidate_ids"][0], reply["scores"][0])
 
 
 def unpadded(ids: Sequence[str], scores: Sequence[float]) -> Answer:

@@ -13,6 +13,7 @@ from dataplane.artifacts.identity import Identity
 from dataplane.errors import RunError
 from dataplane.errors.messages import first_problem
 from models.spec.features import FeatureSpec
+from models.spec.selection import FilterKind
 
 SIGNATURE = "serving_default"
 DESCRIPTION = Path("assets.extra") / "model.json"
@@ -24,7 +25,7 @@ CONTENT = "content:"
 class InputSpec(Part):
     """One input of a signature."""
 
-    dtype: Literal["string", "float32", "int64"]
+    dtype: Literal["string", "float32", "float64", "int64"]
     shape: Annotated[tuple[int | None, ...], Field(min_length=1, max_length=2)]
     """`[batch]` or `[batch, width]`; None for any size."""
 
@@ -70,6 +71,8 @@ class ModelDescription(Part):
     features: Mapping[str, JsonValue] = {}
     """Features that the inputs come from; see `feature_spec`."""
     signatures: Mapping[str, Signature] = {}
+    filters: Mapping[str, FilterKind] = {}
+    """Kind of each filter of `recommend_where` and `similar_where` by name."""
     imports: tuple[Literal["scann"], ...] = ()
     """Python modules to import before the model is loaded. A description comes with its model and may be hostile, so
     only ScaNN is allowed."""

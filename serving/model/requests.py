@@ -143,9 +143,9 @@ def as_batch(inputs: Inputs, requests: Sequence[Request]) -> dict[str, list[Any]
 
 
 _TEXTS = {str, bytes}
-_LARGEST = float(np.finfo(np.float32).max)
-_MISSING: dict[str, Any] = {"string": "", "float32": float("nan"), "int64": MISSING_TIMESTAMP}
-_WANTED = {"string": "a string", "float32": "a number", "int64": "a whole number (Unix seconds)"}
+_LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
+_MISSING: dict[str, Any] = {"string": "", "float32": float("nan"), "float64": float("nan"), "int64": MISSING_TIMESTAMP}
+_WANTED = {"string": "a string", "float32": "a number", "float64": "a number", "int64": "a whole number (Unix seconds)"}
 
 
 def _complete(name: str, spec: InputSpec, value: Any) -> Any:
@@ -172,12 +172,12 @@ def _scalar(name: str, dtype: str, value: Any) -> Any:
     if dtype == "int64" and isinstance(value, float) and value.is_integer():
         value = int(value)
     is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if is_integer and dtype != "float32":
+    if is_integer and dtype not in _LARGEST:
         if dtype == "int64" and not -(2**63) <= value < 2**63:
             raise ConfigError(f"request: '{name}' is beyond 64 bits: {quoted(value)}")
         return str(value) if dtype == "string" else value
-    if dtype == "float32" and (is_integer or isinstance(value, float)):
-        if abs(value) > _LARGEST:  # it would become infinite, the marker of a missing value
-            raise ConfigError(f"request: '{name}' is beyond 32-bit floating point: {quoted(value)}")
+    if dtype in _LARGEST and (is_integer or isinstance(value, float)):
+        if abs(value) > _LARGEST[dtype]:  # it would become infinite, the marker of a missing value
+            raise ConfigError(f"request: '{name}' is beyond {dtype[-2:]}-bit floating point: {quoted(value)}")
         return float(value)
     raise ConfigError(f"request: '{name}' must be {_WANTED[dtype]}, got {quoted(value)}")

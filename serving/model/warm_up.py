@@ -39,7 +39,7 @@ def write_warm_up(model: Path, description: ModelDescription, *, candidate: str)
 def _request(signature: str, inputs: Inputs, given: Mapping[str, Any]) -> predict_pb2.PredictRequest:
     """A batch of one row; inputs that are not given are missing."""
     batch = as_batch(inputs, [complete_request(inputs, given)])
-    kinds = {"string": object, "float32": np.float32, "int64": np.int64}
+    kinds = {"string": object, "float32": np.float32, "float64": np.float64, "int64": np.int64}
     tensors = {
         name: tf.make_tensor_proto(np.array(batch[name], kinds[spec.dtype]), dtype=spec.dtype)
         for name, spec in inputs.items()

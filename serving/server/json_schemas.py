@@ -16,7 +16,10 @@ from serving.server.predict_json import MOST_LISTED_VALUES, Interface
 
 Schema = dict[str, Any]
 
-_FLOAT_RANGE = {"minimum": float(np.finfo(np.float32).min), "maximum": float(np.finfo(np.float32).max)}
+_FLOAT_RANGE = {
+    dtype: {"minimum": float(np.finfo(dtype).min), "maximum": float(np.finfo(dtype).max)}
+    for dtype in ("float32", "float64")
+}
 _INT_RANGE = {"minimum": -(2**63), "maximum": 2**63 - 1}
 _BASE64 = {
     "type": "object",
@@ -39,8 +42,15 @@ _TAKEN: dict[str, Schema] = {
             _BASE64,
         ],
     },
-    "float32": {"description": "A number; null if missing", "type": ["number", "null"], **_FLOAT_RANGE},
-    "int64": {"description": "Unix seconds; null if missing", "type": ["integer", "null"], **_INT_RANGE},
+    **{
+        dtype: {"description": "A number; null if missing", "type": ["number", "null"], **limits}
+        for dtype, limits in _FLOAT_RANGE.items()
+    },
+    "int64": {
+        "description": "A whole number, such as Unix seconds; null if missing",
+        "type": ["integer", "null"],
+        **_INT_RANGE,
+    },
 }
 _GIVEN: dict[str, Schema] = {
     "DT_STRING": {"type": "string"},

@@ -10,7 +10,7 @@ _TEXT: Schema = {"type": "string"}
 _INPUT: Schema = {
     "type": "object",
     "properties": {
-        "dtype": {"enum": ["string", "float32", "int64"]},
+        "dtype": {"enum": ["string", "float32", "float64", "int64"]},
         "shape": {"type": "array", "items": {"type": ["integer", "null"]}, "minItems": 1, "maxItems": 2},
     },
     "required": ["dtype", "shape"],

@@ -18,11 +18,20 @@ INPUTS = {
     "score": {"history": TEXTS, "candidate_ids": TEXTS},
     "embed_query": {"history": TEXTS},
     "embed_candidate": {"candidate_id": TEXT},
+    "recommend_where": {
+        "history": TEXTS,
+        "where_country": TEXTS,
+        "where_brand": TEXT,
+        "where_taboo": TEXTS,
+        "mmr_lambda": InputSpec(dtype="float32", shape=(None,)),
+    },
+    "similar_where": {"candidate_id": TEXT},
 }
 DESCRIPTION = ModelDescription(
     identity={},
     top_k=3,
     remove_seen=True,
+    filters={"country": "any_of", "brand": "equals", "taboo": "none_of"},
     signatures={name: Signature(inputs=inputs) for name, inputs in INPUTS.items()},
 )
 BEST = {"a": 3.0, "b": 2.0}
@@ -65,6 +74,25 @@ def test_a_wrong_reply_is_a_problem(signature: str, wanted: str, right: Any, wro
     asked = check(signature, wanted)
     assert asked.problem(right) is None
     assert problem in (asked.problem(wrong) or "")
+
+
+def test_wrong_answers_to_a_request_with_attributes_are_problems() -> None:
+    checks = signature_checks(DESCRIPTION, {"history": ["seen"]}, best=BEST, candidate="z")
+    plain, diverse, similar, unknown = (it for it in checks if it.question.signature.endswith("_where"))
+    assert diverse.question.requests[0]["mmr_lambda"] == 0.5
+    for it in (plain, diverse):
+        assert it.problem(answers({"b": 2.0, "a": 3.0})) is None
+        assert it.problem(answers({})) == "the answer is empty"
+        assert it.problem(answers({"seen": 3.0})) == "'seen' is in the history"
+    assert similar.problem(answers({"b": 1.0}, {"b": 1.0})) == "the answer to an unknown id is ['b', '', '']"
+    (asked,) = unknown.question.requests
+    assert (asked["where_country"], asked["where_brand"], asked["where_taboo"]) == (
+        [asked["where_brand"]],
+        asked["where_brand"],
+        [],
+    )
+    assert unknown.problem(answers({})) is None
+    assert unknown.problem(answers(BEST)) == "'a' was answered for a value that no candidate has"
 
 
 @pytest.mark.parametrize("score", [1.0, 0.0])

@@ -1,6 +1,6 @@
 """A small serving module, requests to it and the scores that it should give, for tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from models.preprocessing.preprocessing import packed_history
 from models.retrieval.candidate_ids import CandidateIds
 from models.retrieval.index import ExactSearch, Search
 from models.retrieval.scann_index import ScannSearch
-from models.retrieval.serving import ServingModule
+from models.retrieval.serving import ServingModule, SignatureFamily
 from models.spec.features import FeatureSpec
 from models.spec.tree_settings import TreeSettings
 
@@ -81,7 +81,14 @@ class Towers(tf.Module):
         return tf.cast(columns["candidate_id"], tf.float32) * self.weights[:1]
 
 
-def module(parts: tuple[Any, Any], search: Search, *, top_k: int = K, remove_seen: bool = True) -> ServingModule:
+def module(
+    parts: tuple[Any, Any],
+    search: Search,
+    *,
+    top_k: int = K,
+    remove_seen: bool = True,
+    families: Sequence[SignatureFamily] = (),
+) -> ServingModule:
     return ServingModule(
         preprocessing=parts[0],
         towers=parts[1],
@@ -90,6 +97,7 @@ def module(parts: tuple[Any, Any], search: Search, *, top_k: int = K, remove_see
         search=search,
         top_k=top_k,
         remove_seen=remove_seen,
+        families=families,
     )
 
 

@@ -15,10 +15,9 @@ from models.retrieval.serving import (
     IndexedQueries,
     ServingModule,
     export,
-    raw_inputs,
-    signature_inputs,
     unit_vectors,
 )
+from models.retrieval.signatures import Answering, Specs, Tensors, raw_inputs, signature_inputs
 from models.saved_models.embeddings import exported_embeddings
 from models.spec.features import FeatureSpec
 from tests.models.retrieval.small_serving import (
@@ -33,6 +32,7 @@ from tests.models.retrieval.small_serving import (
     ask,
     expected_scores,
     id_lists,
+    module,
     request,
 )
 
@@ -170,3 +170,36 @@ def test_similar_queries_are_the_nearest_by_angle(parts: tuple[Any, Any], kind: 
         "query_ids": [None, K],
         "scores": [None, K],
     }
+
+
+class Shifted(tf.Module):
+    """A family of one signature: the query's embedding, moved by a variable and by an input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = tf.Variable([1.0] * DIM)
+
+    def inputs(self, query: Specs) -> dict[str, dict[str, tf.TensorSpec]]:
+        return {"shifted": {**query, "by": tf.TensorSpec([None], tf.float32, name="by")}}
+
+    def functions(self, serving: ServingModule) -> dict[str, Answering]:
+        def shifted(request: Tensors) -> dict[str, tf.Tensor]:
+            queries, seen = serving.asked(request)
+            return {"embedding": queries + self.shift + request["by"][:, None], "seen": seen}
+
+        return {"shifted": shifted}
+
+
+@pytest.mark.parametrize("remove_seen", [True, False])
+def test_a_family_adds_signatures_that_are_saved_with_their_variables(
+    parts: tuple[Any, Any], tmp_path: Path, remove_seen: bool
+) -> None:
+    serving = module(parts, ExactSearch(EMBEDDINGS), remove_seen=remove_seen, families=[Shifted()])
+    assert list(serving.inputs["shifted"]) == [*serving.inputs["serving_default"], "by"]
+    export(serving, tmp_path / "model")
+    signatures = tf.saved_model.load(str(tmp_path / "model")).signatures
+    inputs = request([[IDS[3], "unknown"], []])
+    found = signatures["shifted"](**inputs, by=tf.constant([2.0, 3.0]))
+    plain = signatures["embed_query"](**inputs)["embedding"].numpy()
+    assert np.allclose(found["embedding"].numpy() - plain, np.array([[3.0], [4.0]]), atol=1e-5)
+    assert found["seen"].numpy().tolist() == ([[3, -1], [-1, -1]] if remove_seen else [[], []])

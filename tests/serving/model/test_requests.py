@@ -116,3 +116,14 @@ def test_a_batch_pads_lists_to_one_width() -> None:
     assert batch["history"] == [["a", "b"], ["", ""]]
     assert batch["tags"] == [[], []]
     assert len(batch["taste"]) == 2
+
+
+def test_numbers_of_64_bits_are_missing_or_given_exactly() -> None:
+    inputs = {"where_price_max": InputSpec(dtype="float64", shape=(None,))}
+    assert complete_request(inputs, {"where_price_max": 1e300}) == {"where_price_max": 1e300}
+    assert complete_request(inputs, {"where_price_max": 2**53 - 1}) == {"where_price_max": float(2**53 - 1)}
+    assert np.isnan(complete_request(inputs, {})["where_price_max"])
+    with pytest.raises(ConfigError, match="'where_price_max' is beyond 64-bit floating point"):
+        complete_request(inputs, {"where_price_max": 10**400})
+    with pytest.raises(ConfigError, match="'where_price_max' must be a number, got 'dear'"):
+        complete_request(inputs, {"where_price_max": "dear"})
