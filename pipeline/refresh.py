@@ -54,13 +54,13 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         ConfigError: no candidate table is configured, or the model's records are missing.
         RunError: the records of the artifacts that the model was built from are missing.
     """
-    source = _candidate_table(config)
+    source = candidate_table(config)
     maker = published.maker()
     indexer = producer(published.store, maker, "serving_model")
     transform = producer(published.store, indexer, "transformed_examples")
     refresh = Refresh(Pipeline(config.name))
     add, take = refresh.pipeline.add, partial(refresh.take, published.store)
-    fitted = _fitted(take, indexer)
+    fitted = fitted_of(take, indexer)
     made = add(
         CatalogueGen(_catalogue_params(config, source, published)),
         transformed_examples=fitted["transformed_examples"],
@@ -79,12 +79,12 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         catalogue=catalogue,
     )["infra_blessing"]
     pusher = add(
-        Pusher(_push_params(config, published)),
+        Pusher(push_params(config, published)),
         node_id=REFRESHED,
         serving_model=served,
         blessing=take(maker, "blessing", Blessing),
         infra_blessing=infra_blessing,
-        evaluation=_evaluation(refresh, published, maker),
+        evaluation=evaluation_of(refresh, published, maker),
         model=fitted["model"],
         transformed_examples=fitted["transformed_examples"],
         catalogue=catalogue,
@@ -95,7 +95,8 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
     return refresh
 
 
-def _fitted(take: Callable[[Execution, str, type[Artifact]], OutputRef], indexer: Execution) -> Fitted:
+def fitted_of(take: Callable[[Execution, str, type[Artifact]], OutputRef], indexer: Execution) -> Fitted:
+    """The trained model behind an index."""
     return Fitted(
         transformed_examples=take(indexer, "transformed_examples", TransformedExamples),
         transform_graph=take(indexer, "transform_graph", TransformGraph),
@@ -103,12 +104,17 @@ def _fitted(take: Callable[[Execution, str, type[Artifact]], OutputRef], indexer
     )
 
 
-def _evaluation(refresh: Refresh, published: Published, maker: Execution) -> OutputRef:
+def evaluation_of(refresh: Refresh, published: Published, maker: Execution) -> OutputRef:
     """The evaluation of the execution that gave the blessing; Pushers of older releases did not read it."""
     return refresh.pipeline.given(producer(published.store, maker, "blessing").node, "evaluation", Evaluation)
 
 
-def _candidate_table(config: PipelineConfig) -> MappedEntities:
+def candidate_table(config: PipelineConfig) -> MappedEntities:
+    """The candidate table of a configuration.
+
+    Raises:
+        ConfigError: there is none.
+    """
     source = config.data.candidates
     if not isinstance(source, MappedEntities):
         raise ConfigError(
@@ -118,7 +124,8 @@ def _candidate_table(config: PipelineConfig) -> MappedEntities:
     return source
 
 
-def _push_params(config: PipelineConfig, published: Published) -> PusherParams:
+def push_params(config: PipelineConfig, published: Published) -> PusherParams:
+    """Parameters of the Pusher: those of the published model, with today's card and number of versions."""
     keep = config.serving.push.keep_versions
     return published.pusher.model_copy(update={"keep_versions": keep, "card": config.model_card})
 

@@ -5,7 +5,7 @@ import math
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,8 +126,16 @@ def root_given(arguments: argparse.Namespace) -> list[str]:
     return root_option(arguments.root)
 
 
-def session(arguments: argparse.Namespace, config: "PipelineConfig") -> "AbstractContextManager[Session]":
-    """Opens the session of a command that has CONFIG, `--set`, `--root` and a `verb`; see `open_session`."""
+def session(
+    arguments: argparse.Namespace, config: "PipelineConfig", *, flags: Sequence[str] = ()
+) -> "AbstractContextManager[Session]":
+    """Opens the session of a command that has CONFIG, `--set`, `--root` and a `verb`; see `open_session`.
+
+    Args:
+        arguments: of the command.
+        config: the checked configuration.
+        flags: the command's own options that were given; the command that continues has them too.
+    """
     from pipeline.execution.session import open_session
 
     interrupted_by_sigterm()
@@ -135,7 +143,9 @@ def session(arguments: argparse.Namespace, config: "PipelineConfig") -> "Abstrac
         config,
         file=arguments.config.resolve(),
         root=arguments.root.resolve(),
-        again=repeated(arguments.verb, arguments.config, root=arguments.root, settings=arguments.settings),
+        again=repeated(
+            arguments.verb, arguments.config, root=arguments.root, settings=arguments.settings, options=flags
+        ),
         display=display(arguments),
     )
 

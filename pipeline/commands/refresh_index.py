@@ -19,6 +19,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         epilog="example:\n  refresh-index mine.yaml --set data.candidates.path=movies_today.csv",
         formatter_class=options.HelpWithExamples,
     )
+    parser.add_argument(
+        "--attributes-only",
+        action="store_true",
+        help="keep candidates, embeddings and index, and replace the attributes that requests select by "
+        "(index.filters, index.max_per) and the columns that answers are shown with",
+    )
     options.add_config(parser)
     options.add_root(parser)
     options.add_display(parser)
@@ -28,6 +34,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def execute(arguments: argparse.Namespace) -> int:
     """Refreshes the index; exit codes as `run`, 2 if nothing is published or there is no candidate table."""
     from dataplane.files.digests import shortened
+    from pipeline.attribute_refresh import create_attribute_refresh
     from pipeline.config.config import load_config
     from pipeline.ending import ended
     from pipeline.execution.published import Published
@@ -36,11 +43,14 @@ def execute(arguments: argparse.Namespace) -> int:
 
     config = load_config(arguments.config, arguments.settings)
     published = Published.newest(arguments.root.resolve(), config.name)
-    refresh = create_refresh(config, published)
+    create, flags = create_refresh, list[str]()
+    if arguments.attributes_only:
+        create, flags = create_attribute_refresh, ["--attributes-only"]
+    refresh = create(config, published)
     if damage := published.publisher.damage(published.version):
         warning = f"version {published.version} is damaged ({shortened(damage)})"
         warning += f"; its index is rebuilt from the artifacts in {published.store.directory}"
-    with options.session(arguments, config) as session, ended(session):
+    with options.session(arguments, config, flags=flags) as session, ended(session):
         if damage:
             session.progress.warned(warning)
         executions = session.execute(refresh.pipeline, given=refresh.given)

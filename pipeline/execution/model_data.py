@@ -10,8 +10,10 @@ from pipeline.execution.lineage import artifact, producer
 from pipeline.execution.metadata import Execution, Store
 from serving.model.descriptions import Inputs
 
-INDEXERS = ("RefreshScannIndexer", "ScannIndexer")
-"""Nodes that index: in an index refresh, and in a run of the pipeline."""
+ATTRIBUTES = "RefreshAttributeGen"
+"""Node that gives the models of an index new attributes."""
+INDEXERS = (ATTRIBUTES, "RefreshScannIndexer", "ScannIndexer")
+"""Nodes that make serving models: in a refresh of the attributes or of the index, and in a run of the pipeline."""
 
 
 def stored_queries(store: Store, indexer: Execution, query_ids: Sequence[str], inputs: Inputs) -> list[dict[str, Any]]:
@@ -48,6 +50,8 @@ def candidate_table(store: Store, indexer: Execution) -> Path:
     Raises:
         RunError: a record between the model and the table no longer exists.
     """
+    if indexer.node == ATTRIBUTES:
+        return store.output(indexer, "examples") / "candidates"
     if "catalogue" in indexer.inputs:  # of a refreshed index
         return store.output(producer(store, indexer, "catalogue"), "examples") / "candidates"
     transform = producer(store, indexer, "transformed_examples")

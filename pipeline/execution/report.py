@@ -14,10 +14,11 @@ from dataplane.artifacts.serving_model import ExpectedAnswers, IndexReport
 from dataplane.sources.spans.words import spans_in_words
 from dataplane.text_tables import text_table
 from pipeline.execution.metadata import Execution, Run, Store
+from pipeline.execution.model_data import ATTRIBUTES, INDEXERS
 from pipeline.execution.progress import notes
 from pipeline.execution.published import REFRESHED, TRAINED
 
-_DATA_STEPS = ("ExampleGen", "CatalogueGen", "ExampleValidator")
+_DATA_STEPS = ("ExampleGen", "CatalogueGen", ATTRIBUTES, "ExampleValidator")
 _METRICS = ("recall@10", "hit_rate@10", "ndcg@10", "recall@100", "coverage@10")
 
 
@@ -32,6 +33,8 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
     """
     parts = [_steps(run)]
     parts.append(_data(executions))
+    if ATTRIBUTES in executions:
+        parts.append(_attributes(executions[ATTRIBUTES].facts))
     if "CatalogueGen" in executions:
         parts.append(_catalogue(executions["CatalogueGen"].facts))
     if "Evaluator" in executions:
@@ -39,7 +42,7 @@ def summary(store: Store, run: Run, executions: Mapping[str, Execution], options
         parts.append(_metrics(Metrics.read(evaluation)))
         blessing = Blessing(store.output(executions["Evaluator"], "blessing"))
         parts.append("\n".join(verdict.summary(Verdict.read(blessing))))
-    if indexer := executions.get("RefreshScannIndexer") or executions.get("ScannIndexer"):
+    if indexer := next((executions[node] for node in INDEXERS if node in executions), None):
         serving_model = ServingModel(store.output(indexer, "serving_model"))
         parts.append(_index(serving_model))
     if validator := executions.get("RefreshInfraValidator") or executions.get("InfraValidator"):
@@ -79,6 +82,13 @@ def _catalogue(facts: Mapping[str, Any]) -> str:
     return (
         f"Catalogue  {facts['candidates']:,} candidates: {facts['added']:,} not in the training's, "
         f"{facts['removed']:,} of its removed; the model is the published one, evaluated when it was trained"
+    )
+
+
+def _attributes(facts: Mapping[str, Any]) -> str:
+    return (
+        f"Attributes of {facts['candidates']:,} candidates, of which {facts['without_row']:,} are not in the table; "
+        f"{facts['not_served']:,} others in the table wait for a refresh of the index"
     )
 
 

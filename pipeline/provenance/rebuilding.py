@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast, get_args
 
 from pydantic import ValidationError
 
+from components.attribute_gen import AttributeGen, AttributeGenParams
 from components.base import Component
 from components.bulk_inferrer import BulkInferrer
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
@@ -40,8 +41,8 @@ from serving.published.versions import Versions
 _CLASSES: Mapping[str, type[Component[Any, Any, Any]]] = {
     kind.__name__: kind
     for kind in (
-        BulkInferrer, CatalogueGen, EmbeddingExporter, Evaluator, ExampleGen, ExampleValidator, InfraValidator,
-        ScannIndexer, SchemaGen, StatisticsGen, Trainer, Transform,
+        AttributeGen, BulkInferrer, CatalogueGen, EmbeddingExporter, Evaluator, ExampleGen, ExampleValidator,
+        InfraValidator, ScannIndexer, SchemaGen, StatisticsGen, Trainer, Transform,
     )
 }  # fmt: skip
 LEFT_OUT = Pusher.__name__
@@ -136,7 +137,7 @@ class Remake:
         params = self._params(kind, execution)
         if isinstance(params, TrainerParams) and params.training.distribution == "multi_worker":
             raise RunError(f"{execution.node} trained on several machines, which this command does not start")
-        if isinstance(params, ExampleGenParams | CatalogueGenParams):
+        if isinstance(params, ExampleGenParams | CatalogueGenParams | AttributeGenParams):
             base_dir = self.base_dir or Path(self.run.base_dir or Path(self.run.config).parent)
             params = params.model_copy(update={"base_dir": base_dir})
         if kind is ExampleValidator:

@@ -44,9 +44,10 @@ ROOMS = {
     "bulk_inferrer": ENCODED | RANKED,
     "embedding_exporter": ENCODED | RANKED,
     "catalogue_gen": READING | ENCODED,
+    "attribute_gen": READING | ENCODED | {"models.retrieval", "serving", "serving.model"},
 }
 """Rooms in the key of each component, besides its own and those that are everywhere."""
-READERS = {"example_gen", "catalogue_gen"}
+READERS = {"example_gen", "catalogue_gen", "attribute_gen"}
 
 
 def contract(name: str) -> str:
@@ -95,7 +96,7 @@ def invalidated(project: Path, file: str, addition: str) -> set[str]:
         ("components/transform/splits.py", {"transform"}),
         ("models/losses/softmax.py", {"trainer"}),
         ("models/training/batches.py", {"trainer"}),
-        ("models/retrieval/index.py", {"scann_indexer"}),
+        ("models/retrieval/index.py", {"scann_indexer", "attribute_gen"}),
         ("models/ranking/baselines.py", {"evaluator"}),
         ("components/base.py", set(NAMES)),
     ],

@@ -1,0 +1,85 @@
+"""The pipeline that gives the published model new attributes of its candidates."""
+
+from functools import partial
+
+from components.attribute_gen import AttributeGen, AttributeGenParams
+from components.infra_validator import InfraValidator
+from components.pusher import Pusher
+from dataplane.artifacts import Blessing, Catalogue, Examples, ServingModel
+from dataplane.errors import ConfigError
+from dataplane.sources.ingestion.feature_kinds import source_with_kinds
+from dataplane.sources.ingestion.pivot_cut import with_latest_values
+from pipeline.config.config import PipelineConfig
+from pipeline.execution.dag import Pipeline
+from pipeline.execution.lineage import producer
+from pipeline.execution.model_data import ATTRIBUTES
+from pipeline.execution.published import REFRESHED, Published
+from pipeline.refresh import Refresh, candidate_table, evaluation_of, fitted_of, push_params
+
+
+def create_attribute_refresh(config: PipelineConfig, published: Published) -> Refresh:
+    """Wires the steps from a new candidate table to a new version of the published model with its attributes.
+
+    Towers, candidates and index stay as they are. The answers of both models are checked as in any run.
+
+    Args:
+        config: names the table and the attributes, and sets how the models are checked.
+        published: the model that is served now.
+
+    Raises:
+        ConfigError: no candidate table or no attribute is configured, or the model's records are missing.
+        RunError: the records of the artifacts that the model was built from are missing.
+    """
+    if not config.index.attribute_columns:
+        raise ConfigError("refresh-index --attributes-only needs attributes: index.filters or index.max_per")
+    maker = reader = published.maker()
+    indexer = producer(published.store, maker, "serving_model")
+    if indexer.node == ATTRIBUTES:  # starts from the index again, so that refreshes make no chain
+        reader, indexer = indexer, producer(published.store, indexer, "serving_model")
+    transform = producer(published.store, indexer, "transformed_examples")
+    refresh = Refresh(Pipeline(config.name))
+    add, take = refresh.pipeline.add, partial(refresh.take, published.store)
+    fitted = fitted_of(take, indexer)
+    catalogue = take(indexer, "catalogue", Catalogue) if "catalogue" in indexer.inputs else None
+    served = add(
+        AttributeGen(_params(config, published)),
+        node_id=ATTRIBUTES,
+        serving_model=take(reader, "serving_model", ServingModel),
+        **fitted,
+        catalogue=catalogue,
+    )["serving_model"]
+    infra_blessing = add(
+        InfraValidator(config.serving.validation),
+        node_id="RefreshInfraValidator",
+        examples=take(transform, "examples", Examples),
+        transformed_examples=fitted["transformed_examples"],
+        serving_model=served,
+        catalogue=catalogue,
+    )["infra_blessing"]
+    add(
+        Pusher(push_params(config, published)),
+        node_id=REFRESHED,
+        serving_model=served,
+        blessing=take(maker, "blessing", Blessing),
+        infra_blessing=infra_blessing,
+        evaluation=evaluation_of(refresh, published, maker),
+        model=fitted["model"],
+        transformed_examples=fitted["transformed_examples"],
+        catalogue=catalogue,
+    )
+    return refresh
+
+
+def _params(config: PipelineConfig, published: Published) -> AttributeGenParams:
+    source = with_latest_values(candidate_table(config))
+    return AttributeGenParams(
+        base_dir=config.data.base_dir,
+        candidates=source_with_kinds(source, config.features, ["candidate"]),
+        max_bad_fraction=config.data.max_bad_fraction,
+        max_removed_fraction=config.refresh.max_removed_fraction,
+        refresh_of=dict(published.trained_identity()),
+        filters=config.index.offered_filters,
+        max_per=config.index.max_per,
+        display=config.display_column,
+        item_columns=config.serving.item_columns,
+    )
