@@ -3,7 +3,8 @@
 The data are 100,000 and 1,000,000 clustered unit vectors of 64 dimensions, and the items of a model trained on
 MovieLens 100k. Every library's settings are chosen on one half of the queries and reported on the other; each library
 runs in a process of its own, pinned to one core or two. The served model comes next: raw features in, ids out, beside
-ScaNN's operation and the query tower alone. `--memory` measures saving and loading up to 5,000,000 candidates instead.
+ScaNN's operation and the query tower alone. `--memory` measures saving and loading up to 5,000,000 candidates instead,
+and `--filters` filtered search of the least of `--sizes` beside faiss's selectors and hnswlib's filter.
 
 All of it takes about half an hour on two cores. `--work DIR` keeps what is measured: the same command continues where
 it was stopped, and `--libraries` and `--sizes` measure a part of it at a time.
@@ -21,6 +22,7 @@ from benchmarks.retrieval.tasks import LIBRARIES, Measurement
 
 _SIZES, _QUICK_SIZES = (100_000, 1_000_000), (20_000,)
 _MEMORY_SIZES, _QUICK_MEMORY_SIZES = (100_000, 1_000_000, 5_000_000), (20_000, 50_000)
+_QUICK_FILTERED = 20_000
 _QUERIES, _QUICK_QUERIES = 2000, 600
 _SECONDS, _QUICK_SECONDS = 0.4, 0.02
 _BATCHES = (1, 64)
@@ -35,11 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--model", type=Path, help="a pipeline's runs, such as runs/movielens_100k; trained if absent")
     options.add_argument("--curves", type=Path, metavar="FILE", help="also write every setting measured, as JSON lines")
     options.add_argument("--memory", action="store_true", help="save and load up to 5,000,000 candidates instead")
+    options.add_argument("--filters", action="store_true", help="search by attributes instead, at four shares")
     options.add_argument("--work", type=Path, metavar="DIR", help="keep what is measured here; temporary if absent")
     chosen = options.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="retrieval-") as temporary:
         work = chosen.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
+        if chosen.filters:
+            return _filters(chosen)
         return _memory(chosen, work) if chosen.memory else _search(chosen, work)
 
 
@@ -71,6 +76,16 @@ def _search(chosen: Namespace, work: Path) -> int:
     else:
         goals = [*comparison_goals(largest), *latency_goals(served)] if sizes[-1] >= max(_SIZES) else []
     return finish(chosen.json, rows=[*rows, *served], goals=goals)
+
+
+def _filters(chosen: Namespace) -> int:
+    _check_installed()
+    from benchmarks.retrieval.filters import filter_goals, filter_rows, make_subject
+
+    size = _QUICK_FILTERED if chosen.quick else min(chosen.sizes)
+    subject = make_subject(size, queries=_QUICK_QUERIES if chosen.quick else _QUERIES)
+    rows = filter_rows(subject, seconds=_QUICK_SECONDS if chosen.quick else _SECONDS)
+    return finish(chosen.json, rows=rows, goals=list(filter_goals(rows)))
 
 
 def _memory(chosen: Namespace, work: Path) -> int:

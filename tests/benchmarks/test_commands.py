@@ -54,6 +54,7 @@ finally:
         pytest.param("quality", ["--work", "work"], marks=pytest.mark.benchmark),
         pytest.param("retrieval", [], marks=pytest.mark.benchmark),
         pytest.param("retrieval", ["--memory"], marks=pytest.mark.benchmark),
+        pytest.param("retrieval", ["--filters"], marks=pytest.mark.benchmark),
         pytest.param("serving", [], marks=pytest.mark.benchmark),
         pytest.param("stream", [], marks=pytest.mark.benchmark),
     ],
