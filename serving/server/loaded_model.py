@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ class LoadedModel:
             self.definitions = signature_definitions(path)
             _check_definitions(signatures, self.definitions)
             self.items = read_item_columns(path)
-            self.interface = _interface(signatures, self.definitions, self.items.names if self.items else ())
+            interface = _interface(signatures, self.definitions, self.items.names if self.items else ())
+            self.interface = replace(interface, filters=description.filters)
             self._model = tf.saved_model.load(str(path))
             for signature, inputs in read_warm_up(path):
                 self._model.signatures[signature](**inputs)

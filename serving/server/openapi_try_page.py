@@ -1,7 +1,8 @@
 """The page `/` and its look-ups in the OpenAPI document."""
 
-from typing import Any
+from typing import Any, get_args
 
+from models.spec.selection import FilterKind
 from serving.server.json_schemas import Schema
 from serving.server.openapi_parts import error_responses, get_operation, json_content
 from serving.server.try_page import MOST_TITLES
@@ -29,8 +30,13 @@ _MODEL: Schema = {
             "type": "object",
             "additionalProperties": {"type": "integer"},
         },
+        "filters": {
+            "description": "Kinds of the attributes by which requests filter, by name",
+            "type": "object",
+            "additionalProperties": {"enum": list(get_args(FilterKind))},
+        },
     },
-    "required": ["version", "signatures", "rankings"],
+    "required": ["version", "signatures", "rankings", "filters"],
 }
 PAGE_SCHEMAS: dict[str, Schema] = {
     "Page.Models": {

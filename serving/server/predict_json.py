@@ -14,6 +14,7 @@ import orjson
 
 from dataplane.errors import ConfigError
 from dataplane.errors.messages import quoted
+from models.spec.selection import FilterKind
 from serving.model.descriptions import SIGNATURE, Inputs
 from serving.model.requests import Request, complete_request
 
@@ -29,11 +30,13 @@ class Interface:
         signatures: the inputs of each signature.
         rankings: the most answers per row, by each signature that ranks.
         columns: columns of the candidates that answers may have, by each signature that ranks candidates.
+        filters: kinds of the attributes by which `recommend_where` filters, by name.
     """
 
     signatures: Signatures
     rankings: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    filters: Mapping[str, FilterKind] = field(default_factory=dict)
 
 
 MOST_LISTED_VALUES = 100_000

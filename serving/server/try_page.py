@@ -96,6 +96,7 @@ class TryPage:
                     for signature, inputs in host.current.interface.signatures.items()
                 },
                 "rankings": dict(host.current.interface.rankings),
+                "filters": dict(host.current.interface.filters),
             }
             for name, host in self._hosts.items()
         }

@@ -49,6 +49,7 @@ def test_the_models_are_told_with_their_inputs() -> None:
     assert told["models"]["toy"]["rankings"]["serving_default"] == 100
     inputs = told["models"]["toy"]["signatures"]["serving_default"]
     assert inputs["history"] == {"dtype": "string", "shape": [None, None]}
+    assert told["models"]["toy"]["filters"] == {"genre": "any_of", "in_stock": "equals", "price": "range"}
 
 
 def test_titles_are_looked_up_by_id() -> None:

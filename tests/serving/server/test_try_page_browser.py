@@ -106,6 +106,58 @@ def test_repeats_in_a_history_are_one_line(browser: Any, site: Site) -> None:
     assert wrong == []
 
 
+def test_attributes_that_the_model_declares_are_fields(browser: Any, site: Site) -> None:
+    page, wrong = visit(browser, site)
+    page.click("summary")
+    assert page.inner_text("#options").split("\n") == [
+        "genre: any of",
+        "in_stock: is",
+        "price: from",
+        "price: to",
+        "At most per brand",
+        "Relevance against diversity",
+    ]
+    for name, text in {
+        "where_genre": "war, drama",
+        "where_price_min": "2020-01-02 00:30",
+        "where_price_max": "1e10",
+        "max_per_brand": "2",
+    }.items():
+        page.fill(f"input[name={name}]", text)
+    page.fill("#exclude_ids", "a")
+    page.click("button[type=submit]")
+    page.wait_for_selector("#answers section")
+    asked = site.exact.asked[-1]
+    assert asked.signature == "recommend_where"
+    given = {"where_genre": ["war", "drama"], "where_price_min": 1577925000, "where_price_max": 1e10}
+    assert given.items() <= {**asked.rows[0]}.items()
+    assert (asked.rows[0]["max_per_brand"], asked.rows[0]["exclude_ids"]) == (2, ["a"])
+    page.click("#answers li button")
+    page.wait_for_selector("text=Similar to")
+    asked = site.scann.asked[-1]
+    assert (asked.signature, asked.rows[0]["where_genre"]) == ("similar_where", ["war", "drama"])
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "message"),
+    [
+        ("input[name=where_price_min]", "soon", "'soon' is neither a number nor a date"),
+        ("#allow_ids", "a", "'Only among' cannot be combined"),
+    ],
+)
+def test_filters_that_cannot_be_asked_for_are_told(
+    browser: Any, site: Site, field: str, text: str, message: str
+) -> None:
+    page, _ = visit(browser, site)
+    page.click("summary")
+    page.fill("input[name=where_genre]", "war")
+    page.fill(field, text)
+    page.click("button[type=submit]")
+    page.wait_for_selector("#error:not(:empty)")
+    assert message in page.inner_text("#error")
+
+
 def test_a_candidate_shows_similar_ones_and_an_error_is_told(browser: Any, site: Site) -> None:
     page, wrong = visit(browser, site)
     page.click("button[type=submit]")
@@ -129,12 +181,20 @@ def test_an_example_is_asked_for_at_once(browser: Any, site: Site) -> None:
     assert wrong == []
 
 
-def test_without_stored_queries_there_is_no_field_for_one(browser: Any, site: Site) -> None:
+def test_without_stored_queries_and_attributes_there_are_no_fields_for_them(browser: Any, site: Site) -> None:
     page = browser.new_page()
-    page.route("**/page/models", lambda route: route.fulfill(json={**route.fetch().json(), "queries": []}))
+
+    def without(route: Any) -> None:
+        told = route.fetch().json()
+        for model in told["models"].values():
+            del model["signatures"]["recommend_where"]
+        route.fulfill(json={**told, "queries": []})
+
+    page.route("**/page/models", without)
     page.goto(site.base)
     page.wait_for_selector("#features input")
-    assert [page.is_visible(part) for part in ("#k", "#query", "#examples")] == [True, False, False]
+    page.click("summary")
+    assert [page.is_visible(part) for part in ("#k", "#query", "#examples", "#options")] == [True, False, False, False]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -142,6 +202,7 @@ def test_without_stored_queries_there_is_no_field_for_one(browser: Any, site: Si
 def test_everyone_can_read_it(browser: Any, site: Site, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page, wrong = visit(browser, site, width=width, scheme=scheme)
+    page.click("summary")
     page.fill("#query", "q1")
     page.press("#query", "Tab")
     page.wait_for_selector("#answers section")

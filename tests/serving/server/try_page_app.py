@@ -18,6 +18,15 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 TITLES = {"a": "Alien", "b": HOSTILE}
 TEXT, TEXTS = InputSpec(dtype="string", shape=(None,)), InputSpec(dtype="string", shape=(None, None))
 QUERY = {"country": TEXT, "age": InputSpec(dtype="float32", shape=(None,)), "history": TEXTS}
+_NUMBER = InputSpec(dtype="float64", shape=(None,))
+OPTIONS = {
+    "where_genre": TEXTS,
+    "where_in_stock": TEXT,
+    "where_price_min": _NUMBER,
+    "where_price_max": _NUMBER,
+    "max_per_brand": InputSpec(dtype="int64", shape=(None,)),
+    "mmr_lambda": InputSpec(dtype="float32", shape=(None,)),
+}
 
 
 class Model:
@@ -31,8 +40,13 @@ class Model:
             "serving_default": QUERY,
             "recommend_filtered": {**QUERY, "exclude_ids": TEXTS, "allow_ids": TEXTS},
             "similar_candidates": {"candidate_id": TEXT},
+            "recommend_where": {**QUERY, "exclude_ids": TEXTS, **OPTIONS},
+            "similar_where": {"candidate_id": TEXT, **OPTIONS},
         },
-        rankings=dict.fromkeys(("serving_default", "recommend_filtered", "similar_candidates"), 100),
+        rankings=dict.fromkeys(
+            ("serving_default", "recommend_filtered", "similar_candidates", "recommend_where", "similar_where"), 100
+        ),
+        filters={"genre": "any_of", "in_stock": "equals", "price": "range"},
     )
 
     def __init__(self, answers: Sequence[str], items: ItemColumns | None = None) -> None:
@@ -42,7 +56,7 @@ class Model:
     async def answer(self, request: PredictRequest) -> bytes:
         self.asked.append(request)
         row = request.rows[0]
-        most = 2 if request.signature == "similar_candidates" else request.k
+        most = 2 if request.signature.startswith("similar") else request.k
         ids = [name for name in self.answers if name not in row.get("exclude_ids", ())][:most]
         row_answer = {"candidate_ids": [*ids, ""], "scores": [0.5] * (len(ids) + 1)}
         return json.dumps({"predictions": [row_answer]}).encode()
