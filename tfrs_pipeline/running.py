@@ -20,6 +20,7 @@ def run(
     root: Place = DEFAULT_ROOT,
     start: str = "",
     only: str = "",
+    until: str = "",
     use_cache: bool = True,
     show: Literal["quiet", "normal", "verbose"] = "normal",
     **overrides: Any,
@@ -34,6 +35,7 @@ def run(
         root: directory of artifacts, run records and published models.
         start: execute this step and all steps after it.
         only: execute only this step, on the artifacts of earlier runs.
+        until: run this step and the steps that it needs, and no others.
         use_cache: False executes every step.
         show: how much the standard error stream shows.
         **overrides: keys of the file with other values, nested: `training={"batch_size": 256}`, or dotted:
@@ -57,7 +59,7 @@ def run(
                 Path(config),
                 root=Path(root),
                 settings=[_setting(key, value) for key, value in overrides.items()],
-                selection=Selection(start=start, only=only, use_cache=use_cache),
+                selection=Selection(start, only, until, use_cache=use_cache),
                 display=Display(show),
             )
     except InterruptedRunError as error:

@@ -41,6 +41,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     which.add_argument("--only", default="", metavar="STEP", help="execute only STEP, on the artifacts of earlier runs")
     which.add_argument("--no-cache", action="store_true", help="execute every step")
     parser.add_argument(
+        "--until",
+        default="",
+        metavar="STEP",
+        help="run STEP and the steps that it needs, and no others; a scheduler can give each step a task of its own",
+    )
+    parser.add_argument(
         "--accept-anomalies",
         type=_reason,
         metavar="REASON",
@@ -52,11 +58,13 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the pipeline; exit code 3 if a step failed or a gate refused, 1 on an internal error."""
     options.interrupted_by_sigterm()
+    if arguments.only and arguments.until:
+        arguments.parser.error("--until runs steps that --only leaves alone; use one of them")
     if arguments.spans is None:
         _conclude(arguments, _run(arguments, arguments.span or ""))
         return 0
-    if arguments.start or arguments.only:
-        arguments.parser.error("--spans runs all steps; use --from or --only with --span")
+    if arguments.start or arguments.only or arguments.until:
+        arguments.parser.error("--spans runs all steps; use --from, --only or --until with --span")
     from pipeline.backfill import Backfill
 
     first, last = arguments.spans
@@ -77,7 +85,7 @@ def _run(arguments: argparse.Namespace, span: str, again: Sequence[str] = ()) ->
         arguments.config,
         root=arguments.root,
         settings=arguments.settings,
-        selection=Selection(start=arguments.start, only=arguments.only, use_cache=not arguments.no_cache),
+        selection=Selection(arguments.start, arguments.only, arguments.until, use_cache=not arguments.no_cache),
         display=options.display(arguments),
         span=span,
         again=again,

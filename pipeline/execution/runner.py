@@ -38,16 +38,18 @@ _EXECUTED_AGAIN = "the step is executed again"
 
 @dataclass(frozen=True)
 class Selection:
-    """The steps to execute even if they are cached.
+    """The steps to run, and those to execute even if they are cached.
 
     Attributes:
         start: execute this step and all steps after it; "" for none.
         only: execute this step and take the others from the cache or leave them out; "" for none.
+        until: run this step and what it needs, and leave the others out; "" for none.
         use_cache: False executes every step.
     """
 
     start: str = ""
     only: str = ""
+    until: str = ""
     use_cache: bool = True
 
     def forced(self, pipeline: Pipeline) -> frozenset[str]:
@@ -57,7 +59,7 @@ class Selection:
             ConfigError: there is no step of that name.
         """
         known = [node.id for node in pipeline.nodes]
-        for option, name in (("--from", self.start), ("--only", self.only)):
+        for option, name in (("--from", self.start), ("--only", self.only), ("--until", self.until)):
             if name and name not in known:
                 raise ConfigError(f"{option} {name}: no such step; steps are {', '.join(known)}")
         if not self.use_cache:
@@ -135,9 +137,10 @@ class LocalRunner:
         return {node.id: self._done[node.id] for node in nodes}
 
     def _needed(self, pipeline: Pipeline, selection: Selection) -> list[Node]:
-        if not selection.only:
+        last = selection.only or selection.until
+        if not last:
             return list(pipeline.nodes)
-        needed = {selection.only}
+        needed = {last}
         for node in reversed(pipeline.nodes):
             if node.id in needed:
                 needed |= node.upstream

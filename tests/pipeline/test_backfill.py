@@ -121,6 +121,8 @@ def test_a_backfill_needs_spans(file):
         (["--spans", "2026-11-01"], "is not of the form FIRST..LAST"),
         (["--spans", "2026-11-01..2026-11-02", "--span", "2026-11-01"], "not allowed with"),
         (["--spans", "2026-11-01..2026-11-02", "--from", "Trainer"], "--spans runs all steps"),
+        (["--spans", "2026-11-01..2026-11-02", "--until", "Trainer"], "--spans runs all steps"),
+        (["--only", "Transform", "--until", "Trainer"], "--until runs steps that --only leaves alone"),
     ],
 )
 def test_wrong_options_are_usage_errors(file, options, message, capsys):

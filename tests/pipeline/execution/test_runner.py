@@ -85,7 +85,13 @@ def test_only_needs_what_comes_before(session):
         session.run(only="Add")
 
 
-@pytest.mark.parametrize("option", ["start", "only"])
+def test_until_runs_what_a_step_needs_and_the_next_run_goes_on_from_there(session):
+    assert session.run(until="Add") == {"Source": "run", "Add": "run"}
+    assert session.run(until="Add", start="Add") == {"Source": "cached", "Add": "run"}
+    assert session.run() == {"Source": "cached", "Add": "cached", "Finish": "run"}
+
+
+@pytest.mark.parametrize("option", ["start", "only", "until"])
 def test_unknown_steps_are_refused_with_the_known_ones(session, option):
     with pytest.raises(ConfigError, match="Trainer: no such step; steps are Source, Add, Finish"):
         session.run(**{option: "Trainer"})
