@@ -28,6 +28,7 @@ class ConnectionLimits:
     Attributes:
         connections: the most connections that are open at the same time.
         head_seconds: time to send the head of a request, counted from the connection or from the head's first byte.
+            With TLS, the handshake before it has the same time.
         body_seconds: time to send the body.
         answer_seconds: time from the end of the request to the end of its answer.
         idle_seconds: time between an answer and the next request.

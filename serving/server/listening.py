@@ -57,13 +57,21 @@ class _Server(uvicorn.Server):
     """Reports its address once it accepts connections."""
 
     def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[str], object], others: Sequence[OtherServer]
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[str], object],
+        others: Sequence[OtherServer],
+        handshake_seconds: float,
     ) -> None:
         super().__init__(config)
-        self._on_ready, self._others = on_ready, others
+        self._on_ready, self._others, self._handshake_seconds = on_ready, others, handshake_seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Opens the port."""
+        if self.config.is_ssl:  # a minute by default, which uvicorn has no setting for
+            loop = asyncio.get_running_loop()
+            limited = partial(loop.create_server, ssl_handshake_timeout=self._handshake_seconds)
+            loop.create_server = limited  # type: ignore[method-assign]
         await super().startup(sockets)
         for other in self._others:
             await other.start()
@@ -110,6 +118,6 @@ def listen(
     )
     try:
         sockets = [bound_socket(place.host, place.port, is_shared=True)] if place.is_shared else None
-        _Server(config, on_ready, others).run(sockets)
+        _Server(config, on_ready, others, limits.head_seconds).run(sockets)
     except KeyboardInterrupt:
         return

@@ -1,8 +1,10 @@
 """The port is opened, told, and closed at a scheduler's stop."""
 
+import socket
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"here"})
 
-limits = ConnectionLimits(connections=9, head_seconds=9, body_seconds=9, answer_seconds=9, idle_seconds=9)
+limits = ConnectionLimits(connections=9, head_seconds=4, body_seconds=9, answer_seconds=9, idle_seconds=9)
 listen(app, Place("127.0.0.1", PORT, TLS), limits=limits, on_ready=lambda address: print(address, flush=True))
 print("ended")
 """
@@ -54,6 +56,10 @@ def test_connections_have_tls(tmp_path: Path) -> None:
             assert response.read() == b"here"
         with pytest.raises(OSError, match=r"reset|closed|disconnected|Connection"):
             urllib.request.urlopen(address.replace("https", "http"), timeout=60)
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=50) as silent:
+            assert silent.recv(1) == b""  # a client that never shakes hands
+        assert time.monotonic() - began < 40
 
 
 def test_the_address_is_told_once_it_answers_and_an_interrupt_ends_the_server() -> None:
