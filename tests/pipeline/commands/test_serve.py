@@ -105,16 +105,22 @@ def test_the_documented_curl_lines_are_answered(server: Server) -> None:
         if all(server.get("/healthz")["labels"].values()):
             break
         time.sleep(0.1)
-    assert len(CURLS) >= 7
+    signatures = server.get("/v1/models/toy/metadata")["metadata"]["signature_def"]["signature_def"]
+    asked = 0
     for _, *words in CURLS:
         path = words[-1].partition("localhost:8501")[2].replace("quickstart", "toy")
-        if "-d" in words:
-            body = json.loads(words[words.index("-d") + 1])
+        body = json.loads(words[words.index("-d") + 1]) if "-d" in words else {}
+        is_of_another_model = "/models/" in path and "/models/toy" not in path
+        if is_of_another_model or body.get("signature_name", "serving_default") not in signatures or "-H" in words:
+            continue  # needs a configuration that this model has not
+        asked += 1
+        if body:
             assert body.pop("columns", []) in ([], ["title"])  # this model has none
             code, answer = server.post(body, path)
             assert (code, len(answer["predictions"])) == (200, 1), path
         else:
             assert server.get(path), path
+    assert asked >= 7
 
 
 def test_the_documented_grpc_client_is_answered_as_over_http(server: Server) -> None:
