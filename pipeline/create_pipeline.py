@@ -88,6 +88,7 @@ def scann_indexer(config: PipelineConfig) -> ScannIndexer:
             index=config.index,
             top_k=config.serving.top_k,
             remove_seen=config.remove_seen,
+            known_queries=config.serving.known_queries,
             display=config.display_column,
             item_columns=config.serving.item_columns,
         )

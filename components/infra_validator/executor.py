@@ -88,7 +88,9 @@ class InfraChecks:
         expected = self._expected[0] if self._expected else ExpectedAnswer(query_id="", candidate_ids=(), scores=())
         best = dict(list(zip(expected.candidate_ids, expected.scores, strict=True))[:_KNOWN_BEST])
         candidate = self._catalogue[0].as_py()
-        return signature_checks(self._description, self._requests[0], best=best, candidate=candidate)
+        return signature_checks(
+            self._description, self._requests[0], best=best, candidate=candidate, query=expected.query_id
+        )
 
     def _batches(self) -> list[list[Request]]:
         alone = [[request] for request in (*self._requests[:_ASKED_ALONE], *self._requests[-2:])]

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.infra_validator.answer_checks import LOWEST, answer_problem, same_scores
-from models.spec.features import CANDIDATE_ID, HISTORY
-from models.spec.selection import MMR_LAMBDA, RECOMMEND_WHERE, SIMILAR_WHERE
+from models.spec.features import CANDIDATE_ID, HISTORY, QUERY_ID
+from models.spec.selection import MMR_LAMBDA, RECOMMEND_KNOWN_WHERE, RECOMMEND_WHERE, SIMILAR_WHERE
 from serving.model.ask import Question, Reply
 from serving.model.descriptions import ModelDescription
 from serving.model.requests import Request, complete_request
 
 _ROUNDING = 1e-3
 _ASKS_QUERIES = "similar_queries"
+_BY_ID = ("recommend_known", RECOMMEND_KNOWN_WHERE)
 _UNKNOWN_ID = "\u00bfnobody knows this id?"
 
 
@@ -31,7 +32,7 @@ class SignatureCheck:
 
 
 def signature_checks(
-    description: ModelDescription, request: Request, *, best: Mapping[str, float], candidate: str
+    description: ModelDescription, request: Request, *, best: Mapping[str, float], candidate: str, query: str = ""
 ) -> list[SignatureCheck]:
     """The checks that both models of a pair must pass.
 
@@ -40,14 +41,17 @@ def signature_checks(
         request: a request completed for `serving_default`.
         best: scores of some of the request's best candidates by id, computed without the serving models.
         candidate: id of any candidate.
+        query: id of the stored query that the request was made of; "" without one.
     """
     known = _Known(description, request, best, first=next(iter(best), candidate))
     pair = [{CANDIDATE_ID: known.first}, {CANDIDATE_ID: _UNKNOWN_ID}]
     asks_queries = _ASKS_QUERIES in description.signatures
+    ids = [{QUERY_ID: query}, {QUERY_ID: _UNKNOWN_ID}]
     excluded = {**request, "exclude_ids": [known.first, _UNKNOWN_ID]}
     allowed = {**request, "allow_ids": [_UNKNOWN_ID, *best, *best]}
     return [
         *([known.check(_ASKS_QUERIES, [request], _nearest_query_problem)] if asks_queries else []),
+        *(known.check(name, ids, known.stored_problem) for name in _BY_ID if name in description.signatures),
         known.check("recommend_filtered", [excluded], known.exclusion_problem),
         known.check("recommend_filtered", [allowed], known.allow_list_problem),
         known.check("similar_candidates", pair, known.similarity_problem),
@@ -113,6 +117,16 @@ class _Known:
             [scores[place] for place in order],
             top_k=self.description.top_k,
             history=self.seen,
+        )
+
+    def stored_problem(self, reply: Reply) -> str | None:
+        """Checks the answers to the id of the stored query, by the scores that are known, and to an unknown id."""
+        ids, scores = _row(reply)
+        found = {text: score for text, score in zip(ids, scores, strict=True) if text in self.best}
+        return (
+            answer_problem(ids, scores, top_k=self.description.top_k, history=self.seen)
+            or same_scores(list(found.values()), [self.best[text] for text in found])
+            or answer_problem(*_row(reply, 1), top_k=self.description.top_k, history=[])
         )
 
     def similarity_problem(self, reply: Reply) -> str | None:

@@ -127,6 +127,8 @@ def _architecture(facts: CardFacts) -> Iterator[str]:
         yield f"loss: {training.loss}, temperature {training.temperature:g}, {training.labels} labels"
         yield f"{training.steps:,} steps of {training.batch_size:,} events"
     if facts.index is not None:
+        if facts.index.known_queries is not None:
+            yield f"stored in the model: ids, features and histories of {facts.index.known_queries.text}"
         settings = facts.index.settings
         tree = f" of {settings.leaves:,} leaves, {settings.leaves_to_search:,} searched" if settings else ""
         yield f"index: {facts.index.search.replace('_', ' ')}{tree}"

@@ -62,8 +62,8 @@ class ScannIndexer(Component["ScannIndexer.Inputs", "ScannIndexer.Outputs", Scan
         report.write(serving_model)
         _refuse_missed(report.target)
         expected_answers(subject, embedded).write(serving_model)
-        sizes = export_models(subject, embedded, chosen, serving_model.path, examples=inputs.examples)
-        report.model_copy(update={"bytes": sizes}).write(serving_model)
+        exported = export_models(subject, embedded, chosen, serving_model.path, examples=inputs.examples)
+        report.model_copy(update=exported).write(serving_model)
         return report.model_dump(include={"candidates", "dimension", "search", "recall", "latency_ms"})
 
 

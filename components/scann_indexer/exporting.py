@@ -3,20 +3,23 @@
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypedDict
 
 import pyarrow as pa
 import tensorflow as tf
 
 from components.scann_indexer.executor import EXPECTED_QUERIES, ChosenIndex, Embedded, Subject
+from components.scann_indexer.known_queries import known_queries, known_queries_digest, known_queries_report
 from components.scann_indexer.query_index import vectors_digest
 from dataplane.artifacts import Examples
 from dataplane.artifacts.identity import Identity
-from dataplane.artifacts.serving_model import ExpectedAnswer, ExpectedAnswers
+from dataplane.artifacts.serving_model import ExpectedAnswer, ExpectedAnswers, KnownQueriesReport
 from dataplane.artifacts.transform_graph import read_spec
 from dataplane.errors import DataError
 from models.ranking.ranking import CandidateLists, EmbeddingScorer, best_candidates
 from models.retrieval.candidate_ids import CandidateIds
 from models.retrieval.index import Search
+from models.retrieval.known_queries import KnownQueries
 from models.retrieval.serving import ServingModule, SignatureFamily, export
 from models.retrieval.signatures import Specs
 from models.retrieval.where import Attributes, WhereSignatures
@@ -30,14 +33,16 @@ from serving.model.warm_up import write_warm_up
 
 @dataclass(frozen=True)
 class _Stored:
-    """What the models hold of the candidate table; None for nothing."""
+    """What the models hold of the candidate table and of the queries; None for nothing."""
 
     items: pa.Table | None
     attributes: Attributes | None
+    known: KnownQueries | None
 
     def families(self) -> list[SignatureFamily]:
         """The optional signatures that use it."""
-        return [] if self.attributes is None else [WhereSignatures(self.attributes)]
+        where = None if self.attributes is None else WhereSignatures(self.attributes, known=self.known)
+        return [family for family in (self.known, where) if family is not None]
 
 
 def expected_answers(subject: Subject, embedded: Embedded) -> ExpectedAnswers:
@@ -59,10 +64,17 @@ def expected_answers(subject: Subject, embedded: Embedded) -> ExpectedAnswers:
     )
 
 
+class Exported(TypedDict):
+    """What was measured of the exported models; fields of IndexReport."""
+
+    bytes: dict[str, int]
+    known_queries: KnownQueriesReport | None
+
+
 def export_models(
     subject: Subject, embedded: Embedded, chosen: ChosenIndex, directory: Path, *, examples: Examples | None
-) -> dict[str, int]:
-    """Saves `exact/` and `scann/`, with the same identity, below `directory`; returns their sizes in bytes.
+) -> Exported:
+    """Saves `exact/` and `scann/`, with the same identity, below `directory`.
 
     Args:
         subject: the data and the model.
@@ -75,7 +87,7 @@ def export_models(
     preprocessing = tf.saved_model.load(str(subject.graph.path / "saved_model"))
     towers = tf.saved_model.load(str(subject.model.path / "towers"))
     candidate_ids = CandidateIds(subject.ids.to_numpy(zero_copy_only=False))
-    stored = _Stored(_items(subject, examples), _attributes(subject, examples))
+    stored = _Stored(_items(subject, examples), _attributes(subject, examples), known_queries(subject, chosen))
     description = _description(subject, embedded, chosen, features, stored)
     searches: dict[str, Search] = {"exact": embedded.exact, "scann": chosen.tuned.search}
     for name, search in searches.items():
@@ -100,7 +112,10 @@ def export_models(
         if stored.items is not None:
             write_item_columns(directory / name, stored.items)
         write_digests(directory / name)
-    return {name: _size(directory / name) for name in searches}
+    return Exported(
+        bytes={name: _size(directory / name) for name in searches},
+        known_queries=None if stored.known is None else known_queries_report(stored.known),
+    )
 
 
 def _items(subject: Subject, examples: Examples | None) -> pa.Table | None:
@@ -162,6 +177,7 @@ def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex, stored:
         "remove_seen": subject.params.remove_seen,
         **({} if stored.items is None else {"item_columns": columns_digest(stored.items)}),
         **({} if stored.attributes is None else {"attributes": attributes_digest(stored.attributes)}),
+        **({"known_queries": known_queries_digest(subject)} if subject.params.known_queries else {}),
     }
 
 

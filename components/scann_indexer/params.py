@@ -97,6 +97,8 @@ class ScannIndexerParams(Params):
     """Number of answers to a request, at most the number of candidates."""
     remove_seen: bool = True
     """Leaves candidates in the request's history out of its answers."""
+    known_queries: bool = False
+    """Stores the features and events of the data's queries in both models, for the signature `recommend_known`."""
     display: str | None = None
     """Column of the candidate table that people read beside the ids; it is stored with the models."""
     item_columns: tuple[str, ...] = ()

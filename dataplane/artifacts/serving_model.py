@@ -71,6 +71,20 @@ class QueryIndexReport(Part):
     """Bytes of ids and vectors in each model."""
 
 
+class KnownQueriesReport(Part):
+    """Stored queries that the models know by id."""
+
+    queries: int
+    events: int
+    bytes: int
+    """Bytes of ids, encoded features and events in each model."""
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        return f"{self.queries:,} queries with {self.events:,} events, {self.bytes:,} bytes"
+
+
 class IndexReport(Document):
     """Index of the candidates, and its recall against exact search."""
 
@@ -94,6 +108,8 @@ class IndexReport(Document):
     tuning: TuningReport
     query_index: QueryIndexReport | None
     """None if the stored queries are not indexed."""
+    known_queries: KnownQueriesReport | None = None
+    """None if the models do not have the features and events of the stored queries."""
     bytes: Mapping[str, int] = {}
     """Size of each model; empty if the index was refused and nothing was exported."""
 

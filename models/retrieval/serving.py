@@ -91,6 +91,7 @@ class ServingModule(tf.Module):
     Attributes:
         inputs: inputs of every signature: signature name → input name → shape and type.
         top_k: number of answers.
+        remove_seen: whether candidates in a request's history are removed from its answers.
         functions: the signatures by name; each takes a dict of its inputs.
         find: `search.search` as a function, for callers that load the module and have embeddings.
     """
@@ -128,7 +129,7 @@ class ServingModule(tf.Module):
         self.search = search
         self._features = features
         self.top_k = min(top_k, len(candidate_ids))
-        self._remove_seen = remove_seen
+        self.remove_seen = remove_seen
         if remove_seen and features.history is not None:
             tokens = preprocessing.candidate_tokens(candidate_ids.of(tf.range(len(candidate_ids)))).numpy()
             self.token_rows = TokenRows(candidate_ids, tokens, oov_buckets=features.candidate_id.oov_buckets)
@@ -160,8 +161,8 @@ class ServingModule(tf.Module):
 
     def _serve(self, request: Tensors) -> dict[str, tf.Tensor]:
         queries, seen = self.asked(request)
-        if self._remove_seen:
-            return self.answers(*self._search_excluding(queries, seen))
+        if self.remove_seen:
+            return self.answers(*self.search_excluding(queries, seen))
         return self.answers(*self.search.search(queries, tf.constant(self.top_k)))
 
     def asked(self, request: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
@@ -170,9 +171,9 @@ class ServingModule(tf.Module):
         Returns:
             float32 `[batch, dim]`, and candidate rows, int32 `[batch, any]`, -1 for none.
         """
-        tokens = self._history_tokens(request)
-        queries = self._embed(request, tokens)
-        return queries, self._seen(request, tokens) if self._remove_seen else tf.fill([tf.shape(queries)[0], 0], -1)
+        tokens = self.history_tokens(request)
+        queries = self.embed(request, tokens)
+        return queries, self.seen(request, tokens)
 
     def _recommend_filtered(self, request: Tensors) -> dict[str, tf.Tensor]:
         queries, seen = self.asked(request)
@@ -182,18 +183,18 @@ class ServingModule(tf.Module):
         nothing = partial(no_answers, tf.shape(queries)[0], self.top_k)
         among = partial(search_among, self.search, queries, allowed, excluded, count=self.top_k)
         limited = tf.cond(tf.reduce_any(is_limited), among, nothing)
-        free = tf.cond(tf.reduce_all(is_limited), nothing, partial(self._search_excluding, queries, excluded))
+        free = tf.cond(tf.reduce_all(is_limited), nothing, partial(self.search_excluding, queries, excluded))
         return self.answers(*(tf.where(is_limited[:, None], *both) for both in zip(limited, free, strict=True)))
 
     def _similar_candidates(self, request: Tensors) -> dict[str, tf.Tensor]:
         own = self.candidate_ids.rows(request[CANDIDATE_ID])[:, None]
-        found = self._search_excluding(self.search.vectors(tf.maximum(own[:, 0], 0)), own)
+        found = self.search_excluding(self.search.vectors(tf.maximum(own[:, 0], 0)), own)
         nothing = no_answers(tf.shape(own)[0], self.top_k)
         return self.answers(*(tf.where(own < 0, *both) for both in zip(nothing, found, strict=True)))
 
     def _similar_queries(self, request: Tensors) -> dict[str, tf.Tensor]:
         count = min(self.top_k, len(self.query_ids))
-        directions = tf.math.l2_normalize(self._embed(request, self._history_tokens(request)), axis=1)
+        directions = tf.math.l2_normalize(self.embed(request, self.history_tokens(request)), axis=1)
         rows, scores = self.query_search.search(directions, tf.constant(count))
         return {
             "query_ids": tf.ensure_shape(self.query_ids.of(rows), [None, count]),
@@ -202,15 +203,16 @@ class ServingModule(tf.Module):
 
     def _score(self, request: Tensors) -> dict[str, tf.Tensor]:
         rows = self.candidate_ids.rows(request[CANDIDATE_IDS])
-        return {"scores": score_rows(self.search, self._embed(request, self._history_tokens(request)), rows)}
+        return {"scores": score_rows(self.search, self.embed(request, self.history_tokens(request)), rows)}
 
     def _embed_query(self, request: Tensors) -> dict[str, tf.Tensor]:
-        return self._embedding(self._embed(request, self._history_tokens(request)))
+        return self.embedding(self.embed(request, self.history_tokens(request)))
 
     def _embed_candidate(self, request: Tensors) -> dict[str, tf.Tensor]:
-        return self._embedding(self.towers.embed_candidate(self.preprocessing.encode_candidate(dict(request))))
+        return self.embedding(self.towers.embed_candidate(self.preprocessing.encode_candidate(dict(request))))
 
-    def _search_excluding(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def search_excluding(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The best candidate rows for embedded queries, and their scores; arguments as `asked` returns them."""
         return search_excluding(self.search, queries, excluded, count=self.top_k, candidates=len(self.candidate_ids))
 
     def answers(self, rows: tf.Tensor, scores: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -221,25 +223,35 @@ class ServingModule(tf.Module):
             "scores": tf.ensure_shape(scores, shape),
         }
 
-    def _embedding(self, embedding: tf.Tensor) -> dict[str, tf.Tensor]:
+    def embedding(self, embedding: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The output of a signature that embeds, `[batch, dim]`."""
         return {"embedding": tf.ensure_shape(embedding, [None, self.search.dimension])}
 
-    def _history_tokens(self, request: Tensors) -> tf.Tensor | None:
+    def history_tokens(self, request: Tensors) -> tf.Tensor | None:
         """Tokens of the history, int32 `[batch, any]`; None if the query tower has no history."""
         if self._features.history is None:
             return None
         history = request[HISTORY]
         return tf.reshape(self.preprocessing.candidate_tokens(tf.reshape(history, [-1])), tf.shape(history))
 
-    def _seen(self, request: Tensors, tokens: tf.Tensor | None) -> tf.Tensor:
-        """Candidate rows of the history, int32 `[batch, any]`; -1 for padding and unknown ids."""
+    def seen(self, request: Tensors, tokens: tf.Tensor | None) -> tf.Tensor:
+        """Candidate rows that answers must not contain, int32 `[batch, any]`; -1 for none."""
+        if not self.remove_seen:
+            return tf.fill([tf.shape(next(iter(request.values())))[0], 0], -1)
         if tokens is None:
             return self.candidate_ids.rows(request[HISTORY])
         return self.token_rows.rows(request[HISTORY], tokens)
 
-    def _embed(self, request: Tensors, tokens: tf.Tensor | None) -> tf.Tensor:
-        encoded: dict[str, tf.Tensor] = {}
-        if self._features.query:
+    def embed(self, request: Tensors, tokens: tf.Tensor | None, *, query: Tensors | None = None) -> tf.Tensor:
+        """Embeddings of requests, float32 `[batch, dim]`.
+
+        Args:
+            request: raw query and context features.
+            tokens: tokens of the history, int32 `[batch, any]`; None if the query tower has no history.
+            query: encoded query features; None encodes those of the request.
+        """
+        encoded: dict[str, tf.Tensor] = dict(query or {})
+        if self._features.query and query is None:
             encoded |= self.preprocessing.encode_query(self._raw(request, "query"))
         if self._features.context:
             encoded |= self.preprocessing.encode_context(self._raw(request, "context"))

@@ -2,6 +2,8 @@
 
 - `recommend_where`: query inputs, `exclude_ids` and the options → the best candidates, as `serving_default`
 - `similar_where`: `candidate_id` and the options → the nearest candidates, as `similar_candidates`
+- `recommend_known_where` (if the model stores queries): the inputs of `recommend_known` and the options → the best
+  candidates, as `recommend_known`
 
 The options are inputs of every row; one that is missing or empty changes nothing, and all given ones hold together:
 
@@ -11,7 +13,7 @@ The options are inputs of every row; one that is missing or empty changes nothin
 - `mmr_lambda`: weight of relevance against diversity, from 0 to 1, `[batch]` (see `models.retrieval.selecting`)
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,10 +24,18 @@ import tensorflow as tf
 from models.retrieval.attributes import Constraint, RangeConstraint, ValueConstraint, Values
 from models.retrieval.constrained import INDEXED_SHARE, Asked, ConstrainedSearch, Found
 from models.retrieval.filtering import no_answers
+from models.retrieval.known_queries import RECOMMEND_KNOWN, KnownQueries
 from models.retrieval.selecting import Groups, Selector, Wishes
 from models.retrieval.signatures import EXCLUDE_IDS, Answering, Specs, Tensors, id_lists
 from models.spec.features import CANDIDATE_ID
-from models.spec.selection import MMR_LAMBDA, RECOMMEND_WHERE, SIMILAR_WHERE, FilterKind, max_per_input
+from models.spec.selection import (
+    MMR_LAMBDA,
+    RECOMMEND_KNOWN_WHERE,
+    RECOMMEND_WHERE,
+    SIMILAR_WHERE,
+    FilterKind,
+    max_per_input,
+)
 
 if TYPE_CHECKING:
     from models.retrieval.serving import ServingModule
@@ -51,19 +61,23 @@ class Attributes:
 
 
 class WhereSignatures(tf.Module):
-    """The family of both signatures."""
+    """The family of these signatures."""
 
-    def __init__(self, attributes: Attributes, *, indexed_share: float = INDEXED_SHARE) -> None:
+    def __init__(
+        self, attributes: Attributes, *, known: KnownQueries | None = None, indexed_share: float = INDEXED_SHARE
+    ) -> None:
         """Stores the attributes.
 
         Args:
             attributes: of the candidates.
+            known: family of the stored queries, which the model has too; None without them.
             indexed_share: see `ConstrainedSearch`.
 
         Raises:
             ValueError: see `ValueConstraint`.
         """
         super().__init__(name="where")
+        self._known = known
         self._candidates, self._indexed_share = attributes.candidates, indexed_share
         self.constraints: dict[str, Constraint] = {
             name: RangeConstraint(name, attributes.numbers[name])
@@ -75,22 +89,26 @@ class WhereSignatures(tf.Module):
 
     def inputs(self, query: Specs) -> Mapping[str, Specs]:
         """See `SignatureFamily.inputs`."""
-        own = {CANDIDATE_ID: tf.TensorSpec([None], tf.string, name=CANDIDATE_ID)}
-        return {
-            RECOMMEND_WHERE: {**query, EXCLUDE_IDS: id_lists(EXCLUDE_IDS), **self._options()},
-            SIMILAR_WHERE: {**own, **self._options()},
+        asked = {
+            RECOMMEND_WHERE: {**query, EXCLUDE_IDS: id_lists(EXCLUDE_IDS)},
+            SIMILAR_WHERE: {CANDIDATE_ID: tf.TensorSpec([None], tf.string, name=CANDIDATE_ID)},
         }
+        if self._known is not None:
+            asked[RECOMMEND_KNOWN_WHERE] = self._known.inputs(query)[RECOMMEND_KNOWN]
+        return {name: {**inputs, **self._options()} for name, inputs in asked.items()}
 
     def functions(self, serving: "ServingModule") -> Mapping[str, Answering]:
         """See `SignatureFamily.functions`."""
-        # Both signatures call one function, since tracing takes seconds.
+        # All signatures call one function, since tracing takes seconds.
         find = tf.function(partial(self._find, serving), autograph=False, reduce_retracing=True)
 
         def options(request: Tensors) -> Tensors:
             return {name: request[name] for name in self._options()}
 
-        def recommend(request: Tensors) -> dict[str, tf.Tensor]:
-            queries, seen = serving.asked(request)
+        def recommend(
+            asked: Callable[[Tensors], tuple[tf.Tensor, tf.Tensor]], request: Tensors
+        ) -> dict[str, tf.Tensor]:
+            queries, seen = asked(request)
             excluded = tf.concat([serving.candidate_ids.rows(request[EXCLUDE_IDS]), seen], axis=1)
             return serving.answers(*find(options(request), queries, excluded))
 
@@ -101,10 +119,13 @@ class WhereSignatures(tf.Module):
             nothing = no_answers(tf.shape(own)[0], serving.top_k)
             return serving.answers(*(tf.where(own < 0, *both) for both in zip(nothing, found, strict=True)))
 
-        return {RECOMMEND_WHERE: recommend, SIMILAR_WHERE: similar}
+        signatures: dict[str, Answering] = {RECOMMEND_WHERE: partial(recommend, serving.asked), SIMILAR_WHERE: similar}
+        if self._known is not None:
+            signatures[RECOMMEND_KNOWN_WHERE] = partial(recommend, partial(self._known.asked, serving))
+        return signatures
 
     def _options(self) -> Specs:
-        """The inputs that both signatures share."""
+        """The inputs that all signatures share."""
         options = {name: spec for constraint in self.constraints.values() for name, spec in constraint.inputs().items()}
         for name in map(max_per_input, self.groups):
             options[name] = tf.TensorSpec([None], tf.int64, name=name)

@@ -8,7 +8,7 @@ from models.spec.strict import Strict
 
 FilterKind: TypeAlias = Literal["any_of", "all_of", "none_of", "equals", "range"]
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
-RECOMMEND_WHERE, SIMILAR_WHERE = "recommend_where", "similar_where"
+RECOMMEND_WHERE, SIMILAR_WHERE, RECOMMEND_KNOWN_WHERE = "recommend_where", "similar_where", "recommend_known_where"
 """Signatures that select among the candidates by their attributes."""
 MMR_LAMBDA = "mmr_lambda"
 """Input: weight of the relevance against the diversity of an answer."""

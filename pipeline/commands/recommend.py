@@ -5,11 +5,13 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from dataplane.errors import ConfigError
 from dataplane.errors.messages import quoted, shown
+from models.spec.features import HISTORY, QUERY_ID
 from pipeline.commands import options
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ Ranked: TypeAlias = Sequence[tuple[str, float]]
 """Ids and scores of candidates, best first."""
 
 _HISTORY_SHOWN = 10
+_KNOWS = "recommend_known"
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,42 +86,94 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit or nothing is published, 3 if the model is damaged."""
-    from models.spec.selection import RECOMMEND_WHERE
-    from pipeline.execution.published import Published
-    from pipeline.selecting import selection
     from serving.model.ask import ask
-    from serving.model.descriptions import read_description
-    from serving.model.version_digests import require_whole
 
-    given, published = _given(arguments), None
-    if arguments.model is not None:
-        if arguments.query_id is not None:
-            raise ConfigError("--query-id looks up what the pipeline stored; it cannot be combined with --model")
-        model: Path = arguments.model
-        read_description(model)
-        require_whole(model, "export it again")
-    else:
-        published = Published.newest(arguments.root, arguments.pipeline)
-        published.require_whole()
-        model = published.exact if arguments.exact else published.scann
-        if arguments.query_id is not None:
-            given = {**published.stored_request(arguments.query_id), **given}
-    if arguments.where or arguments.max_per or arguments.mmr_lambda is not None:
-        options = {"where": arguments.where, "max_per": arguments.max_per, "mmr_lambda": arguments.mmr_lambda}
-        answer = ask(model, {**given, **selection(read_description(model), **options)}, signature=RECOMMEND_WHERE)
-    else:
-        answer = ask(model, given)
+    question = _question(arguments)
+    answer = ask(question.model, question.request, signature=question.signature)
     if arguments.k > answer.places:
         print(f"note: the model gives at most {answer.places} answers (serving.top_k)", file=sys.stderr)
     ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[: arguments.k]
-    history = [name for name in given.get("history") or [] if isinstance(name, str)]
-    names = {*history, *(name for name, _ in ranked)}
-    titles = _titles(model, published, names)
+    names = {*question.history, *(name for name, _ in ranked)}
+    titles = _titles(question.model, question.published, names)
     if arguments.json:
-        print(json.dumps(_document(model, ranked, history, titles)))
+        print(json.dumps(_document(question.model, ranked, question.history, titles)))
     else:
-        print("\n".join(_lines(model, ranked, history, titles)))
+        print("\n".join(_lines(question.model, ranked, question.history, titles)))
     return 0
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What to ask of which model.
+
+    Attributes:
+        model: directory of the SavedModel.
+        signature: name of the signature.
+        request: its inputs.
+        history: the known history, to show it.
+        published: the published model; None for another.
+    """
+
+    model: Path
+    signature: str
+    request: Mapping[str, Any]
+    history: Sequence[str]
+    published: "Published | None" = None
+
+
+def _question(arguments: argparse.Namespace) -> _Question:
+    """The question: to `recommend_known` where an id is all that the model needs."""
+    from models.spec.selection import RECOMMEND_WHERE
+    from serving.model.descriptions import SIGNATURE, read_description
+
+    model, published = _asked_model(arguments)
+    given, query_id, selected = _given(arguments), arguments.query_id, _selected(arguments, model)
+    signature = RECOMMEND_WHERE if selected else SIGNATURE
+    if query_id is None:
+        return _Question(model, signature, {**given, **selected}, _ids(given), published)
+    is_known = _KNOWS in read_description(model).signatures and not selected
+    if published is None:
+        if not is_known:
+            raise ConfigError(
+                "--query-id needs the records of the pipeline, or a model that stores its queries "
+                "(serving.known_queries); --model names a model that does not"
+            )
+        return _Question(model, _KNOWS, {**given, QUERY_ID: query_id}, _ids(given))
+    whole = {**published.stored_request(query_id), **given}
+    if is_known and not given:
+        return _Question(model, _KNOWS, {QUERY_ID: query_id}, _ids(whole), published)
+    return _Question(model, signature, {**whole, **selected}, _ids(whole), published)
+
+
+def _asked_model(arguments: argparse.Namespace) -> "tuple[Path, Published | None]":
+    """The model to ask, undamaged, and the published pair that it is of; None for another model."""
+    from pipeline.execution.published import Published
+    from serving.model.descriptions import read_description
+    from serving.model.version_digests import require_whole
+
+    if arguments.model is not None:
+        model: Path = arguments.model
+        read_description(model)
+        require_whole(model, "export it again")
+        return model, None
+    published = Published.newest(arguments.root, arguments.pipeline)
+    published.require_whole()
+    return published.exact if arguments.exact else published.scann, published
+
+
+def _selected(arguments: argparse.Namespace, model: Path) -> Mapping[str, Any]:
+    """The inputs that select by attributes."""
+    from pipeline.selecting import selection
+    from serving.model.descriptions import read_description
+
+    where, max_per, mmr_lambda = arguments.where, arguments.max_per, arguments.mmr_lambda
+    if not where and not max_per and mmr_lambda is None:
+        return {}
+    return selection(read_description(model), where=where, max_per=max_per, mmr_lambda=mmr_lambda)
+
+
+def _ids(request: Mapping[str, Any]) -> list[str]:
+    return [name for name in request.get(HISTORY) or [] if isinstance(name, str)]
 
 
 def _titles(model: Path, published: "Published | None", ids: Collection[str]) -> Mapping[str, str]:

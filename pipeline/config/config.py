@@ -28,7 +28,7 @@ from dataplane.sources.spans.window import at_newest, pinned
 from dataplane.sources.value_config import ColumnName
 from models.spec.checks import contradictions
 from models.spec.config import ModelConfig, TrainingConfig
-from models.spec.features import FeatureSpec
+from models.spec.features import QUERY_ID, FeatureSpec
 from models.spec.split_config import FilesSplit, LeaveLastNSplit, RatioSplit, SplitConfig
 from models.spec.strict import Strict
 from pipeline.config.metrics_config import MetricsConfig
@@ -51,6 +51,11 @@ class ServingConfig(Strict):
     item_columns: tuple[ColumnName, ...] = ()
     """Columns of the candidate table that are stored with the published models, besides `display`. `serve` answers with
     them on request."""
+    known_queries: bool = False
+    """Stores the features and the history of every query of the data in the published models, for the signature
+    `recommend_known`: a request then needs only the `query_id`. Both models grow by 4 bytes per event and the encoded
+    features and ids of the queries; the record of the run tells the bytes. People's ids and histories are then part of
+    the published files."""
     validation: InfraValidationConfig = InfraValidationConfig()
     """Checks that a model must pass in a fresh process before it is published."""
     push: PushConfig = PushConfig()
@@ -197,6 +202,9 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     problems += [
         Problem("evaluation.slices", message) for message in unusable_slices(config.evaluation.slices, config.features)
     ]
+    if config.serving.known_queries and QUERY_ID in config.features.context:
+        message = f"needs the input '{QUERY_ID}' for the id of a query; rename the context feature of this name"
+        problems.append(Problem("serving.known_queries", message))
     if config.name.endswith("-scann"):
         problems.append(Problem("name", "must not end in '-scann', the suffix of the ScaNN model"))
     if config.name == SERVING:

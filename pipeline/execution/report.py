@@ -95,9 +95,11 @@ def _attributes(facts: Mapping[str, Any]) -> str:
 def _index(serving_model: ServingModel) -> str:
     index = IndexReport.read(serving_model)
     recall = ", ".join(f"{name} {value:.4f}" for name, value in index.recall.items())
+    known = index.known_queries
+    stored = f"\n  known by id: {known.text} in each model" if known else ""
     return (
         f"Index      {index.candidates:,} candidates, {index.search}; against exact search: {recall}\n"
-        f"  one query: {index.latency_ms['scann']:.2f} ms, exact {index.latency_ms['exact']:.2f} ms"
+        f"  one query: {index.latency_ms['scann']:.2f} ms, exact {index.latency_ms['exact']:.2f} ms{stored}"
     )
 
 

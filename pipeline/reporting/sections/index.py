@@ -75,6 +75,8 @@ def _facts(index: IndexReport) -> Iterator[tuple[str, str]]:
     yield from ((name, metric(value)) for name, value in index.recall.items())
     yield "asked for", f"recall@{index.target.k} of at least {number(index.target.recall)}"
     yield "one query", ", ".join(f"{name} {value:.2f} ms" for name, value in index.latency_ms.items())
+    if index.known_queries is not None:
+        yield "known by id", f"{index.known_queries.text} in each model"
     if index.settings is not None:
         settings = asdict(index.settings)
         yield "settings", ", ".join(f"{name} {number(value)}" for name, value in settings.items() if value is not None)

@@ -13,6 +13,8 @@ from serving.model.descriptions import InputSpec, ModelDescription, Signature
 TEXT, TEXTS = InputSpec(dtype="string", shape=(None,)), InputSpec(dtype="string", shape=(None, None))
 INPUTS = {
     "similar_queries": {"history": TEXTS},
+    "recommend_known": {"query_id": TEXT, "history": TEXTS},
+    "recommend_known_where": {"query_id": TEXT, "history": TEXTS, "where_country": TEXTS},
     "recommend_filtered": {"history": TEXTS, "exclude_ids": TEXTS, "allow_ids": TEXTS},
     "similar_candidates": {"candidate_id": TEXT},
     "score": {"history": TEXTS, "candidate_ids": TEXTS},
@@ -35,11 +37,12 @@ DESCRIPTION = ModelDescription(
     signatures={name: Signature(inputs=inputs) for name, inputs in INPUTS.items()},
 )
 BEST = {"a": 3.0, "b": 2.0}
+WHERE = ("recommend_where", "similar_where")
 
 
 def check(signature: str, wanted: str = "") -> SignatureCheck:
     """The check of a signature; `wanted` is an input that its question gives."""
-    checks = signature_checks(DESCRIPTION, {"history": ["seen"]}, best=BEST, candidate="z")
+    checks = signature_checks(DESCRIPTION, {"history": ["seen"]}, best=BEST, candidate="z", query="q")
     (found,) = [
         check
         for check in checks
@@ -63,6 +66,10 @@ def answers(*rows: dict[str, float]) -> Reply:
         ("recommend_filtered", "exclude_ids", answers({"b": 2.0}), answers({"seen": 2.0}), "'seen' is in the history"),
         ("recommend_filtered", "allow_ids", answers(BEST), answers({"x": 3.0, "b": 2.0}), "has 'x', which was not all"),
         ("recommend_filtered", "allow_ids", answers(BEST), answers({"a": 3.0, "b": 1.0}), "score 1.0 at rank 2"),
+        ("recommend_known", "", answers(BEST, {}), answers({"a": 3.0, "b": 1.5}, {}), "score 1.5 at rank 2"),
+        ("recommend_known", "", answers({"x": 4.0}, {}), answers({"seen": 3.0}, {}), "'seen' is in the history"),
+        ("recommend_known_where", "", answers(BEST, {}), answers({"a": 3.0, "b": 1.5}, {}), "score 1.5 at rank 2"),
+        ("recommend_known", "", answers(BEST, BEST), answers(BEST, {"a": math.nan}), "scores that are not finite"),
         ("similar_candidates", "", answers({"b": 1.0}, {}), answers({"a": 1.0}, {}), "'a' is in the history"),
         ("similar_candidates", "", answers({"b": 1.0}, {}), answers({"b": 1.0}, {"b": 1.0}), "an unknown id is ['b'"),
         ("score", "", {"scores": [[3.0, 2.0, LOWEST]]}, {"scores": [[3.0, 2.0, 0.0]]}, "score 0.0 at rank 3"),
@@ -78,7 +85,7 @@ def test_a_wrong_reply_is_a_problem(signature: str, wanted: str, right: Any, wro
 
 def test_wrong_answers_to_a_request_with_attributes_are_problems() -> None:
     checks = signature_checks(DESCRIPTION, {"history": ["seen"]}, best=BEST, candidate="z")
-    plain, diverse, similar, unknown = (it for it in checks if it.question.signature.endswith("_where"))
+    plain, diverse, similar, unknown = (it for it in checks if it.question.signature in WHERE)
     assert diverse.question.requests[0]["mmr_lambda"] == 0.5
     for it in (plain, diverse):
         assert it.problem(answers({"b": 2.0, "a": 3.0})) is None

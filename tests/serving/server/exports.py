@@ -12,10 +12,12 @@ from tests.contexts import in_process
 
 
 def export(world: World, root: Path, *, top_k: int, index: IndexConfig, items: Examples | None = None) -> Path:
-    """Exports both models of a world as `root/exact/1` and `root/scann/1`, with the columns of `items`."""
+    """Exports both models of a world, which know its queries, as `root/exact/1` and `root/scann/1`."""
     inputs = ScannIndexer.Inputs(world.transformed_examples, world.transform_graph, world.model, examples=items)
     outputs = ScannIndexer.Outputs(ServingModel(root / "serving"))
-    params = ScannIndexerParams(top_k=top_k, index=index, display="title", item_columns=("year", "gone"))
+    params = ScannIndexerParams(
+        top_k=top_k, index=index, known_queries=True, display="title", item_columns=("year", "gone")
+    )
     ScannIndexer(params).execute(inputs, outputs, in_process())
     for name in ("exact", "scann"):
         (root / name).mkdir()

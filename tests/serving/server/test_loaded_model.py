@@ -10,6 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from dataplane.artifacts import Examples, TransformedExamples
+from dataplane.dataset.sequences import read_dataset
+from serving.model.descriptions import read_description
+from serving.model.requests import stored_requests
 from serving.server.loaded_model import LoadedModel, without_paths
 from tests.serving.server.asking import JOINED, answers, asked
 
@@ -49,6 +53,21 @@ def test_joined_requests_are_answered_as_each_alone(
             assert (np.array(mine["scores"]) >= np.array(other["scores"]) - 1e-4).all()
             if is_exact:
                 np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-4, atol=1e-5)
+
+
+def test_an_id_is_answered_as_the_stored_request(exported: Path, model: LoadedModel) -> None:
+    dataset = read_dataset(TransformedExamples(exported / "world" / "transformed"))
+    features = read_description(exported / "exact" / "1").feature_spec()
+    ids = dataset.queries.ids.to_pylist()
+    stored = stored_requests(Examples(exported / "world" / "examples"), dataset, features, ids)
+    newer = ["c00009", "unknown"]
+    stored = [{**request, "history": request["history"] + newer, "device": "tv"} for request in stored]
+    by_id = [{"query_id": name, "history": newer, "device": "tv"} for name in [*ids, "unknown"]]
+    stored.append({"history": newer, "device": "tv"})
+    wanted, found = answers(model, [asked(model, stored), asked(model, by_id, "recommend_known")])
+    for mine, other in zip(found, wanted, strict=True):
+        assert mine["candidate_ids"] == other["candidate_ids"]
+        np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-4, atol=1e-5)
 
 
 def test_lists_too_long_for_a_batch_are_refused_before_they_are_padded(model: LoadedModel) -> None:
