@@ -21,6 +21,8 @@ Ranked: TypeAlias = Sequence[tuple[str, float]]
 """Ids and scores of candidates, best first."""
 
 _HISTORY_SHOWN = 10
+_SHOWN = 10
+_DEFAULT = "serving_default"
 _KNOWS = "recommend_known"
 
 
@@ -34,6 +36,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "Titles come from the column that `display` names in the configuration.",
         epilog="""examples:
   recommend quickstart --query-id q7
+  recommend quickstart --requests today.csv --out answers.parquet
   recommend quickstart --features '{"country": "NL", "age": 33}' --history '["c12", "c99"]' -k 5
   recommend shop --query-id q7 --where country=DE,AT --where price=..100 --max-per brand=2""",
         formatter_class=options.HelpWithExamples,
@@ -46,9 +49,24 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument(
         "-k",
         type=options.positive,
-        default=10,
         metavar="N",
-        help="show the first N of the model's serving.top_k answers (default: %(default)s)",
+        help=f"show the first N of the model's serving.top_k answers (default: {_SHOWN}; all of them with --requests)",
+    )
+    parser.add_argument(
+        "--requests",
+        type=options.local_path,
+        metavar="FILE",
+        help="answer every row of a CSV, JSON Lines or Parquet file, in its order; the columns are the signature's "
+        "inputs",
+    )
+    parser.add_argument(
+        "--out", type=options.local_path, metavar="FILE", help="where the answers go: .parquet or .jsonl"
+    )
+    parser.add_argument(
+        "--signature",
+        default=_DEFAULT,
+        metavar="NAME",
+        help="signature that answers --requests, such as recommend_known or recommend_filtered (default: %(default)s)",
     )
     parser.add_argument("--exact", action="store_true", help="ask the exact model instead of the ScaNN model")
     parser.add_argument("--model", type=options.local_path, metavar="DIR", help="ask this exported SavedModel instead")
@@ -88,17 +106,33 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prints the answer; exit code 2 if the request does not fit or nothing is published, 3 if the model is damaged."""
     from serving.model.ask import ask
 
-    question = _question(arguments)
+    if arguments.requests is not None or arguments.out is not None:
+        return _answer_file(arguments)
+    question, shown_most = _question(arguments), arguments.k or _SHOWN
     answer = ask(question.model, question.request, signature=question.signature)
-    if arguments.k > answer.places:
+    if shown_most > answer.places:
         print(f"note: the model gives at most {answer.places} answers (serving.top_k)", file=sys.stderr)
-    ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[: arguments.k]
+    ranked = list(zip(answer.candidate_ids, answer.scores, strict=True))[:shown_most]
     names = {*question.history, *(name for name, _ in ranked)}
     titles = _titles(question.model, question.published, names)
     if arguments.json:
         print(json.dumps(_document(question.model, ranked, question.history, titles)))
     else:
         print("\n".join(_lines(question.model, ranked, question.history, titles)))
+    return 0
+
+
+def _answer_file(arguments: argparse.Namespace) -> int:
+    """Answers the rows of a file; loads the model into this process."""
+    from serving.model.batch_answers import answer_file
+
+    if arguments.requests is None or arguments.out is None:
+        raise ConfigError("--requests FILE and --out FILE go together")
+    model, _ = _asked_model(arguments)
+    if arguments.query_id is not None or _given(arguments) or _selected(arguments, model):
+        raise ConfigError("--requests has all inputs of each row; leave those of a single request out")
+    count = answer_file(model, arguments.requests, arguments.out, signature=arguments.signature, k=arguments.k)
+    print(f"{model} answered {count:,} requests in {arguments.out}")
     return 0
 
 
@@ -123,25 +157,25 @@ class _Question:
 
 def _question(arguments: argparse.Namespace) -> _Question:
     """The question: to `recommend_known` where an id is all that the model needs."""
-    from models.spec.selection import RECOMMEND_WHERE
-    from serving.model.descriptions import SIGNATURE, read_description
+    from models.spec.selection import RECOMMEND_KNOWN_WHERE, RECOMMEND_WHERE
+    from serving.model.descriptions import read_description
 
     model, published = _asked_model(arguments)
     given, query_id, selected = _given(arguments), arguments.query_id, _selected(arguments, model)
-    signature = RECOMMEND_WHERE if selected else SIGNATURE
+    signature, knows = (RECOMMEND_WHERE, RECOMMEND_KNOWN_WHERE) if selected else (_DEFAULT, _KNOWS)
     if query_id is None:
         return _Question(model, signature, {**given, **selected}, _ids(given), published)
-    is_known = _KNOWS in read_description(model).signatures and not selected
+    is_known = knows in read_description(model).signatures
     if published is None:
         if not is_known:
             raise ConfigError(
                 "--query-id needs the records of the pipeline, or a model that stores its queries "
                 "(serving.known_queries); --model names a model that does not"
             )
-        return _Question(model, _KNOWS, {**given, QUERY_ID: query_id}, _ids(given))
+        return _Question(model, knows, {**given, **selected, QUERY_ID: query_id}, _ids(given))
     whole = {**published.stored_request(query_id), **given}
     if is_known and not given:
-        return _Question(model, _KNOWS, {QUERY_ID: query_id}, _ids(whole), published)
+        return _Question(model, knows, {**selected, QUERY_ID: query_id}, _ids(whole), published)
     return _Question(model, signature, {**whole, **selected}, _ids(whole), published)
 
 

@@ -1,9 +1,11 @@
 """One loaded model: joined requests, definitions of signatures, and reasons without paths."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from google.protobuf.json_format import ParseDict
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +14,8 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from dataplane.artifacts import Examples, TransformedExamples
 from dataplane.dataset.sequences import read_dataset
+from dataplane.errors import ConfigError
+from serving.model.batch_answers import answer_file
 from serving.model.descriptions import read_description
 from serving.model.requests import stored_requests
 from serving.server.loaded_model import LoadedModel, without_paths
@@ -68,6 +72,26 @@ def test_an_id_is_answered_as_the_stored_request(exported: Path, model: LoadedMo
     for mine, other in zip(found, wanted, strict=True):
         assert mine["candidate_ids"] == other["candidate_ids"]
         np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_rows_of_a_file_are_answered_as_the_served_ones(
+    exported: Path, model: LoadedModel, tmp_path: Path, suffix: str, request: pytest.FixtureRequest
+) -> None:
+    path = exported / ("exact" if "exact" in request.node.name else "scann") / "1"
+    rows = [{"age": float(age), "history": [f"c{age:05d}"] * (age % 3)} for age in range(300)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / f"answers.{suffix}"
+    assert answer_file(path, tmp_path / "rows.jsonl", out, signature="serving_default", k=3) == 300
+    found = (
+        pq.read_table(out).to_pylist() if suffix == "parquet" else list(map(json.loads, out.read_text().splitlines()))
+    )
+    (served,) = answers(model, [asked(model, rows, k=3)])
+    for mine, other in zip(found, served, strict=True):
+        assert mine["candidate_ids"] == other["candidate_ids"]
+        np.testing.assert_allclose(mine["scores"], other["scores"], rtol=1e-5)
+    with pytest.raises(ConfigError, match="at most 8 answers"):
+        answer_file(path, tmp_path / "rows.jsonl", out, signature="serving_default", k=9)
 
 
 def test_lists_too_long_for_a_batch_are_refused_before_they_are_padded(model: LoadedModel) -> None:
