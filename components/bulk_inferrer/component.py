@@ -10,7 +10,9 @@ from dataplane.artifacts import Model, Recommendations, ServingModel, Transforme
 
 
 class BulkInferrer(Component["BulkInferrer.Inputs", "BulkInferrer.Outputs", BulkInferrerParams]):
-    """Recommends candidates to every query, given all of its events. Context features are missing values.
+    """Recommends candidates to every query, given all of its events.
+
+    Context features are missing values, unless the parameters give them.
 
     Writes `recommendations/part-*.parquet` with the columns `query_id`, `candidate_ids` (list of strings, best first)
     and `scores` (list of float32 of the same length). Rows are in the order of TransformedExamples. A list is shorter

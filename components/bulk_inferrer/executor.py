@@ -51,7 +51,9 @@ def recommend_to_all(
     target = recommendations.path / "recommendations"
     target.mkdir(parents=True, exist_ok=True)
     context.progress(f"embedding {queries:,} queries")
-    embedded = stored_query_embeddings(model, transform_graph, dataset, context, query_rows=np.arange(queries))
+    embedded = stored_query_embeddings(
+        model, transform_graph, dataset, context, query_rows=np.arange(queries), moment=params.context
+    )
     starts = range(0, queries, _SLICE)
     context.progress(f"ranking {len(candidates):,} candidates for each")
     with context.scratch_directory() as scratch:

@@ -205,6 +205,10 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     if config.serving.known_queries and QUERY_ID in config.features.context:
         message = f"needs the input '{QUERY_ID}' for the id of a query; rename the context feature of this name"
         problems.append(Problem("serving.known_queries", message))
+    for name in sorted({*(config.recommendations.context if config.recommendations else ())}):
+        if name not in config.features.context:
+            known = _allowed(list(config.features.context)) or "; there are none"
+            problems.append(Problem("recommendations.context", f"'{name}' is no context feature{known}"))
     if config.name.endswith("-scann"):
         problems.append(Problem("name", "must not end in '-scann', the suffix of the ScaNN model"))
     if config.name == SERVING:

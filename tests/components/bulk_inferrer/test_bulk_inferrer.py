@@ -8,8 +8,12 @@ import pytest
 from components.bulk_inferrer import BulkInferrer, BulkInferrerParams
 from components.scann_indexer import IndexConfig, RecallTarget, ScannIndexer, ScannIndexerParams
 from dataplane.artifacts import Recommendations, ServingModel
+from dataplane.artifacts.transform_graph import read_spec
 from dataplane.dataset.sequences import read_dataset
 from dataplane.errors import DataError
+from serving.model.ask import ask_batches
+from serving.model.descriptions import read_description
+from serving.model.requests import complete_request, stored_requests
 from tests.components.tiny_world import World, make_world
 from tests.contexts import in_process
 
@@ -42,6 +46,21 @@ def test_every_query_gets_the_expected_answers(world: World, serving_model: Serv
     for row, expected in zip(rows, serving_model.read_json("expected_answers.json"), strict=True):
         assert row["candidate_ids"] == expected["candidate_ids"]
         assert np.allclose(row["scores"], expected["scores"], rtol=1e-5)
+
+
+def test_the_context_of_the_day_counts_for_every_query(
+    world: World, serving_model: ServingModel, tmp_path: Path
+) -> None:
+    dataset, features = read_dataset(world.transformed_examples), read_spec(world.transform_graph).features
+    requests = stored_requests(world.examples, dataset, features, dataset.queries.ids.to_pylist())
+    inputs = read_description(serving_model.path / "exact").inputs()
+    batch = [complete_request(inputs, {**request, "device": "tv"}) for request in requests]
+    served = ask_batches(serving_model.path / "exact", [batch], timeout=120).answers[0]
+    rows = infer(world, serving_model, tmp_path, top_k=30, context={"device": "tv"})
+    for row, ids, scores in zip(rows, served.candidate_ids, served.scores, strict=True):
+        assert row["candidate_ids"] == [name for name in ids if name]
+        assert np.allclose(row["scores"], scores[: len(row["scores"])], rtol=1e-4)
+    assert rows != infer(world, serving_model, tmp_path / "none", top_k=30)
 
 
 def test_no_query_is_recommended_what_it_has_seen(world: World, serving_model: ServingModel, tmp_path: Path) -> None:
