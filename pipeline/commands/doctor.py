@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dataplane.text_tables import text_table
+from dataplane.text_tables import text_table, wrapped
 from pipeline.commands import options
 
 if TYPE_CHECKING:
     from pipeline.diagnosis.finding import Finding
 
 _MARKS = {"sound": "✓", "absent": "–", "wrong": "✗"}
+_BESIDE = 7
+"""Columns of a line for the mark and the gaps between the cells."""
+_LEAST_ROOM = 20
 _STYLES = {"sound": "green", "absent": "dim", "wrong": "red"}
 
 
@@ -77,12 +80,12 @@ def _show(findings: "list[Finding]") -> None:
         ]
         print("\n".join(text_table(rows)))
         return
+    console = Console(highlight=False)
+    room = max(_LEAST_ROOM, console.width - max(len(each.name) for each in findings) - _BESIDE)
     table = Table.grid(padding=(0, 2, 0, 0))
-    for _ in range(3):
-        table.add_column(overflow="fold")
     for each in findings:
-        told = Text(each.found)
+        told = Text("\n".join(wrapped(each.found, room)))
         if each.fix:
-            told.append(f"\n→ {each.fix}", style="bold")
+            told.append("\n" + "\n".join(wrapped(f"→ {each.fix}", room)), style="bold")
         table.add_row(Text(_MARKS[each.state], style=_STYLES[each.state]), Text(each.name), told)
-    Console(highlight=False).print(table)
+    console.print(table)
