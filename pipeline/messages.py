@@ -5,6 +5,7 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 DEFAULT_ROOT = Path("runs")
@@ -42,7 +43,10 @@ def print_error(text: str) -> None:
 
 
 def laid_out(text: str, width: int) -> list[str]:
-    """Lines of at most `width` columns, but for paths and commands, which stay whole; a command gets its own line."""
+    """Lines of at most `width` columns, but for paths and commands, which can be copied; a command gets its own line.
+
+    A path on a line that is too long starts from the working directory, if it is below it.
+    """
     found: list[str] = []
     for line in text.splitlines():
         prose, command, rest = line.partition(_COMMAND)
@@ -58,6 +62,8 @@ def laid_out(text: str, width: int) -> list[str]:
 
 def _wrapped(line: str, width: int) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()))
+    with suppress(OSError):  # the directory may be gone
+        line = re.sub(rf"(?<!\S){re.escape(str(Path.cwd()))}/", "", line)
     return textwrap.wrap(
         line.lstrip(),
         max(width, _LEAST_WIDTH),

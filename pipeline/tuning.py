@@ -76,7 +76,7 @@ class Tuner:
             study.sampler = optuna.samplers.TPESampler(
                 seed=self.config.seed + done, n_startup_trials=self.tuning.startup_trials
             )
-            self._try(study, study.ask())
+            self._try(study, study.ask(), f"{done + 1} of {self.tuning.trials}")
         return self._write_best(study)
 
     def _study(self) -> optuna.Study:
@@ -98,11 +98,11 @@ class Tuner:
     def _values(self, sections: Sequence[str]) -> dict[str, Any]:
         return {name: getattr(self.config, name).model_dump(mode="json") for name in sections}
 
-    def _try(self, study: optuna.Study, trial: optuna.Trial) -> None:
+    def _try(self, study: optuna.Study, trial: optuna.Trial, place: str) -> None:
         chosen = {key: _suggest(trial, key, domain) for key, domain in self.tuning.space.items()}
         settings = ", ".join(f"{key}={_shown(value)}" for key, value in chosen.items())
         try:
-            value = self._train(trial, chosen, f"trial {trial.number} of {self.tuning.trials}: {settings}")
+            value = self._train(trial, chosen, f"trial {trial.number}, {place}: {settings}")
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             self._report(trial, settings, "pruned")

@@ -1,3 +1,7 @@
+from pathlib import Path
+
+import pytest
+
 from pipeline.messages import laid_out
 
 COMMAND = "python -m pipeline run a/rather/long/path/to/mine.yaml --root /another/rather/long/path"
@@ -14,3 +18,16 @@ def test_lines_break_between_words_and_commands_stay_whole() -> None:
 def test_lines_that_fit_stay_as_they_are() -> None:
     table = "error: refused\n  Test       two-tower  popularity\n  recall@10     0.1000      0.2000"
     assert laid_out(table, 60) == table.split("\n")
+
+
+def test_a_path_below_the_working_directory_is_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path)
+    told = f"not published: the evaluation did not bless the model; see {tmp_path}/runs/toy/blessing.json"
+    assert laid_out(told, 60)[-1] == "  runs/toy/blessing.json"
+    assert laid_out(told, 300) == [told], "a line that fits is whole"
+    others = (f"{tmp_path}elsewhere/a", f"/other{tmp_path}/a")
+    assert set(others) <= set(" ".join(laid_out(" ".join([told, *others]), 60)).split())
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert str(tmp_path / "runs" / "toy" / "blessing.json") in " ".join(laid_out(told, 60))

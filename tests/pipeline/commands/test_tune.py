@@ -51,7 +51,9 @@ def trials(text: str) -> list[str]:
 
 def test_a_study_goes_on_and_ends_with_its_best_configuration(place, capsys):
     assert tune(place, "--set", "training.patience=3") == 0
-    assert trials(capsys.readouterr().err) == ["trial 0", "trial 1"]
+    told = capsys.readouterr()
+    assert trials(told.err) == ["trial 0", "trial 1"]
+    assert "Tuner: trial 0, 1 of 2: " in told.err
     assert tune(place, "--set", "training.patience=3") == 0
     assert trials(capsys.readouterr().err) == [], "all that were asked for are done"
     assert tune(place, "--set", "training.patience=3", "--set", "tuning.trials=3") == 0
