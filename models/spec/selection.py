@@ -10,6 +10,8 @@ FilterKind: TypeAlias = Literal["any_of", "all_of", "none_of", "equals", "range"
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 RECOMMEND_WHERE, SIMILAR_WHERE, RECOMMEND_KNOWN_WHERE = "recommend_where", "similar_where", "recommend_known_where"
 """Signatures that select among the candidates by their attributes."""
+WHERE = "where_"
+"""Start of the names of the inputs that filter."""
 MMR_LAMBDA = "mmr_lambda"
 """Input: weight of the relevance against the diversity of an answer."""
 
@@ -27,7 +29,7 @@ class Filter(Strict):
 
 def filter_inputs(name: str, kind: FilterKind) -> tuple[str, ...]:
     """Names of the inputs of a filter: `where_NAME`, or `where_NAME_min` and `where_NAME_max`."""
-    return (f"where_{name}_min", f"where_{name}_max") if kind == "range" else (f"where_{name}",)
+    return (f"{WHERE}{name}_min", f"{WHERE}{name}_max") if kind == "range" else (f"{WHERE}{name}",)
 
 
 def max_per_input(name: str) -> str:

@@ -15,6 +15,7 @@ from dataplane.errors import ConfigError
 from dataplane.errors.messages import quoted
 from dataplane.shards import shards_of
 from models.spec.features import HISTORY, MISSING_TIMESTAMP, QUERY_ID, FeatureSpec
+from models.spec.selection import WHERE
 from serving.model.descriptions import Inputs, InputSpec
 
 Request = dict[str, Any]
@@ -115,7 +116,7 @@ def complete_request(inputs: Inputs, request: Mapping[str, Any]) -> Request:
     Args:
         inputs: dtype and shape of the model's inputs by name, from its description.
         request: values by input name. A string may be given as an integer, because ids often are numbers, or as UTF-8
-            bytes. An integer may be given as a float without a fraction.
+            bytes. An integer may be given as a float without a fraction, and a flag to filter by as a boolean.
 
     Returns:
         For each input a string, a float or an integer, or a list of them if the input has two dimensions.
@@ -169,6 +170,8 @@ def _scalar(name: str, dtype: str, value: Any) -> Any:
         return _MISSING[dtype]
     if dtype == "string" and isinstance(value, str | bytes):
         return value
+    if dtype == "string" and isinstance(value, bool) and name.startswith(WHERE):
+        return "true" if value else "false"  # as flags of the candidate table are compared
     if dtype == "int64" and isinstance(value, float) and value.is_integer():
         value = int(value)
     is_integer = isinstance(value, int) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from models.spec.selection import WHERE
 from serving.model.descriptions import SIGNATURE, Inputs, InputSpec
 from serving.server.predict_json import MOST_LISTED_VALUES, Interface
 
@@ -66,7 +67,7 @@ def instance_schema(inputs: Inputs) -> Schema:
     Args:
         inputs: dtype and shape of the signature's inputs by name.
     """
-    properties = {name: _input_schema(spec) for name, spec in inputs.items()}
+    properties = {name: _input_schema(name, spec) for name, spec in inputs.items()}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
@@ -87,13 +88,13 @@ def request_schema(signature: str, interface: Interface, *, instance: Schema, ma
     columns = {
         "type": "object",
         "description": "A list for each input, one item per row; all lists have one length",
-        "properties": {name: rows_of(_input_schema(spec)) for name, spec in inputs.items()},
+        "properties": {name: rows_of(_input_schema(name, spec)) for name, spec in inputs.items()},
         "minProperties": 1,
         "additionalProperties": False,
     }
     by_row, by_column = [rows_of(instance)], [columns]
     if len(inputs) == 1:  # needs no name
-        alone = rows_of(_input_schema(next(iter(inputs.values()))))
+        alone = rows_of(_input_schema(*next(iter(inputs.items()))))
         by_row.append(alone)
         by_column.append(alone)
     return {
@@ -168,8 +169,10 @@ def _exactly(properties: Mapping[str, Schema], optional: Mapping[str, Schema] = 
     }
 
 
-def _input_schema(spec: InputSpec) -> Schema:
+def _input_schema(name: str, spec: InputSpec) -> Schema:
     value = _TAKEN[spec.dtype]
+    if spec.dtype == "string" and name.startswith(WHERE):
+        value = {"anyOf": [value, {"type": "boolean"}]}
     if len(spec.shape) == 1:
         return value
     width = spec.shape[1]

@@ -81,6 +81,12 @@ def test_numbers_may_stand_for_ids() -> None:
     }  # fmt: skip
 
 
+def test_a_flag_to_filter_by_may_be_a_boolean() -> None:
+    inputs = {"where_in_stock": INPUTS["country"], "where_flags": INPUTS["tags"]}
+    request = complete_request(inputs, {"where_in_stock": True, "where_flags": [False, "x"]})
+    assert request == {"where_in_stock": "true", "where_flags": ["false", "x"]}
+
+
 def test_a_whole_number_may_be_written_with_a_fraction_of_zero() -> None:
     joined = complete_request(INPUTS, {"joined": 1.7e9})["joined"]
     assert (joined, type(joined)) == (1_700_000_000, int)
