@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from serving.server.deadlines import HEADER
 from serving.server.json_schemas import Schema, answer_schema, instance_schema, request_schema
 from serving.server.loaded_model import LoadedModel
 from serving.server.openapi_parts import error_responses, get_operation, json_content
@@ -12,6 +13,7 @@ from serving.server.openapi_try_page import PAGE_SCHEMAS, page_paths
 
 _PREDICT_ERRORS = {
     "400": "The request does not fit the model; the error says where",
+    "401": "The server wants a token",
     "404": "This version is not served",
     "408": "The head of the request took too long",
     "413": "The request is too large",
@@ -24,6 +26,12 @@ _PREDICT_ERRORS = {
 _NOT_SERVED = {"404": "This version is not served"}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
 _LABEL = {"name": "label", "in": "path", "required": True, "schema": {"type": "string"}}
+_TIMEOUT = {
+    "name": HEADER,
+    "in": "header",
+    "description": "How long the client waits, in milliseconds",
+    "schema": {"type": "integer", "minimum": 1},
+}
 _STATE: Schema = {
     "type": "object",
     "properties": {
@@ -121,6 +129,7 @@ def _predict(name: str, model: LoadedModel) -> dict[str, Any]:
     answers = [_reference(name, signature, "Answer") for signature in model.interface.signatures]
     return {
         "summary": f"Ask {name}, of which version {model.version} answers",
+        "parameters": [_TIMEOUT],
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": requests}}}},
         "responses": {
             "200": {"description": "The answers", "content": {"application/json": {"schema": {"anyOf": answers}}}},

@@ -82,6 +82,10 @@ def test_it_is_a_document_of_every_signature(served: Served) -> None:
     instance = document["components"]["schemas"]["toy.serving_default.Instance"]["properties"]
     assert instance["taste"]["maxItems"] == 2
     assert "context" not in instance
+    for path, label in (("/v1/models/toy:predict", []), ("/v1/models/toy/labels/{label}:predict", ["label"])):
+        operation = document["paths"][path]
+        assert [it["name"] for it in operation.get("parameters", [])] == label
+        assert [it["name"] for it in operation["post"]["parameters"]] == ["X-Request-Timeout-Ms"]
 
 
 @pytest.mark.parametrize(
