@@ -1,12 +1,16 @@
 """Error messages on a terminal, in which a command to copy stays whole, and the commands that messages suggest."""
 
+import logging
 import re
 import shlex
+import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from dataplane.errors.credentials import RedactingFormatter
 
 DEFAULT_ROOT = Path("runs")
 
@@ -14,6 +18,14 @@ _COMMAND = "python -m pipeline"
 _LEAST_WIDTH = 40
 _WEBHOOK = re.compile(r"^(notify\b.*?\bhttps?://[^/\s]+/).*")
 """A setting with the address of a webhook, whose path may be a secret."""
+
+
+class TerminalFormatter(RedactingFormatter):
+    """Formats log records as lines of the terminal's width."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter`."""
+        return "\n".join(laid_out(super().format(record), shutil.get_terminal_size().columns))
 
 
 def repeated(verb: str, config: Path, *, root: Path, settings: Sequence[str], options: Sequence[str] = ()) -> str:

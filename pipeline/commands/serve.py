@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dataplane.errors import ConfigError
 from dataplane.errors.credentials import RedactingFormatter
 from pipeline.commands import options, serve_access, serve_processes
+from pipeline.messages import TerminalFormatter
 
 if TYPE_CHECKING:
     from serving.published.publishing import Publisher
@@ -271,7 +273,7 @@ def _grpc_options(arguments: argparse.Namespace, access: "Access", *, is_shared:
 
 def _log(form: str) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(RedactingFormatter(form))
+    handler.setFormatter((TerminalFormatter if sys.stderr.isatty() else RedactingFormatter)(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 

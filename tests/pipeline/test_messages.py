@@ -1,8 +1,9 @@
+import logging
 from pathlib import Path
 
 import pytest
 
-from pipeline.messages import laid_out
+from pipeline.messages import TerminalFormatter, laid_out
 
 COMMAND = "python -m pipeline run a/rather/long/path/to/mine.yaml --root /another/rather/long/path"
 
@@ -31,3 +32,13 @@ def test_a_path_below_the_working_directory_is_shorter(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert str(tmp_path / "runs" / "toy" / "blessing.json") in " ".join(laid_out(told, 60))
+
+
+def test_lines_of_a_log_break_between_words_and_have_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    text = "toy-scann: loading version 1795983761 from s3://key:secret@store/models"
+    record = logging.makeLogRecord({"msg": text})
+    assert TerminalFormatter("%(message)s").format(record).split("\n") == [
+        "toy-scann: loading version 1795983761 from",
+        "  s3://***@store/models",
+    ]
