@@ -15,6 +15,7 @@ from dataplane.errors import PipelineError, RunError
 from dataplane.errors.credentials import redacted
 from dataplane.errors.for_users import errors_for_users
 from pipeline.commands import (
+    candidates,
     clean,
     compare,
     completion,
@@ -45,7 +46,7 @@ _DISTRIBUTION = "tfrs-pipeline"
 
 _COMMANDS = (
     run, refresh_index, validate, status, report, compare, show, explain, lineage, reproduce, recommend, explore, serve,
-    versions, promote, rollback, clean, tune, work, init, schema, doctor, completion,
+    candidates, versions, promote, rollback, clean, tune, work, init, schema, doctor, completion,
 )  # fmt: skip
 
 _DESCRIPTION = """Two-tower retrieval, retrained every night and served every second.

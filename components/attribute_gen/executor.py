@@ -14,7 +14,7 @@ from dataplane.shards import shards_of
 from models.retrieval.where import Attributes, WhereSignatures
 from models.saved_models.replacing import replace_variables
 from models.spec.features import CANDIDATE_ID
-from models.spec.selection import RECOMMEND_WHERE, max_per_input
+from models.spec.selection import RECOMMEND_WHERE, max_per_input, renamed_columns
 from serving.model.candidate_attributes import attributes_digest, read_attributes
 from serving.model.descriptions import ModelDescription, read_description, write_description
 from serving.model.item_columns import columns_digest, item_columns, write_item_columns
@@ -74,7 +74,10 @@ def _described(
     identity = {**description.identity, "attributes": attributes_digest(attributes)}
     if items is not None:
         identity["item_columns"] = columns_digest(items)
-    return description.model_copy(update={"identity": identity, "refresh_of": params.refresh_of})
+    columns = renamed_columns(params.filters)
+    return description.model_copy(
+        update={"identity": identity, "refresh_of": params.refresh_of, "filter_columns": columns}
+    )
 
 
 def _refuse_other_filters(params: "AttributeGenParams", description: ModelDescription) -> None:

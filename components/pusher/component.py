@@ -24,6 +24,7 @@ from dataplane.errors import RefusedError
 
 if TYPE_CHECKING:
     from serving.published.published_versions import Publication
+    from serving.published.publishing import Publisher
 
 
 class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
@@ -93,7 +94,20 @@ class Pusher(Component["Pusher.Inputs", "Pusher.Outputs", PusherParams]):
         pushed.write(outputs.pushed_model)
         if pushed.told:
             context.progress(pushed.told)
+        self._carry_over(publisher, published.version, context)
         return pushed.model_dump(mode="json", exclude={"identity", "told"})
+
+    def _carry_over(self, publisher: "Publisher", version: int, context: ExecutionContext) -> None:
+        """Checks that changes of candidates since the version before are in the new one, or keeps them in force."""
+        directory = publisher.versions_of.changes
+        if directory is None or not directory.is_dir():
+            return
+        from models.saved_models.embeddings import exported_ids
+        from serving.changes.carry_over import carry_over
+
+        model, identity = publisher.fetch(version)[0], publisher.identity(version)
+        if (carried := carry_over(directory, version, identity, lambda: exported_ids(model))) is not None:
+            (context.warn if carried.added or carried.removed else context.progress)(str(carried))
 
     def _card(self, inputs: Inputs, context: ExecutionContext) -> dict[Path, bytes] | None:
         """Files of the model card; None if the Pusher was given nothing to make it from."""

@@ -1,9 +1,10 @@
 """Exports the two serving models of a chosen index, with their descriptions and expected answers."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pyarrow as pa
 import tensorflow as tf
@@ -24,6 +25,7 @@ from models.retrieval.serving import ServingModule, SignatureFamily, export
 from models.retrieval.signatures import Specs
 from models.retrieval.where import Attributes, WhereSignatures
 from models.spec.features import FeatureSpec
+from models.spec.selection import Filter, renamed_columns
 from serving.model.candidate_attributes import attributes_digest, read_attributes
 from serving.model.descriptions import FittedTo, InputSpec, ModelDescription, Signature, write_description
 from serving.model.item_columns import columns_digest, item_columns, write_item_columns
@@ -160,8 +162,13 @@ def _description(
         ),
         **PROMISE,
         features=features.model_dump(mode="json", exclude_unset=True),
-        **({} if stored.attributes is None else {"filters": stored.attributes.kinds}),
+        **({} if stored.attributes is None else _filters(stored.attributes, params.index.offered_filters)),
     )
+
+
+def _filters(attributes: Attributes, filters: Mapping[str, Filter]) -> dict[str, Any]:
+    """What a description tells of the filters."""
+    return {"filters": attributes.kinds, "filter_columns": renamed_columns(filters)}
 
 
 def _identity(subject: Subject, embedded: Embedded, chosen: ChosenIndex, stored: _Stored) -> Identity:

@@ -1,5 +1,6 @@
 """What a request may ask of the candidates' attributes, and the names of the inputs that say so."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -30,6 +31,11 @@ class Filter(Strict):
 def filter_inputs(name: str, kind: FilterKind) -> tuple[str, ...]:
     """Names of the inputs of a filter: `where_NAME`, or `where_NAME_min` and `where_NAME_max`."""
     return (f"{WHERE}{name}_min", f"{WHERE}{name}_max") if kind == "range" else (f"{WHERE}{name}",)
+
+
+def renamed_columns(filters: Mapping[str, Filter]) -> dict[str, str]:
+    """The column of each filter whose column has another name."""
+    return {name: it.column for name, it in filters.items() if it.column is not None and it.column != name}
 
 
 def max_per_input(name: str) -> str:

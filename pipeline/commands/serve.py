@@ -201,6 +201,7 @@ def _serve(
         max_rows=arguments.max_rows,
         timeout_seconds=arguments.timeout_seconds,
         lookup=_lookup(arguments, publisher),
+        changes=access.changes,
     )
     stop = threading.Event()
     tell = partial(tell_states, hosts, metrics)

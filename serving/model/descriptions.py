@@ -73,6 +73,8 @@ class ModelDescription(Part):
     signatures: Mapping[str, Signature] = {}
     filters: Mapping[str, FilterKind] = {}
     """Kind of each filter of `recommend_where` and `similar_where` by name."""
+    filter_columns: Mapping[str, str] = {}
+    """Column of the candidate table that a filter reads, where it has another name than the filter."""
     imports: tuple[Literal["scann"], ...] = ()
     """Python modules to import before the model is loaded. A description comes with its model and may be hostile, so
     only ScaNN is allowed."""

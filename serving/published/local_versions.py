@@ -32,6 +32,11 @@ class LocalVersions:
         self._staging = self._hidden / "staging"
         self._note = self._hidden / "note"
 
+    @property
+    def changes(self) -> Path | None:
+        """Directory of the logs of candidates' changes; see `serving.changes.change_log`."""
+        return self._hidden / "candidates"
+
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Keeps other publishers out of the block."""

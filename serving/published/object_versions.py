@@ -43,6 +43,11 @@ class ObjectVersions:
         self._note = storage.join(self.location, f".{name}", "note")
         self._staged: dict[tuple[str, int], bytes] = {}
 
+    @property
+    def changes(self) -> Path | None:
+        """None: an object store cannot append to a file."""
+        return None
+
     @contextmanager
     def publishing(self) -> Iterator[None]:
         """Locks nothing: claims keep publishers apart."""

@@ -24,6 +24,10 @@ class Versions(Protocol):
     def publishing(self) -> AbstractContextManager[None]:
         """Encloses every change; raises RunError if the directory cannot be written."""
 
+    @property
+    def changes(self) -> Path | None:
+        """Directory of the logs of candidates' changes; None in an object store, which cannot append to a file."""
+
     def numbers(self, model: str) -> set[int]:
         """The published versions of a model; none is half written."""
 

@@ -50,8 +50,8 @@ class Token:
         self._digest = _digest(text.encode())
 
     @classmethod
-    def of_environment(cls, name: str, environment: Mapping[str, str]) -> "Token":
-        """Reads the token from a variable.
+    def of_environment(cls, name: str, environment: Mapping[str, str], *, option: str = "--token-env") -> "Token":
+        """Reads the token from a variable, which an option names.
 
         Raises:
             ConfigError: the variable is missing or has no token.
@@ -59,7 +59,7 @@ class Token:
         text = environment.get(name, "").strip()
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             raise ConfigError(
-                f"--token-env {name}: the environment variable must have a token of printable ASCII without spaces"
+                f"{option} {name}: the environment variable must have a token of printable ASCII without spaces"
             )
         return cls(text)
 
@@ -78,20 +78,26 @@ class Access:
     Attributes:
         tls: the server's certificate; None for connections without TLS.
         token: what every request must bring; None if nothing.
+        changes: what requests that change candidates must bring, and all others may; None if nothing can be changed.
     """
 
     tls: Tls | None = None
     token: Token | None = None
+    changes: Token | None = None
+
+    def admits(self, header: str | bytes | None) -> bool:
+        """Whether a request with this Authorization header may ask."""
+        tokens = [token for token in (self.token, self.changes) if token is not None]
+        return self.token is None or any(token.is_in(header) for token in tokens)
 
     def guarded(self, app: ASGIApp) -> ASGIApp:
         """An application that refuses requests without the token, before their body is read."""
-        token = self.token
-        if token is None:
+        if self.token is None:
             return app
 
         async def admit(scope: Scope, receive: Receive, send: Send) -> None:
             is_free = scope["type"] != "http" or scope["path"] == _OPEN_PATH
-            await (app if is_free or token.is_in(_authorization(scope)) else _refuse)(scope, receive, send)
+            await (app if is_free or self.admits(_authorization(scope)) else _refuse)(scope, receive, send)
 
         return admit
 

@@ -10,7 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from dataplane.errors import RunError
-from serving.server.access import REFUSAL, Access, Token
+from serving.server.access import REFUSAL, Access
 from serving.server.grpc_services import ModelService, PredictionService
 from serving.server.model_host import ModelHost
 from serving.server.server_metrics import ServerMetrics
@@ -51,13 +51,13 @@ class GrpcOptions:
 class _WithToken(grpc.aio.ServerInterceptor):
     """Refuses requests without the token; probes of health need none."""
 
-    def __init__(self, token: Token) -> None:
-        self._token = token
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     async def intercept_service(self, continuation: Callable[..., Any], details: Any) -> Any:
         """Returns the handler of a request, or one that refuses it."""
         given = dict(details.invocation_metadata or ()).get("authorization")
-        if details.method.startswith("/grpc.health.v1.") or self._token.is_in(given):
+        if details.method.startswith("/grpc.health.v1.") or self._access.admits(given):
             return await continuation(details)
         return grpc.unary_unary_rpc_method_handler(_refuse)
 
@@ -88,7 +88,7 @@ class GrpcServer:
         """
         options = self._options
         self._server = grpc.aio.server(
-            interceptors=[] if (token := options.access.token) is None else [_WithToken(token)],
+            interceptors=[] if options.access.token is None else [_WithToken(options.access)],
             options=_settings(options),
             maximum_concurrent_rpcs=options.max_requests,
         )

@@ -160,7 +160,8 @@ class ModelHost:
         self._loading = version
         try:
             path = self._versions.fetch(self._name, version)
-            loaded = LoadedModel(path, self._batching, on_batch=self._on_batch)
+            changes = self._versions.changes
+            loaded = LoadedModel(path, self._batching, on_batch=self._on_batch, changes=changes)
         except Exception as error:
             cause = error.__cause__ or error  # has the paths that clients do not see
             details = (self._name, version, type(cause).__name__, str(cause)[:_MOST_LOGGED])

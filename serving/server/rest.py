@@ -21,7 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dataplane.errors import ConfigError
 from dataplane.errors.messages import quoted, shown
+from serving.server.access import Token
 from serving.server.batching import QueueFullError
+from serving.server.candidate_changes import CandidateChanges
 from serving.server.compression import TooLargeError, accepts_gzip, content_encoding, gunzip, gzip
 from serving.server.deadlines import seconds_allowed
 from serving.server.host_states import labels_of, left_aside, tell_states
@@ -49,6 +51,7 @@ def create_app(
     max_rows: int,
     timeout_seconds: float,
     lookup: Lookup | None = None,
+    changes: Token | None = None,
 ) -> ASGIApp:
     """Makes the application.
 
@@ -59,10 +62,15 @@ def create_app(
         max_rows: requests with more rows get 400.
         timeout_seconds: predict requests that take longer get 504.
         lookup: finds titles and stored queries for the page `/`; None without a pipeline's records.
+        changes: token of clients that may change candidates; None allows no changes.
     """
     api = _Api(hosts, metrics, max_body_bytes, max_rows, timeout_seconds)
     model = "/v1/models/{name}"
     served = (model, f"{model}/versions/{{version}}", f"{model}/labels/{{label}}")
+    changing = []
+    if changes is not None:
+        handler = CandidateChanges(hosts, token=changes, max_body_bytes=max_body_bytes, max_rows=max_rows)
+        changing = handler.routes()
     app = Starlette(
         routes=[
             *(Route(path, api.status) for path in served),
@@ -70,6 +78,7 @@ def create_app(
             Route("/healthz", api.healthz),
             Route("/metrics", api.metrics),
             Route("/openapi.json", api.openapi),
+            *changing,
             *TryPage(hosts, lookup).routes(),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM)],

@@ -103,11 +103,12 @@ def _docker(words: Sequence[str], _: pytest.MonkeyPatch) -> None:
 def _curl(words: Sequence[str], _: pytest.MonkeyPatch) -> None:
     (url,) = (word for word in words if re.match(r"(http://)?localhost:", word))
     path = url.partition("localhost:")[2].partition("/")[2]
-    model = r"v1/models/[\w-]+(/labels/\w+|/versions/\d+)?(:predict|/metadata)?"
+    model = r"v1/models/[\w-]+(/labels/\w+|/versions/\d+)?(:predict|/metadata|/candidates)?"
     assert re.fullmatch(rf"{model}|healthz|metrics|openapi\.json", path)
     if "-d" in words:
         body = json.loads(words[words.index("-d") + 1])
-        assert set(body) <= {"signature_name", "instances", "inputs", "k", "columns"}
+        changes, asked = {"add", "update", "remove"}, {"signature_name", "instances", "inputs", "k", "columns"}
+        assert set(body) <= (changes if path.endswith("/candidates") else asked)
 
 
 def _tensorboard(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:

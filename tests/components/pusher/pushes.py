@@ -25,7 +25,13 @@ def save_pair(path: Path, identity: str, *, refresh_of: str | None = None) -> Se
 
 
 def push(
-    serving: ServingModel, directory: Path | str, *, blessed: bool = True, infra: bool = True, **params: Any
+    serving: ServingModel,
+    directory: Path | str,
+    *,
+    blessed: bool = True,
+    infra: bool = True,
+    context: ExecutionContext | None = None,
+    **params: Any,
 ) -> Any:
     scratch = serving.path.parent / "verdicts"
     blessing, infra_blessing = Blessing(scratch), InfraBlessing(scratch)
@@ -33,7 +39,7 @@ def push(
     infra_blessing.write_json("infra_blessing.json", {"blessed": infra})
     pushed = PushedModel(serving.path.parent / "pushed")
     Pusher(PusherParams.model_validate({"directory": directory, "name": "toy", **params})).execute(
-        Pusher.Inputs(serving, blessing, infra_blessing), Pusher.Outputs(pushed), ExecutionContext()
+        Pusher.Inputs(serving, blessing, infra_blessing), Pusher.Outputs(pushed), context or ExecutionContext()
     )
     return pushed.read_json("pushed.json")
 

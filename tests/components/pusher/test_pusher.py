@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_only_the_newest_versions_stay(tmp_path: Path) -> None:
     ("verdicts", "message"),
     [({"blessed": False}, "the evaluation did not bless"), ({"infra": False}, "infra validation did not bless")],
 )
-def test_nothing_is_published_without_both_blessings(tmp_path: Path, verdicts: dict[str, bool], message: str) -> None:
+def test_nothing_is_published_without_both_blessings(tmp_path: Path, verdicts: dict[str, Any], message: str) -> None:
     with pytest.raises(RefusedError, match=message):
         push(save_pair(tmp_path / "model", "first"), tmp_path / "serving", **verdicts)
     assert not (tmp_path / "serving").exists()

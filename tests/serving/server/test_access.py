@@ -1,5 +1,6 @@
 """TLS and the token, over HTTP; test_grpc_access.py has both over gRPC."""
 
+import argparse
 import asyncio
 import logging
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from dataplane.errors import ConfigError
+from pipeline.commands import serve_access
 from serving.server.access import Access, Tls, Token
 from tests.serving.server.asgi import Reply, call
 from tests.serving.server.certificates import make_certificate
@@ -59,6 +61,29 @@ def test_the_token_is_in_the_environment_and_nowhere_in_the_log(caplog: pytest.L
 def test_a_variable_without_a_token_is_refused(value: str | None) -> None:
     with pytest.raises(ConfigError, match="--token-env NAME: the environment variable must have a token"):
         Token.of_environment("NAME", {} if value is None else {"NAME": value})
+
+
+def test_the_token_for_changes_is_accepted_for_reading_where_reading_needs_one() -> None:
+    access = Access(token=Token(SECRET), changes=Token("other"))
+    app = access.guarded(answering)
+    for token, code in ((b"other", 200), (SECRET.encode(), 200), (b"third", 401)):
+        assert asyncio.run(call(app, "/metrics", headers={b"authorization": b"Bearer " + token}))[0] == code
+    assert Access(changes=Token("other")).guarded(answering) is answering
+
+
+def test_both_tokens_must_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = argparse.Namespace(**(serve_access.DEFAULTS | {"token_env": "ONE", "changes_token_env": "TWO"}))
+    monkeypatch.setenv("ONE", SECRET)
+    monkeypatch.setenv("TWO", f"{SECRET} ")
+    with pytest.raises(ConfigError, match="--changes-token-env needs another token than --token-env"):
+        serve_access.access_of(given)
+    monkeypatch.setenv("TWO", "other")
+    access = serve_access.access_of(given)
+    assert access.changes is not None
+    assert access.changes.is_in("Bearer other")
+    monkeypatch.delenv("TWO")
+    with pytest.raises(ConfigError, match="--changes-token-env TWO: the environment variable must have a token"):
+        serve_access.access_of(given)
 
 
 def test_a_certificate_must_fit_its_key(tmp_path: Path) -> None:
