@@ -3,12 +3,14 @@
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -85,3 +87,19 @@ def request(
     for key, value in inputs.items():
         asked.inputs[key].CopyFrom(tf.make_tensor_proto(value))
     return asked
+
+
+def code(ask: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
+    """Status and message of a request that fails."""
+    with pytest.raises(grpc.RpcError) as failed:
+        ask()
+    return failed.value.code(), failed.value.details()
+
+
+def waited_for(condition: Callable[[], bool]) -> None:
+    """Waits until something is so."""
+    for _ in range(6000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
