@@ -147,8 +147,9 @@ def execute(arguments: argparse.Namespace, on_ready: Callable[[str], object] = l
     options.interrupted_by_sigterm()
     publisher = _publisher(arguments)
     _log("%(asctime)s %(message)s")
-    if arguments.token_env is not None and arguments.tls_cert is None and arguments.host not in _LOOPBACK:
-        _LOG.warning("--token-env without --tls-cert: who can read the network can read the token")
+    has_token = arguments.token_env is not None or arguments.changes_token_env is not None
+    if has_token and arguments.tls_cert is None and arguments.host not in _LOOPBACK:
+        _LOG.warning("a token without --tls-cert: who can read the network can read the token")
 
     def ready(address: str) -> None:
         _LOG.info("ready: %s/ is the page to try the models (end with Ctrl-C)", address)
