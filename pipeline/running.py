@@ -12,7 +12,7 @@ from pipeline.ending import ended
 from pipeline.execution.base_model import find_base
 from pipeline.execution.display import NORMAL, Display
 from pipeline.execution.metadata import Execution, Run, Store
-from pipeline.execution.runner import Selection
+from pipeline.execution.selection import Selection
 from pipeline.execution.session import open_session
 from pipeline.messages import repeated
 

@@ -50,7 +50,7 @@ def run(
     """
     from pipeline.execution.display import Display
     from pipeline.execution.run_log import logging_restored
-    from pipeline.execution.runner import Selection
+    from pipeline.execution.selection import Selection
     from pipeline.running import run_pipeline
 
     try:

@@ -10,7 +10,8 @@ from pipeline.config.config import load_config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.execution.metadata import Step, Store
 from pipeline.execution.progress import QuietProgress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 
 
 class NightTask(Record):

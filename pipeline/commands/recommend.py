@@ -52,6 +52,16 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar="N",
         help=f"show the first N of the model's serving.top_k answers (default: {_SHOWN}; all of them with --requests)",
     )
+    _add_files(parser)
+    parser.add_argument("--exact", action="store_true", help="ask the exact model instead of the ScaNN model")
+    parser.add_argument("--model", type=options.local_path, metavar="DIR", help="ask this exported SavedModel instead")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options.add_root(parser)
+    parser.set_defaults(execute=execute)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that answer the rows of a file."""
     parser.add_argument(
         "--requests",
         type=options.local_path,
@@ -68,11 +78,6 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         metavar="NAME",
         help="signature that answers --requests, such as recommend_known or recommend_filtered (default: %(default)s)",
     )
-    parser.add_argument("--exact", action="store_true", help="ask the exact model instead of the ScaNN model")
-    parser.add_argument("--model", type=options.local_path, metavar="DIR", help="ask this exported SavedModel instead")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    options.add_root(parser)
-    parser.set_defaults(execute=execute)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:

@@ -22,20 +22,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     options.add_config(parser)
     options.add_root(parser)
     options.add_display(parser)
-    spans = parser.add_mutually_exclusive_group()
-    spans.add_argument(
-        "--span",
-        type=_span,
-        metavar="SPAN",
-        help="the newest span to read, such as 2026-11-21, if data.interactions.path has {SPAN} (default: the newest)",
-    )
-    spans.add_argument(
-        "--spans",
-        type=_extent,
-        metavar="FIRST..LAST",
-        help="one run for each span from FIRST to LAST, oldest first; stops at the first that fails, and the same "
-        "command continues there",
-    )
+    _add_spans(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--from", dest="start", default="", metavar="STEP", help="execute STEP and all steps after it")
     which.add_argument("--only", default="", metavar="STEP", help="execute only STEP, on the artifacts of earlier runs")
@@ -53,6 +40,24 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         help="train although the data have anomalies that refuse a run; the reason is recorded and in the report",
     )
     parser.set_defaults(execute=execute, verb="run")
+
+
+def _add_spans(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that name spans."""
+    spans = parser.add_mutually_exclusive_group()
+    spans.add_argument(
+        "--span",
+        type=_span,
+        metavar="SPAN",
+        help="the newest span to read, such as 2026-11-21, if data.interactions.path has {SPAN} (default: the newest)",
+    )
+    spans.add_argument(
+        "--spans",
+        type=_extent,
+        metavar="FIRST..LAST",
+        help="one run for each span from FIRST to LAST, oldest first; stops at the first that fails, and the same "
+        "command continues there",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -78,7 +83,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, span: str, again: Sequence[str] = ()) -> "Finished":
-    from pipeline.execution.runner import Selection
+    from pipeline.execution.selection import Selection
     from pipeline.running import run_pipeline
 
     return run_pipeline(

@@ -202,13 +202,7 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     problems += [
         Problem("evaluation.slices", message) for message in unusable_slices(config.evaluation.slices, config.features)
     ]
-    if config.serving.known_queries and QUERY_ID in config.features.context:
-        message = f"needs the input '{QUERY_ID}' for the id of a query; rename the context feature of this name"
-        problems.append(Problem("serving.known_queries", message))
-    for name in sorted({*(config.recommendations.context if config.recommendations else ())}):
-        if name not in config.features.context:
-            known = _allowed(list(config.features.context)) or "; there are none"
-            problems.append(Problem("recommendations.context", f"'{name}' is no context feature{known}"))
+    problems += _known_problems(config)
     if config.name.endswith("-scann"):
         problems.append(Problem("name", "must not end in '-scann', the suffix of the ScaNN model"))
     if config.name == SERVING:
@@ -228,6 +222,19 @@ def _contradictions(config: PipelineConfig) -> list[Problem]:
     if missing := missing_package(config.tracking):
         problems.append(Problem("tracking.mlflow", missing))
     return problems + _split_problems(config)
+
+
+def _known_problems(config: PipelineConfig) -> list[Problem]:
+    """Problems of context features with what is stored of queries and told of all of them."""
+    problems, context = [], config.features.context
+    if config.serving.known_queries and QUERY_ID in context:
+        message = f"needs the input '{QUERY_ID}' for the id of a query; rename the context feature of this name"
+        problems.append(Problem("serving.known_queries", message))
+    for name in sorted({*(config.recommendations.context if config.recommendations else ())}):
+        if name not in context:
+            known = _allowed(list(context)) or "; there are none"
+            problems.append(Problem("recommendations.context", f"'{name}' is no context feature{known}"))
+    return problems
 
 
 def _split_problems(config: PipelineConfig) -> list[Problem]:

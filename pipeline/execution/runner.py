@@ -10,14 +10,14 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from components.base import ExecutionContext, Prepared
 from dataplane.artifacts import Artifact
 from dataplane.beam_runner import BeamConfig
-from dataplane.errors import ConfigError, PipelineError, RefusedError, RunError
+from dataplane.errors import PipelineError, RefusedError, RunError
 from dataplane.errors.credentials import redacted
 from dataplane.errors.disk_errors import disk_error
 from dataplane.parts import Parts
@@ -29,44 +29,12 @@ from pipeline.execution.metadata import Execution, Run, Step, Store, new_id, now
 from pipeline.execution.progress import Progress
 from pipeline.execution.records import DAMAGED, FORCED, NEW_KEY, OUTDATED, RENEWED
 from pipeline.execution.resources import measured
+from pipeline.execution.selection import Selection
 from pipeline.execution.settled import settled_inputs
 
 _LEFT = ".resume"
 """Folder where interrupted executions leave their progress, by step and cache key."""
 _EXECUTED_AGAIN = "the step is executed again"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The steps to run, and those to execute even if they are cached.
-
-    Attributes:
-        start: execute this step and all steps after it; "" for none.
-        only: execute this step and take the others from the cache or leave them out; "" for none.
-        until: run this step and what it needs, and leave the others out; "" for none.
-        use_cache: False executes every step.
-    """
-
-    start: str = ""
-    only: str = ""
-    until: str = ""
-    use_cache: bool = True
-
-    def forced(self, pipeline: Pipeline) -> frozenset[str]:
-        """Ids of the steps to execute even if they are cached.
-
-        Raises:
-            ConfigError: there is no step of that name.
-        """
-        known = [node.id for node in pipeline.nodes]
-        for option, name in (("--from", self.start), ("--only", self.only), ("--until", self.until)):
-            if name and name not in known:
-                raise ConfigError(f"{option} {name}: no such step; steps are {', '.join(known)}")
-        if not self.use_cache:
-            return frozenset(known)
-        if self.only:
-            return frozenset({self.only})
-        return pipeline.downstream(self.start) if self.start else frozenset()
 
 
 class LocalRunner:
@@ -112,7 +80,7 @@ class LocalRunner:
             if self.beam.exposure():
                 self.store.warn(self.beam.exposure())
             self.beam.check_workers(self.store.directory.parent)
-            nodes = self._needed(pipeline, selection)
+            nodes = selection.needed(pipeline)
             self.store.remove_leftovers()
             run.steps = [Step(node.id) for node in nodes]
             self.progress.planned([node.id for node in nodes])
@@ -135,16 +103,6 @@ class LocalRunner:
                 with nullcontext() if run.state == "done" else suppress(OSError):
                     self.store.save_run(run)
         return {node.id: self._done[node.id] for node in nodes}
-
-    def _needed(self, pipeline: Pipeline, selection: Selection) -> list[Node]:
-        last = selection.only or selection.until
-        if not last:
-            return list(pipeline.nodes)
-        needed = {last}
-        for node in reversed(pipeline.nodes):
-            if node.id in needed:
-                needed |= node.upstream
-        return [node for node in pipeline.nodes if node.id in needed]
 
     def _has_new_bytes(self, node: Node, execution: Execution) -> bool:
         """Whether this run replaced a damaged execution and the new outputs differ from the damaged ones' originals.

@@ -16,7 +16,8 @@ from pipeline.execution.display import NORMAL, Display, shown
 from pipeline.execution.metadata import Execution, Run, Step, Store
 from pipeline.execution.progress import Both, LogProgress, Progress
 from pipeline.execution.run_log import log_to, native_lines_in
-from pipeline.execution.runner import LocalRunner, Selection, internal_error, new_run, state_after
+from pipeline.execution.runner import LocalRunner, internal_error, new_run, state_after
+from pipeline.execution.selection import Selection
 
 _LOG = logging.getLogger(__name__)
 

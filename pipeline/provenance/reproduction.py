@@ -11,7 +11,8 @@ from models.spec.progress import Report
 from pipeline.execution.fingerprint import Ingredients
 from pipeline.execution.metadata import Run, Step, Store
 from pipeline.execution.progress import Progress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 from pipeline.provenance.changes import Change, changes
 from pipeline.provenance.equality import Outcome, compare_outputs
 from pipeline.provenance.rebuilding import Rebuilt, VersionsUntil

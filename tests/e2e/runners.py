@@ -23,7 +23,8 @@ from pipeline.config.config import load_config
 from pipeline.execution.dag import Pipeline
 from pipeline.execution.metadata import Store
 from pipeline.execution.progress import PlainProgress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 from tests.paths import PROJECT
 
 

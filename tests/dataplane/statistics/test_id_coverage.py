@@ -22,7 +22,8 @@ from pipeline.create_pipeline import create_pipeline
 from pipeline.execution.metadata import Store
 from pipeline.execution.progress import PlainProgress
 from pipeline.execution.report import summary
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 from tests.components.source_runs import Run, csv
 from tests.contexts import in_process
 from tests.paths import SHARED

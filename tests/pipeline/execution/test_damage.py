@@ -13,7 +13,8 @@ from dataplane.errors import RunError
 from pipeline.cli import main
 from pipeline.execution.lineage import artifact, producer
 from pipeline.execution.progress import PlainProgress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 from tests.components.damage import DAMAGES as OF_FILES
 from tests.pipeline.execution.test_runner import Session, make_pipeline
 

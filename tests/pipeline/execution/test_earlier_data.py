@@ -19,7 +19,8 @@ from pipeline.execution.dag import Pipeline
 from pipeline.execution.earlier_data import EarlierRuns
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.progress import PlainProgress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 from pipeline.provenance.rebuilding import Remake
 
 NEWEST = datetime(2026, 11, 29, tzinfo=UTC)

@@ -15,7 +15,8 @@ from pipeline.execution.dag import Pipeline
 from pipeline.execution.kept_parts import every_part
 from pipeline.execution.metadata import Store
 from pipeline.execution.progress import QuietProgress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 from tests.e2e.crashing import count_accesses
 
 DAYS = [str(date(2026, 11, 1) + timedelta(days=day)) for day in range(4)]

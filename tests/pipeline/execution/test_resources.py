@@ -9,7 +9,8 @@ from pipeline.execution.dag import Pipeline
 from pipeline.execution.metadata import Store
 from pipeline.execution.progress import PlainProgress
 from pipeline.execution.resources import measured
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 from tests.pipeline.toy_components import Source, SourceParams
 
 WORK = """

@@ -14,7 +14,8 @@ from dataplane.errors import ConfigError, DataError, InUseError, RunError
 from pipeline.execution.dag import Pipeline
 from pipeline.execution.metadata import Run, Store
 from pipeline.execution.progress import PlainProgress
-from pipeline.execution.runner import LocalRunner, Selection, internal_error, new_run
+from pipeline.execution.runner import LocalRunner, internal_error, new_run
+from pipeline.execution.selection import Selection
 from tests.paths import PROJECT
 from tests.pipeline.toy_components import Add, AddParams, Finish, Source, SourceParams
 

@@ -62,7 +62,8 @@ class Session(ToySession):
     def run_with(self, pipeline: Pipeline, given: Mapping[str, Execution]) -> None:
         from dataplane.beam_runner import InProcess
         from pipeline.execution.progress import PlainProgress
-        from pipeline.execution.runner import LocalRunner, Selection, new_run
+        from pipeline.execution.runner import LocalRunner, new_run
+        from pipeline.execution.selection import Selection
 
         self.record = new_run(Path("toy.yaml"))
         runner = LocalRunner(self.store, InProcess(), PlainProgress("toy"))

@@ -15,7 +15,8 @@ from pipeline.create_pipeline import create_pipeline
 from pipeline.execution.base_model import find_base
 from pipeline.execution.metadata import Execution, Run, Store
 from pipeline.execution.progress import QuietProgress
-from pipeline.execution.runner import LocalRunner, Selection, new_run
+from pipeline.execution.runner import LocalRunner, new_run
+from pipeline.execution.selection import Selection
 
 CONFIG = """\
 schema_version: 1
