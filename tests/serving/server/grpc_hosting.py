@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving.server.grpc_server import GrpcOptions, GrpcServer
@@ -103,3 +104,11 @@ def waited_for(condition: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise TimeoutError
+
+
+def tensor(dtype: int, *sizes: int, **values: Any) -> tensor_pb2.TensorProto:
+    """A tensor with the given fields, fitting or not."""
+    made = tensor_pb2.TensorProto(dtype=dtype, **values)
+    for size in sizes:
+        made.tensor_shape.dim.add(size=size)
+    return made
