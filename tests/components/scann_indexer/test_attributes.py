@@ -29,7 +29,7 @@ KEEP: list[tuple[dict[str, Any], Callable[[int], bool]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["exact", "scann"])
+@pytest.mark.parametrize("name", ["exact", pytest.param("scann", marks=pytest.mark.slow)])
 def test_models_answer_by_the_attributes_of_the_table(attributed: ServingModel, name: str) -> None:
     found = answered(attributed.path / name, [options for options, _ in KEEP])
     assert found == [{row for row in range(COUNT) if keep(row)} for _, keep in KEEP]
