@@ -64,8 +64,8 @@ def test_every_signature_is_answered_as_over_http(grpc_server: Hosted, name: str
         if len(answer.outputs) == 1:
             expected = {next(iter(answer.outputs)): expected}
         assert set(answer.outputs) == set(expected)
-        for output, tensor in answer.outputs.items():
-            values = tf.make_ndarray(tensor)
+        for output, found in answer.outputs.items():
+            values = tf.make_ndarray(found)
             if values.dtype == object:
                 assert [[text.decode() for text in row] for row in values] == expected[output], (signature, output)
             else:
