@@ -37,11 +37,11 @@ run: $(STAMP)  ## run the pipeline of CONFIG (tfx_config/quickstart.yaml) from i
 	@$(BIN)/python -m pipeline run $(CONFIG)
 
 test: $(STAMP)  ## run the whole test suite
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # In pyproject.toml the floor would fail every run of a part of the suite.
 coverage: $(STAMP)  ## run the whole test suite, report the lines and branches it reaches, fail below the floor
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report term --cov-report xml --cov-fail-under 85
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term --cov-report xml --cov-fail-under 85
 
 test.slow: $(STAMP)  ## kill every command at a hundred places and run the tutorial, which takes an hour
 	@$(BIN)/python -m pytest -m slow
