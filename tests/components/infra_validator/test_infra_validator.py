@@ -16,8 +16,8 @@ from tests.components.infra_validator.validation import refused, validate
 from tests.components.tiny_world import World
 
 
-def test_models_that_answer_correctly_are_blessed(world: World, serving_model: ServingModel) -> None:
-    verdict = validate(world, serving_model, sample_queries=20)
+def test_models_that_answer_correctly_are_blessed(world: World, with_filters: ServingModel) -> None:
+    verdict = validate(world, with_filters, sample_queries=20)
     assert verdict["blessed"] is True
     assert verdict["checks"]["expected_scores"] == verdict["checks"]["expected_ids"] == 20
     assert verdict["checks"]["well_formed"] == 2 * (22 + 5)
