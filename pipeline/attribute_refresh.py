@@ -3,18 +3,14 @@
 from functools import partial
 
 from components.attribute_gen import AttributeGen, AttributeGenParams
-from components.infra_validator import InfraValidator
-from components.pusher import Pusher
-from dataplane.artifacts import Blessing, Catalogue, Examples, ServingModel
+from dataplane.artifacts import Catalogue, Examples, ServingModel
 from dataplane.errors import ConfigError
-from dataplane.sources.ingestion.feature_kinds import source_with_kinds
-from dataplane.sources.ingestion.pivot_cut import with_latest_values
 from pipeline.config.config import PipelineConfig
 from pipeline.execution.dag import Pipeline
 from pipeline.execution.lineage import producer
 from pipeline.execution.model_data import ATTRIBUTES
-from pipeline.execution.published import REFRESHED, Published
-from pipeline.refresh import Refresh, candidate_table, evaluation_of, fitted_of, push_params
+from pipeline.execution.published import Published
+from pipeline.refresh import Refresh, add_publication, fitted_of, table_settings
 
 
 def create_attribute_refresh(config: PipelineConfig, published: Published) -> Refresh:
@@ -38,46 +34,26 @@ def create_attribute_refresh(config: PipelineConfig, published: Published) -> Re
         reader, indexer = indexer, producer(published.store, indexer, "serving_model")
     transform = producer(published.store, indexer, "transformed_examples")
     refresh = Refresh(Pipeline(config.name))
-    add, take = refresh.pipeline.add, partial(refresh.take, published.store)
+    take = partial(refresh.take, published.store)
     fitted = fitted_of(take, indexer)
     catalogue = take(indexer, "catalogue", Catalogue) if "catalogue" in indexer.inputs else None
-    served = add(
+    served = refresh.pipeline.add(
         AttributeGen(_params(config, published)),
         node_id=ATTRIBUTES,
         serving_model=take(reader, "serving_model", ServingModel),
         **fitted,
         catalogue=catalogue,
     )["serving_model"]
-    infra_blessing = add(
-        InfraValidator(config.serving.validation),
-        node_id="RefreshInfraValidator",
-        examples=take(transform, "examples", Examples),
-        transformed_examples=fitted["transformed_examples"],
-        serving_model=served,
-        catalogue=catalogue,
-    )["infra_blessing"]
-    add(
-        Pusher(push_params(config, published)),
-        node_id=REFRESHED,
-        serving_model=served,
-        blessing=take(maker, "blessing", Blessing),
-        infra_blessing=infra_blessing,
-        evaluation=evaluation_of(refresh, published, maker),
-        model=fitted["model"],
-        transformed_examples=fitted["transformed_examples"],
-        catalogue=catalogue,
+    examples = take(transform, "examples", Examples)
+    add_publication(
+        refresh, config, published, maker=maker, served=served, examples=examples, fitted=fitted, catalogue=catalogue
     )
     return refresh
 
 
 def _params(config: PipelineConfig, published: Published) -> AttributeGenParams:
-    source = with_latest_values(candidate_table(config))
     return AttributeGenParams(
-        base_dir=config.data.base_dir,
-        candidates=source_with_kinds(source, config.features, ["candidate"]),
-        max_bad_fraction=config.data.max_bad_fraction,
-        max_removed_fraction=config.refresh.max_removed_fraction,
-        refresh_of=dict(published.trained_identity()),
+        **table_settings(config, published),
         filters=config.index.offered_filters,
         max_per=config.index.max_per,
         display=config.display_column,

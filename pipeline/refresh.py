@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from components.catalogue_gen import CatalogueGen, CatalogueGenParams
 from components.embedding_exporter import EmbeddingExporter, EmbeddingExporterParams
@@ -15,7 +16,7 @@ from dataplane.sources.ingestion.feature_kinds import source_with_kinds
 from dataplane.sources.ingestion.pivot_cut import with_latest_values
 from pipeline.config.config import PipelineConfig
 from pipeline.create_pipeline import Fitted, scann_indexer
-from pipeline.execution.dag import OutputRef, Pipeline
+from pipeline.execution.dag import Node, OutputRef, Pipeline
 from pipeline.execution.lineage import output_read, producer
 from pipeline.execution.metadata import Execution, Store
 from pipeline.execution.published import REFRESHED, Published
@@ -54,7 +55,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
         ConfigError: no candidate table is configured, or the model's records are missing.
         RunError: the records of the artifacts that the model was built from are missing.
     """
-    source = candidate_table(config)
+    params = CatalogueGenParams(**table_settings(config, published))
     maker = published.maker()
     indexer = producer(published.store, maker, "serving_model")
     transform = producer(published.store, indexer, "transformed_examples")
@@ -62,7 +63,7 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
     add, take = refresh.pipeline.add, partial(refresh.take, published.store)
     fitted = fitted_of(take, indexer)
     made = add(
-        CatalogueGen(_catalogue_params(config, source, published)),
+        CatalogueGen(params),
         transformed_examples=fitted["transformed_examples"],
         transform_graph=fitted["transform_graph"],
     )
@@ -70,24 +71,9 @@ def create_refresh(config: PipelineConfig, published: Published) -> Refresh:
     served = add(scann_indexer(config), node_id="RefreshScannIndexer", **fitted, catalogue=catalogue, examples=items)[
         "serving_model"
     ]
-    infra_blessing = add(
-        InfraValidator(config.serving.validation),
-        node_id="RefreshInfraValidator",
-        examples=take(transform, "examples", Examples),
-        transformed_examples=fitted["transformed_examples"],
-        serving_model=served,
-        catalogue=catalogue,
-    )["infra_blessing"]
-    pusher = add(
-        Pusher(push_params(config, published)),
-        node_id=REFRESHED,
-        serving_model=served,
-        blessing=take(maker, "blessing", Blessing),
-        infra_blessing=infra_blessing,
-        evaluation=evaluation_of(refresh, published, maker),
-        model=fitted["model"],
-        transformed_examples=fitted["transformed_examples"],
-        catalogue=catalogue,
+    examples = take(transform, "examples", Examples)
+    pusher = add_publication(
+        refresh, config, published, maker=maker, served=served, examples=examples, fitted=fitted, catalogue=catalogue
     )
     if config.embeddings is not None and config.embeddings.candidates:
         exporter, node_id = EmbeddingExporter(EmbeddingExporterParams(queries=False)), "RefreshEmbeddingExporter"
@@ -104,12 +90,45 @@ def fitted_of(take: Callable[[Execution, str, type[Artifact]], OutputRef], index
     )
 
 
-def evaluation_of(refresh: Refresh, published: Published, maker: Execution) -> OutputRef:
-    """The evaluation of the execution that gave the blessing; Pushers of older releases did not read it."""
-    return refresh.pipeline.given(producer(published.store, maker, "blessing").node, "evaluation", Evaluation)
+def add_publication(
+    refresh: Refresh,
+    config: PipelineConfig,
+    published: Published,
+    *,
+    maker: Execution,
+    served: OutputRef,
+    examples: OutputRef,
+    fitted: Fitted,
+    catalogue: OutputRef | None,
+) -> Node:
+    """Adds the steps that check new models and publish them in the place of the published ones; returns the Pusher.
+
+    The models are published with the blessing of those that they replace, which `maker` published.
+    """
+    add = refresh.pipeline.add
+    infra_blessing = add(
+        InfraValidator(config.serving.validation),
+        node_id="RefreshInfraValidator",
+        examples=examples,
+        transformed_examples=fitted["transformed_examples"],
+        serving_model=served,
+        catalogue=catalogue,
+    )["infra_blessing"]
+    return add(
+        Pusher(_push_params(config, published)),
+        node_id=REFRESHED,
+        serving_model=served,
+        blessing=refresh.take(published.store, maker, "blessing", Blessing),
+        infra_blessing=infra_blessing,
+        # That of the execution which gave the blessing; Pushers of older releases did not read it.
+        evaluation=refresh.pipeline.given(producer(published.store, maker, "blessing").node, "evaluation", Evaluation),
+        model=fitted["model"],
+        transformed_examples=fitted["transformed_examples"],
+        catalogue=catalogue,
+    )
 
 
-def candidate_table(config: PipelineConfig) -> MappedEntities:
+def _candidate_table(config: PipelineConfig) -> MappedEntities:
     """The candidate table of a configuration.
 
     Raises:
@@ -124,17 +143,22 @@ def candidate_table(config: PipelineConfig) -> MappedEntities:
     return source
 
 
-def push_params(config: PipelineConfig, published: Published) -> PusherParams:
+def _push_params(config: PipelineConfig, published: Published) -> PusherParams:
     """Parameters of the Pusher: those of the published model, with today's card and number of versions."""
     keep = config.serving.push.keep_versions
     return published.pusher.model_copy(update={"keep_versions": keep, "card": config.model_card})
 
 
-def _catalogue_params(config: PipelineConfig, source: MappedEntities, published: Published) -> CatalogueGenParams:
-    return CatalogueGenParams(
-        base_dir=config.data.base_dir,
-        candidates=source_with_kinds(with_latest_values(source), config.features, ["candidate"]),
-        max_bad_fraction=config.data.max_bad_fraction,
-        max_removed_fraction=config.refresh.max_removed_fraction,
-        refresh_of=dict(published.trained_identity()),
-    )
+def table_settings(config: PipelineConfig, published: Published) -> dict[str, Any]:
+    """How the new candidate table is read: parameters that CatalogueGen and AttributeGen share.
+
+    Raises:
+        ConfigError: no candidate table is configured.
+    """
+    return {
+        "base_dir": config.data.base_dir,
+        "candidates": source_with_kinds(with_latest_values(_candidate_table(config)), config.features, ["candidate"]),
+        "max_bad_fraction": config.data.max_bad_fraction,
+        "max_removed_fraction": config.refresh.max_removed_fraction,
+        "refresh_of": dict(published.trained_identity()),
+    }
